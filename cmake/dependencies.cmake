@@ -1,0 +1,13 @@
+# Every third-party part, in one place. Versions are Debian 12's; newer ones work.
+find_package(Threads REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(yaml-cpp 0.7 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_path(EXPO_XXHASH_INCLUDE xxhash.h REQUIRED)
+if(EXPO_BUILD_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+endif()
+if(NOT TARGET yaml-cpp::yaml-cpp)
+  add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
+endif()

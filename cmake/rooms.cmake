@@ -1,0 +1,10 @@
+# The rooms of the project in layer order, written once: a room may include and link only rooms that
+# stand above it here and that it names. tests/layers_test.py reads this file and holds the includes to it.
+#
+#   room            needs
+set(EXPO_ROOMS
+  "core:"
+  "checkpoint:core"
+  "extrapolation:checkpoint"
+  "cli:extrapolation"
+)

@@ -1,0 +1,29 @@
+#include "expo/checkpoint/checkpoint.h"
+
+#include "expo/core/error.h"
+
+namespace expo {
+
+std::optional<std::size_t> Checkpoint::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Checkpoint::set_surroundings(Surroundings surroundings) {
+  config_ = std::move(surroundings.config);
+  sidecars_ = std::move(surroundings.sidecars);
+  location_ = std::move(surroundings.location);
+  model_id_ = std::move(surroundings.model_id);
+}
+
+void Checkpoint::index_tensors() {
+  by_name_.reserve(tensors_.size());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    if (!by_name_.emplace(tensors_[i].name, i).second) {
+      throw input_error(location_ + ": the tensor \"" + tensors_[i].name + "\" occurs twice");
+    }
+  }
+}
+
+}  // namespace expo

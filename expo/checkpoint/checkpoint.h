@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "expo/checkpoint/tensor.h"
+#include "expo/core/filesystem.h"
+#include "expo/core/json.h"
+
+namespace expo {
+
+/// A file that a checkpoint's tensors are read from.
+struct SourceFile {
+  std::filesystem::path path;
+  std::uint64_t size = 0;
+  /// The SHA-256 under which the Hugging Face cache keeps an LFS file (the blob's name), where it does.
+  std::optional<std::string> sha256;
+};
+
+/// A file beside the weights that belongs to the model: config.json, tokenizer, chat template. Either a file on
+/// disk, or text made from a format that keeps such things inside (GGUF).
+struct Sidecar {
+  std::string name;  ///< relative to the checkpoint's folder, with '/' between folders
+  std::variant<std::filesystem::path, std::string> content;
+};
+
+/// Told of every range of file bytes that Checkpoint::read takes from disk, before it is decoded.
+class FileBytesObserver {
+ public:
+  virtual ~FileBytesObserver() = default;
+  virtual void file_bytes(std::size_t file, std::uint64_t offset,
+                          std::span<const std::byte> bytes) = 0;
+};
+
+/// One thread's scratch for reading.
+struct ReadScratch {
+  AlignedBuffer raw;      ///< bytes as they lie on disk
+  AlignedBuffer decoded;  ///< values, where decoding is needed
+  AlignedBuffer extra;    ///< for readers that combine two sources
+  FileBytesObserver* observer = nullptr;
+};
+
+/// A readable checkpoint, whatever its format. Opening one reads and checks headers only; tensors are read in
+/// pieces. Immutable and thread-safe after it is made, each thread with a scratch of its own.
+class Checkpoint {
+ public:
+  virtual ~Checkpoint() = default;
+
+  /// In the order in which the checkpoint holds them: files in the index's order, tensors by offset. Names are
+  /// unique.
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  std::optional<std::size_t> find(std::string_view name) const;
+
+  /// The values [first, first + count) of a tensor, row-major, as `tensors()[index].dtype`, little-endian; a view
+  /// valid until scratch is used again or, for readers of memory, as long as the checkpoint lives. Throws
+  /// Error(input) naming file and tensor where the file no longer holds them.
+  virtual std::span<const std::byte> read(std::size_t index, std::uint64_t first,
+                                          std::uint64_t count, ReadScratch& scratch) const = 0;
+
+  const std::vector<SourceFile>& files() const { return files_; }
+  /// config.json parsed (or rebuilt from a GGUF's metadata); null where there is none.
+  const Json& config() const { return config_; }
+  const std::vector<Sidecar>& sidecars() const { return sidecars_; }
+  /// "safetensors", "PyTorch", "GGUF", "LoRA over safetensors", …
+  const std::string& format() const { return format_; }
+  /// Where it was opened, for messages.
+  const std::string& location() const { return location_; }
+  /// Formats of quantised blocks among the tensors ("Q4_1"): Δ then holds quantisation noise. Empty for none.
+  const std::vector<std::string>& quantised_formats() const { return quantised_formats_; }
+  /// Oddities that do not stop the work, a sentence each (an unreferenced file, a wrong total_size).
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// For the report: what `base_model` a model card should name, e.g. the Hugging Face id. May be empty.
+  const std::string& model_id() const { return model_id_; }
+
+  /// What lies around the weights; set once by open_checkpoint, before the checkpoint is shared.
+  struct Surroundings {
+    Json config;
+    std::vector<Sidecar> sidecars;
+    std::string location;
+    std::string model_id;
+  };
+  void set_surroundings(Surroundings surroundings);
+
+ protected:
+  /// Readers fill these while they are made and call index_tensors() at the end, which refuses two tensors of one
+  /// name.
+  void index_tensors();
+
+  std::vector<Tensor> tensors_;
+  std::vector<SourceFile> files_;
+  Json config_;
+  std::vector<Sidecar> sidecars_;
+  std::string format_;
+  std::string location_;
+  std::vector<std::string> quantised_formats_;
+  std::vector<std::string> warnings_;
+  std::string model_id_;
+
+ private:
+  std::unordered_map<std::string_view, std::size_t> by_name_;
+};
+
+}  // namespace expo

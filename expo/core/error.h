@@ -1,0 +1,37 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace expo {
+
+/// What kind of thing went wrong; the command line maps it to the exit code in the comment.
+enum class ErrorCategory {
+  usage,        ///< 2: the caller asked for something that makes no sense
+  input,        ///< 3: a file is malformed, missing, or does not fit the other one
+  environment,  ///< 4: the machine failed: disk, permissions, memory, network
+  interrupted,  ///< 130: a cancellation token fired
+};
+
+/// The one exception that the library throws. The message is one sentence for a person: where, what was found,
+/// what was expected, and the likely cause or remedy. The library never prints and never exits.
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCategory category, const std::string& message)
+      : std::runtime_error(message), category_(category) {}
+  ErrorCategory category() const noexcept { return category_; }
+
+ private:
+  ErrorCategory category_;
+};
+
+/// Shorthands, so that a throw reads as what it means: `throw input_error("…")`.
+Error usage_error(const std::string& message);
+Error input_error(const std::string& message);
+Error environment_error(const std::string& message);
+Error interrupted_error(const std::string& message);
+
+/// 2, 3, 4 or 130, as above.
+int exit_code(ErrorCategory category) noexcept;
+
+}  // namespace expo

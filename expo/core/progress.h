@@ -1,0 +1,30 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+namespace expo {
+
+/// Set from a signal handler or another thread to stop long work at the next safe point.
+class CancellationToken {
+ public:
+  void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
+  bool cancelled() const noexcept { return cancelled_.load(std::memory_order_relaxed); }
+  /// Throws Error(interrupted) once cancelled.
+  void check() const;
+
+ private:
+  std::atomic<bool> cancelled_{false};
+};
+
+/// Told how long work goes on. Called from several threads at once.
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  virtual void begin(std::string_view what, std::uint64_t total_bytes) = 0;
+  virtual void advance(std::uint64_t bytes) = 0;
+  virtual void end() = 0;
+};
+
+}  // namespace expo
