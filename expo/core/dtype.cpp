@@ -42,11 +42,15 @@ constexpr std::array<Row, 22> kRows{{
     {64, false, "U64", "uint64"},
 }};
 
-const Row& row(DType dtype) noexcept { return kRows[static_cast<std::size_t>(dtype)]; }
+const Row& row(DType dtype) noexcept {
+  return kRows[static_cast<std::size_t>(dtype)];
+}
 
 }  // namespace
 
-unsigned bit_width(DType dtype) noexcept { return row(dtype).bits; }
+unsigned bit_width(DType dtype) noexcept {
+  return row(dtype).bits;
+}
 
 std::size_t byte_width(DType dtype) {
   if (bit_width(dtype) % 8 != 0) {
@@ -60,7 +64,9 @@ bool supports_arithmetic(DType dtype) noexcept {
   return dtype == DType::f16 || dtype == DType::bf16 || dtype == DType::f32 || dtype == DType::f64;
 }
 
-bool is_floating(DType dtype) noexcept { return row(dtype).floating; }
+bool is_floating(DType dtype) noexcept {
+  return row(dtype).floating;
+}
 
 std::optional<std::uint64_t> byte_size(DType dtype, std::uint64_t elements) noexcept {
   std::uint64_t bits = 0;
@@ -85,7 +91,9 @@ std::optional<std::uint64_t> element_count(std::span<const std::uint64_t> shape)
   return product;
 }
 
-std::string_view safetensors_name(DType dtype) noexcept { return row(dtype).safetensors; }
+std::string_view safetensors_name(DType dtype) noexcept {
+  return row(dtype).safetensors;
+}
 
 std::optional<DType> dtype_from_safetensors(std::string_view name) noexcept {
   const auto found = std::ranges::find(kRows, name, &Row::safetensors);
@@ -93,15 +101,19 @@ std::optional<DType> dtype_from_safetensors(std::string_view name) noexcept {
   return static_cast<DType>(found - kRows.begin());
 }
 
-std::string_view torch_name(DType dtype) noexcept { return row(dtype).torch; }
+std::string_view torch_name(DType dtype) noexcept {
+  return row(dtype).torch;
+}
 
 std::optional<DType> dtype_from_user(std::string_view word) {
   std::string lower(word);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   if (lower == "bf16" || lower == "bfloat16") return DType::bf16;
   if (lower == "f16" || lower == "fp16" || lower == "float16" || lower == "half") return DType::f16;
-  if (lower == "f32" || lower == "fp32" || lower == "float32" || lower == "float") return DType::f32;
-  if (lower == "f64" || lower == "fp64" || lower == "float64" || lower == "double") return DType::f64;
+  if (lower == "f32" || lower == "fp32" || lower == "float32" || lower == "float")
+    return DType::f32;
+  if (lower == "f64" || lower == "fp64" || lower == "float64" || lower == "double")
+    return DType::f64;
   return std::nullopt;
 }
 

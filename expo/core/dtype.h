@@ -8,16 +8,38 @@
 
 namespace expo {
 
-/// Element types of tensors: those of the safetensors format, little-endian, IEEE 754 where floating.
+/// Element types of tensors: those of the safetensors format, little-endian, IEEE 754 where
+/// floating.
 enum class DType : std::uint8_t {
-  boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
-  i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64, u64,
+  boolean,
+  f4,
+  f6_e2m3,
+  f6_e3m2,
+  u8,
+  i8,
+  f8_e5m2,
+  f8_e4m3,
+  f8_e8m0,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
+  i16,
+  u16,
+  f16,
+  bf16,
+  i32,
+  u32,
+  f32,
+  c64,
+  f64,
+  i64,
+  u64,
 };
 
 /// Bits of one element: 4, 6, 8, 16, 32 or 64.
 unsigned bit_width(DType dtype) noexcept;
 
-/// Bytes of one element; only for types of whole bytes (all but f4, f6_e2m3, f6_e3m2, for which it throws usage).
+/// Bytes of one element; only for types of whole bytes (all but f4, f6_e2m3, f6_e3m2, for which it
+/// throws usage).
 std::size_t byte_width(DType dtype);
 
 /// True for f16, bf16, f32 and f64: the types that the arithmetic takes and gives.
@@ -26,11 +48,12 @@ bool supports_arithmetic(DType dtype) noexcept;
 /// True for every floating or complex type, FP8 and below included.
 bool is_floating(DType dtype) noexcept;
 
-/// Bytes of `elements` values, or nothing where the bits overflow 64 bits or do not fill whole bytes.
+/// Bytes of `elements` values, or nothing where the bits overflow 64 bits or do not fill whole
+/// bytes.
 std::optional<std::uint64_t> byte_size(DType dtype, std::uint64_t elements) noexcept;
 
-/// The product of the dimensions (1 for rank 0), or nothing where it, or the product of any leading dimensions,
-/// does not fit in 64 bits (a later zero does not excuse an earlier overflow).
+/// The product of the dimensions (1 for rank 0), or nothing where it, or the product of any leading
+/// dimensions, does not fit in 64 bits (a later zero does not excuse an earlier overflow).
 std::optional<std::uint64_t> element_count(std::span<const std::uint64_t> shape) noexcept;
 
 /// "BF16", as a safetensors header spells it; the reverse is exact (case counts).
@@ -40,8 +63,8 @@ std::optional<DType> dtype_from_safetensors(std::string_view name) noexcept;
 /// "bfloat16", as config.json's `dtype` and PyTorch spell it.
 std::string_view torch_name(DType dtype) noexcept;
 
-/// What a person may type for an output type: bf16, bfloat16, f16, fp16, float16, half, f32, fp32, float32, float,
-/// f64, fp64, float64, double; any case. Nothing for other words.
+/// What a person may type for an output type: bf16, bfloat16, f16, fp16, float16, half, f32, fp32,
+/// float32, float, f64, fp64, float64, double; any case. Nothing for other words.
 std::optional<DType> dtype_from_user(std::string_view word);
 
 }  // namespace expo

@@ -2,8 +2,12 @@
 
 namespace expo {
 
-Error usage_error(const std::string& message) { return {ErrorCategory::usage, message}; }
-Error input_error(const std::string& message) { return {ErrorCategory::input, message}; }
+Error usage_error(const std::string& message) {
+  return {ErrorCategory::usage, message};
+}
+Error input_error(const std::string& message) {
+  return {ErrorCategory::input, message};
+}
 Error environment_error(const std::string& message) {
   return {ErrorCategory::environment, message};
 }
@@ -13,10 +17,14 @@ Error interrupted_error(const std::string& message) {
 
 int exit_code(ErrorCategory category) noexcept {
   switch (category) {
-    case ErrorCategory::usage: return 2;
-    case ErrorCategory::input: return 3;
-    case ErrorCategory::environment: return 4;
-    case ErrorCategory::interrupted: return 130;
+    case ErrorCategory::usage:
+      return 2;
+    case ErrorCategory::input:
+      return 3;
+    case ErrorCategory::environment:
+      return 4;
+    case ErrorCategory::interrupted:
+      return 130;
   }
   return 1;
 }

@@ -13,8 +13,9 @@ enum class ErrorCategory {
   interrupted,  ///< 130: a cancellation token fired
 };
 
-/// The one exception that the library throws. The message is one sentence for a person: where, what was found,
-/// what was expected, and the likely cause or remedy. The library never prints and never exits.
+/// The one exception that the library throws. The message is one sentence for a person: where, what
+/// was found, what was expected, and the likely cause or remedy. The library never prints and never
+/// exits.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCategory category, const std::string& message)

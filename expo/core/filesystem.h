@@ -11,11 +11,13 @@
 
 namespace expo {
 
-/// How a file's bytes travel. `direct` is advice: it means that the file is large, passed over once, and should
-/// not displace other things from the page cache; a filesystem that cannot do it falls back to buffered.
+/// How a file's bytes travel. `direct` is advice: it means that the file is large, passed over
+/// once, and should not displace other things from the page cache; a filesystem that cannot do it
+/// falls back to buffered.
 enum class Caching { buffered, direct };
 
-/// Page-aligned scratch memory that grows on demand and keeps its size, so that a loop allocates once.
+/// Page-aligned scratch memory that grows on demand and keeps its size, so that a loop allocates
+/// once.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
@@ -36,21 +38,24 @@ class ReadableFile {
  public:
   virtual ~ReadableFile() = default;
 
-  /// The bytes [offset, offset + length) as a view into `scratch`, valid until scratch is used again. Throws
-  /// Error(input) when the file ends before (it was cut short), Error(environment) when the disk fails.
+  /// The bytes [offset, offset + length) as a view into `scratch`, valid until scratch is used
+  /// again. Throws Error(input) when the file ends before (it was cut short), Error(environment)
+  /// when the disk fails.
   virtual std::span<const std::byte> read(std::uint64_t offset, std::size_t length,
                                           AlignedBuffer& scratch) const = 0;
   virtual std::uint64_t size() const = 0;  ///< when it was opened
   virtual const std::filesystem::path& path() const = 0;
 };
 
-/// A file being written. write_at is thread-safe for ranges that do not overlap. The destructor closes without
-/// reporting; a writer that cares calls sync() and close(), and takes any failure as final.
+/// A file being written. write_at is thread-safe for ranges that do not overlap. The destructor
+/// closes without reporting; a writer that cares calls sync() and close(), and takes any failure as
+/// final.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
   virtual void write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
-  /// Reserves `size` bytes on the disk, so that a full disk shows now rather than after hours of work.
+  /// Reserves `size` bytes on the disk, so that a full disk shows now rather than after hours of
+  /// work.
   virtual void allocate(std::uint64_t size) = 0;
   virtual void sync() = 0;
   virtual void close() = 0;
@@ -68,9 +73,9 @@ struct FileStatus {
   std::int64_t modified_ns = 0;  ///< since the epoch
 };
 
-/// All access to disks goes through this interface, so that tests can put a memory in its place and make the k-th
-/// call of any kind fail. Every method throws Error(environment) naming the path and the system's reason, except
-/// where it says otherwise. Thread-safe.
+/// All access to disks goes through this interface, so that tests can put a memory in its place and
+/// make the k-th call of any kind fail. Every method throws Error(environment) naming the path and
+/// the system's reason, except where it says otherwise. Thread-safe.
 class Filesystem {
  public:
   using Path = std::filesystem::path;
@@ -85,14 +90,16 @@ class Filesystem {
   virtual std::optional<FileStatus> status(const Path& path) = 0;
   /// The names in a folder, sorted.
   virtual std::vector<std::string> list(const Path& folder) = 0;
-  /// The absolute path without links; of a path that does not exist, that of the part which does, and the rest.
+  /// The absolute path without links; of a path that does not exist, that of the part which does,
+  /// and the rest.
   virtual Path canonical(const Path& path) = 0;
 
   virtual void create_directory(const Path& path) = 0;  ///< parents too; an existing one is fine
-  virtual void remove(const Path& path) = 0;            ///< a file or a whole folder; a missing one is fine
+  virtual void remove(const Path& path) = 0;  ///< a file or a whole folder; a missing one is fine
   /// Renames a folder or file; refuses to replace anything but an empty folder (Error(usage)).
   virtual void rename_no_replace(const Path& from, const Path& to) = 0;
-  /// Swaps two existing paths atomically, where the filesystem can; Error(environment) where it cannot.
+  /// Swaps two existing paths atomically, where the filesystem can; Error(environment) where it
+  /// cannot.
   virtual void rename_exchange(const Path& a, const Path& b) = 0;
   /// Renames a file over another one atomically.
   virtual void rename_replace(const Path& from, const Path& to) = 0;

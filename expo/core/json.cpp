@@ -58,7 +58,8 @@ class Builder : public Base {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    // Appended without a search: ordered_json looks keys up one by one, and uniqueness is known from keys_.
+    // Appended without a search: ordered_json looks keys up one by one, and uniqueness is known
+    // from keys_.
     auto& members = parent.get_ref<Json::object_t&>();
     members.Container::emplace_back(std::move(key_), std::move(value));
     return &members.back().second;
@@ -105,6 +106,8 @@ Json parse_json(std::string_view text, std::string_view where, int max_depth) {
   return builder.take();
 }
 
-std::string format_json(const Json& value) { return value.dump(2) + "\n"; }
+std::string format_json(const Json& value) {
+  return value.dump(2) + "\n";
+}
 
 }  // namespace expo

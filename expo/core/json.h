@@ -9,9 +9,10 @@ namespace expo {
 /// JSON that keeps the order of keys, so that what is written is read in the order of its author.
 using Json = nlohmann::ordered_json;
 
-/// Parses hostile text: strict JSON in UTF-8 without BOM, comments, trailing commas or bytes after the value.
-/// Refuses a key that occurs twice in one object (also by escape: "\u0061" and "a") and nesting beyond
-/// `max_depth`. Throws Error(input); `where` (a file) begins the message. Does not recurse on the input's depth.
+/// Parses hostile text: strict JSON in UTF-8 without BOM, comments, trailing commas or bytes after
+/// the value. Refuses a key that occurs twice in one object (also by escape: "\u0061" and "a") and
+/// nesting beyond `max_depth`. Throws Error(input); `where` (a file) begins the message. Does not
+/// recurse on the input's depth.
 Json parse_json(std::string_view text, std::string_view where, int max_depth = 128);
 
 /// Text with two spaces of indentation and a final newline.
