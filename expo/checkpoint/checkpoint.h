@@ -20,12 +20,13 @@ namespace expo {
 struct SourceFile {
   std::filesystem::path path;
   std::uint64_t size = 0;
-  /// The SHA-256 under which the Hugging Face cache keeps an LFS file (the blob's name), where it does.
+  /// The SHA-256 under which the Hugging Face cache keeps an LFS file (the blob's name), where it
+  /// does.
   std::optional<std::string> sha256;
 };
 
-/// A file beside the weights that belongs to the model: config.json, tokenizer, chat template. Either a file on
-/// disk, or text made from a format that keeps such things inside (GGUF).
+/// A file beside the weights that belongs to the model: config.json, tokenizer, chat template.
+/// Either a file on disk, or text made from a format that keeps such things inside (GGUF).
 struct Sidecar {
   std::string name;  ///< relative to the checkpoint's folder, with '/' between folders
   std::variant<std::filesystem::path, std::string> content;
@@ -47,20 +48,22 @@ struct ReadScratch {
   FileBytesObserver* observer = nullptr;
 };
 
-/// A readable checkpoint, whatever its format. Opening one reads and checks headers only; tensors are read in
-/// pieces. Immutable and thread-safe after it is made, each thread with a scratch of its own.
+/// A readable checkpoint, whatever its format. Opening one reads and checks headers only; tensors
+/// are read in pieces. Immutable and thread-safe after it is made, each thread with a scratch of
+/// its own.
 class Checkpoint {
  public:
   virtual ~Checkpoint() = default;
 
-  /// In the order in which the checkpoint holds them: files in the index's order, tensors by offset. Names are
-  /// unique.
+  /// In the order in which the checkpoint holds them: files in the index's order, tensors by
+  /// offset. Names are unique.
   const std::vector<Tensor>& tensors() const { return tensors_; }
   std::optional<std::size_t> find(std::string_view name) const;
 
-  /// The values [first, first + count) of a tensor, row-major, as `tensors()[index].dtype`, little-endian; a view
-  /// valid until scratch is used again or, for readers of memory, as long as the checkpoint lives. Throws
-  /// Error(input) naming file and tensor where the file no longer holds them.
+  /// The values [first, first + count) of a tensor, row-major, as `tensors()[index].dtype`,
+  /// little-endian; a view valid until scratch is used again or, for readers of memory, as long as
+  /// the checkpoint lives. Throws Error(input) naming file and tensor where the file no longer
+  /// holds them.
   virtual std::span<const std::byte> read(std::size_t index, std::uint64_t first,
                                           std::uint64_t count, ReadScratch& scratch) const = 0;
 
@@ -72,11 +75,14 @@ class Checkpoint {
   const std::string& format() const { return format_; }
   /// Where it was opened, for messages.
   const std::string& location() const { return location_; }
-  /// Formats of quantised blocks among the tensors ("Q4_1"): Δ then holds quantisation noise. Empty for none.
+  /// Formats of quantised blocks among the tensors ("Q4_1"): Δ then holds quantisation noise. Empty
+  /// for none.
   const std::vector<std::string>& quantised_formats() const { return quantised_formats_; }
-  /// Oddities that do not stop the work, a sentence each (an unreferenced file, a wrong total_size).
+  /// Oddities that do not stop the work, a sentence each (an unreferenced file, a wrong
+  /// total_size).
   const std::vector<std::string>& warnings() const { return warnings_; }
-  /// For the report: what `base_model` a model card should name, e.g. the Hugging Face id. May be empty.
+  /// For the report: what `base_model` a model card should name, e.g. the Hugging Face id. May be
+  /// empty.
   const std::string& model_id() const { return model_id_; }
 
   /// What lies around the weights; set once by open_checkpoint, before the checkpoint is shared.
@@ -89,8 +95,8 @@ class Checkpoint {
   void set_surroundings(Surroundings surroundings);
 
  protected:
-  /// Readers fill these while they are made and call index_tensors() at the end, which refuses two tensors of one
-  /// name.
+  /// Readers fill these while they are made and call index_tensors() at the end, which refuses two
+  /// tensors of one name.
   void index_tensors();
 
   std::vector<Tensor> tensors_;

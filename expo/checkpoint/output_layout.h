@@ -11,7 +11,8 @@ namespace expo {
 /// How a tensor's values are laid down in the output.
 enum class Encoding {
   plain,  ///< values of `dtype`, little-endian
-  q8_0,   ///< GGUF blocks of 32 values: an f16 scale and 32 int8 (34 bytes), made from float32 values
+  q8_0,   ///< GGUF blocks of 32 values: an f16 scale and 32 int8 (34 bytes), made from float32
+          ///< values
 };
 
 struct OutputTensor {
@@ -20,7 +21,8 @@ struct OutputTensor {
   DType dtype = DType::f32;  ///< for q8_0: f32, the type of the values that are quantised
   Encoding encoding = Encoding::plain;
 
-  std::uint64_t bytes() const;  ///< encoded size; shapes were checked by the reader that they came from
+  std::uint64_t bytes()
+      const;  ///< encoded size; shapes were checked by the reader that they came from
 };
 
 /// Where an output tensor's bytes lie in a file.
@@ -30,7 +32,8 @@ struct OutputPiece {
   std::uint64_t bytes = 0;
 };
 
-/// One file to be written: `head` at offset 0, the pieces at theirs (ascending), zeros between them.
+/// One file to be written: `head` at offset 0, the pieces at theirs (ascending), zeros between
+/// them.
 struct OutputFile {
   std::string name;
   std::string head;
@@ -44,11 +47,12 @@ struct OutputLayout {
   std::string index_text;
 };
 
-/// Safetensors shards as transformers writes them (model.safetensors, or model-00001-of-0000N.safetensors with
-/// model.safetensors.index.json), filled greedily in the given order to at most `max_shard_size` data bytes each
-/// (a single larger tensor gets a shard of its own). Within a shard wider types come first, otherwise the given
-/// order holds; data starts on a multiple of 4096. Throws Error(usage) for a tensor named "__metadata__", two of
-/// one name, an empty name, or a header over 100,000,000 bytes.
+/// Safetensors shards as transformers writes them (model.safetensors, or
+/// model-00001-of-0000N.safetensors with model.safetensors.index.json), filled greedily in the
+/// given order to at most `max_shard_size` data bytes each (a single larger tensor gets a shard of
+/// its own). Within a shard wider types come first, otherwise the given order holds; data starts on
+/// a multiple of 4096. Throws Error(usage) for a tensor named "__metadata__", two of one name, an
+/// empty name, or a header over 100,000,000 bytes.
 OutputLayout layout_safetensors(const std::vector<OutputTensor>& tensors,
                                 std::uint64_t max_shard_size);
 

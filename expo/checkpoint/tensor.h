@@ -9,7 +9,8 @@
 
 namespace expo {
 
-/// Where a tensor's bytes lie when they lie in one piece: an index into Checkpoint::files(), and bytes.
+/// Where a tensor's bytes lie when they lie in one piece: an index into Checkpoint::files(), and
+/// bytes.
 struct Extent {
   std::size_t file = 0;
   std::uint64_t offset = 0;
@@ -20,14 +21,16 @@ struct Extent {
 struct Tensor {
   std::string name;
   std::vector<std::uint64_t> shape;
-  /// Type of the values that Checkpoint::read delivers: the stored type, or f32 for dequantised GGUF blocks, or
-  /// f64 where a LoRA update is added on the fly.
+  /// Type of the values that Checkpoint::read delivers: the stored type, or f32 for dequantised
+  /// GGUF blocks, or f64 where a LoRA update is added on the fly.
   DType dtype = DType::f32;
-  /// The type that an output takes by default: the stored type; the base's type under a LoRA adapter.
+  /// The type that an output takes by default: the stored type; the base's type under a LoRA
+  /// adapter.
   DType nominal = DType::f32;
   /// The storage format as its own specification spells it: "BF16", "Q4_1".
   std::string stored;
-  /// The bytes of this tensor on disk, for readers that go through a file in order; absent where scattered.
+  /// The bytes of this tensor on disk, for readers that go through a file in order; absent where
+  /// scattered.
   std::optional<Extent> extent;
 
   std::uint64_t elements() const { return *element_count(shape); }  ///< checked by every reader

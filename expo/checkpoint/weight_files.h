@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,20 +14,22 @@ namespace expo {
 
 /// The weight files of one checkpoint, found but not opened.
 struct WeightFiles {
-  std::vector<std::filesystem::path> files;  ///< in the order of their names
-  std::filesystem::path index;               ///< "….index.json"; empty for a single file
+  std::vector<std::filesystem::path> files;       ///< in the order of their names
+  std::filesystem::path index;                    ///< "….index.json"; empty for a single file
   std::map<std::string, std::size_t> weight_map;  ///< tensor → files[i]; empty for a single file
-  std::vector<std::string> warnings;         ///< e.g. a total_size that cannot be right
+  std::optional<std::uint64_t>
+      total_size;  ///< metadata.total_size of the index: bytes of all tensors
+  std::vector<std::string> warnings;
 };
 
-/// Reads an index file (`model.safetensors.index.json`, `pytorch_model.bin.index.json`). Throws Error(input) for
-/// anything malformed, a name that leaves the folder (`..`, absolute, a separator, a link that leads out, except
-/// into the Hugging Face cache's blobs), or a missing shard.
+/// Reads an index file (`model.safetensors.index.json`, `pytorch_model.bin.index.json`). Throws
+/// Error(input) for anything malformed, a name that leaves the folder (`..`, absolute, a separator,
+/// a link that leads out, except into the Hugging Face cache's blobs), or a missing shard.
 WeightFiles read_weight_index(Filesystem& filesystem, const std::filesystem::path& index);
 
-/// The formats' readers. Each reads and checks every header, the agreement of index and shards (a name in the
-/// index that its shard lacks, a tensor in a shard that the index lacks), and throws Error(input) naming file and
-/// tensor. config, sidecars and location are left to open_checkpoint.
+/// The formats' readers. Each reads and checks every header, the agreement of index and shards (a
+/// name in the index that its shard lacks, a tensor in a shard that the index lacks), and throws
+/// Error(input) naming file and tensor. config, sidecars and location are left to open_checkpoint.
 std::unique_ptr<Checkpoint> open_safetensors(Filesystem& filesystem, const WeightFiles& files);
 std::unique_ptr<Checkpoint> open_torch(Filesystem& filesystem, const WeightFiles& files);
 

@@ -101,6 +101,11 @@ Json parse_json(std::string_view text, std::string_view where, int max_depth) {
   if (text.starts_with("\xEF\xBB\xBF")) {
     throw input_error(std::string(where) + ": the JSON begins with a byte-order mark");
   }
+  // The parser takes a NUL for the end of its input.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    throw input_error(std::string(where) + ": not valid JSON: a NUL byte at byte " +
+                      std::to_string(nul));
+  }
   Builder builder(where, max_depth);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
