@@ -8,24 +8,27 @@
 
 namespace expo {
 
-/// α of every tensor: one number, overridden by rules, the last match winning. Immutable, thread-safe.
+/// α of every tensor: one number, overridden by rules, the last match winning. Immutable,
+/// thread-safe.
 class AlphaSchedule {
  public:
   /// One α for all. Throws Error(usage) unless finite.
   explicit AlphaSchedule(double alpha);
 
-  /// α varies over the depth: `points` are spread evenly from the first layer to the last, linear in between.
-  /// Tensors before the layers (embeddings) take the first, those after them (final norm, head) the last. The layer
-  /// of a tensor is the first number in its name between dots ("model.layers.12.mlp…").
-  /// Tensors without a layer number are "before" when their name contains "embed", "wte" or "wpe".
+  /// α varies over the depth: `points` are spread evenly from the first layer to the last, linear
+  /// in between. Tensors before the layers (embeddings) take the first, those after them (final
+  /// norm, head) the last. The layer of a tensor is the first number in its name between dots
+  /// ("model.layers.12.mlp…"). Tensors without a layer number are "before" when their name contains
+  /// "embed", "wte" or "wpe".
   static AlphaSchedule gradient(std::vector<double> points);
 
-  /// Tensors whose name contains a match of the ECMAScript `regex` take `alpha`. Later rules win. Throws
-  /// Error(usage) for an invalid expression or a number that is not finite.
+  /// Tensors whose name contains a match of the ECMAScript `regex` take `alpha`. Later rules win.
+  /// Throws Error(usage) for an invalid expression or a number that is not finite.
   void add_rule(const std::string& regex, double alpha);
   void add_rule(const std::string& regex, std::vector<double> gradient_points);
 
-  /// α of a tensor; `layers` is the number of layers of the model (highest layer number + 1; at least 1).
+  /// α of a tensor; `layers` is the number of layers of the model (highest layer number + 1; at
+  /// least 1).
   double alpha_for(std::string_view tensor, unsigned layers) const;
 
   /// The single α where there is one and no rules; else nothing.

@@ -1,0 +1,266 @@
+#include "expo/extrapolation/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// Buffers that a model derives from its configuration: they carry nothing that was trained.
+bool is_derived_buffer(const std::string& name) {
+  static const std::regex pattern(
+      R"((^|\.)(rotary_emb\.(inv_freq|cos_cached|sin_cached)|masked_bias|position_ids)$)");
+  return std::regex_search(name, pattern);
+}
+
+bool is_float(const Tensor& tensor) {
+  return supports_arithmetic(tensor.dtype);
+}
+
+DType output_type(const Tensor& tensor, const std::optional<DType>& wanted) {
+  return wanted && is_float(tensor) ? *wanted : tensor.nominal;
+}
+
+bool differs_in_rows_only(const Tensor& a, const Tensor& b) {
+  return !a.shape.empty() && a.shape.size() == b.shape.size() &&
+         std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
+}
+
+/// The embedding that a tied output head stands for.
+std::optional<std::size_t> tied_embedding(const Checkpoint& checkpoint, const std::string& head) {
+  if (!head.ends_with("lm_head.weight")) return std::nullopt;
+  const std::string prefix = head.substr(0, head.size() - std::string("lm_head.weight").size());
+  for (const char* name : {"model.embed_tokens.weight", "transformer.wte.weight",
+                           "embed_tokens.weight", "model.language_model.embed_tokens.weight",
+                           "backbone.embeddings.weight", "gpt_neox.embed_in.weight"}) {
+    if (const auto found = checkpoint.find(prefix + name)) return found;
+  }
+  return std::nullopt;
+}
+
+class Planner {
+ public:
+  Planner(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
+          const CancellationToken& cancellation)
+      : sft_(sft),
+        aligned_(aligned),
+        options_(options),
+        cancellation_(cancellation),
+        layers_(count_layers(aligned)) {}
+
+  Plan make() {
+    for (std::size_t i = 0; i < aligned_.tensors().size(); ++i)
+      plan_.tensors.push_back(tensor_plan(i));
+    for (const Tensor& tensor : sft_.tensors()) note_missing(tensor);
+    if (options_.on_mismatch == MismatchPolicy::refuse && !plan_.mismatches.empty()) refuse();
+    return std::move(plan_);
+  }
+
+ private:
+  TensorPlan tensor_plan(std::size_t index) {
+    const Tensor& tensor = aligned_.tensors()[index];
+    TensorPlan plan;
+    plan.aligned = index;
+    plan.out_type = output_type(tensor, options_.out_type);
+    plan.alpha = options_.alpha.alpha_for(tensor.name, layers_);
+    if (is_derived_buffer(tensor.name) || !is_floating(tensor.dtype)) return plan;
+    const auto counterpart = sft_.find(tensor.name);
+    if (!counterpart) {
+      match_missing(tensor, plan);
+    } else {
+      match(tensor, *counterpart, plan);
+    }
+    return plan;
+  }
+
+  void match(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan) {
+    const Tensor& other = sft_.tensors()[counterpart];
+    if (tensor.shape != other.shape) {
+      match_rows(tensor, counterpart, plan, shape_problem(tensor, other));
+    } else if (is_float(tensor) && is_float(other)) {
+      pair(tensor, counterpart, plan);
+    } else if (tensor.dtype != other.dtype) {
+      mismatch(
+          tensor.name,
+          fmt::format("it is {} in SFT and {} in ALIGNED, between which there is no arithmetic",
+                      other.stored, tensor.stored),
+          "ALIGNED's values");
+    } else if (!equal_bytes(plan.aligned, counterpart)) {
+      mismatch(
+          tensor.name,
+          fmt::format(
+              "its {} values differ, and there is no arithmetic on that type; use the checkpoints "
+              "before quantisation",
+              tensor.stored),
+          "ALIGNED's values");
+    }
+  }
+
+  void pair(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan) const {
+    plan.sft = counterpart;
+    plan.common = std::min(tensor.elements(), sft_.tensors()[counterpart].elements());
+  }
+
+  void match_rows(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan,
+                  std::string problem) {
+    const Tensor& other = sft_.tensors()[counterpart];
+    const bool rows = options_.on_mismatch == MismatchPolicy::common_rows &&
+                      differs_in_rows_only(tensor, other) && is_float(tensor) && is_float(other);
+    if (rows) pair(tensor, counterpart, plan);
+    mismatch(tensor.name, std::move(problem),
+             rows ? fmt::format("the {} rows in common are extrapolated, any beyond are ALIGNED's",
+                                std::min(tensor.shape[0], other.shape[0]))
+                  : "ALIGNED's values");
+  }
+
+  void match_missing(const Tensor& tensor, TensorPlan& plan) {
+    const auto embedding = tied_embedding(sft_, tensor.name);
+    if (!embedding) {
+      mismatch(tensor.name, "it is missing from SFT", "ALIGNED's values");
+      return;
+    }
+    const std::string problem = fmt::format("it is missing from SFT, whose head is tied to \"{}\"",
+                                            sft_.tensors()[*embedding].name);
+    const Tensor& other = sft_.tensors()[*embedding];
+    if (options_.on_mismatch == MismatchPolicy::common_rows && tensor.shape == other.shape &&
+        is_float(tensor) && is_float(other)) {
+      pair(tensor, *embedding, plan);
+      mismatch(tensor.name, problem, "extrapolated against that embedding");
+    } else {
+      match_rows(tensor, *embedding, plan, problem);
+    }
+  }
+
+  void note_missing(const Tensor& tensor) {
+    if (aligned_.find(tensor.name) || is_derived_buffer(tensor.name) || !is_floating(tensor.dtype))
+      return;
+    const auto embedding = tied_embedding(aligned_, tensor.name);
+    mismatch(tensor.name,
+             embedding ? fmt::format("it is missing from ALIGNED, whose head is tied to \"{}\"",
+                                     aligned_.tensors()[*embedding].name)
+                       : "it is missing from ALIGNED",
+             "left out, as in ALIGNED");
+  }
+
+  static std::string shape_problem(const Tensor& tensor, const Tensor& other) {
+    const bool rows = differs_in_rows_only(tensor, other);
+    return fmt::format(
+        "its shape is {} in SFT and {} in ALIGNED{}", format_shape(other.shape),
+        format_shape(tensor.shape),
+        rows && tensor.shape.size() == 2 ? " (a padded or resized vocabulary?)" : "");
+  }
+
+  void mismatch(const std::string& tensor, std::string problem, std::string treatment) {
+    if (options_.on_mismatch == MismatchPolicy::refuse) treatment.clear();
+    plan_.mismatches.push_back({tensor, std::move(problem), std::move(treatment)});
+  }
+
+  bool equal_bytes(std::size_t aligned_index, std::size_t sft_index) const {
+    // A multiple of every packing (F4: 2 values a byte, F6: 4 values in 3).
+    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+    const std::uint64_t elements = aligned_.tensors()[aligned_index].elements();
+    ReadScratch a;
+    ReadScratch b;
+    for (std::uint64_t first = 0; first < elements; first += kStep) {
+      cancellation_.check();
+      const std::uint64_t count = std::min(kStep, elements - first);
+      if (!std::ranges::equal(aligned_.read(aligned_index, first, count, a),
+                              sft_.read(sft_index, first, count, b))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  [[noreturn]] void refuse() const {
+    std::string message = fmt::format(
+        "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
+        "what to do with them):",
+        sft_.location(), aligned_.location(), plan_.mismatches.size(),
+        plan_.mismatches.size() == 1 ? "" : "s");
+    for (const Mismatch& mismatch : plan_.mismatches) {
+      message += fmt::format("\n  \"{}\": {}", mismatch.tensor, mismatch.problem);
+    }
+    throw input_error(message);
+  }
+
+  const Checkpoint& sft_;
+  const Checkpoint& aligned_;
+  const PlanOptions& options_;
+  const CancellationToken& cancellation_;
+  unsigned layers_;
+  Plan plan_;
+};
+
+std::string configured(const Checkpoint& checkpoint, const char* key) {
+  const Json& config = checkpoint.config();
+  if (!config.is_object() || !config.contains(key)) return {};
+  return config[key].dump();
+}
+
+void warn_about_configurations(const Checkpoint& sft, const Checkpoint& aligned, Plan& plan) {
+  for (const char* key :
+       {"architectures", "model_type", "rope_theta", "rope_scaling", "num_attention_heads",
+        "num_key_value_heads", "hidden_act", "sliding_window"}) {
+    const std::string a = configured(sft, key);
+    const std::string b = configured(aligned, key);
+    if (!a.empty() && !b.empty() && a != b) {
+      plan.warnings.push_back(
+          fmt::format("config.json: {} is {} in SFT and {} in ALIGNED; the output takes ALIGNED's, "
+                      "but the two may not be one "
+                      "model's stages",
+                      key, a, b));
+    }
+  }
+}
+
+void warn_about_rules(const Checkpoint& aligned, const AlphaSchedule& alpha, Plan& plan) {
+  std::vector<std::string> names;
+  for (const Tensor& tensor : aligned.tensors()) names.push_back(tensor.name);
+  for (const std::string& rule : alpha.unmatched_rules(names)) {
+    plan.warnings.push_back(fmt::format("the rule {} matches no tensor", rule));
+  }
+}
+
+}  // namespace
+
+MismatchPolicy parse_mismatch_policy(const std::string& word) {
+  if (word == "refuse") return MismatchPolicy::refuse;
+  if (word == "aligned") return MismatchPolicy::aligned;
+  if (word == "common-rows") return MismatchPolicy::common_rows;
+  throw usage_error("\"" + word +
+                    "\" is not a mismatch policy; expected refuse, aligned or common-rows");
+}
+
+Plan make_plan(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
+               const CancellationToken& cancellation) {
+  Plan plan = Planner(sft, aligned, options, cancellation).make();
+  warn_about_configurations(sft, aligned, plan);
+  warn_about_rules(aligned, options.alpha, plan);
+  return plan;
+}
+
+Plan make_copy_plan(const Checkpoint& source, std::optional<DType> out_type) {
+  Plan plan;
+  for (std::size_t i = 0; i < source.tensors().size(); ++i) {
+    TensorPlan tensor;
+    tensor.aligned = i;
+    tensor.out_type = output_type(source.tensors()[i], out_type);
+    plan.tensors.push_back(tensor);
+  }
+  return plan;
+}
+
+unsigned count_layers(const Checkpoint& checkpoint) {
+  unsigned layers = 1;
+  for (const Tensor& tensor : checkpoint.tensors()) {
+    if (const auto layer = layer_of(tensor.name)) layers = std::max(layers, *layer + 1);
+  }
+  return layers;
+}
+
+}  // namespace expo
