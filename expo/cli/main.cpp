@@ -1,1 +1,24 @@
-int main() { return 0; }
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "expo/cli/command.h"
+
+namespace {
+expo::CancellationToken interrupted;
+}
+
+int main(int argc, char** argv) {
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupted.cancel(); };
+  action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {  // hundreds of shards are open at once
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  return expo::run_program(argc, argv, interrupted);
+}

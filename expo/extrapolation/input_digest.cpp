@@ -11,6 +11,16 @@
 
 namespace expo {
 
+Json to_json(const std::vector<FileDigest>& digests) {
+  Json list = Json::array();
+  for (const FileDigest& file : digests) {
+    list.push_back({{"file", std::filesystem::path(file.path).filename().string()},
+                    {"size", file.size},
+                    {"digest", file.digest}});
+  }
+  return list;
+}
+
 /// The hash of one file up to `position`, and whose turn it is.
 struct InputDigest::File {
   XXH3_state_t* state = XXH3_createState();

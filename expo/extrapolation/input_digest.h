@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
+#include "expo/core/json.h"
 #include "expo/core/progress.h"
 
 namespace expo {
@@ -19,6 +20,9 @@ struct FileDigest {
   std::uint64_t size = 0;
   std::string digest;
 };
+
+/// [{"file": NAME, "size": …, "digest": …}, …], as run.json keeps it.
+Json to_json(const std::vector<FileDigest>& digests);
 
 /// Digests the files of a checkpoint in passing, while the pipeline reads their tensors, so that no
 /// byte is read twice. The ranges to come are announced in the order in which they will be claimed;

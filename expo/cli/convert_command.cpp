@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <iostream>
+#include <memory>
+
+#include "expo/cli/command.h"
+#include "expo/cli/output_options.h"
+#include "expo/cli/terminal_progress.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/conversion_job.h"
+#include "expo/extrapolation/output_folder.h"
+
+namespace expo {
+namespace {
+
+struct Options {
+  std::string input;
+  OutputOptions output;
+};
+
+void print(const ConversionReport& report) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, size] : report.files) bytes += size;
+  std::cout << fmt::format(
+      "{} {} tensors ({}, {} in {} file{}) {} {}\n", report.dry_run ? "would write" : "wrote",
+      report.tensors, report.format, format_bytes(bytes), report.files.size(),
+      report.files.size() == 1 ? "" : "s", report.dry_run ? "to" : "to", report.output.string());
+}
+
+void run(const Options& options, const CommandContext& context) {
+  ConversionJob job;
+  job.input = options.input;
+  job.output = options.output.output;
+  job.out_type = OutputOptions::parse_dtype(options.output.out_dtype);
+  job.max_shard_size = OutputOptions::parse_shard_size(options.output.max_shard_size);
+  job.threads = options.output.threads;
+  job.overwrite = options.output.overwrite;
+  job.dry_run = options.output.dry_run;
+  job.allow_overflow = options.output.allow_overflow;
+  job.command = context.command_line;
+  TerminalProgress progress;
+  const ConversionReport report = run_conversion(posix_filesystem(), hugging_face_environment(),
+                                                 job, &progress, context.cancellation);
+  print_warnings(report.warnings);
+  if (options.output.json) {
+    std::cout << format_json(to_json(report));
+  } else {
+    print(report);
+  }
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_convert(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "convert", "Write any readable checkpoint as Hugging Face safetensors");
+  command
+      ->add_option(
+          "IN", options->input,
+          "Folder, file (.safetensors, .bin, .gguf), Hugging Face id in the cache, or BASE+ADAPTER")
+      ->required();
+  command->add_option("OUT", options->output.output,
+                      "Folder to write; it appears whole or not at all");
+  options->output.declare(*command, "the input's");
+  return [options](const CommandContext& context) {
+    if (options->output.output.empty())
+      throw usage_error("convert: where to? Name the output folder after the input");
+    run(*options, context);
+  };
+}
+
+}  // namespace expo

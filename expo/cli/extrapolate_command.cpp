@@ -1,0 +1,217 @@
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <iostream>
+#include <memory>
+
+#include "expo/cli/command.h"
+#include "expo/cli/extrapolation_text.h"
+#include "expo/cli/output_options.h"
+#include "expo/cli/terminal_progress.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/adapter_job.h"
+#include "expo/extrapolation/extrapolation_job.h"
+#include "expo/extrapolation/recipe.h"
+
+namespace expo {
+namespace {
+
+struct Options {
+  std::string sft;
+  std::string aligned;
+  std::optional<double> alpha;
+  std::optional<double> gamma;
+  std::vector<std::string> alpha_for;
+  std::string recipe;
+  std::string rounding;
+  std::optional<std::uint64_t> seed;
+  std::string on_mismatch;
+  bool like_original = false;
+  bool resume = false;
+  bool as_adapter = false;
+  OutputOptions output;
+};
+
+/// What the command line leaves open is taken from the recipe.
+template <class Value>
+void fill(Value& option, const std::optional<std::string>& from_recipe) {
+  if (option.empty() && from_recipe) option = *from_recipe;
+}
+
+void merge(Options& options, const Recipe& recipe) {
+  fill(options.sft, recipe.sft);
+  fill(options.aligned, recipe.aligned);
+  fill(options.output.output, recipe.output);
+  fill(options.output.out_dtype, recipe.out_dtype);
+  fill(options.output.max_shard_size, recipe.max_shard_size);
+  fill(options.rounding, recipe.rounding);
+  fill(options.on_mismatch, recipe.on_mismatch);
+  if (!options.seed) options.seed = recipe.seed;
+}
+
+AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
+  if (options.alpha && options.gamma)
+    throw usage_error("--alpha and --gamma say the same thing twice; give one of them");
+  if (options.alpha) return AlphaSchedule(*options.alpha);
+  if (options.gamma) return AlphaSchedule(alpha_from_gamma(*options.gamma));
+  if (recipe.alpha && recipe.alpha->points.size() > 1)
+    return AlphaSchedule::gradient(recipe.alpha->points);
+  if (recipe.alpha) return AlphaSchedule(recipe.alpha->points.at(0));
+  if (recipe.gamma) return AlphaSchedule(alpha_from_gamma(*recipe.gamma));
+  throw usage_error(
+      "how far? Give --alpha A (or --gamma G): the paper's Table 3 found 0.1 to 0.5 for fully "
+      "trained models, 2.5 and 8 "
+      "for models trained on 20 % and 10 % of the data; `expo search` finds it on development "
+      "prompts");
+}
+
+/// REGEX=A: the last '=' parts them, as an expression may hold one.
+void add_rule(AlphaSchedule& schedule, const std::string& rule) {
+  const std::size_t equals = rule.rfind('=');
+  std::size_t parsed = 0;
+  double alpha = 0;
+  try {
+    if (equals != std::string::npos && equals > 0)
+      alpha = std::stod(rule.substr(equals + 1), &parsed);
+  } catch (const std::exception&) {
+    parsed = 0;
+  }
+  if (parsed == 0 || equals + 1 + parsed != rule.size()) {
+    throw usage_error("--alpha-for: \"" + rule +
+                      "\" is not of the form REGEX=A, for example 'layers\\.1[0-9]\\.=0.5'");
+  }
+  schedule.add_rule(rule.substr(0, equals), alpha);
+}
+
+AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
+  AlphaSchedule result = base_schedule(options, recipe);
+  for (const Recipe::Rule& rule : recipe.rules) {
+    if (rule.alpha.points.size() > 1) {
+      result.add_rule(rule.match, rule.alpha.points);
+    } else {
+      result.add_rule(rule.match, rule.alpha.points.at(0));
+    }
+  }
+  for (const std::string& rule : options.alpha_for) add_rule(result, rule);
+  return result;
+}
+
+Rounding parse_rounding(const Options& options) {
+  if (options.like_original) {
+    if (options.rounding == "stochastic") {
+      throw usage_error(
+          "--like-original rounds as the authors' script does; --rounding stochastic contradicts "
+          "it");
+    }
+    if (const auto dtype = OutputOptions::parse_dtype(options.output.out_dtype);
+        dtype && *dtype != DType::bf16) {
+      throw usage_error(
+          "--like-original writes bfloat16, as the authors' script does; --out-dtype contradicts "
+          "it");
+    }
+    return Rounding::like_original;
+  }
+  if (options.rounding.empty() || options.rounding == "nearest") return Rounding::nearest;
+  if (options.rounding == "stochastic") return Rounding::stochastic;
+  throw usage_error("--rounding: \"" + options.rounding +
+                    "\" is not known; expected nearest or stochastic");
+}
+
+ExtrapolationJob make_job(const Options& options, const Recipe& recipe,
+                          const CommandContext& context) {
+  ExtrapolationJob job;
+  job.sft = options.sft;
+  job.aligned = options.aligned;
+  job.output = options.output.output;
+  job.alpha = schedule(options, recipe);
+  job.q8_0 = options.output.out_dtype == "q8_0" || options.output.out_dtype == "Q8_0";
+  if (job.q8_0 && job.output.extension() != ".gguf") {
+    throw usage_error("--out-dtype q8_0 is a GGUF block type; name an output that ends in .gguf");
+  }
+  if (!job.q8_0) job.out_type = OutputOptions::parse_dtype(options.output.out_dtype);
+  job.rounding = parse_rounding(options);
+  job.seed = options.seed.value_or(0);
+  if (!options.on_mismatch.empty()) job.on_mismatch = parse_mismatch_policy(options.on_mismatch);
+  job.max_shard_size = OutputOptions::parse_shard_size(options.output.max_shard_size);
+  job.threads = options.output.threads;
+  job.overwrite = options.output.overwrite;
+  job.resume = options.resume;
+  job.dry_run = options.output.dry_run;
+  job.allow_overflow = options.output.allow_overflow;
+  job.command = context.command_line;
+  return job;
+}
+
+void check_complete(const Options& options) {
+  if (options.sft.empty() || options.aligned.empty()) {
+    throw usage_error(
+        "extrapolate: two checkpoints are needed: SFT, and ALIGNED, which DPO or RLHF made of it");
+  }
+  if (options.output.output.empty()) throw usage_error("extrapolate: where to? Give -o OUT");
+}
+
+void run(Options options, const CommandContext& context) {
+  Recipe recipe;
+  if (!options.recipe.empty()) recipe = read_recipe(posix_filesystem(), options.recipe);
+  merge(options, recipe);
+  check_complete(options);
+  const ExtrapolationJob job = make_job(options, recipe, context);
+  TerminalProgress progress;
+  const ExtrapolationReport report =
+      options.as_adapter ? run_adapter_extrapolation(posix_filesystem(), hugging_face_environment(),
+                                                     job, context.cancellation)
+                         : run_extrapolation(posix_filesystem(), hugging_face_environment(), job,
+                                             &progress, context.cancellation);
+  for (const std::string& note : recipe.notes) std::cerr << "note: " << note << "\n";
+  print_warnings(report.warnings);
+  std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "extrapolate", "Write θ + α(θ − θ_sft): the better-aligned model beyond a pair");
+  command->add_option("SFT", options->sft,
+                      "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER");
+  command->add_option("ALIGNED", options->aligned,
+                      "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter over SFT");
+  command->add_option("--alpha", options->alpha, "How far to extrapolate: any finite number")
+      ->type_name("A");
+  command->add_option("--gamma", options->gamma, "The same by equation 1 of the paper: α = 1/γ − 1")
+      ->type_name("G");
+  command
+      ->add_option("--alpha-for", options->alpha_for,
+                   "Another α for the tensors whose name matches; repeatable, the last match wins")
+      ->type_name("REGEX=A")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  command
+      ->add_option(
+          "--recipe", options->recipe,
+          "YAML file with these settings, or a mergekit recipe that amounts to an extrapolation")
+      ->type_name("FILE");
+  command
+      ->add_option("--rounding", options->rounding,
+                   "nearest (default), or stochastic, which keeps α on average")
+      ->type_name("HOW");
+  command->add_option("--seed", options->seed, "Seed of stochastic rounding; default: 0")
+      ->type_name("N");
+  command->add_flag("--like-original", options->like_original,
+                    "Bit for bit what the authors' script gives: bfloat16, three roundings");
+  command
+      ->add_option("--on-mismatch", options->on_mismatch,
+                   "refuse (default), aligned (take ALIGNED's tensor), or common-rows (extrapolate "
+                   "the rows in common)")
+      ->type_name("POLICY");
+  command->add_flag(
+      "--as-adapter", options->as_adapter,
+      "For a LoRA over SFT: write the adapter scaled by 1 + α instead of a merged checkpoint");
+  command->add_flag("--resume", options->resume,
+                    "Go on with an interrupted run of the same settings");
+  options->output.declare(*command, "ALIGNED's; q8_0 too for GGUF output");
+  return [options](const CommandContext& context) { run(*options, context); };
+}
+
+}  // namespace expo

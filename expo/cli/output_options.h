@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/core/dtype.h"
+#include "expo/core/progress.h"
+
+namespace CLI {
+class App;
+}
+
+namespace expo {
+
+/// The options that every command has which writes a checkpoint.
+struct OutputOptions {
+  std::string output;
+  std::string out_dtype;
+  std::string max_shard_size;
+  unsigned threads = 0;
+  bool overwrite = false;
+  bool dry_run = false;
+  bool allow_overflow = false;
+  bool json = false;
+
+  void declare(CLI::App& command, const std::string& default_dtype);
+  /// Nothing where the option was not given. Error(usage) for a word that is no type.
+  static std::optional<DType> parse_dtype(const std::string& word);
+  static std::uint64_t parse_shard_size(const std::string& word);  ///< empty: 5 GB
+};
+
+/// Each warning as a line on stderr.
+void print_warnings(const std::vector<std::string>& warnings);
+
+}  // namespace expo

@@ -1,0 +1,91 @@
+#include "expo/extrapolation/conversion_job.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "expo/checkpoint/atomic_directory.h"
+#include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/pipeline.h"
+#include "expo/extrapolation/plan.h"
+
+namespace expo {
+namespace {
+
+std::vector<OutputTensor> output_tensors(const Checkpoint& input, const Plan& plan) {
+  std::vector<OutputTensor> outputs;
+  for (const TensorPlan& tensor : plan.tensors) {
+    const Tensor& source = input.tensors()[tensor.aligned];
+    outputs.push_back({source.name, source.shape, tensor.out_type, Encoding::plain});
+  }
+  return outputs;
+}
+
+}  // namespace
+
+ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment, const ConversionJob& job,
+                                Progress* progress, const CancellationToken& cancellation) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto input = open_checkpoint(filesystem, job.input, {}, environment);
+  const Plan plan = make_copy_plan(*input, job.out_type);
+  const auto outputs = output_tensors(*input, plan);
+  const OutputLayout layout = layout_safetensors(outputs, job.max_shard_size);
+
+  ConversionReport report;
+  report.output = job.output;
+  report.format = input->format();
+  report.tensors = outputs.size();
+  report.dry_run = job.dry_run;
+  report.warnings = input->warnings();
+  for (const OutputFile& file : layout.files) {
+    report.files.emplace_back(file.name, file.size);
+    report.bytes_written += file.size;
+  }
+  AtomicDirectoryOptions destination;
+  destination.overwrite = job.overwrite;
+  destination.inputs = input_paths(*input);
+  if (job.dry_run) {
+    check_destination(filesystem, job.output, destination);
+    check_free_space(filesystem, job.output, report.bytes_written);
+    return report;
+  }
+  AtomicDirectory directory(filesystem, job.output, destination);
+  check_free_space(filesystem, job.output, report.bytes_written);
+  PipelineOptions options;
+  options.threads = job.threads;
+  options.allow_overflow = job.allow_overflow;
+  options.progress = progress;
+  const PipelineResult result = run_pipeline(filesystem, nullptr, *input, plan, outputs, layout, directory.partial(),
+                                             options, cancellation);
+  report.input_files = result.aligned_files;
+  report.bytes_read = result.bytes_read;
+  report.bytes_written = result.bytes_written;
+  write_sidecars(filesystem, *input, outputs, directory.partial());
+  filesystem.write_text(directory.partial() / "run.json",
+                        format_json({{"expo", version()},
+                                     {"command", job.command},
+                                     {"inputs", {{"input", to_json(result.aligned_files)}}}}));
+  write_index(filesystem, layout, directory.partial());
+  cancellation.check();
+  directory.commit();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+Json to_json(const ConversionReport& report) {
+  Json json = Json::object();
+  json["output"] = report.output.string();
+  json["format"] = report.format;
+  json["tensors"] = report.tensors;
+  json["bytes_read"] = report.bytes_read;
+  json["bytes_written"] = report.bytes_written;
+  json["seconds"] = report.seconds;
+  json["dry_run"] = report.dry_run;
+  json["files"] = Json::array();
+  for (const auto& [name, size] : report.files) json["files"].push_back({{"name", name}, {"size", size}});
+  json["inputs"] = to_json(report.input_files);
+  json["warnings"] = report.warnings;
+  return json;
+}
+
+}  // namespace expo

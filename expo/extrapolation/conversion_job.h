@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/core/filesystem.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/input_digest.h"
+
+namespace expo {
+
+/// One checkpoint, whatever its format, as Hugging Face safetensors.
+struct ConversionJob {
+  std::string input;
+  std::filesystem::path output;
+  std::optional<DType> out_type;
+  std::uint64_t max_shard_size = 5'000'000'000;
+  unsigned threads = 0;
+  bool overwrite = false;
+  bool dry_run = false;
+  bool allow_overflow = false;
+  std::string command;
+};
+
+struct ConversionReport {
+  std::filesystem::path output;
+  std::string format;  ///< of the input
+  std::size_t tensors = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> files;
+  std::vector<FileDigest> input_files;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  double seconds = 0;
+  bool dry_run = false;
+  std::vector<std::string> warnings;
+};
+
+/// Writes safetensors shards with every sidecar file (rebuilt from a GGUF's metadata) and a run.json; whole or not at
+/// all. Values are the same bits where the type is, else rounded once to nearest. Throws Error.
+ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment, const ConversionJob& job,
+                                Progress* progress, const CancellationToken& cancellation);
+
+Json to_json(const ConversionReport& report);
+
+}  // namespace expo

@@ -1,0 +1,352 @@
+#include "expo/extrapolation/extrapolation_job.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/gguf_writer.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/model_card.h"
+#include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/pipeline.h"
+#include "expo/extrapolation/work_list.h"
+
+namespace expo {
+namespace {
+
+const char* rounding_name(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::nearest:
+      return "nearest";
+    case Rounding::stochastic:
+      return "stochastic";
+    case Rounding::like_original:
+      return "like-original";
+  }
+  return "";
+}
+
+/// Short name of a model for a card: its id, or the last component of its path.
+std::string display_name(const Checkpoint& checkpoint, const std::string& reference) {
+  if (!checkpoint.model_id().empty()) return checkpoint.model_id();
+  std::filesystem::path path(reference);
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+class Job {
+ public:
+  Job(Filesystem& filesystem, const Environment& environment, const ExtrapolationJob& job,
+      Progress* progress, const CancellationToken& cancellation)
+      : filesystem_(filesystem),
+        environment_(environment),
+        job_(job),
+        progress_(progress),
+        cancellation_(cancellation) {}
+
+  ExtrapolationReport run() {
+    const auto start = std::chrono::steady_clock::now();
+    open();
+    plan();
+    estimate();
+    if (!job_.dry_run) write();
+    report_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(report_);
+  }
+
+ private:
+  bool gguf_output() const { return job_.output.extension() == ".gguf"; }
+
+  void open() {
+    OpenOptions options;
+    options.native_gguf_names = gguf_output();
+    sft_ = open_checkpoint(filesystem_, job_.sft, options, environment_);
+    options.adapter_base = sft_;
+    aligned_ = open_checkpoint(filesystem_, job_.aligned, options, environment_);
+    for (const auto* side : {sft_.get(), aligned_.get()}) {
+      report_.warnings.insert(report_.warnings.end(), side->warnings().begin(),
+                              side->warnings().end());
+      if (side->quantised_formats().empty()) continue;
+      report_.warnings.push_back(
+          fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "
+                      "which α multiplies; take the "
+                      "checkpoints before quantisation where you have them",
+                      side->location(), fmt::join(side->quantised_formats(), ", ")));
+    }
+    if (gguf_output() && (sft_->format() != "GGUF" || aligned_->format() != "GGUF")) {
+      throw usage_error(
+          job_.output.string() +
+          ": GGUF output takes its metadata from two GGUF inputs, and one of them is not");
+    }
+  }
+
+  void plan() {
+    PlanOptions options{job_.alpha, job_.out_type, job_.on_mismatch};
+    if (job_.rounding == Rounding::like_original) options.out_type = DType::bf16;
+    plan_ = make_plan(*sft_, *aligned_, options, cancellation_);
+    report_.mismatches = plan_.mismatches;
+    report_.warnings.insert(report_.warnings.end(), plan_.warnings.begin(), plan_.warnings.end());
+    for (TensorPlan& tensor : plan_.tensors) outputs_.push_back(output_tensor(tensor));
+    layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
+                                          job_.output.filename().string())
+                            : layout_safetensors(outputs_, job_.max_shard_size);
+  }
+
+  OutputTensor output_tensor(TensorPlan& plan) const {
+    const Tensor& tensor = aligned_->tensors()[plan.aligned];
+    if (gguf_output()) choose_gguf_type(tensor, plan);
+    OutputTensor output{tensor.name, tensor.shape, plan.out_type, Encoding::plain};
+    const bool wanted = job_.q8_0 || (!job_.out_type && tensor.stored == "Q8_0");
+    if (gguf_output() && wanted && tensor.shape.size() >= 2 && tensor.shape.back() % 32 == 0) {
+      output.dtype = DType::f32;
+      output.encoding = Encoding::q8_0;
+    }
+    return output;
+  }
+
+  /// llama.cpp wants vectors in float32 whatever the matrices are; matrices that come from smaller
+  /// blocks than we write take float16, which holds their values best in 16 bits.
+  void choose_gguf_type(const Tensor& tensor, TensorPlan& plan) const {
+    if (!supports_arithmetic(tensor.dtype)) return;
+    if (tensor.shape.size() < 2) {
+      plan.out_type = tensor.nominal;
+    } else if (!job_.out_type && tensor.stored.starts_with("Q")) {
+      plan.out_type = DType::f16;
+    }
+  }
+
+  void estimate() {
+    report_.output = job_.output;
+    report_.alpha = job_.alpha.description();
+    report_.tensors = outputs_.size();
+    report_.threads =
+        job_.threads != 0 ? job_.threads : default_threads(sft_.get(), *aligned_, plan_);
+    report_.free_bytes = filesystem_.free_bytes(job_.output);
+    report_.dry_run = job_.dry_run;
+    std::uint64_t total = 0;
+    for (const OutputFile& file : layout_.files) {
+      report_.files.emplace_back(file.name, file.size);
+      total += file.size;
+    }
+    report_.memory_bytes = (std::uint64_t{30} << 20) + report_.threads * 5 * kBlockBytes;
+    report_.bytes_written = total;
+    for (const auto* side : {sft_.get(), aligned_.get()}) {
+      for (const Tensor& tensor : side->tensors())
+        report_.bytes_read += tensor.extent ? tensor.extent->bytes : 0;
+    }
+    if (job_.dry_run) check_output();
+  }
+
+  AtomicDirectoryOptions directory_options() const {
+    AtomicDirectoryOptions options;
+    options.overwrite = job_.overwrite;
+    options.resume = job_.resume;
+    for (const auto* side : {sft_.get(), aligned_.get()}) {
+      const auto paths = input_paths(*side);
+      options.inputs.insert(options.inputs.end(), paths.begin(), paths.end());
+    }
+    return options;
+  }
+
+  /// What a dry run can find wrong with the destination without touching it.
+  void check_output() {
+    check_destination(filesystem_, job_.output, directory_options());
+    check_free_space(filesystem_, job_.output, report_.bytes_written);
+  }
+
+  void write() {
+    AtomicDirectory directory(filesystem_, job_.output, directory_options());
+    directory.keep_on_failure(true);
+    RunJournal journal(filesystem_, directory.partial(), fingerprint());
+    report_.resumed = directory.resumed() && journal.load();
+    if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written);
+    const PipelineResult result =
+        run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
+                     directory.partial(), pipeline_options(journal), cancellation_);
+    take(result);
+    if (!gguf_output()) write_surroundings(directory.partial());
+    journal.remove();
+    write_index(filesystem_, layout_, directory.partial());
+    cancellation_.check();
+    directory.commit();
+  }
+
+  PipelineOptions pipeline_options(RunJournal& journal) const {
+    PipelineOptions options;
+    options.rounding = job_.rounding;
+    options.seed = job_.seed;
+    options.threads = report_.threads;
+    options.allow_overflow = job_.allow_overflow;
+    options.journal = &journal;
+    options.progress = progress_;
+    return options;
+  }
+
+  Json fingerprint() const {
+    Json layout = Json::array();
+    for (const OutputFile& file : layout_.files) layout.push_back({file.name, file.size});
+    Json alphas = Json::array();
+    for (const TensorPlan& tensor : plan_.tensors) alphas.push_back(tensor.alpha);
+    return {{"version", version()},
+            {"sft", describe_files(filesystem_, *sft_)},
+            {"aligned", describe_files(filesystem_, *aligned_)},
+            {"alpha", alphas},
+            {"rounding", rounding_name(job_.rounding)},
+            {"seed", job_.seed},
+            {"on_mismatch", static_cast<int>(job_.on_mismatch)},
+            {"allow_overflow", job_.allow_overflow},
+            {"layout", layout}};
+  }
+
+  void take(const PipelineResult& result) {
+    for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
+      if (!plan_.tensors[i].sft) continue;
+      report_.deltas.push_back({outputs_[i].name, plan_.tensors[i].alpha, result.sums[i]});
+    }
+    report_.asked_alpha = asked_alpha(report_.deltas);
+    report_.bytes_read = result.bytes_read;
+    report_.bytes_written = result.bytes_written;
+    report_.sft_files = result.sft_files;
+    report_.aligned_files = result.aligned_files;
+    const auto warnings = delta_warnings(report_.deltas, job_.rounding);
+    report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
+  }
+
+  void write_surroundings(const std::filesystem::path& folder) {
+    write_sidecars(filesystem_, *aligned_, outputs_, folder);
+    filesystem_.write_text(folder / "README.md", model_card(card_facts()));
+    filesystem_.write_text(folder / "run.json", format_json(run_record()));
+  }
+
+  ModelCardFacts card_facts() const {
+    ModelCardFacts facts;
+    facts.sft = display_name(*sft_, job_.sft);
+    facts.aligned = display_name(*aligned_, job_.aligned);
+    facts.ids_are_public = !sft_->model_id().empty() && !aligned_->model_id().empty();
+    facts.alpha = report_.alpha;
+    facts.out_dtype = torch_name(main_dtype(outputs_));
+    facts.rounding = rounding_name(job_.rounding);
+    facts.command = job_.command;
+    facts.delta = summarise(total(report_.deltas));
+    for (const Mismatch& mismatch : report_.mismatches) {
+      facts.treated.push_back(
+          fmt::format("`{}`: {}; {}", mismatch.tensor, mismatch.problem, mismatch.treatment));
+    }
+    facts.version = version();
+    return facts;
+  }
+
+  /// Enough to do it again, and to see that the inputs are the same.
+  Json run_record() const {
+    Json record = {{"expo", version()}, {"command", job_.command}};
+    record["settings"] = {
+        {"sft", job_.sft},
+        {"aligned", job_.aligned},
+        {"alpha", report_.alpha},
+        {"out_dtype", job_.out_type ? Json(torch_name(*job_.out_type)) : Json(nullptr)},
+        {"rounding", rounding_name(job_.rounding)},
+        {"seed", job_.seed},
+        {"max_shard_size", job_.max_shard_size},
+        {"allow_overflow", job_.allow_overflow}};
+    record["inputs"] = {{"sft", files(report_.sft_files)},
+                        {"aligned", files(report_.aligned_files)}};
+    const Json report = to_json(report_);
+    for (const char* key : {"delta", "groups", "mismatches", "warnings"})
+      record[key] = report.at(key);
+    return record;
+  }
+
+  Filesystem& filesystem_;
+  const Environment& environment_;
+  const ExtrapolationJob& job_;
+  Progress* progress_;
+  const CancellationToken& cancellation_;
+  std::shared_ptr<const Checkpoint> sft_;
+  std::shared_ptr<const Checkpoint> aligned_;
+  Plan plan_;
+  std::vector<OutputTensor> outputs_;
+  OutputLayout layout_;
+  ExtrapolationReport report_;
+};
+
+}  // namespace
+
+ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment& environment,
+                                      const ExtrapolationJob& job, Progress* progress,
+                                      const CancellationToken& cancellation) {
+  return Job(filesystem, environment, job, progress, cancellation).run();
+}
+
+std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding) {
+  std::vector<std::string> warnings;
+  const DeltaSummary summary = summarise(total(deltas));
+  const double asked = asked_alpha(deltas);
+  if (summary.changed == 0 && summary.elements > 0) {
+    warnings.push_back(
+        "the two checkpoints hold the same weights: the output is ALIGNED itself, whatever α");
+  }
+  if (summary.effective_alpha && asked != 0 &&
+      std::abs(*summary.effective_alpha / asked - 1) > 0.05) {
+    std::string text = fmt::format(
+        "rounding changes what was asked: α is {:.4g} but its effect is that of {:.4g}, and {:.0f} "
+        "% of the updates are "
+        "lost",
+        asked, *summary.effective_alpha, 100 * summary.lost);
+    if (rounding != Rounding::stochastic) {
+      text +=
+          "; --rounding stochastic keeps α on average, --out-dtype float32 exactly (if it is also "
+          "served in float32)";
+    }
+    warnings.push_back(text);
+  }
+  if (summary.nonfinite_inputs > 0) {
+    warnings.push_back(
+        fmt::format("{} weights of the inputs are NaN or infinite; ALIGNED's stand where they were",
+                    summary.nonfinite_inputs));
+  }
+  if (summary.nonfinite_created > 0) {
+    warnings.push_back(fmt::format("{} finite weights became infinite in the output type",
+                                   summary.nonfinite_created));
+  }
+  return warnings;
+}
+
+Json to_json(const ExtrapolationReport& report) {
+  Json json = Json::object();
+  json["alpha"] = report.asked_alpha;
+  json["alpha_schedule"] = report.alpha;
+  json["output"] = report.output.string();
+  json["tensors"] = report.tensors;
+  json["bytes_read"] = report.bytes_read;
+  json["bytes_written"] = report.bytes_written;
+  json["seconds"] = report.seconds;
+  json["threads"] = report.threads;
+  json["dry_run"] = report.dry_run;
+  json["resumed"] = report.resumed;
+  json["delta"] = report.dry_run ? Json(nullptr) : to_json(summarise(total(report.deltas)));
+  json["groups"] = Json::object();
+  for (const GroupSummary& group : summarise_by_kind(report.deltas))
+    json["groups"][group.group] = to_json(group.summary);
+  json["files"] = Json::array();
+  for (const auto& [name, size] : report.files)
+    json["files"].push_back({{"name", name}, {"size", size}});
+  json["mismatches"] = Json::array();
+  for (const Mismatch& mismatch : report.mismatches) {
+    json["mismatches"].push_back({{"tensor", mismatch.tensor},
+                                  {"problem", mismatch.problem},
+                                  {"treatment", mismatch.treatment}});
+  }
+  json["warnings"] = report.warnings;
+  if (report.dry_run) {
+    json["free_bytes"] = report.free_bytes;
+    json["memory_bytes"] = report.memory_bytes;
+  }
+  return json;
+}
+
+}  // namespace expo

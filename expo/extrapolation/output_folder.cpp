@@ -1,0 +1,98 @@
+#include "expo/extrapolation/output_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "expo/core/error.h"
+#include "expo/extrapolation/model_card.h"
+
+namespace expo {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_sidecar(Filesystem& filesystem, const Sidecar& sidecar, const fs::path& folder) {
+  const fs::path target = folder / sidecar.name;
+  filesystem.create_directory(target.parent_path());
+  if (const auto* text = std::get_if<std::string>(&sidecar.content)) {
+    filesystem.write_text(target, *text);
+  } else {
+    filesystem.write_text(
+        target, filesystem.read_text(std::get<fs::path>(sidecar.content), std::uint64_t{1} << 30));
+  }
+}
+
+}  // namespace
+
+DType main_dtype(const std::vector<OutputTensor>& tensors) {
+  std::map<DType, std::uint64_t> bytes;
+  for (const OutputTensor& tensor : tensors) {
+    if (is_floating(tensor.dtype)) bytes[tensor.dtype] += tensor.bytes();
+  }
+  const auto most =
+      std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; });
+  return most == bytes.end() ? DType::f32 : most->first;
+}
+
+void write_sidecars(Filesystem& filesystem, const Checkpoint& checkpoint,
+                    const std::vector<OutputTensor>& tensors, const fs::path& folder) {
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    if (sidecar.name != "config.json") write_sidecar(filesystem, sidecar, folder);
+  }
+  if (!checkpoint.config().is_null()) {
+    filesystem.write_text(folder / "config.json",
+                          format_json(with_dtype(checkpoint.config(), main_dtype(tensors))));
+  }
+}
+
+void write_index(Filesystem& filesystem, const OutputLayout& layout, const fs::path& folder) {
+  if (!layout.index_name.empty())
+    filesystem.write_text(folder / layout.index_name, layout.index_text);
+}
+
+Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint) {
+  Json files = Json::array();
+  for (const SourceFile& file : checkpoint.files()) {
+    const auto status = filesystem.status(file.path);
+    files.push_back({{"path", filesystem.canonical(file.path).string()},
+                     {"size", file.size},
+                     {"modified_ns", status ? status->modified_ns : 0}});
+  }
+  return files;
+}
+
+std::vector<fs::path> input_paths(const Checkpoint& checkpoint) {
+  std::set<fs::path> paths;
+  for (const SourceFile& file : checkpoint.files()) paths.insert(file.path);
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    const auto* path = std::get_if<fs::path>(&sidecar.content);
+    if (path != nullptr && sidecar.name.find('/') == std::string::npos)
+      paths.insert(path->parent_path());
+  }
+  return {paths.begin(), paths.end()};
+}
+
+void check_free_space(Filesystem& filesystem, const fs::path& destination, std::uint64_t bytes) {
+  const std::uint64_t free = filesystem.free_bytes(destination);
+  if (free >= bytes) return;
+  throw environment_error(fmt::format(
+      "{}: the output needs {} but the disk has {} free; free some space or write elsewhere",
+      destination.string(), format_bytes(bytes), format_bytes(free)));
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (bytes < 1000) return fmt::format("{} bytes", bytes);
+  if (bytes < 1'000'000) return fmt::format("{:.1f} kB", value / 1e3);
+  if (bytes < 1'000'000'000) return fmt::format("{:.1f} MB", value / 1e6);
+  return fmt::format("{:.2f} GB", value / 1e9);
+}
+
+std::string version() {
+  return EXPO_VERSION;
+}
+
+}  // namespace expo
