@@ -1,5 +1,7 @@
 #include "expo/checkpoint/checkpoint.h"
 
+#include <algorithm>
+
 #include "expo/core/error.h"
 
 namespace expo {
@@ -15,6 +17,10 @@ void Checkpoint::set_surroundings(Surroundings surroundings) {
   sidecars_ = std::move(surroundings.sidecars);
   location_ = std::move(surroundings.location);
   model_id_ = std::move(surroundings.model_id);
+  warnings_.insert(warnings_.end(), surroundings.warnings.begin(), surroundings.warnings.end());
+  for (std::size_t i = 0; i < std::min(files_.size(), surroundings.sha256.size()); ++i) {
+    files_[i].sha256 = std::move(surroundings.sha256[i]);
+  }
 }
 
 void Checkpoint::index_tensors() {

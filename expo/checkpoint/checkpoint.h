@@ -91,6 +91,8 @@ class Checkpoint {
     std::vector<Sidecar> sidecars;
     std::string location;
     std::string model_id;
+    std::vector<std::string> warnings;               ///< added to the reader's own
+    std::vector<std::optional<std::string>> sha256;  ///< of files(), in order; may be empty
   };
   void set_surroundings(Surroundings surroundings);
 

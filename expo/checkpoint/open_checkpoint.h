@@ -1,19 +1,13 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 
 #include "expo/checkpoint/checkpoint.h"
+#include "expo/checkpoint/hub_cache.h"
 #include "expo/core/filesystem.h"
 
 namespace expo {
-
-/// Environment variables that decide where the Hugging Face cache lies, as huggingface_hub reads
-/// them.
-using Environment = std::map<std::string, std::string>;
-/// HF_HOME, HF_HUB_CACHE, XDG_CACHE_HOME and HOME of this process, those that are set.
-Environment hugging_face_environment();
 
 struct OpenOptions {
   /// What a bare PEFT adapter stands over: the SFT checkpoint, when ALIGNED is opened. Null: a bare
@@ -24,10 +18,16 @@ struct OpenOptions {
 };
 
 /// Opens what a person names: a folder with a checkpoint, a file (.safetensors,
-/// .safetensors.index.json, .bin, .pt, .pth, .gguf), a Hugging Face id (`owner/name`, `@revision`)
-/// that lies in the local cache, or BASE+ADAPTER of these. Throws Error(input) for anything missing
-/// or malformed; an id that is not in the cache is refused with the `hf download` line that gets
-/// it. A checkpoint with a `quantization_config` is refused.
+/// .safetensors.index.json, .bin, .bin.index.json, .pt, .pth, .gguf), a Hugging Face id
+/// (`owner/name`, `@revision`) that lies in the local cache, or BASE+ADAPTER of these; several
+/// adapters are applied one after the other. Which of a folder's files are its weights:
+/// weight_choice.h; which go along: sidecars.h. A single file takes config.json and sidecars from
+/// its folder where config.json lies there; a GGUF has its own inside. A folder with
+/// adapter_config.json and adapter_model.* is an adapter and stands over options.adapter_base.
+///
+/// Throws Error(input) for anything missing or malformed; an id that is not in the cache, or there
+/// in part only, is refused with the `hf download` line that gets it. Quantised checkpoints are
+/// refused by the name of the method (quantization.h).
 std::shared_ptr<const Checkpoint> open_checkpoint(Filesystem& filesystem,
                                                   const std::string& reference,
                                                   const OpenOptions& options,
