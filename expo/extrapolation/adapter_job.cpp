@@ -1,0 +1,107 @@
+#include "expo/extrapolation/adapter_job.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/lora_adapter.h"
+#include "expo/checkpoint/model_reference.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/output_folder.h"
+
+namespace expo {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The adapter's folder; SFT must be what it stands over.
+fs::path adapter_folder(Filesystem& filesystem, const Environment& environment,
+                        const ExtrapolationJob& job) {
+  const auto parts = split_reference(filesystem, job.aligned);
+  const fs::path folder = locate_model(filesystem, parts.back(), environment).path;
+  if (!is_adapter_folder(filesystem, folder)) {
+    throw usage_error("--as-adapter: " + folder.string() +
+                      " is not a PEFT adapter (it has no adapter_config.json)");
+  }
+  const bool over_sft =
+      parts.size() == 1 ||
+      (parts.size() == 2 &&
+       filesystem.canonical(locate_model(filesystem, parts.front(), environment).path) ==
+           filesystem.canonical(locate_model(filesystem, job.sft, environment).path));
+  if (!over_sft) {
+    throw usage_error(
+        "--as-adapter: a scaled adapter stands for θ_sft + (1 + α)·s·B·A only where the adapter "
+        "was trained over SFT "
+        "itself; name it alone, or over the same base");
+  }
+  return folder;
+}
+
+void refuse_other_settings(const ExtrapolationJob& job) {
+  if (!job.alpha.uniform())
+    throw usage_error("--as-adapter scales the adapter as a whole: give one α and no rules");
+  if (job.out_type || job.rounding != Rounding::nearest || job.resume) {
+    throw usage_error(
+        "--as-adapter keeps the adapter's type and rounds to nearest: --out-dtype, --rounding, "
+        "--like-original and "
+        "--resume have nothing to act on");
+  }
+}
+
+Json run_record(const ExtrapolationJob& job) {
+  return {
+      {"expo", version()},
+      {"command", job.command},
+      {"settings", {{"sft", job.sft}, {"adapter", job.aligned}, {"alpha", *job.alpha.uniform()}}}};
+}
+
+}  // namespace
+
+ExtrapolationReport run_adapter_extrapolation(Filesystem& filesystem,
+                                              const Environment& environment,
+                                              const ExtrapolationJob& job,
+                                              const CancellationToken& cancellation) {
+  const auto start = std::chrono::steady_clock::now();
+  refuse_other_settings(job);
+  const fs::path folder = adapter_folder(filesystem, environment, job);
+  // Opening the merged checkpoint checks that the adapter fits SFT.
+  OpenOptions options;
+  options.adapter_base = open_checkpoint(filesystem, job.sft, {}, environment);
+  const auto merged = open_checkpoint(filesystem, folder.string(), options, environment);
+  const auto files = scale_adapter(filesystem, folder, *job.alpha.uniform());
+  cancellation.check();
+
+  ExtrapolationReport report;
+  report.output = job.output;
+  report.alpha = job.alpha.description();
+  report.asked_alpha = *job.alpha.uniform();
+  report.tensors = merged->tensors().size();
+  report.warnings = merged->warnings();
+  report.dry_run = job.dry_run;
+  report.threads = 1;
+  report.free_bytes = filesystem.free_bytes(job.output);
+  for (const auto& [name, content] : files) {
+    report.files.emplace_back(name, content.size());
+    report.bytes_written += content.size();
+  }
+  report.bytes_read = report.bytes_written;
+  AtomicDirectoryOptions destination;
+  destination.overwrite = job.overwrite;
+  destination.inputs = {folder};
+  for (const auto& path : input_paths(*options.adapter_base)) destination.inputs.push_back(path);
+  if (job.dry_run) {
+    check_destination(filesystem, job.output, destination);
+    return report;
+  }
+  AtomicDirectory directory(filesystem, job.output, destination);
+  for (const auto& [name, content] : files)
+    filesystem.write_text(directory.partial() / name, content);
+  filesystem.write_text(directory.partial() / "run.json", format_json(run_record(job)));
+  directory.commit();
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace expo
