@@ -18,8 +18,8 @@ enum class ErrorCategory {
 /// exits.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCategory category, const std::string& message)
-      : std::runtime_error(message), category_(category) {}
+  /// Control characters in the message (names from hostile files) are escaped, all but line ends.
+  Error(ErrorCategory category, const std::string& message);
   ErrorCategory category() const noexcept { return category_; }
 
  private:
