@@ -8,32 +8,35 @@
 
 namespace expo {
 
-/// α of every tensor: one number, overridden by rules, the last match winning. Immutable,
-/// thread-safe.
+/// α of every tensor: one number or a gradient over the depth, overridden by rules, the last match
+/// winning. Thread-safe once the rules are added.
 class AlphaSchedule {
  public:
   /// One α for all. Throws Error(usage) unless finite.
   explicit AlphaSchedule(double alpha);
 
   /// α varies over the depth: `points` are spread evenly from the first layer to the last, linear
-  /// in between. Tensors before the layers (embeddings) take the first, those after them (final
-  /// norm, head) the last. The layer of a tensor is the first number in its name between dots
+  /// in between (the only layer of a model of one takes the last, as mergekit has it). Tensors
+  /// before the layers (embeddings) take the first, those after them (final norm, head) the last.
+  /// The layer of a tensor is the first number in its name between dots
   /// ("model.layers.12.mlp…"). Tensors without a layer number are "before" when their name contains
-  /// "embed", "wte" or "wpe".
+  /// "embed", "wte" or "wpe". Throws Error(usage) for no points, and for one that is not finite.
   static AlphaSchedule gradient(std::vector<double> points);
 
   /// Tensors whose name contains a match of the ECMAScript `regex` take `alpha`. Later rules win.
-  /// Throws Error(usage) for an invalid expression or a number that is not finite.
+  /// Throws Error(usage) for an invalid expression, one of more than 1000 characters, or a number
+  /// that is not finite.
   void add_rule(const std::string& regex, double alpha);
   void add_rule(const std::string& regex, std::vector<double> gradient_points);
 
   /// α of a tensor; `layers` is the number of layers of the model (highest layer number + 1; at
-  /// least 1).
+  /// least 1). Throws Error(input) where a rule would have to be matched against a name of more
+  /// than 1024 bytes.
   double alpha_for(std::string_view tensor, unsigned layers) const;
 
   /// The single α where there is one and no rules; else nothing.
   std::optional<double> uniform() const;
-  /// For the record: `0.3`, or `0.3, then layers\.1\.=0.5`.
+  /// For the record: `0.3`, or `[0.1, 0.5] over the depth, then layers\.1\.=0.5`.
   std::string description() const;
 
   /// Rules that matched none of `tensors`; for a warning.
@@ -41,14 +44,17 @@ class AlphaSchedule {
 
  private:
   struct Rule;
+  AlphaSchedule() = default;
+
   std::vector<double> points_;
   std::vector<std::shared_ptr<const Rule>> rules_;
 };
 
-/// The layer number in a tensor's name, or nothing.
+/// The layer number in a tensor's name: the first component of at most six digits that is neither
+/// the name's first nor its last; or nothing.
 std::optional<unsigned> layer_of(std::string_view tensor);
 
-/// α = 1/γ − 1 (equation 1 of the paper). Throws Error(usage) unless γ is finite and not 0.
+/// α = 1/γ − 1 (equation 1 of the paper). Throws Error(usage) unless γ and α are finite.
 double alpha_from_gamma(double gamma);
 
 }  // namespace expo

@@ -12,28 +12,25 @@ namespace expo {
 
 /// What a YAML recipe asks for; absent where it is silent. Options on the command line win over it.
 ///
-/// Our own schema (every key optional but `alpha` or `gamma`; unknown keys are refused by name and
-/// line):
-///   sft: REFERENCE            aligned: REFERENCE        output: FOLDER
-///   alpha: 0.3 | {gradient: [0.1, 0.5]}                 gamma: 0.77
-///   alpha_for: [{match: REGEX, alpha: 0.5 | {gradient: […]}}, …]
-///   out_dtype: bfloat16       rounding: nearest | stochastic      seed: 0     max_shard_size: 5GB
-///   on_mismatch: refuse | …
+/// Our own schema (one of `alpha` and `gamma` is required, every other key is optional; unknown
+/// keys are refused by name and line):
 ///
-/// A mergekit recipe is taken where it amounts to an extrapolation, and refused, saying why, where
-/// it does not:
-///   merge_method: task_arithmetic   base_model = sft, one other model = aligned with weight w,
-///   parameters.lambda λ
-///                                   (default 1), normalize: false (mergekit's default for it): α =
-///                                   λ·w − 1
-///   merge_method: linear            two models with weights wa, ws; normalize: false and wa + ws =
-///   1 (to 1e-9), or
-///                                   normalize: true (the default), which divides by the sum: the
-///                                   model with the greater weight is aligned, α = w_aligned − 1
-///                                   after normalisation
-///   A weight may be a number, a gradient list, or a list of {filter, value}: those become rules
-///   where they can. dtype / out_dtype → out_dtype; anything else that would change the result is
-///   refused by name.
+///     sft: REFERENCE
+///     aligned: REFERENCE
+///     output: FOLDER
+///     alpha: 0.3             # or {gradient: [0.1, 0.5]}
+///     gamma: 0.77            # instead of alpha: alpha = 1/gamma - 1
+///     alpha_for:             # the last match wins
+///       - match: REGEX
+///         alpha: 0.5         # or {gradient: […]}
+///     out_dtype: bfloat16
+///     rounding: nearest      # or stochastic
+///     seed: 0
+///     max_shard_size: 5GB
+///     on_mismatch: refuse    # or aligned, common-rows
+///
+/// A recipe with a `merge_method` is mergekit's, and is taken where it amounts to an extrapolation:
+/// mergekit_recipe.h.
 struct Recipe {
   struct Alpha {
     std::vector<double> points;  ///< one number, or the points of a gradient over the depth
@@ -48,17 +45,18 @@ struct Recipe {
   std::optional<Alpha> alpha;
   std::optional<double> gamma;
   std::vector<Rule> rules;
-  std::optional<std::string> out_dtype;
-  std::optional<std::string> rounding;
+  std::optional<std::string> out_dtype;  ///< a word that dtype_from_user takes, with arithmetic
+  std::optional<std::string> rounding;   ///< "nearest" or "stochastic"
   std::optional<std::uint64_t> seed;
-  std::optional<std::string> max_shard_size;
-  std::optional<std::string> on_mismatch;
+  std::optional<std::string> max_shard_size;  ///< a word that parse_byte_size takes
+  std::optional<std::string> on_mismatch;     ///< a word that parse_mismatch_policy takes
   std::vector<std::string> notes;  ///< how a mergekit recipe was understood, for the report
 };
 
 /// Parses a recipe. Error(usage) names file, line and key. YAML anchors are fine; aliases that
-/// would expand beyond 1 MB, nesting beyond 64 and files beyond 1 MB are refused. Local model
-/// references stay as written.
+/// would expand beyond 1 MB, nesting beyond 64 and files beyond 1 MB are refused. Values are
+/// checked here, so that what comes back can be used without a further refusal; model references
+/// stay as written.
 Recipe parse_recipe(const std::string& text, const std::string& where);
 Recipe read_recipe(Filesystem& filesystem, const std::filesystem::path& file);
 

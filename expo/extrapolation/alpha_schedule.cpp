@@ -1,0 +1,164 @@
+#include "expo/extrapolation/alpha_schedule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <regex>
+
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// The standard library's matcher goes one step deeper into the stack with every character.
+constexpr std::size_t kLongestName = 1024;
+constexpr std::size_t kLongestExpression = 1000;
+constexpr std::size_t kMostLayerDigits = 6;
+
+void check_points(const std::vector<double>& points) {
+  if (points.empty()) throw usage_error("a gradient of alpha needs at least one number");
+  for (const double point : points) {
+    if (!std::isfinite(point)) {
+      throw usage_error(fmt::format("alpha is {} where a finite number is expected", point));
+    }
+  }
+}
+
+std::regex compile(const std::string& text) {
+  if (text.size() > kLongestExpression) {
+    throw usage_error(
+        fmt::format("the expression \"{}…\" has {} characters where at most {} are taken",
+                    text.substr(0, 40), text.size(), kLongestExpression));
+  }
+  try {
+    return std::regex(text, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    throw usage_error(
+        fmt::format("\"{}\" is not a valid regular expression ({})", text, error.what()));
+  }
+}
+
+/// The value at `position` in [0, 1] of the line through evenly spread points.
+double interpolate(const std::vector<double>& points, double position) {
+  const double scaled = position * static_cast<double>(points.size() - 1);
+  const std::size_t left = std::min(static_cast<std::size_t>(scaled), points.size() - 1);
+  const std::size_t right = std::min(left + 1, points.size() - 1);
+  const double fraction = scaled - static_cast<double>(left);
+  return (1 - fraction) * points[left] + fraction * points[right];
+}
+
+bool is_before_layers(std::string_view tensor) {
+  constexpr std::array<std::string_view, 3> kSigns{"embed", "wte", "wpe"};
+  return std::ranges::any_of(kSigns, [&](std::string_view s) { return tensor.find(s) != s.npos; });
+}
+
+double value_for(const std::vector<double>& points, std::string_view tensor, unsigned layers) {
+  if (points.size() == 1) return points.front();
+  const auto layer = layer_of(tensor);
+  if (!layer) return is_before_layers(tensor) ? points.front() : points.back();
+  if (layers <= 1 || *layer + 1 >= layers) return points.back();
+  return interpolate(points, static_cast<double>(*layer) / static_cast<double>(layers - 1));
+}
+
+std::string describe(const std::vector<double>& points) {
+  if (points.size() == 1) return fmt::format("{}", points.front());
+  return fmt::format("[{}] over the depth", fmt::join(points, ", "));
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+}  // namespace
+
+struct AlphaSchedule::Rule {
+  std::string text;
+  std::regex expression;
+  std::vector<double> points;
+
+  bool matches(std::string_view tensor) const {
+    if (tensor.size() > kLongestName) {
+      throw input_error(
+          fmt::format("the tensor name \"{}…\" has {} bytes; rules are matched against at most {}",
+                      tensor.substr(0, 60), tensor.size(), kLongestName));
+    }
+    return std::regex_search(tensor.begin(), tensor.end(), expression);
+  }
+};
+
+AlphaSchedule::AlphaSchedule(double alpha) : points_{alpha} {
+  check_points(points_);
+}
+
+AlphaSchedule AlphaSchedule::gradient(std::vector<double> points) {
+  check_points(points);
+  AlphaSchedule result;
+  result.points_ = std::move(points);
+  return result;
+}
+
+void AlphaSchedule::add_rule(const std::string& regex, double alpha) {
+  add_rule(regex, std::vector<double>{alpha});
+}
+
+void AlphaSchedule::add_rule(const std::string& regex, std::vector<double> gradient_points) {
+  check_points(gradient_points);
+  rules_.push_back(
+      std::make_shared<const Rule>(Rule{regex, compile(regex), std::move(gradient_points)}));
+}
+
+double AlphaSchedule::alpha_for(std::string_view tensor, unsigned layers) const {
+  for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule) {
+    if ((*rule)->matches(tensor)) return value_for((*rule)->points, tensor, layers);
+  }
+  return value_for(points_, tensor, layers);
+}
+
+std::optional<double> AlphaSchedule::uniform() const {
+  if (points_.size() != 1 || !rules_.empty()) return std::nullopt;
+  return points_.front();
+}
+
+std::string AlphaSchedule::description() const {
+  std::string result = describe(points_);
+  for (const auto& rule : rules_) {
+    result += fmt::format(", then {}={}", rule->text, describe(rule->points));
+  }
+  return result;
+}
+
+std::vector<std::string> AlphaSchedule::unmatched_rules(
+    const std::vector<std::string>& tensors) const {
+  std::vector<std::string> result;
+  for (const auto& rule : rules_) {
+    const bool matched = std::ranges::any_of(
+        tensors, [&](const std::string& tensor) { return rule->matches(tensor); });
+    if (!matched) result.push_back(rule->text);
+  }
+  return result;
+}
+
+std::optional<unsigned> layer_of(std::string_view tensor) {
+  for (std::size_t dot = tensor.find('.'); dot != tensor.npos; dot = tensor.find('.', dot + 1)) {
+    std::size_t end = dot + 1;
+    unsigned number = 0;
+    while (end < tensor.size() && end - dot <= kMostLayerDigits && is_digit(tensor[end])) {
+      number = number * 10 + static_cast<unsigned>(tensor[end++] - '0');
+    }
+    if (end > dot + 1 && end < tensor.size() && tensor[end] == '.') return number;
+  }
+  return std::nullopt;
+}
+
+double alpha_from_gamma(double gamma) {
+  const double alpha = 1 / gamma - 1;
+  if (!std::isfinite(gamma) || !std::isfinite(alpha)) {
+    throw usage_error(fmt::format(
+        "gamma is {} where a finite number other than 0 is expected (alpha = 1/gamma - 1)", gamma));
+  }
+  return alpha;
+}
+
+}  // namespace expo

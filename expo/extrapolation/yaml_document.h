@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace expo {
+
+/// A value of a YAML document with the line that it begins in.
+struct YamlValue {
+  enum class Kind { null, scalar, sequence, mapping };
+  using Pointer = std::shared_ptr<const YamlValue>;
+  struct Member {
+    std::string key;
+    int line = 0;  ///< of the key
+    Pointer value;
+  };
+
+  Kind kind = Kind::null;
+  int line = 0;        ///< from 1
+  std::string scalar;  ///< the text, without quotes
+  std::vector<Pointer> items;
+  std::vector<Member> members;  ///< in the document's order; keys are unique
+
+  /// The member of that name, or null.
+  const Member* find(std::string_view key) const;
+};
+
+/// Parses hostile text: one YAML document, in which an alias shares its anchor's value. Refuses,
+/// with Error(usage) that names `where` and the line, text over 1 MB, nesting beyond 64, aliases
+/// that would make more than 1 MB when written out, aliases inside their own anchor, keys that are
+/// not scalars or occur twice, tags, merge keys (`<<`) and further documents.
+YamlValue::Pointer parse_yaml(const std::string& text, const std::string& where);
+
+}  // namespace expo
