@@ -7,6 +7,7 @@
 
 #include "expo/core/json.h"
 #include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/tensor_delta.h"
 
 namespace expo {
 
@@ -32,13 +33,6 @@ Json to_json(const DeltaSummary& summary);
 struct GroupSummary {
   std::string group;
   DeltaSummary summary;
-};
-
-/// What one tensor contributed, as the report takes it.
-struct TensorDelta {
-  std::string name;
-  double alpha = 0;
-  DeltaSums sums;
 };
 
 std::vector<GroupSummary> summarise_by_kind(const std::vector<TensorDelta>& tensors);

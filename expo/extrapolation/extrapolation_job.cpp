@@ -206,7 +206,7 @@ class Job {
   void take(const PipelineResult& result) {
     for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
       if (!plan_.tensors[i].sft) continue;
-      report_.deltas.push_back({outputs_[i].name, plan_.tensors[i].alpha, result.sums[i]});
+      report_.deltas.push_back({outputs_[i].name, result.sums[i].elements, result.sums[i], plan_.tensors[i].alpha});
     }
     report_.asked_alpha = asked_alpha(report_.deltas);
     report_.bytes_read = result.bytes_read;

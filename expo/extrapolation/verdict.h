@@ -7,6 +7,7 @@
 
 #include "expo/extrapolation/diagnosis.h"
 #include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/tensor_delta.h"
 
 namespace expo {
 
@@ -23,13 +24,6 @@ enum class Relation {
 
 /// "same_model", …: as --json spells it.
 std::string_view relation_name(Relation relation) noexcept;
-
-/// The weight change of one tensor, at whatever α its sums were taken.
-struct TensorDelta {
-  std::string name;
-  std::uint64_t elements = 0;
-  DeltaSums sums;
-};
 
 /// What the files around the weights say.
 enum class ChatTemplates { unknown, neither, only_sft, only_aligned, same, different };
