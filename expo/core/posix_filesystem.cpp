@@ -121,16 +121,20 @@ class PosixFilesystem final : public Filesystem {
   }
 
   std::unique_ptr<FileLock> try_lock(const Path& path) override {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor < 0) fail(path, "create the lock file", errno);
-    auto lock = std::make_unique<PosixLock>(descriptor);
-    int result = 0;
-    do {
-      result = ::flock(descriptor, LOCK_EX | LOCK_NB);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0 && errno == EWOULDBLOCK) return nullptr;
-    if (result != 0) fail(path, "lock", errno);
-    return lock;
+    for (;;) {
+      const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+      if (descriptor < 0) fail(path, "create the lock file", errno);
+      auto lock = std::make_unique<PosixLock>(descriptor);
+      int result = 0;
+      do {
+        result = ::flock(descriptor, LOCK_EX | LOCK_NB);
+      } while (result != 0 && errno == EINTR);
+      if (result != 0 && errno == EWOULDBLOCK) return nullptr;
+      if (result != 0) fail(path, "lock", errno);
+      // Its last holder may have removed the file after it was opened here; a lock on a file that
+      // nobody else can find is none.
+      if (is_file_of(descriptor, path)) return lock;
+    }
   }
 
   std::uint64_t free_bytes(const Path& path) override {
@@ -143,6 +147,14 @@ class PosixFilesystem final : public Filesystem {
   }
 
  private:
+  static bool is_file_of(int descriptor, const Path& path) {
+    struct stat opened {};
+    struct stat named {};
+    if (::fstat(descriptor, &opened) != 0) fail(path, "examine", errno);
+    if (::stat(path.c_str(), &named) != 0) return false;
+    return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
   [[noreturn]] static void refuse_existing(const Path& path) {
     throw usage_error(path.string() + ": already exists");
   }
