@@ -113,8 +113,10 @@ std::uint64_t rounded(double value, const Element& element, const KernelInput& i
 
 /// A float64 takes the way over float32, as PyTorch's cast.
 float cast_to_bf16(double value) {
-  const double single = f32_to_double(double_to_f32(value));
-  return static_cast<float>(bf16_to_double(double_to_bf16(single)));
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+  if (std::isnan(value)) return std::bit_cast<float>(bits | 0x400000);
+  const std::uint32_t odd = bits >> 16 & 1;
+  return std::bit_cast<float>((bits + 0x7fff + odd) & 0xffff0000);
 }
 
 std::uint64_t like_original(const Element& element, double alpha) {
