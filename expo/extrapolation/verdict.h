@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "expo/extrapolation/delta_report.h"
 #include "expo/extrapolation/diagnosis.h"
-#include "expo/extrapolation/kernel.h"
 
 namespace expo {
 
@@ -23,13 +23,6 @@ enum class Relation {
 
 /// "same_model", …: as --json spells it.
 std::string_view relation_name(Relation relation) noexcept;
-
-/// The weight change of one tensor, at whatever α its sums were taken.
-struct TensorDelta {
-  std::string name;
-  std::uint64_t elements = 0;
-  DeltaSums sums;
-};
 
 /// What the files around the weights say.
 enum class ChatTemplates { unknown, neither, only_sft, only_aligned, same, different };
@@ -75,8 +68,8 @@ struct VerdictThresholds {
   double compared_share = 0.5;          ///< below: different architectures
 };
 
-/// Judges a pair against what the paper asks of one. Cheap: it reads no file. `deltas` may leave out
-/// tensors without counterpart.
+/// Judges a pair against what the paper asks of one. Cheap: it reads no file. The sums may be of
+/// any α; tensors without counterpart may be left out.
 Verdict judge(const std::vector<TensorDelta>& deltas, const PairFacts& facts = {},
               const VerdictThresholds& thresholds = {});
 Verdict judge(const Diagnosis& diagnosis, PairFacts facts = {});
