@@ -34,5 +34,6 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program);
 std::function<void(const CommandContext&)> declare_convert(CLI::App& program);
+std::function<void(const CommandContext&)> declare_inspect(CLI::App& program);
 
 }  // namespace expo

@@ -40,6 +40,7 @@ int report(const std::string& message, int code) {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table{
       {"extrapolate", declare_extrapolate},
+      {"inspect", declare_inspect},
       {"convert", declare_convert},
   };
   return table;

@@ -11,7 +11,7 @@ namespace expo {
 namespace {
 
 template <typename Entry, typename Key>
-void count_in(std::vector<Entry>& entries, Key Entry::* key, const Key& value,
+void count_in(std::vector<Entry>& entries, Key Entry::*key, const Key& value,
               std::uint64_t elements) {
   auto place = std::ranges::find(entries, value, key);
   if (place == entries.end()) {

@@ -34,12 +34,12 @@ struct TensorHealth {
 /// What is in one checkpoint.
 struct CheckpointSummary {
   std::uint64_t tensors = 0;
-  std::uint64_t parameters = 0;  ///< elements of floating tensors
-  std::uint64_t file_bytes = 0;  ///< of the weight files
-  std::vector<StoredType> types;     ///< in order of first appearance
-  std::vector<KindSummary> kinds;    ///< in order of first appearance
-  unsigned layers = 0;               ///< of the language model, from the tensors' names; 0: none
-  std::string architecture;          ///< config.json's first `architectures`, else its `model_type`
+  std::uint64_t parameters = 0;    ///< elements of floating tensors
+  std::uint64_t file_bytes = 0;    ///< of the weight files
+  std::vector<StoredType> types;   ///< in order of first appearance
+  std::vector<KindSummary> kinds;  ///< in order of first appearance
+  unsigned layers = 0;             ///< of the language model, from the tensors' names; 0: none
+  std::string architecture;        ///< config.json's first `architectures`, else its `model_type`
   std::string model_type;
   std::optional<std::string> tokenizer;
   bool has_chat_template = false;

@@ -23,8 +23,9 @@ std::vector<OutputTensor> output_tensors(const Checkpoint& input, const Plan& pl
 
 }  // namespace
 
-ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment, const ConversionJob& job,
-                                Progress* progress, const CancellationToken& cancellation) {
+ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment,
+                                const ConversionJob& job, Progress* progress,
+                                const CancellationToken& cancellation) {
   const auto start = std::chrono::steady_clock::now();
   const auto input = open_checkpoint(filesystem, job.input, {}, environment);
   const Plan plan = make_copy_plan(*input, job.out_type);
@@ -41,7 +42,7 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
     report.files.emplace_back(file.name, file.size);
     report.bytes_written += file.size;
   }
-  AtomicDirectoryOptions destination;
+  DestinationOptions destination;
   destination.overwrite = job.overwrite;
   destination.inputs = input_paths(*input);
   if (job.dry_run) {
@@ -55,8 +56,8 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
   options.threads = job.threads;
   options.allow_overflow = job.allow_overflow;
   options.progress = progress;
-  const PipelineResult result = run_pipeline(filesystem, nullptr, *input, plan, outputs, layout, directory.partial(),
-                                             options, cancellation);
+  const PipelineResult result = run_pipeline(filesystem, nullptr, *input, plan, outputs, layout,
+                                             directory.partial(), options, cancellation);
   report.input_files = result.aligned_files;
   report.bytes_read = result.bytes_read;
   report.bytes_written = result.bytes_written;
@@ -82,7 +83,8 @@ Json to_json(const ConversionReport& report) {
   json["seconds"] = report.seconds;
   json["dry_run"] = report.dry_run;
   json["files"] = Json::array();
-  for (const auto& [name, size] : report.files) json["files"].push_back({{"name", name}, {"size", size}});
+  for (const auto& [name, size] : report.files)
+    json["files"].push_back({{"name", name}, {"size", size}});
   json["inputs"] = to_json(report.input_files);
   json["warnings"] = report.warnings;
   return json;

@@ -39,10 +39,12 @@ struct ConversionReport {
   std::vector<std::string> warnings;
 };
 
-/// Writes safetensors shards with every sidecar file (rebuilt from a GGUF's metadata) and a run.json; whole or not at
-/// all. Values are the same bits where the type is, else rounded once to nearest. Throws Error.
-ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment, const ConversionJob& job,
-                                Progress* progress, const CancellationToken& cancellation);
+/// Writes safetensors shards with every sidecar file (rebuilt from a GGUF's metadata) and a
+/// run.json; whole or not at all. Values are the same bits where the type is, else rounded once to
+/// nearest. Throws Error.
+ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment,
+                                const ConversionJob& job, Progress* progress,
+                                const CancellationToken& cancellation);
 
 Json to_json(const ConversionReport& report);
 

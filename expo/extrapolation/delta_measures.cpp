@@ -26,17 +26,20 @@ double cosine(const DeltaSums& sums) {
   return lengths == 0 ? 0 : std::clamp(sums.theta_dot_sft / lengths, -1.0, 1.0);
 }
 
-double changed_share(const DeltaSums& sums) { return share(sums.changed, sums.elements); }
+double changed_share(const DeltaSums& sums) {
+  return share(sums.changed, sums.elements);
+}
 
-double lost_share(const DeltaSums& sums) { return share(sums.lost, sums.changed); }
+double lost_share(const DeltaSums& sums) {
+  return share(sums.lost, sums.changed);
+}
 
 double effective_alpha(const DeltaSums& sums) {
   return sums.delta_squared == 0 ? 0 : sums.applied_dot_delta / sums.delta_squared;
 }
 
 double norm_growth(const DeltaSums& sums) {
-  return sums.delta_squared == 0 ? 0
-                                 : (sums.theta_squared - sums.sft_squared) / sums.delta_squared;
+  return sums.delta_squared == 0 ? 0 : (sums.theta_squared - sums.sft_squared) / sums.delta_squared;
 }
 
 }  // namespace expo

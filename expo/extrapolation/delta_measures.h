@@ -10,8 +10,8 @@ namespace expo {
 /// ‖Δ‖ / ‖θ_sft‖; infinite where only θ_sft is all zero, 0 where Δ is too.
 double relative_norm(const DeltaSums& sums);
 
-/// ⟨θ, θ_sft⟩ / (‖θ‖·‖θ_sft‖), within [-1, 1]; 1 for equal tensors, also all-zero ones; 0 where only
-/// one of them is all zero.
+/// ⟨θ, θ_sft⟩ / (‖θ‖·‖θ_sft‖), within [-1, 1]; 1 for equal tensors, also all-zero ones; 0 where
+/// only one of them is all zero.
 double cosine(const DeltaSums& sums);
 
 /// The share of elements that differ, 0 to 1.

@@ -122,8 +122,8 @@ std::uint64_t scale_count(std::uint64_t count, double factor) {
 /// Sums over a sample as they would be over the whole, if the sample is like it.
 DeltaSums scale(DeltaSums sums, std::uint64_t elements) {
   const double factor = static_cast<double>(elements) / static_cast<double>(sums.elements);
-  for (std::uint64_t* count : {&sums.changed, &sums.lost, &sums.nonfinite_inputs,
-                               &sums.nonfinite_created})
+  for (std::uint64_t* count :
+       {&sums.changed, &sums.lost, &sums.nonfinite_inputs, &sums.nonfinite_created})
     *count = scale_count(*count, factor);
   for (double* sum : {&sums.theta_squared, &sums.sft_squared, &sums.theta_dot_sft,
                       &sums.delta_squared, &sums.applied_dot_delta})
@@ -139,8 +139,8 @@ std::vector<TensorDiagnosis> tensor_diagnoses(const Checkpoint& aligned, const P
     const TensorPlan& planned = plan.tensors[i];
     if (!planned.sft) continue;
     const Tensor& tensor = aligned.tensors()[planned.aligned];
-    TensorDiagnosis diagnosis{tensor.name,    group_of(tensor.name), tensor.elements(),
-                              planned.common, results[i].delta,      results[i].sft,
+    TensorDiagnosis diagnosis{tensor.name,       group_of(tensor.name), tensor.elements(),
+                              planned.common,    results[i].delta,      results[i].sft,
                               results[i].aligned};
     if (diagnosis.delta.sums().elements != planned.common) {
       for (DeltaSums& sums : diagnosis.delta.at) sums = scale(sums, planned.common);
@@ -186,15 +186,16 @@ std::vector<GroupDiagnosis> by_layer(const Diagnosis& diagnosis) {
   for (const TensorGroup& group : layer_order(diagnosis))
     rank.try_emplace(layer_label(group), rank.size());
   auto groups = grouped(diagnosis, layer_label);
-  std::ranges::stable_sort(groups, {}, [&](const GroupDiagnosis& group) {
-    return rank.at(group.label);
-  });
+  std::ranges::stable_sort(groups, {},
+                           [&](const GroupDiagnosis& group) { return rank.at(group.label); });
   return groups;
 }
 
 Concentration concentrate(const Diagnosis& diagnosis) {
   Concentration result;
-  const auto weight = [&](std::size_t i) { return diagnosis.tensors[i].delta.sums().delta_squared; };
+  const auto weight = [&](std::size_t i) {
+    return diagnosis.tensors[i].delta.sums().delta_squared;
+  };
   for (std::size_t i = 0; i < diagnosis.tensors.size(); ++i) {
     if (weight(i) > 0) result.order.push_back(i);
   }

@@ -46,9 +46,10 @@ struct GroupDiagnosis {
 
 /// Where Δ lies.
 struct Concentration {
-  std::vector<std::size_t> order;  ///< tensors by ‖Δ‖², the greatest first, those without any left out
-  std::size_t half = 0;            ///< the smallest number of tensors that hold 50 % of ‖Δ‖²
-  std::size_t nine_tenths = 0;     ///< … 90 %
+  std::vector<std::size_t>
+      order;             ///< tensors by ‖Δ‖², the greatest first, those without any left out
+  std::size_t half = 0;  ///< the smallest number of tensors that hold 50 % of ‖Δ‖²
+  std::size_t nine_tenths = 0;  ///< … 90 %
 };
 
 struct Diagnosis {
@@ -68,8 +69,9 @@ struct DiagnosisOptions {
   /// ones; sums are scaled up to the whole tensor. Shares and ratios are then estimates, and damage
   /// outside the sample goes unseen.
   bool sample = false;
-  std::optional<DType> out_type;  ///< the type whose losses are told; default: each tensor's nominal
-  unsigned threads = 0;           ///< 0: available_threads()
+  std::optional<DType>
+      out_type;          ///< the type whose losses are told; default: each tensor's nominal
+  unsigned threads = 0;  ///< 0: available_threads()
   Progress* progress = nullptr;
 };
 

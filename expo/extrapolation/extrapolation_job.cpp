@@ -11,8 +11,10 @@
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/model_card.h"
+#include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/output_folder.h"
 #include "expo/extrapolation/pipeline.h"
+#include "expo/extrapolation/verdict.h"
 #include "expo/extrapolation/work_list.h"
 
 namespace expo {
@@ -142,8 +144,8 @@ class Job {
     if (job_.dry_run) check_output();
   }
 
-  AtomicDirectoryOptions directory_options() const {
-    AtomicDirectoryOptions options;
+  DestinationOptions directory_options() const {
+    DestinationOptions options;
     options.overwrite = job_.overwrite;
     options.resume = job_.resume;
     for (const auto* side : {sft_.get(), aligned_.get()}) {
@@ -161,16 +163,26 @@ class Job {
 
   void write() {
     AtomicDirectory directory(filesystem_, job_.output, directory_options());
-    directory.keep_on_failure(true);
     RunJournal journal(filesystem_, directory.partial(), fingerprint());
     report_.resumed = directory.resumed() && journal.load();
+    if (directory.resumed() && !report_.resumed) {
+      report_.warnings.push_back(
+          "what the interrupted run left belongs to other inputs or settings: started over");
+      directory.start_over();
+    }
     if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written);
-    const PipelineResult result =
-        run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
-                     directory.partial(), pipeline_options(journal), cancellation_);
-    take(result);
+    try {
+      take(run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
+                        directory.partial(), pipeline_options(journal), cancellation_));
+    } catch (const Error& error) {
+      const bool keep = error.category() != ErrorCategory::input && !journal.empty();
+      directory.keep_on_failure(keep);
+      if (!keep) throw;
+      throw Error(error.category(),
+                  std::string(error.what()) +
+                      "; the files that were finished are kept: --resume goes on from them");
+    }
     if (!gguf_output()) write_surroundings(directory.partial());
-    journal.remove();
     write_index(filesystem_, layout_, directory.partial());
     cancellation_.check();
     directory.commit();
@@ -206,7 +218,8 @@ class Job {
   void take(const PipelineResult& result) {
     for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
       if (!plan_.tensors[i].sft) continue;
-      report_.deltas.push_back({outputs_[i].name, result.sums[i].elements, result.sums[i], plan_.tensors[i].alpha});
+      report_.deltas.push_back(
+          {outputs_[i].name, result.sums[i].elements, result.sums[i], plan_.tensors[i].alpha});
     }
     report_.asked_alpha = asked_alpha(report_.deltas);
     report_.bytes_read = result.bytes_read;
@@ -215,6 +228,12 @@ class Job {
     report_.aligned_files = result.aligned_files;
     const auto warnings = delta_warnings(report_.deltas, job_.rounding);
     report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
+    const Verdict verdict = judge(report_.deltas, pair_facts(filesystem_, *sft_, *aligned_));
+    report_.verdict = relation_name(verdict.relation);
+    if (verdict.warns() && verdict.relation != Relation::same_model) {
+      report_.warnings.push_back(verdict.headline + " " + verdict.advice +
+                                 " (`expo inspect` gives the evidence)");
+    }
   }
 
   void write_surroundings(const std::filesystem::path& folder) {
@@ -256,7 +275,7 @@ class Job {
     record["inputs"] = {{"sft", files(report_.sft_files)},
                         {"aligned", files(report_.aligned_files)}};
     const Json report = to_json(report_);
-    for (const char* key : {"delta", "groups", "mismatches", "warnings"})
+    for (const char* key : {"delta", "verdict", "groups", "mismatches", "warnings"})
       record[key] = report.at(key);
     return record;
   }
@@ -329,6 +348,7 @@ Json to_json(const ExtrapolationReport& report) {
   json["dry_run"] = report.dry_run;
   json["resumed"] = report.resumed;
   json["delta"] = report.dry_run ? Json(nullptr) : to_json(summarise(total(report.deltas)));
+  json["verdict"] = report.verdict.empty() ? Json(nullptr) : Json(report.verdict);
   json["groups"] = Json::object();
   for (const GroupSummary& group : summarise_by_kind(report.deltas))
     json["groups"][group.group] = to_json(group.summary);

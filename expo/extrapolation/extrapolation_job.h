@@ -55,6 +55,8 @@ struct ExtrapolationReport {
   std::vector<Mismatch> mismatches;
   std::vector<FileDigest> sft_files;
   std::vector<FileDigest> aligned_files;
+  std::string
+      verdict;  ///< relation_name() of what the pair looks like; empty where nothing was compared
   std::vector<std::string> warnings;
 };
 

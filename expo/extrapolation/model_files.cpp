@@ -112,8 +112,8 @@ std::optional<bool> configured_tie(const Checkpoint& checkpoint) {
 PairFacts pair_facts(Filesystem& filesystem, const Checkpoint& sft, const Checkpoint& aligned) {
   PairFacts facts;
   if (has_tokenizer_files(sft) && has_tokenizer_files(aligned)) {
-    facts.chat_templates = compare_templates(chat_template(filesystem, sft),
-                                             chat_template(filesystem, aligned));
+    facts.chat_templates =
+        compare_templates(chat_template(filesystem, sft), chat_template(filesystem, aligned));
   }
   facts.incomparable_elements = incomparable_elements(sft, aligned);
   facts.quantised = !sft.quantised_formats().empty() || !aligned.quantised_formats().empty();

@@ -30,8 +30,8 @@ class RunJournal {
   /// Call after the file is synced.
   void record(const std::string& file, std::map<std::size_t, DeltaSums> sums);
 
-  /// Removes it: a finished checkpoint does not hold it.
-  void remove();
+  /// Whether no file is finished.
+  bool empty() const { return files_.empty(); }
 
  private:
   std::filesystem::path path() const;

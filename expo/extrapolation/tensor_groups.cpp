@@ -98,7 +98,8 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 bool is_number(std::string_view word) {
-  return !word.empty() && std::ranges::all_of(word, [](unsigned char c) { return std::isdigit(c); });
+  return !word.empty() &&
+         std::ranges::all_of(word, [](unsigned char c) { return std::isdigit(c); });
 }
 
 Words split(std::string_view name) {
@@ -121,7 +122,8 @@ bool is_embedding(std::string_view word) {
          word.ends_with("embeddings") || word.ends_with("embed_tokens");
 }
 
-std::optional<std::string_view> known_kind(std::string_view word, std::span<const std::string_view> before) {
+std::optional<std::string_view> known_kind(std::string_view word,
+                                           std::span<const std::string_view> before) {
   for (const auto& known : kPlainWords) {
     if (known.word == word) return known.kind;
   }
@@ -147,7 +149,8 @@ Words module_words(Words words) {
   return words;
 }
 
-// Looks one word further out too: adapters and quantisers wrap a known module in a word of their own.
+// Looks one word further out too: adapters and quantisers wrap a known module in a word of their
+// own.
 std::string kind_of(const Words& words) {
   if (words.empty()) return "other";
   const std::span all(words);
@@ -188,6 +191,8 @@ std::string layer_label(const TensorGroup& group) {
   return with_part(group, "layer " + std::to_string(*group.layer));
 }
 
-std::string kind_label(const TensorGroup& group) { return with_part(group, group.kind); }
+std::string kind_label(const TensorGroup& group) {
+  return with_part(group, group.kind);
+}
 
 }  // namespace expo

@@ -11,13 +11,13 @@
 namespace expo {
 namespace {
 
-// IEEE 754 magnitudes order like unsigned integers, so that one pass over the bits finds everything.
+// IEEE 754 magnitudes order like unsigned integers, so that one pass over the bits finds
+// everything.
 template <typename Bits, unsigned kMantissaBits>
 struct Float {
   static constexpr unsigned kWidth = sizeof(Bits) * 8;
   static constexpr Bits kMagnitude = static_cast<Bits>(static_cast<Bits>(~Bits{0}) >> 1);
-  static constexpr Bits kInfinity =
-      static_cast<Bits>(kMagnitude >> kMantissaBits << kMantissaBits);
+  static constexpr Bits kInfinity = static_cast<Bits>(kMagnitude >> kMantissaBits << kMantissaBits);
 
   struct Counts {
     std::uint64_t nan = 0;

@@ -18,7 +18,9 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
+double share(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
 
 class MeasureTaker {
  public:
@@ -57,13 +59,11 @@ class MeasureTaker {
 Relation relation_of_large_step(const VerdictMeasures& m, const PairFacts& facts,
                                 const VerdictThresholds& t) {
   if (facts.chat_templates == ChatTemplates::only_aligned) return Relation::base_and_sft;
-  const bool balanced =
-      m.growing_share >= t.balanced_low && m.growing_share <= t.balanced_high;
+  const bool balanced = m.growing_share >= t.balanced_low && m.growing_share <= t.balanced_high;
   return balanced ? Relation::separately_trained : Relation::large_step;
 }
 
-Relation relation_of(const VerdictMeasures& m, const PairFacts& facts,
-                     const VerdictThresholds& t) {
+Relation relation_of(const VerdictMeasures& m, const PairFacts& facts, const VerdictThresholds& t) {
   if (m.compared_share < t.compared_share) return Relation::different_bases;
   if (m.changed_share == 0) return Relation::same_model;
   if (m.changed_matrices == 0) return Relation::cannot_tell;
@@ -122,11 +122,12 @@ const char* advice_of(Relation relation) {
 }
 
 void explain_norm(const VerdictMeasures& m, const VerdictThresholds& t, Verdict& verdict) {
-  const char* reading = m.relative_norm <= t.small_step   ? "a small step, as of preference training"
+  const char* reading = m.relative_norm <= t.small_step ? "a small step, as of preference training"
                         : m.relative_norm >= t.large_step ? "a large step, as of SFT"
                                                           : "between the two";
   verdict.evidence.push_back(fmt::format(
-      "The change is {:.2g} of the weights by norm, over the {} of {} matrices that changed: {} (up "
+      "The change is {:.2g} of the weights by norm, over the {} of {} matrices that changed: {} "
+      "(up "
       "to {:g} is small, from {:g} on large).",
       m.relative_norm, m.changed_matrices, m.matrices, reading, t.small_step, t.large_step));
 }
@@ -142,8 +143,7 @@ void explain_cosine(const VerdictMeasures& m, const VerdictThresholds& t, Verdic
 }
 
 void explain_growth(const VerdictMeasures& m, const VerdictThresholds& t, Verdict& verdict) {
-  const bool balanced =
-      m.growing_share >= t.balanced_low && m.growing_share <= t.balanced_high;
+  const bool balanced = m.growing_share >= t.balanced_low && m.growing_share <= t.balanced_high;
   verdict.evidence.push_back(fmt::format(
       "{:.0f} % of the changed matrices have a greater norm in the second model: {} ({:.0f} to "
       "{:.0f} % is balanced).",
@@ -174,9 +174,9 @@ const char* describe(ChatTemplates templates) {
 
 void explain(const PairFacts& facts, const VerdictThresholds& t, Verdict& verdict) {
   const VerdictMeasures& m = verdict.measures;
-  verdict.evidence.push_back(
-      fmt::format("{:.3g} % of the compared values differ{}.", 100 * m.changed_share,
-                  facts.sampled ? ", by a sample" : ""));
+  verdict.evidence.push_back(fmt::format("{:.3g} % of the compared values differ{}.",
+                                         100 * m.changed_share,
+                                         facts.sampled ? ", by a sample" : ""));
   if (m.changed_matrices > 0) {
     explain_norm(m, t, verdict);
     explain_cosine(m, t, verdict);
@@ -184,10 +184,11 @@ void explain(const PairFacts& facts, const VerdictThresholds& t, Verdict& verdic
       explain_growth(m, t, verdict);
   }
   if (facts.incomparable_elements > 0) {
-    verdict.evidence.push_back(fmt::format(
-        "{:.3g} % of the second model's values have a counterpart of their shape in the first (below "
-        "{:.0f} % is another architecture).",
-        100 * m.compared_share, 100 * t.compared_share));
+    verdict.evidence.push_back(
+        fmt::format("{:.3g} % of the second model's values have a counterpart of their shape in "
+                    "the first (below "
+                    "{:.0f} % is another architecture).",
+                    100 * m.compared_share, 100 * t.compared_share));
   }
   if (const char* templates = describe(facts.chat_templates))
     verdict.evidence.emplace_back(templates);
@@ -206,8 +207,7 @@ void add_caveats(const PairFacts& facts, Verdict& verdict) {
         "same trace.");
   if (verdict.relation == Relation::large_step || verdict.relation == Relation::separately_trained)
     say("Preference training at a high learning rate or for very long leaves the same trace.");
-  if (facts.quantised)
-    say("A checkpoint holds quantised blocks, whose noise enlarges the change.");
+  if (facts.quantised) say("A checkpoint holds quantised blocks, whose noise enlarges the change.");
 }
 
 }  // namespace
@@ -248,7 +248,7 @@ Verdict judge(const Diagnosis& diagnosis, PairFacts facts) {
   facts.sampled = diagnosis.sampled_share < 1;
   std::vector<TensorDelta> deltas;
   for (const TensorDiagnosis& tensor : diagnosis.tensors)
-    deltas.push_back({tensor.name, tensor.compared, tensor.delta.sums()});
+    deltas.push_back({tensor.name, kDiagnosisAlphas.front(), tensor.delta.sums()});
   return judge(deltas, facts);
 }
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "expo/extrapolation/diagnosis.h"
-#include "expo/extrapolation/kernel.h"
 #include "expo/extrapolation/tensor_delta.h"
 
 namespace expo {
@@ -69,8 +68,8 @@ struct VerdictThresholds {
   double compared_share = 0.5;          ///< below: different architectures
 };
 
-/// Judges a pair against what the paper asks of one. Cheap: it reads no file. `deltas` may leave out
-/// tensors without counterpart.
+/// Judges a pair against what the paper asks of one. Cheap: it reads no file. The sums may be of
+/// any α; tensors without counterpart may be left out.
 Verdict judge(const std::vector<TensorDelta>& deltas, const PairFacts& facts = {},
               const VerdictThresholds& thresholds = {});
 Verdict judge(const Diagnosis& diagnosis, PairFacts facts = {});

@@ -1,0 +1,104 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/cli/command.h"
+#include "expo/cli/inspect_json.h"
+#include "expo/cli/inspect_text.h"
+#include "expo/cli/output_options.h"
+#include "expo/cli/terminal_progress.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/model_files.h"
+
+namespace expo {
+namespace {
+
+struct Options {
+  std::string first;
+  std::string second;
+  std::string out_dtype;
+  unsigned threads = 0;
+  bool check = false;
+  bool quick = false;
+  bool tensors = false;
+  bool json = false;
+};
+
+void print(const Options& options, const Json& json, const std::string& text) {
+  std::cout << (options.json ? format_json(json) : text);
+}
+
+void inspect_one(const Options& options, const CommandContext& context) {
+  if (options.quick || !options.out_dtype.empty())
+    throw usage_error("inspect: --quick and --out-dtype need a second checkpoint to compare with");
+  const auto checkpoint =
+      open_checkpoint(posix_filesystem(), options.first, {}, hugging_face_environment());
+  CheckpointSummary summary = summarise(posix_filesystem(), *checkpoint);
+  TerminalProgress progress;
+  if (options.check)
+    summary.health = check_values(*checkpoint, {options.threads, &progress}, context.cancellation);
+  print_warnings(summary.warnings);
+  print(options, checkpoint_json(*checkpoint, summary, options.check),
+        describe_checkpoint(*checkpoint, summary, options.check, options.tensors));
+}
+
+void inspect_two(const Options& options, const CommandContext& context) {
+  if (options.check)
+    throw usage_error(
+        "inspect: a comparison reads every value anyway; --check is for one checkpoint");
+  Filesystem& filesystem = posix_filesystem();
+  const Environment environment = hugging_face_environment();
+  const auto sft = open_checkpoint(filesystem, options.first, {}, environment);
+  OpenOptions over_sft;
+  over_sft.adapter_base = sft;
+  const auto aligned = open_checkpoint(filesystem, options.second, over_sft, environment);
+  TerminalProgress progress;
+  DiagnosisOptions diagnosis_options;
+  diagnosis_options.sample = options.quick;
+  diagnosis_options.out_type = OutputOptions::parse_dtype(options.out_dtype);
+  diagnosis_options.threads = options.threads;
+  diagnosis_options.progress = &progress;
+  const Diagnosis diagnosis = diagnose(*sft, *aligned, diagnosis_options, context.cancellation);
+  const Verdict verdict = judge(diagnosis, pair_facts(filesystem, *sft, *aligned));
+  print_warnings(diagnosis.warnings);
+  print(options, pair_json(*sft, *aligned, diagnosis, verdict),
+        describe_pair(*sft, *aligned, diagnosis, verdict, options.tensors));
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_inspect(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "inspect", "What is in a checkpoint; what lies between two, and whether ExPO may work on it");
+  command
+      ->add_option(
+          "A", options->first,
+          "A checkpoint: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER")
+      ->required();
+  command->add_option("B", options->second,
+                      "The model that was made of A; also a PEFT LoRA adapter over A");
+  command->add_flag("--check", options->check,
+                    "Read every value of one checkpoint and report NaN, infinities and zeros");
+  command->add_flag("--quick", options->quick,
+                    "Compare a sample, about a sixteenth of the values: estimates, no full check");
+  command->add_flag("--tensors", options->tensors, "A line for every tensor");
+  command
+      ->add_option("--out-dtype", options->out_dtype,
+                   "Type whose rounding losses are told: bf16, f16, f32 or f64; default: B's types")
+      ->type_name("TYPE");
+  command->add_option("--threads", options->threads, "Threads; default: one for each processor")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  command->add_flag("--json", options->json, "Print the result as one JSON object");
+  return [options](const CommandContext& context) {
+    if (options->second.empty()) {
+      inspect_one(*options, context);
+    } else {
+      inspect_two(*options, context);
+    }
+  };
+}
+
+}  // namespace expo

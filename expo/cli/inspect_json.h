@@ -1,0 +1,22 @@
+#pragma once
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/json.h"
+#include "expo/extrapolation/checkpoint_summary.h"
+#include "expo/extrapolation/diagnosis.h"
+#include "expo/extrapolation/verdict.h"
+
+namespace expo {
+
+/// What `expo inspect A --json` prints; every tensor is in it. `checked`: whether summary.health
+/// was filled.
+Json checkpoint_json(const Checkpoint& checkpoint, const CheckpointSummary& summary, bool checked);
+
+/// What `expo inspect A B --json` prints; every compared tensor is in it.
+Json pair_json(const Checkpoint& sft, const Checkpoint& aligned, const Diagnosis& diagnosis,
+               const Verdict& verdict);
+
+/// {"relation", "headline", "evidence", "caveats", "advice", "measures", "thresholds"}
+Json verdict_json(const Verdict& verdict);
+
+}  // namespace expo
