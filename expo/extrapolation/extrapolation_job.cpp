@@ -272,8 +272,8 @@ class Job {
         {"seed", job_.seed},
         {"max_shard_size", job_.max_shard_size},
         {"allow_overflow", job_.allow_overflow}};
-    record["inputs"] = {{"sft", files(report_.sft_files)},
-                        {"aligned", files(report_.aligned_files)}};
+    record["inputs"] = {{"sft", to_json(report_.sft_files)},
+                        {"aligned", to_json(report_.aligned_files)}};
     const Json report = to_json(report_);
     for (const char* key : {"delta", "verdict", "groups", "mismatches", "warnings"})
       record[key] = report.at(key);

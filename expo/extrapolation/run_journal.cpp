@@ -84,8 +84,4 @@ void RunJournal::record(const std::string& file, std::map<std::size_t, DeltaSums
   filesystem_.sync_directory(folder_);
 }
 
-void RunJournal::remove() {
-  filesystem_.remove(path());
-}
-
 }  // namespace expo

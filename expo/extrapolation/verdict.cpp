@@ -248,7 +248,7 @@ Verdict judge(const Diagnosis& diagnosis, PairFacts facts) {
   facts.sampled = diagnosis.sampled_share < 1;
   std::vector<TensorDelta> deltas;
   for (const TensorDiagnosis& tensor : diagnosis.tensors)
-    deltas.push_back({tensor.name, kDiagnosisAlphas.front(), tensor.delta.sums()});
+    deltas.push_back({tensor.name, tensor.elements, tensor.delta.sums(), kDiagnosisAlphas.front()});
   return judge(deltas, facts);
 }
 
