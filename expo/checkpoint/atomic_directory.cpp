@@ -56,7 +56,7 @@ class AtomicDirectory::Lock {
 };
 
 AtomicDirectory::AtomicDirectory(Filesystem& filesystem, const Path& destination,
-                                 const DestinationOptions& options)
+                                 const AtomicDirectoryOptions& options)
     : filesystem_(filesystem),
       options_(options),
       places_(check_destination(filesystem, destination, options)) {

@@ -26,7 +26,7 @@ class AtomicDirectory {
   /// where it cannot be renamed to (a mount point), or where the disk fails. The filesystem must
   /// outlive it.
   AtomicDirectory(Filesystem& filesystem, const std::filesystem::path& destination,
-                  const DestinationOptions& options);
+                  const AtomicDirectoryOptions& options);
   /// As abandon().
   ~AtomicDirectory();
   AtomicDirectory(const AtomicDirectory&) = delete;
@@ -72,7 +72,7 @@ class AtomicDirectory {
   void remove_replaced();
 
   Filesystem& filesystem_;
-  DestinationOptions options_;
+  AtomicDirectoryOptions options_;
   Destination places_;
   std::unique_ptr<Lock> lock_;
   State state_ = State::writing;

@@ -134,7 +134,7 @@ void check_occupation(Filesystem& filesystem, const Path& folder, bool overwrite
 }  // namespace
 
 Destination check_destination(Filesystem& filesystem, const Path& folder,
-                              const DestinationOptions& options) {
+                              const AtomicDirectoryOptions& options) {
   if (folder.empty()) throw usage_error("the output folder has no name; give one");
   Destination destination;
   destination.folder = filesystem.canonical(folder);

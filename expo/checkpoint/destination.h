@@ -7,7 +7,8 @@
 
 namespace expo {
 
-struct DestinationOptions {
+/// How a checkpoint is put in its place.
+struct AtomicDirectoryOptions {
   bool overwrite = false;  ///< replace a checkpoint that is there
   bool resume = false;     ///< take over what an interrupted run left
   /// Files and folders that are read; nothing of theirs may be in the way of what is written.
@@ -33,7 +34,7 @@ struct Destination {
 ///   hidden entry but those of `hf download` (so no .git, and no one's home).
 /// Error(environment) where the disk fails.
 Destination check_destination(Filesystem& filesystem, const std::filesystem::path& folder,
-                              const DestinationOptions& options);
+                              const AtomicDirectoryOptions& options);
 
 /// Whether there is anything at `folder` but an empty folder.
 bool is_occupied(Filesystem& filesystem, const std::filesystem::path& folder);
