@@ -12,7 +12,7 @@ struct AtomicDirectoryOptions {
   bool overwrite = false;  ///< replace a checkpoint that is there
   bool resume = false;     ///< take over what an interrupted run left
   /// Files and folders that are read; nothing of theirs may be in the way of what is written.
-  std::vector<std::filesystem::path> inputs;
+  std::vector<std::filesystem::path> inputs{};
 };
 
 /// Where a finished checkpoint will stand, and the names beside it that writing it uses.

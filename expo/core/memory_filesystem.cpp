@@ -286,8 +286,9 @@ void MemoryFilesystem::rename_no_replace(const Path& from, const Path& to) {
 void MemoryFilesystem::rename_exchange(const Path& a, const Path& b) {
   const std::lock_guard lock(state_->mutex);
   constexpr const char* kAction = "exchange it with the finished output";
-  const Place first = find_existing(*state_, a, false, kAction);
-  const Place second = find_existing(*state_, b, false, kAction);
+  const Place first = find(*state_, a, false, kAction);
+  const Place second = find(*state_, b, false, kAction);
+  if (!first.node || !second.node) fail(b, kAction, ENOENT);
   if (!first.folder || !second.folder) fail(b, kAction, EBUSY);
   const bool nested =
       memory::lies_in(first.node, second.node) || memory::lies_in(second.node, first.node);

@@ -400,7 +400,7 @@ INSTANTIATE_TEST_SUITE_P(All, FilesystemBehaviour,
                                            MakeWorld([]() -> std::unique_ptr<World> {
                                              return std::make_unique<PosixWorld>();
                                            })),
-                         [](const auto& info) { return info.index == 0 ? "Memory" : "Posix"; });
+                         [](const auto& world) { return world.index == 0 ? "Memory" : "Posix"; });
 
 std::string reason_of(const std::function<void()>& call) {
   try {
