@@ -42,7 +42,6 @@ const std::vector<Command>& commands() {
       {"extrapolate", declare_extrapolate},
       {"inspect", declare_inspect},
       {"convert", declare_convert},
-      {"inspect", declare_inspect},
   };
   return table;
 }
