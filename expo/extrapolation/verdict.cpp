@@ -35,7 +35,7 @@ class MeasureTaker {
     measures_.growing_share = share(growing_, static_cast<double>(measures_.changed_matrices));
     const auto compared = static_cast<double>(all_.elements);
     const auto incomparable = static_cast<double>(facts.incomparable_elements);
-    measures_.compared_share = share(compared, compared + incomparable);
+    if (incomparable > 0) measures_.compared_share = share(compared, compared + incomparable);
     return measures_;
   }
 
@@ -65,7 +65,7 @@ Relation relation_of_large_step(const VerdictMeasures& m, const PairFacts& facts
 
 Relation relation_of(const VerdictMeasures& m, const PairFacts& facts, const VerdictThresholds& t) {
   if (m.compared_share < t.compared_share) return Relation::different_bases;
-  if (m.changed_share == 0) return Relation::same_model;
+  if (m.matrices > 0 && m.changed_share == 0) return Relation::same_model;
   if (m.changed_matrices == 0) return Relation::cannot_tell;
   if (m.median_cosine < t.different_bases_cosine) return Relation::different_bases;
   if (m.median_cosine < t.related_cosine) return Relation::cannot_tell;

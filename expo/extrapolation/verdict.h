@@ -61,8 +61,8 @@ struct Verdict {
 struct VerdictThresholds {
   double different_bases_cosine = 0.3;  ///< below: no common ancestor
   double related_cosine = 0.9;          ///< below, and above the former: cannot tell
-  double small_step = 5e-3;             ///< a relative norm up to this: as preference training
-  double large_step = 1.5e-2;           ///< from this on: as SFT; cannot tell between the two
+  double small_step = 3e-3;             ///< a relative norm up to this: as preference training
+  double large_step = 1e-2;             ///< from this on: as SFT; cannot tell between the two
   double balanced_low = 0.35;           ///< a growing share from here …
   double balanced_high = 0.65;          ///< … to here: neither model lies behind the other
   double compared_share = 0.5;          ///< below: different architectures
