@@ -1,16 +1,13 @@
 #include "expo/checkpoint/hub_cache.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "expo/core/error.h"
+#include "support/contains.h"
 #include "support/hub_cache_folder.h"
 
 namespace expo {
 namespace {
-
-using testing::HasSubstr;
-using testing::Not;
 
 const std::string kId = "owner/some-model";
 const std::string kOne = "1111111111111111111111111111111111111111";
@@ -59,8 +56,8 @@ TEST(HubId, TakesWhatTheHubTakes) {
   for (const char* id : {"gpt2", "owner/name", "Qwen/Qwen2.5-0.5B", "a_b/c.d-e", "0/1"}) {
     EXPECT_TRUE(is_hub_id(id)) << id;
   }
-  for (const char* id : {"", "/", "a/", "/b", "a/b/c", "./a", "../a", "a--b", "a..b", "a/b.git", "-a",
-                         "a/.b", "a b", "a/b@c", "a/b+c", "~/a", "caf\xc3\xa9"}) {
+  for (const char* id : {"", "/", "a/", "/b", "a/b/c", "./a", "../a", "a--b", "a..b", "a/b.git",
+                         "-a", "a/.b", "a b", "a/b@c", "a/b+c", "~/a", "caf\xc3\xa9"}) {
     EXPECT_FALSE(is_hub_id(id)) << id;
   }
   EXPECT_FALSE(is_hub_id("a/" + std::string(97, 'b')));
@@ -82,8 +79,7 @@ TEST(HubSnapshots, ResolvesBranchTagAndCommit) {
   EXPECT_EQ(commit("refs/pr/7"), kTwo);
   EXPECT_EQ(commit(kTwo), kTwo);
   EXPECT_EQ(commit("111122"), kTwo);
-  const HubSnapshot found =
-      find_hub_snapshot(posix_filesystem(), kId, "v2.0", cache.environment());
+  const HubSnapshot found = find_hub_snapshot(posix_filesystem(), kId, "v2.0", cache.environment());
   EXPECT_EQ(found.folder, cache.snapshot(kId, kTwo));
   EXPECT_EQ(found.model_id, kId);
   EXPECT_EQ(download_command(found), "hf download owner/some-model --revision v2.0");
@@ -94,42 +90,42 @@ TEST(HubSnapshots, RefusesAnAmbiguousCommit) {
   cache.add(kId, kOne, "config.json", "{}", "b1");
   cache.add(kId, kTwo, "config.json", "{ }", "b2");
   const std::string message = refusal(kId, "1111", cache.environment());
-  EXPECT_THAT(message, HasSubstr(kOne));
-  EXPECT_THAT(message, HasSubstr(kTwo));
-  EXPECT_THAT(refusal(kId, "111", cache.environment()), HasSubstr("--revision 111`"))
+  EXPECT_TRUE(contains(message, kOne));
+  EXPECT_TRUE(contains(message, kTwo));
+  EXPECT_TRUE(contains(refusal(kId, "111", cache.environment()), "--revision 111`"))
       << "three digits are too few for a commit";
 }
 
 TEST(HubSnapshots, RefusesTheAbsentWithTheLineThatGetsIt) {
   const HubCacheFolder cache;
-  EXPECT_THAT(refusal(kId, "", cache.environment()), HasSubstr("`hf download owner/some-model`"));
-  EXPECT_THAT(refusal("gpt2", "", cache.environment()), HasSubstr("`hf download gpt2`"));
-  EXPECT_THAT(refusal(kId, "v9", cache.environment()),
-              HasSubstr("`hf download owner/some-model --revision v9`"));
-  EXPECT_THAT(refusal(kId, "", cache.environment()), HasSubstr(cache.path().string()));
+  EXPECT_TRUE(contains(refusal(kId, "", cache.environment()), "`hf download owner/some-model`"));
+  EXPECT_TRUE(contains(refusal("gpt2", "", cache.environment()), "`hf download gpt2`"));
+  EXPECT_TRUE(contains(refusal(kId, "v9", cache.environment()),
+                       "`hf download owner/some-model --revision v9`"));
+  EXPECT_TRUE(contains(refusal(kId, "", cache.environment()), cache.path().string()));
 }
 
 TEST(HubSnapshots, SaysWhichCommitsThereAreInstead) {
   const HubCacheFolder cache;
   cache.add(kId, kOne, "config.json", "{}", "b1");
   const std::string message = refusal(kId, "", cache.environment());
-  EXPECT_THAT(message, HasSubstr(kOne));
-  EXPECT_THAT(message, HasSubstr("`hf download owner/some-model`"));
+  EXPECT_TRUE(contains(message, kOne));
+  EXPECT_TRUE(contains(message, "`hf download owner/some-model`"));
 }
 
 TEST(HubSnapshots, RefusesARefWithoutItsSnapshot) {
   const HubCacheFolder cache;
   cache.set_ref(kId, "main", kOne);
-  EXPECT_THAT(refusal(kId, "", cache.environment()), HasSubstr("hf download"));
+  EXPECT_TRUE(contains(refusal(kId, "", cache.environment()), "hf download"));
 }
 
 TEST(HubSnapshots, NeverLeavesTheCache) {
   const HubCacheFolder cache;
   cache.add(kId, kOne, "config.json", "{}", "b1");
   cache.set_ref(kId, "main", "../../../../etc");
-  EXPECT_THAT(refusal(kId, "", cache.environment()), HasSubstr("damaged"));
+  EXPECT_TRUE(contains(refusal(kId, "", cache.environment()), "damaged"));
   for (const char* revision : {"../refs/main", "/etc/passwd", "a/../../b", "."}) {
-    EXPECT_THAT(refusal(kId, revision, cache.environment()), HasSubstr("cannot be a revision"));
+    EXPECT_TRUE(contains(refusal(kId, revision, cache.environment()), "cannot be a revision"));
   }
 }
 

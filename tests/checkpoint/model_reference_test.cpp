@@ -1,16 +1,13 @@
 #include "expo/checkpoint/model_reference.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "expo/core/error.h"
+#include "support/contains.h"
 #include "support/hub_cache_folder.h"
 
 namespace expo {
 namespace {
-
-using testing::ElementsAre;
-using testing::HasSubstr;
 
 const std::string kCommit(40, '7');
 
@@ -25,10 +22,9 @@ std::string refusal(const std::string& name, const Environment& environment) {
 }
 
 TEST(SplitReference, SeparatesBaseAndAdapters) {
-  EXPECT_THAT(split_reference(posix_filesystem(), "owner/base"), ElementsAre("owner/base"));
-  EXPECT_THAT(split_reference(posix_filesystem(), "owner/base@v1+/no/such"),
-              ElementsAre("owner/base@v1", "/no/such"));
-  EXPECT_THAT(split_reference(posix_filesystem(), "a+b+c"), ElementsAre("a", "b", "c"));
+  EXPECT_TRUE(contains(split_reference(posix_filesystem(), "owner/base"), ElementsAre("owner/base"));
+  EXPECT_EQ(split_reference(posix_filesystem(), "owner/base@v1+/no/such"), (std::vector<std::string>{"owner/base@v1", "/no/such"}));
+  EXPECT_EQ(split_reference(posix_filesystem(), "a+b+c"), (std::vector<std::string>{"a", "b", "c"}));
 }
 
 TEST(SplitReference, LeavesExistingPathsWhole) {
@@ -37,11 +33,11 @@ TEST(SplitReference, LeavesExistingPathsWhole) {
   folder.write("ada+pter/adapter_config.json", "{}");
   const std::string model = folder / "c++/model";
   const std::string adapter = folder / "ada+pter";
-  EXPECT_THAT(split_reference(posix_filesystem(), model), ElementsAre(model));
-  EXPECT_THAT(split_reference(posix_filesystem(), model + "+" + adapter),
-              ElementsAre(model, adapter));
-  EXPECT_THAT(split_reference(posix_filesystem(), "owner/base+" + adapter + "+" + adapter),
-              ElementsAre("owner/base", adapter, adapter));
+  EXPECT_EQ(split_reference(posix_filesystem(), model), (std::vector<std::string>{model}));
+  EXPECT_EQ(split_reference(posix_filesystem(), model + "+" + adapter),
+            (std::vector<std::string>{model, adapter}));
+  EXPECT_EQ(split_reference(posix_filesystem(), "owner/base+" + adapter + "+" + adapter),
+            (std::vector<std::string>{"owner/base", adapter, adapter}));
 }
 
 TEST(SplitReference, RefusesEmptyParts) {
@@ -95,8 +91,7 @@ TEST(LocateModel, KnowsTheCachesOwnFolders) {
   const HubCacheFolder cache;
   cache.add("owner/name", kCommit, "config.json", "{}", "b");
   cache.set_ref("owner/name", "main", kCommit);
-  const auto snapshot =
-      locate_model(posix_filesystem(), cache.snapshot("owner/name", kCommit), {});
+  const auto snapshot = locate_model(posix_filesystem(), cache.snapshot("owner/name", kCommit), {});
   ASSERT_TRUE(snapshot.snapshot);
   EXPECT_EQ(snapshot.snapshot->model_id, "owner/name");
   const auto repository = locate_model(posix_filesystem(), cache.repository("owner/name"), {});
@@ -107,13 +102,13 @@ TEST(LocateModel, KnowsTheCachesOwnFolders) {
 
 TEST(LocateModel, RefusesWhatIsNowhere) {
   const HubCacheFolder cache;
-  EXPECT_THAT(refusal("./no/such", cache.environment()), HasSubstr("no such file or folder"));
-  EXPECT_THAT(refusal("/no/such/model.safetensors", cache.environment()),
-              HasSubstr("no such file or folder"));
-  EXPECT_THAT(refusal("owner/name", cache.environment()), HasSubstr("`hf download owner/name`"));
-  EXPECT_THAT(refusal("owner/name@", cache.environment()), HasSubstr("revision is missing"));
-  EXPECT_THAT(refusal("owner/name@a@b", cache.environment()),
-              HasSubstr("`hf download owner/name --revision a@b`"));
+  EXPECT_THAT(refusal("./no/such", cache.environment()), "no such file or folder"));
+  EXPECT_TRUE(contains(refusal("/no/such/model.safetensors", cache.environment()),
+                       "no such file or folder"));
+  EXPECT_TRUE(contains(refusal("owner/name", cache.environment()), "`hf download owner/name`"));
+  EXPECT_TRUE(contains(refusal("owner/name@", cache.environment()), "revision is missing"));
+  EXPECT_TRUE(contains(refusal("owner/name@a@b", cache.environment()),
+                       "`hf download owner/name --revision a@b`"));
 }
 
 }  // namespace

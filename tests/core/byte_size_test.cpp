@@ -48,10 +48,10 @@ TEST_P(NotASize, IsRefusedWithAnExample) {
 }
 
 INSTANTIATE_TEST_SUITE_P(ByteSize, NotASize,
-                         testing::Values("", "GB", "-5GB", "5XB", "5GBB", "0", "0.0GB", ".5GB", "5.GB",
-                                         "0.0000001GB", "1.2.3GB", "18446744073709551616", "16777216TiB",
-                                         "99999999999999999999GB", "1e3", "0x10", "5G B", "inf",
-                                         "0.4B"));
+                         testing::Values("", "GB", "-5GB", "5XB", "5GBB", "0", "0.0GB", ".5GB",
+                                         "5.GB", "0.0000001GB", "1.2.3GB", "18446744073709551616",
+                                         "16777216TiB", "99999999999999999999GB", "1e3", "0x10",
+                                         "5G B", "inf", "0.4B"));
 
 }  // namespace
 }  // namespace expo
