@@ -21,10 +21,16 @@ std::string refusal(const std::string& name, const Environment& environment) {
   return "nothing was refused";
 }
 
+using Parts = std::vector<std::string>;
+
+Parts split(const std::string& reference) {
+  return split_reference(posix_filesystem(), reference);
+}
+
 TEST(SplitReference, SeparatesBaseAndAdapters) {
-  EXPECT_TRUE(contains(split_reference(posix_filesystem(), "owner/base"), ElementsAre("owner/base"));
-  EXPECT_EQ(split_reference(posix_filesystem(), "owner/base@v1+/no/such"), (std::vector<std::string>{"owner/base@v1", "/no/such"}));
-  EXPECT_EQ(split_reference(posix_filesystem(), "a+b+c"), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(split("owner/base"), (Parts{"owner/base"}));
+  EXPECT_EQ(split("owner/base@v1+/no/such"), (Parts{"owner/base@v1", "/no/such"}));
+  EXPECT_EQ(split("a+b+c"), (Parts{"a", "b", "c"}));
 }
 
 TEST(SplitReference, LeavesExistingPathsWhole) {
@@ -33,11 +39,10 @@ TEST(SplitReference, LeavesExistingPathsWhole) {
   folder.write("ada+pter/adapter_config.json", "{}");
   const std::string model = folder / "c++/model";
   const std::string adapter = folder / "ada+pter";
-  EXPECT_EQ(split_reference(posix_filesystem(), model), (std::vector<std::string>{model}));
-  EXPECT_EQ(split_reference(posix_filesystem(), model + "+" + adapter),
-            (std::vector<std::string>{model, adapter}));
-  EXPECT_EQ(split_reference(posix_filesystem(), "owner/base+" + adapter + "+" + adapter),
-            (std::vector<std::string>{"owner/base", adapter, adapter}));
+  EXPECT_EQ(split(model), (Parts{model}));
+  EXPECT_EQ(split(model + "+" + adapter), (Parts{model, adapter}));
+  EXPECT_EQ(split("owner/base+" + adapter + "+" + adapter),
+            (Parts{"owner/base", adapter, adapter}));
 }
 
 TEST(SplitReference, RefusesEmptyParts) {
@@ -102,13 +107,12 @@ TEST(LocateModel, KnowsTheCachesOwnFolders) {
 
 TEST(LocateModel, RefusesWhatIsNowhere) {
   const HubCacheFolder cache;
-  EXPECT_THAT(refusal("./no/such", cache.environment()), "no such file or folder"));
-  EXPECT_TRUE(contains(refusal("/no/such/model.safetensors", cache.environment()),
-                       "no such file or folder"));
-  EXPECT_TRUE(contains(refusal("owner/name", cache.environment()), "`hf download owner/name`"));
-  EXPECT_TRUE(contains(refusal("owner/name@", cache.environment()), "revision is missing"));
-  EXPECT_TRUE(contains(refusal("owner/name@a@b", cache.environment()),
-                       "`hf download owner/name --revision a@b`"));
+  const auto said = [&](const std::string& name) { return refusal(name, cache.environment()); };
+  EXPECT_TRUE(contains(said("./no/such"), "no such file or folder"));
+  EXPECT_TRUE(contains(said("/no/such/model.safetensors"), "no such file or folder"));
+  EXPECT_TRUE(contains(said("owner/name"), "`hf download owner/name`"));
+  EXPECT_TRUE(contains(said("owner/name@"), "revision is missing"));
+  EXPECT_TRUE(contains(said("owner/name@a@b"), "`hf download owner/name --revision a@b`"));
 }
 
 }  // namespace
