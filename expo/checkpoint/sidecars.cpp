@@ -106,7 +106,7 @@ class Collector {
   }
 
  private:
-  static constexpr int kDeepestPackage = 4;
+  static constexpr int kDeepestPackage = 8;
 
   void add(const std::string& name) { found_.push_back({name, folder_ / name}); }
 
@@ -120,16 +120,24 @@ class Collector {
     }
   }
 
-  /// A package's folders count without an __init__.py of their own, as Python has it; a link may
-  /// make a loop, hence the limit.
+  /// A package's folders count without an __init__.py of their own, as Python has it. Links to
+  /// folders are not followed: they may lead round in a circle.
   void collect_package(const std::string& folder, int depth) {
     for (const std::string& name : filesystem_.list(folder_ / folder)) {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
       if (!status || name.starts_with('.')) continue;
-      if (status->is_directory && depth < kDeepestPackage) collect_package(whole, depth + 1);
-      if (!status->is_directory && name.ends_with(".py")) add(whole);
+      if (!status->is_directory) {
+        if (name.ends_with(".py")) add(whole);
+      } else if (depth < kDeepestPackage && !is_link(folder, name)) {
+        collect_package(whole, depth + 1);
+      }
     }
+  }
+
+  bool is_link(const std::string& folder, const std::string& name) {
+    const Path above = folder_ / folder;
+    return filesystem_.canonical(above / name) != filesystem_.canonical(above) / name;
   }
 
   Filesystem& filesystem_;

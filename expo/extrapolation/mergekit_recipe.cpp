@@ -237,7 +237,9 @@ class MergekitParser {
       read_.refuse(root_.find("base_model")->line,
                    "base_model is not one of the models, so that mergekit would add it as a third");
     }
-    const auto pairs = pair_weights(weight_of(entries_[0]), weight_of(entries_[1]));
+    const MergekitSetting first = weight_of(entries_[0]);
+    const MergekitSetting second = weight_of(entries_[1]);
+    const auto pairs = pair_weights(first, second);
     const bool first_is_aligned = first_is_greater(pairs);
     recipe_.aligned = entries_[first_is_aligned ? 0 : 1].model;
     recipe_.sft = entries_[first_is_aligned ? 1 : 0].model;

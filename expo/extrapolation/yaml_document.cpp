@@ -30,7 +30,9 @@ class Builder final : public YAML::EventHandler {
 
   YamlValue::Pointer take() {
     if (root_ != nullptr) return root_;
-    return std::make_shared<const YamlValue>(YamlValue{.line = 1});
+    auto nothing = std::make_shared<YamlValue>();
+    nothing->line = 1;
+    return nothing;
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
