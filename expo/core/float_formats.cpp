@@ -44,7 +44,7 @@ double Format<kExponentBits, kFractionBits>::to_double(std::uint64_t code) noexc
   if (magnitude >> kFractionBits != 0) {
     return std::bit_cast<double>(sign | ((magnitude << kSpared) + rebias));
   }
-  const int width = std::bit_width(magnitude);  // of a subnormal's fraction
+  const int width = static_cast<int>(std::bit_width(magnitude));  // of a subnormal's fraction
   if (width == 0) return std::bit_cast<double>(sign);
   const auto exponent = static_cast<std::uint64_t>(1023 + width - kBias - kFractionBits);
   return std::bit_cast<double>(sign | exponent << 52 |

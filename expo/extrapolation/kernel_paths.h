@@ -34,7 +34,7 @@ inline constexpr std::size_t kDrawBuffer = kDrawRun + 2 * kDrawGroup;
 
 /// Elements [begin, end) of the run, one by one: the definition of every result, and the way of the
 /// SIMD paths for tails and for whatever is not plainly finite. `draws` holds those of [begin,
-/// end); it is not read unless the rounding is stochastic.
+/// end); it may be null unless the rounding is stochastic and the output narrower than float64.
 void extrapolate_elements(const KernelInput& input, std::size_t begin, std::size_t end,
                           const std::uint32_t* draws, LaneSums& sums);
 void convert_elements(const std::byte* in, DType in_type, std::byte* out, DType out_type,

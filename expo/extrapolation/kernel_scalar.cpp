@@ -189,7 +189,7 @@ void extrapolate_elements(const KernelInput& input, std::size_t begin, std::size
     element.theta_code = load_code(input.aligned, input.aligned_type, i);
     element.theta = decode(element.theta_code, input.aligned_type);
     element.sft = decode(load_code(input.sft, input.sft_type, i), input.sft_type);
-    if (input.rounding == Rounding::stochastic) element.draw = draws[i - begin];
+    if (draws != nullptr) element.draw = draws[i - begin];
     const std::uint64_t code = result_code(element, input);
     if (input.out != nullptr) store_code(input.out, input.out_type, i, code);
     tally(element, decode(code, input.out_type), input, i % kSumLanes, sums);
