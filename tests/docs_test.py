@@ -1,0 +1,92 @@
+"""Holds docs/ and README.md to what the program says of itself."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(os.environ.get("EXPO_SOURCE_DIR", Path(__file__).parents[1]))
+EXPO = os.environ.get("EXPO_BINARY", str(ROOT / "build/release/expo"))
+OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]*|-[a-z])(?![\w-])")
+
+
+def help_of(*command):
+    return subprocess.run([EXPO, *command, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+def commands():
+    """The names under 'Subcommands:' of the program's help."""
+    text = help_of()
+    names = re.findall(r"^  ([a-z]+)\b", text.split("ubcommands:", 1)[1], re.MULTILINE)
+    assert names, text
+    return names
+
+
+def options_in_help(command):
+    """Options that start a line of the help; those mentioned within a description do not count."""
+    found = set()
+    for line in help_of(command).splitlines():
+        if re.match(r"  -", line):
+            found.update(OPTION.findall(re.split(r"\s{2,}|(?<=[a-z]) (?=[A-Z])", line.strip())[0]))
+    return found - {"-h", "--help"}
+
+
+def options_on_page(page):
+    """Options in the first column of the page's table."""
+    found = set()
+    for line in page.splitlines():
+        if line.startswith("|"):
+            found.update(OPTION.findall(line.split("|")[1]))
+    return found
+
+
+def expo_lines(text):
+    """Every `expo …` line of the text's shell blocks, continued lines joined."""
+    for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if words and Path(words[0]).name == "expo":
+                yield words[1:]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_a_page_with_exactly_its_options(command):
+    page = ROOT / f"docs/{command}.md"
+    assert page.is_file()
+    documented, offered = options_on_page(page.read_text()), options_in_help(command)
+    assert documented - offered == set(), "documented, but not offered"
+    assert offered - documented == set(), "offered, but not documented"
+
+
+def test_every_page_has_its_command():
+    pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
+    assert pages <= set(commands())
+
+
+@pytest.mark.parametrize("document", ["README.md", *(f"docs/{command}.md" for command in commands())])
+def test_examples_use_commands_and_options_that_exist(document):
+    lines = list(expo_lines((ROOT / document).read_text()))
+    assert lines, "a page shows its command at work"
+    for words in lines:
+        assert words[0] in commands(), words
+        used = {word.split("=")[0] for word in words if re.fullmatch(OPTION, word.split("=")[0])}
+        assert used <= options_in_help(words[0]), words
+
+
+def test_links_between_documents_lead_somewhere():
+    broken = []
+    for path in [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            if not (path.parent / target).exists():
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def test_the_version_is_one():
+    project = re.search(r"project\(expo VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    printed = subprocess.run([EXPO, "--version"], check=True, capture_output=True, text=True).stdout
+    assert printed.split()[-1] == project
+    assert f"## {project}" in (ROOT / "CHANGELOG.md").read_text()
