@@ -87,7 +87,7 @@ ExtrapolationReport run_adapter_extrapolation(Filesystem& filesystem,
     report.bytes_written += content.size();
   }
   report.bytes_read = report.bytes_written;
-  DestinationOptions destination;
+  AtomicDirectoryOptions destination;
   destination.overwrite = job.overwrite;
   destination.inputs = {folder};
   for (const auto& path : input_paths(*options.adapter_base)) destination.inputs.push_back(path);

@@ -42,7 +42,7 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
     report.files.emplace_back(file.name, file.size);
     report.bytes_written += file.size;
   }
-  DestinationOptions destination;
+  AtomicDirectoryOptions destination;
   destination.overwrite = job.overwrite;
   destination.inputs = input_paths(*input);
   if (job.dry_run) {

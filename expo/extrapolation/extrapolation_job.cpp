@@ -7,12 +7,12 @@
 #include <chrono>
 #include <cmath>
 
-#include "expo/checkpoint/atomic_directory.h"
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/model_card.h"
 #include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/output_place.h"
 #include "expo/extrapolation/pipeline.h"
 #include "expo/extrapolation/verdict.h"
 #include "expo/extrapolation/work_list.h"
@@ -62,7 +62,7 @@ class Job {
   }
 
  private:
-  bool gguf_output() const { return job_.output.extension() == ".gguf"; }
+  bool gguf_output() const { return OutputPlace::is_file(job_.output); }
 
   void open() {
     OpenOptions options;
@@ -144,8 +144,8 @@ class Job {
     if (job_.dry_run) check_output();
   }
 
-  DestinationOptions directory_options() const {
-    DestinationOptions options;
+  AtomicDirectoryOptions directory_options() const {
+    AtomicDirectoryOptions options;
     options.overwrite = job_.overwrite;
     options.resume = job_.resume;
     for (const auto* side : {sft_.get(), aligned_.get()}) {
@@ -157,12 +157,13 @@ class Job {
 
   /// What a dry run can find wrong with the destination without touching it.
   void check_output() {
-    check_destination(filesystem_, job_.output, directory_options());
+    OutputPlace::check(filesystem_, job_.output, directory_options());
     check_free_space(filesystem_, job_.output, report_.bytes_written);
   }
 
   void write() {
-    AtomicDirectory directory(filesystem_, job_.output, directory_options());
+    OutputPlace place(filesystem_, job_.output, directory_options());
+    AtomicDirectory& directory = place.directory();
     RunJournal journal(filesystem_, directory.partial(), fingerprint());
     report_.resumed = directory.resumed() && journal.load();
     if (directory.resumed() && !report_.resumed) {
@@ -185,7 +186,7 @@ class Job {
     if (!gguf_output()) write_surroundings(directory.partial());
     write_index(filesystem_, layout_, directory.partial());
     cancellation_.check();
-    directory.commit();
+    place.commit();
   }
 
   PipelineOptions pipeline_options(RunJournal& journal) const {

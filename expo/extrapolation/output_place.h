@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+
+#include "expo/checkpoint/atomic_directory.h"
+#include "expo/core/filesystem.h"
+
+namespace expo {
+
+/// Where an output is put: a checkpoint folder, or, for a name that ends in .gguf, a single file.
+/// Either appears whole or not at all; a file is written in a hidden folder beside it and renamed.
+class OutputPlace {
+ public:
+  /// Throws what check() throws, and Error(environment).
+  OutputPlace(Filesystem& filesystem, const std::filesystem::path& output,
+              const AtomicDirectoryOptions& options);
+
+  /// Whether an output can be put there; changes nothing. Throws Error(usage) where it cannot.
+  static void check(Filesystem& filesystem, const std::filesystem::path& output,
+                    const AtomicDirectoryOptions& options);
+  static bool is_file(const std::filesystem::path& output) { return output.extension() == ".gguf"; }
+
+  /// The folder to write into, and its state.
+  AtomicDirectory& directory() { return directory_; }
+  void commit();
+
+ private:
+  Filesystem& filesystem_;
+  std::filesystem::path output_;
+  bool overwrite_;
+  AtomicDirectory directory_;
+};
+
+}  // namespace expo
