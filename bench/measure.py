@@ -1,0 +1,89 @@
+"""Runs commands one at a time: wall time until the output is on the disk, and peak memory."""
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Runs:
+    """All runs of one contestant."""
+
+    seconds: list = field(default_factory=list)
+    peak_bytes: list = field(default_factory=list)
+
+    @property
+    def median(self):
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self):
+        return f"{min(self.seconds):.2f}–{max(self.seconds):.2f}"
+
+    @property
+    def peak(self):
+        return max(self.peak_bytes)
+
+
+def run_once(command, environment=None):
+    """(seconds, peak resident bytes, stdout). This process stays small: a child's peak counts from before its exec."""
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             env={**os.environ, **(environment or {})})
+    # Small outputs only: the pipes hold what the child prints until it has ended.
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    out, err = child.stdout.read().decode(), child.stderr.read().decode()
+    child.stdout.close()
+    child.stderr.close()
+    if child.returncode:
+        raise SystemExit(f"failed ({child.returncode}): {' '.join(map(str, command))}\n{out[-2000:]}{err[-2000:]}")
+    return seconds, usage.ru_maxrss * 1024, out
+
+
+def sync_folder(folder):
+    """Every file of the folder is on the disk when this returns."""
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+
+def measure(command, output, runs, environment=None):
+    """One run into the absent folder `output`, which is removed again by remove()."""
+    seconds, peak, _ = run_once(command, environment)
+    start = time.perf_counter()
+    sync_folder(output)
+    runs.seconds.append(seconds + time.perf_counter() - start)
+    runs.peak_bytes.append(peak)
+
+
+def remove(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    os.sync()
+
+
+def warm(folders):
+    """Brings the files into the page cache."""
+    buffer = bytearray(1 << 24)
+    for folder in folders:
+        for path in sorted(Path(folder).glob("*.safetensors")):
+            with open(path, "rb", buffering=0) as file:
+                while file.readinto(buffer):
+                    pass
+
+
+def drop_caches():
+    """Empties the page cache; False where that is not permitted."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    except OSError:
+        return False
+    return True
