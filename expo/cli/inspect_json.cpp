@@ -43,6 +43,7 @@ Json delta_json(const DeltaProfile& delta) {
           {"delta_norm", std::sqrt(sums.delta_squared)},
           {"relative_norm", number(relative_norm(sums))},
           {"cosine", cosine(sums)},
+          {"cosine_distance", cosine_distance(sums)},
           {"changed", changed_share(sums)},
           {"norm_growth", norm_growth(sums)},
           {"nonfinite", sums.nonfinite_inputs},

@@ -12,14 +12,14 @@ constexpr std::size_t kTopTensors = 10;
 
 std::string heading(const char* first, int width) {
   return fmt::format("\n  {:<{}} {:>14} {:>12} {:>10} {:>10} {:>9}\n", first, width, "values",
-                     "‖Δ‖/‖θ_sft‖", "cosine", "changed", "of ‖Δ‖²");
+                     "‖Δ‖/‖θ_sft‖", "1 − cosine", "changed", "of ‖Δ‖²");
 }
 
 std::string row(const std::string& label, int width, const DeltaProfile& delta, double share) {
   const DeltaSums& sums = delta.sums();
-  return fmt::format("  {:<{}} {:>14} {:>12.3e} {:>10.6f} {:>8.2f} % {:>7.2f} %\n", label, width,
-                     sums.elements, relative_norm(sums), cosine(sums), 100 * changed_share(sums),
-                     100 * share);
+  return fmt::format("  {:<{}} {:>14} {:>12.3e} {:>10.2e} {:>8.2f} % {:>7.2f} %\n", label, width,
+                     sums.elements, relative_norm(sums), cosine_distance(sums),
+                     100 * changed_share(sums), 100 * share);
 }
 
 std::string group_table(const char* title, const std::vector<GroupDiagnosis>& groups) {
@@ -92,7 +92,7 @@ std::string mismatch_lines(const Diagnosis& diagnosis) {
 std::string verdict_lines(const Verdict& verdict) {
   std::string text = "\nVerdict: " + verdict.headline + "\n";
   for (const std::string& sentence : verdict.evidence) text += "  - " + sentence + "\n";
-  for (const std::string& sentence : verdict.caveats) text += "  but " + sentence + "\n";
+  for (const std::string& sentence : verdict.caveats) text += "  caveat: " + sentence + "\n";
   return text + "  " + verdict.advice + "\n";
 }
 

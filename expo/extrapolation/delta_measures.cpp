@@ -26,6 +26,16 @@ double cosine(const DeltaSums& sums) {
   return lengths == 0 ? 0 : std::clamp(sums.theta_dot_sft / lengths, -1.0, 1.0);
 }
 
+double cosine_distance(const DeltaSums& sums) {
+  const double theta = std::sqrt(sums.theta_squared);
+  const double sft = std::sqrt(sums.sft_squared);
+  if (sums.delta_squared == 0) return 0;
+  if (theta == 0 || sft == 0) return 1;
+  // ‖Δ‖² = (‖θ‖ − ‖θ_sft‖)² + 2‖θ‖‖θ_sft‖(1 − cosine)
+  const double longer = (sums.theta_squared - sums.sft_squared) / (theta + sft);
+  return std::clamp((sums.delta_squared - longer * longer) / (2 * theta * sft), 0.0, 2.0);
+}
+
 double changed_share(const DeltaSums& sums) {
   return share(sums.changed, sums.elements);
 }

@@ -14,6 +14,9 @@ double relative_norm(const DeltaSums& sums);
 /// only one of them is all zero.
 double cosine(const DeltaSums& sums);
 
+/// 1 − cosine, 0 to 2, without the cancellation that a cosine near 1 suffers.
+double cosine_distance(const DeltaSums& sums);
+
 /// The share of elements that differ, 0 to 1.
 double changed_share(const DeltaSums& sums);
 

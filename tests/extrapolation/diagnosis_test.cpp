@@ -257,6 +257,7 @@ TEST(DeltaMeasures, OfNothingAreHarmless) {
   const DeltaSums none;
   EXPECT_EQ(relative_norm(none), 0);
   EXPECT_EQ(cosine(none), 1);
+  EXPECT_EQ(cosine_distance(none), 0);
   EXPECT_EQ(changed_share(none), 0);
   EXPECT_EQ(lost_share(none), 0);
   EXPECT_EQ(effective_alpha(none), 0);
@@ -275,10 +276,23 @@ TEST(DeltaMeasures, OfAChangeByHand) {
   sums.applied_dot_delta = 4;
   EXPECT_DOUBLE_EQ(relative_norm(sums), 4.0 / 3);
   EXPECT_DOUBLE_EQ(cosine(sums), 0.6);
+  EXPECT_DOUBLE_EQ(cosine_distance(sums), 0.4);
   EXPECT_DOUBLE_EQ(changed_share(sums), 0.5);
   EXPECT_DOUBLE_EQ(lost_share(sums), 1);
   EXPECT_DOUBLE_EQ(effective_alpha(sums), 0.25);
   EXPECT_DOUBLE_EQ(norm_growth(sums), 1);  // Δ stands at right angles to θ_sft
+}
+
+TEST(DeltaMeasures, SeeATinyAngle) {
+  // θ_sft = (1, 0), θ = (1, 1e-9): the angle is 1e-9, and 1 − cosine half its square.
+  DeltaSums sums;
+  sums.elements = 2;
+  sums.changed = 1;
+  sums.sft_squared = 1;
+  sums.theta_squared = 1 + 1e-18;
+  sums.theta_dot_sft = 1;
+  sums.delta_squared = 1e-18;
+  EXPECT_NEAR(cosine_distance(sums), 5e-19, 1e-24);
 }
 
 }  // namespace
