@@ -96,7 +96,7 @@ void make_stand_in(const std::string& in, const std::string& out, const Noise& n
       expo::open_checkpoint(filesystem, in, {}, expo::hugging_face_environment());
   const auto outputs = output_tensors(*checkpoint);
   const auto layout = expo::layout_safetensors(outputs, 5'000'000'000);
-  expo::DestinationOptions options;
+  expo::AtomicDirectoryOptions options;
   options.overwrite = true;
   options.inputs = expo::input_paths(*checkpoint);
   expo::AtomicDirectory directory(filesystem, out, options);
