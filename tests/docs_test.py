@@ -61,9 +61,10 @@ def test_every_command_has_a_page_with_exactly_its_options(command):
     assert offered - documented == set(), "offered, but not documented"
 
 
-def test_every_page_has_its_command():
-    pages = {path.stem for path in (ROOT / "docs").glob("*.md")}
-    assert pages <= set(commands())
+def test_every_other_page_is_linked_from_the_page_of_a_command():
+    linked = "".join((ROOT / f"docs/{command}.md").read_text() for command in commands())
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {f"{command}.md" for command in commands()}
+    assert not {page for page in pages if f"]({page}" not in linked}
 
 
 @pytest.mark.parametrize("document", ["README.md", *(f"docs/{command}.md" for command in commands())])
