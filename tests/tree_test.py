@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(os.environ.get("EXPO_SOURCE_DIR", Path(__file__).parents[1]))
-LONGEST_FILE = 450
+LONGEST_FILE, LONGEST_TEST = 450, 700
 CODE = {".h", ".cpp", ".py", ".cmake", ".sh", ""}
 
 # Written so that this file does not contain what it forbids.
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b")
-MACHINE_PATH = re.compile(r"(?<![\w.$}<>*])/(?:home|root|work|mnt|Users|scratch)/[A-Za-z0-9_.]"
-                          r"|(?<![\w.$}])/tmp/[A-Za-z0-9_]")
+MACHINE_PATH = re.compile(r"(?<![\w.$}<>*])/(?:home|root|mnt|Users)/(?!somebody)[A-Za-z0-9_.]|/tmp/[A-Za-z0-9_]")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.|download\.pytorch\.|registry\.npm|crates\.io"
                       r"|--(?:extra-)?index-url", re.IGNORECASE)
 
@@ -61,9 +60,12 @@ def test_no_registry_is_named():
 
 
 def test_files_stay_short():
-    long = {str(path.relative_to(ROOT)): text.count("\n") for path, text in text_files()
-            if path.suffix in CODE and text.count("\n") > LONGEST_FILE}
-    assert not long, f"longer than {LONGEST_FILE} lines; a file is one idea: {long}"
+    long = {}
+    for path, text in text_files():
+        limit = LONGEST_TEST if path.is_relative_to(ROOT / "tests") else LONGEST_FILE
+        if path.suffix in CODE and text.count("\n") > limit:
+            long[str(path.relative_to(ROOT))] = text.count("\n")
+    assert not long, "a file is one idea; these are too long"
 
 
 def test_text_ends_with_one_newline_and_has_no_trailing_blanks():
