@@ -18,6 +18,7 @@ from contestants import ALPHA, BENCH, CONTESTANTS, EXPO, ROOT, Pair
 from measure import Runs, drop_caches, measure, remove, run_once, sync_folder, warm
 
 SECTIONS = ("warm", "cold", "sizes", "threads")
+TAKING_PART = {"warm": ("cp", "expo", "expo-stochastic", "mergekit", "authors"), "cold": ("direct", "cp", "expo")}
 LAYERS, SMALL_LAYERS, LARGE_LAYERS = 22, 4, 96
 TINY_LAYERS = {LAYERS: 3, SMALL_LAYERS: 1, LARGE_LAYERS: 12}
 
@@ -73,7 +74,7 @@ class Bench:
 
     def warm(self):
         pair = self.pair(LAYERS)
-        names = self.chosen("cp", "expo", "expo-stochastic", "mergekit", "authors")
+        names = self.chosen(*TAKING_PART["warm"])
         runs, exactness = self.take_turns("warm", names, pair, lambda p: warm([p.sft, p.aligned]))
         table = ["| warm cache | seconds, median | range | × `cp` | peak memory | inexact weights per million "
                  "| effective α |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -92,7 +93,7 @@ class Bench:
             say("cold: skipped, as emptying the page cache takes root")
             return
         pair = self.pair(LAYERS)
-        runs, _ = self.take_turns("cold", self.chosen("direct", "cp", "expo"), pair, lambda _: drop_caches())
+        runs, _ = self.take_turns("cold", self.chosen(*TAKING_PART["cold"]), pair, lambda _: drop_caches())
         table = ["| cold cache | seconds, median | range | × direct I/O | peak memory |", "|---|---:|---:|---:|---:|"]
         for name, run in runs.items():
             table.append(f"| {CONTESTANTS[name].title} | {run.median:.2f} | {run.spread} "
@@ -138,7 +139,8 @@ class Bench:
     def run(self):
         print(machine())
         for section in self.arguments.sections:
-            getattr(self, section)()
+            if section not in TAKING_PART or self.chosen(*TAKING_PART[section]):
+                getattr(self, section)()
         self.data.joinpath("results.json").write_text(
             json.dumps({"machine": machine(), "repeats": self.arguments.repeats, **self.results}, indent=1))
         if not self.arguments.keep:

@@ -4,6 +4,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,19 +32,19 @@ class Runs:
 
 def run_once(command, environment=None):
     """(seconds, peak resident bytes, stdout). This process stays small: a child's peak counts from before its exec."""
-    start = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             env={**os.environ, **(environment or {})})
-    # Small outputs only: the pipes hold what the child prints until it has ended.
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
-    child.returncode = os.waitstatus_to_exitcode(status)
-    out, err = child.stdout.read().decode(), child.stderr.read().decode()
-    child.stdout.close()
-    child.stderr.close()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        texts = []
+        for stream in (out, err):
+            stream.seek(0)
+            texts.append(stream.read().decode(errors="replace"))
     if child.returncode:
-        raise SystemExit(f"failed ({child.returncode}): {' '.join(map(str, command))}\n{out[-2000:]}{err[-2000:]}")
-    return seconds, usage.ru_maxrss * 1024, out
+        raise SystemExit(f"failed ({child.returncode}): {' '.join(map(str, command))}\n" + "".join(texts)[-4000:])
+    return seconds, usage.ru_maxrss * 1024, texts[0]
 
 
 def sync_folder(folder):
