@@ -245,3 +245,17 @@ def test_stochastic(kernel, aligned_dtype, out_dtype):
                                  for i in sample], dtype=BITS[out_dtype])
             assert_same(found[sample], expected, out_dtype,
                         f"BF16, {aligned_dtype} to {out_dtype}, {kind}, alpha {alpha}")
+
+
+@pytest.mark.parametrize("word, allowed", [("scalar", {"scalar"}), ("avx2", {"scalar", "avx2"})])
+def test_environment_lowers_the_instruction_set(tmp_path, monkeypatch, word, allowed):
+    monkeypatch.setenv("EXPO_ISA", word)
+    for path in PATHS:
+        kernel = Kernel(tmp_path, path)
+        ones = np.ones(20, np.float32)
+        if path in allowed and path == "scalar":
+            assert kernel(ones, ones, ("F32",) * 3, 0.3, "nearest")[1]["elements"] == 20
+        elif path not in allowed:
+            with pytest.raises(pytest.skip.Exception):  # the runner answers that there is none
+                kernel(ones, ones, ("F32",) * 3, 0.3, "nearest")
+        kernel.close()
