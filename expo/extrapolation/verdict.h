@@ -57,7 +57,7 @@ struct Verdict {
   bool warns() const { return relation != Relation::preference_successor; }
 };
 
-/// The thresholds, measured in docs/verdict.md.
+/// The thresholds, measured in docs/inspect/verdict.md.
 struct VerdictThresholds {
   double different_bases_cosine = 0.3;  ///< below: no common ancestor
   double related_cosine = 0.9;          ///< below, and above the former: cannot tell

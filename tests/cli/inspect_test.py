@@ -276,6 +276,22 @@ def test_malformed_files_beside_the_weights_do_not_stop_it(tmp_path):
     assert report["chat_template"] is False
 
 
+@pytest.mark.parametrize(("files", "kind", "template"), [
+    ({"tokenizer.model": "x"}, "SentencePiece (tokenizer.model)", False),
+    ({"vocab.json": "{}", "merges.txt": ""}, "BPE (vocab.json, merges.txt)", False),
+    ({"tokenizer.json": '{"model": {"type": "Unigram"}}', "tokenizer.model": "x"}, "Unigram (tokenizer.json)", False),
+    ({"chat_template.jinja": "{{ x }}"}, None, True),
+    ({"tokenizer_config.json": '{"chat_template": [{"name": "default", "template": "x"}]}'}, None, True),
+    ({"tokenizer_config.json": '{"chat_template": null}'}, None, False),
+])
+def test_tokenizer_and_template_are_found_where_transformers_looks(tmp_path, files, kind, template):
+    folder = write_model(tmp_path / "a", {"w": np.ones((2, 2), np.float32)})
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    report = inspect(folder)
+    assert (report["tokenizer"], report["chat_template"]) == (kind, template)
+
+
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["a", "--quick"], 2, "second checkpoint"),
     (["a", "--out-dtype", "bf16"], 2, "second checkpoint"),
