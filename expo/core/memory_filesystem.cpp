@@ -181,6 +181,13 @@ void move_entry(State& state, const Place& from, const Place& to, const char* ac
   from.folder->modified = to.folder->modified = ++state.clock;
 }
 
+/// Empties a removed folder, for good: its name may come back with the power, its contents do not.
+void empty(const NodePtr& node) {
+  for (const auto& [name, child] : node->entries) empty(child);
+  node->entries.clear();
+  node->durable_entries.clear();
+}
+
 template <typename Visit>
 void visit_all(const NodePtr& node, const Visit& visit) {
   visit(*node);
@@ -270,6 +277,7 @@ void MemoryFilesystem::remove(const Path& path) {
   if (!place.folder) fail(path, "remove", EBUSY);
   place.folder->entries.erase(place.name);
   place.folder->modified = ++state_->clock;
+  empty(place.node);
 }
 
 void MemoryFilesystem::rename_no_replace(const Path& from, const Path& to) {

@@ -42,7 +42,8 @@ class MemoryFilesystem final : public Filesystem {
 
   /// What a sudden loss of power leaves in the worst case: of every file the bytes of its last
   /// sync() (none without one), of every folder the entries of its last sync_directory(), links as
-  /// entries.
+  /// entries. Of a folder that was removed the name comes back, if its parent was not synced since,
+  /// but not the contents.
   void lose_power();
   /// Counts everything there is as synced.
   void make_durable();

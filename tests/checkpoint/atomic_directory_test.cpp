@@ -52,9 +52,10 @@ void write_files(Filesystem& filesystem, const Path& folder, const Files& files)
 }
 
 /// A run as the pipeline makes it: a journal of the run's own, the files, the commit.
-void run_once(Filesystem& filesystem, const Path& out, const AtomicDirectoryOptions& options) {
+void run_once(Filesystem& filesystem, const Path& out, const AtomicDirectoryOptions& options,
+              bool keep = true) {
   AtomicDirectory directory(filesystem, out, options);
-  directory.keep_on_failure(true);
+  directory.keep_on_failure(keep);
   filesystem.write_text(directory.partial() / ".expo-journal.json", "{}");
   write_files(filesystem, directory.partial(), kNew);
   directory.commit();
@@ -362,7 +363,7 @@ class EveryFault : public ::testing::TestWithParam<Start> {
     return trial;
   }
 
-  void run(Trial& trial, const AtomicDirectoryOptions& run_options) const;
+  void run(Trial& trial, const AtomicDirectoryOptions& run_options, bool keep = true) const;
 
   /// Old, new, or (but not where it was) nothing.
   void expect_whole(Filesystem& filesystem, const std::string& what) const {
@@ -416,10 +417,10 @@ class EveryFault::NoExchange final : public Filesystem {
   Filesystem& base_;
 };
 
-void EveryFault::run(Trial& trial, const AtomicDirectoryOptions& run_options) const {
+void EveryFault::run(Trial& trial, const AtomicDirectoryOptions& run_options, bool keep) const {
   NoExchange limited(trial.faults);
   const bool exchange = GetParam() != Start::old_without_exchange;
-  run_once(exchange ? static_cast<Filesystem&>(trial.faults) : limited, kOut, run_options);
+  run_once(exchange ? static_cast<Filesystem&>(trial.faults) : limited, kOut, run_options, keep);
 }
 
 /// Calls `trial` with every kind of call and every k that a run without faults reaches.
@@ -439,7 +440,7 @@ TEST_P(EveryFault, FailsWhole) {
   for_every_call(
       [&](auto&) { run(*reference, options()); }, reference->faults,
       [&](FileCall call, std::size_t k) {
-        for (const int variant : {0, 1, 2, 3}) {
+        for (const int variant : {0, 1, 2, 3, 4, 5, 6, 7}) {
           const auto trial = make();
           const Fault fault{.call = call,
                             .occurrence = k,
@@ -450,7 +451,7 @@ TEST_P(EveryFault, FailsWhole) {
           trial->faults.inject(fault);
           bool failed = false;
           try {
-            run(*trial, options());
+            run(*trial, options(), (variant & 1) != 0);
           } catch (const Error& error) {
             failed = true;
             EXPECT_EQ(error.category(), ErrorCategory::environment) << what << ": " << error.what();
@@ -459,6 +460,10 @@ TEST_P(EveryFault, FailsWhole) {
           expect_whole(trial->memory, what);
           if (!failed) {
             EXPECT_EQ(files_in(trial->memory, kOut), kNew) << what;
+          }
+          if ((variant & 4) != 0) {
+            trial->memory.lose_power();
+            expect_whole(trial->memory, what + " after power loss");
           }
           expect_rerun(*trial, (variant & 1) != 0, what);
         }

@@ -458,9 +458,13 @@ TEST(MemoryFilesystem, MakeDurableSyncsEverything) {
   memory.create_directory("/d");
   memory.create("/d/f", Caching::buffered)->write_at(0, bytes_of("text"));
   memory.make_durable();
-  memory.remove("/d");
+  memory.remove("/d/f");
   memory.lose_power();
   EXPECT_EQ(memory.read_text("/d/f"), "text");
+  memory.remove("/d");
+  memory.lose_power();
+  EXPECT_EQ(memory.list("/"), std::vector<std::string>{"d"});
+  EXPECT_TRUE(memory.list("/d").empty());
 }
 
 }  // namespace
