@@ -16,6 +16,12 @@ namespace {
 constexpr std::size_t kLongestName = 1024;
 constexpr std::size_t kLongestExpression = 1000;
 constexpr std::size_t kMostLayerDigits = 6;
+/// Of one number in an expression, which the standard library adds up without a check.
+constexpr int kMostExpressionDigits = 6;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 void check_points(const std::vector<double>& points) {
   if (points.empty()) throw usage_error("a gradient of alpha needs at least one number");
@@ -26,11 +32,21 @@ void check_points(const std::vector<double>& points) {
   }
 }
 
+bool has_long_number(const std::string& text) {
+  int digits = 0;
+  return std::ranges::any_of(text, [&digits](char c) {
+    digits = is_digit(c) ? digits + 1 : 0;
+    return digits > kMostExpressionDigits;
+  });
+}
+
 std::regex compile(const std::string& text) {
-  if (text.size() > kLongestExpression) {
-    throw usage_error(
-        fmt::format("the expression \"{}…\" has {} characters where at most {} are taken",
-                    text.substr(0, 40), text.size(), kLongestExpression));
+  if (text.size() > kLongestExpression || has_long_number(text)) {
+    throw usage_error(fmt::format(
+        "the expression \"{}{}\" is too long: at most {} characters and numbers of {} digits are "
+        "taken",
+        text.substr(0, 40), text.size() > 40 ? "…" : "", kLongestExpression,
+        kMostExpressionDigits));
   }
   try {
     return std::regex(text, std::regex::ECMAScript);
@@ -65,10 +81,6 @@ double value_for(const std::vector<double>& points, std::string_view tensor, uns
 std::string describe(const std::vector<double>& points) {
   if (points.size() == 1) return fmt::format("{}", points.front());
   return fmt::format("[{}] over the depth", fmt::join(points, ", "));
-}
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ class AlphaSchedule {
   static AlphaSchedule gradient(std::vector<double> points);
 
   /// Tensors whose name contains a match of the ECMAScript `regex` take `alpha`. Later rules win.
-  /// Throws Error(usage) for an invalid expression, one of more than 1000 characters, or a number
-  /// that is not finite.
+  /// Throws Error(usage) for an invalid expression, one of more than 1000 characters or with a
+  /// number of more than six digits, or an alpha that is not finite.
   void add_rule(const std::string& regex, double alpha);
   void add_rule(const std::string& regex, std::vector<double> gradient_points);
 

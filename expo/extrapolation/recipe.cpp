@@ -14,7 +14,7 @@ namespace expo {
 namespace {
 
 constexpr std::size_t kMostPoints = 10'000;
-constexpr std::size_t kMostRules = 10'000;
+constexpr std::size_t kMostRules = 1'000;
 
 class RecipeParser {
  public:

@@ -106,7 +106,8 @@ TEST(AlphaSchedule, RefusesBadExpressions) {
   AlphaSchedule schedule(0);
   for (const std::string& expression :
        {std::string("("), std::string("a{2,1}"), std::string("[z-a]"), std::string("*"),
-        std::string(1001, 'a')}) {
+        std::string(1001, 'a'), std::string("a{1,1234567}"),
+        std::string("a{1,99999999999999999999}"), std::string("(b{999}){999}")}) {
     try {
       schedule.add_rule(expression, 1);
       FAIL() << expression << " was taken";

@@ -1,0 +1,25 @@
+// Any bytes as a recipe, ours or mergekit's.
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "expo/core/error.h"
+#include "expo/extrapolation/alpha_schedule.h"
+#include "expo/extrapolation/recipe.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  expo::Recipe recipe;
+  try {
+    recipe = expo::parse_recipe({reinterpret_cast<const char*>(data), size}, "fuzz");
+  } catch (const expo::Error& error) {
+    if (error.category() != expo::ErrorCategory::usage) __builtin_trap();
+    return 0;
+  }
+  // What was taken can be used without a further refusal.
+  if (recipe.alpha.has_value() == recipe.gamma.has_value()) __builtin_trap();
+  auto schedule = recipe.gamma ? expo::AlphaSchedule(expo::alpha_from_gamma(*recipe.gamma))
+                               : expo::AlphaSchedule::gradient(recipe.alpha->points);
+  for (const auto& rule : recipe.rules) schedule.add_rule(rule.match, rule.alpha.points);
+  if (schedule.description().empty()) __builtin_trap();
+  return 0;
+}
