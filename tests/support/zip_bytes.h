@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace expo {
+
+/// A member of a zip archive made by hand, and the lies to be told about it.
+struct ZipMemberBytes {
+  std::string name;
+  std::string data;
+  unsigned flags = 0;
+  unsigned method = 0;
+  bool zip64 = false;                          ///< sizes and offset in extra fields
+  bool described_later = false;                ///< sizes in a data descriptor after the data
+  std::string padding = {};                    ///< of the local header's extra field "FB"
+  std::optional<std::string> local_name = {};  ///< where it differs from the directory's
+  std::optional<std::uint64_t> size = {};      ///< in the directory
+  std::optional<std::uint64_t> local_size = {};
+  std::optional<std::uint64_t> header_offset = {};
+};
+
+/// What stands at the end of an archive.
+struct ZipEndBytes {
+  bool zip64 = false;
+  std::string comment = {};
+  std::string before = {};  ///< bytes before the first member, which offsets count
+};
+
+/// Little-endian bytes of a number.
+std::string little(std::uint64_t value, unsigned bytes);
+
+/// A zip archive of these members, without checksums.
+std::string zip_bytes(const std::vector<ZipMemberBytes>& members, const ZipEndBytes& end = {});
+
+}  // namespace expo
