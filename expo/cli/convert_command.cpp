@@ -22,10 +22,10 @@ struct Options {
 void print(const ConversionReport& report) {
   std::uint64_t bytes = 0;
   for (const auto& [name, size] : report.files) bytes += size;
-  std::cout << fmt::format(
-      "{} {} tensors ({}, {} in {} file{}) {} {}\n", report.dry_run ? "would write" : "wrote",
-      report.tensors, report.format, format_bytes(bytes), report.files.size(),
-      report.files.size() == 1 ? "" : "s", report.dry_run ? "to" : "to", report.output.string());
+  std::cout << fmt::format("{} {} tensors ({}, {} in {} file{}) to {}\n",
+                           report.dry_run ? "would write" : "wrote", report.tensors, report.format,
+                           format_bytes(bytes), report.files.size(),
+                           report.files.size() == 1 ? "" : "s", report.output.string());
 }
 
 void run(const Options& options, const CommandContext& context) {

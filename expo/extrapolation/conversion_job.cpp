@@ -56,6 +56,7 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
   options.threads = job.threads;
   options.allow_overflow = job.allow_overflow;
   options.progress = progress;
+  options.what = "converting";
   const PipelineResult result = run_pipeline(filesystem, nullptr, *input, plan, outputs, layout,
                                              directory.partial(), options, cancellation);
   report.input_files = result.aligned_files;

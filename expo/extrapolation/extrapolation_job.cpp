@@ -197,6 +197,7 @@ class Job {
     options.allow_overflow = job_.allow_overflow;
     options.journal = &journal;
     options.progress = progress_;
+    options.what = "extrapolating";
     return options;
   }
 
@@ -222,7 +223,7 @@ class Job {
       report_.deltas.push_back(
           {outputs_[i].name, result.sums[i].elements, result.sums[i], plan_.tensors[i].alpha});
     }
-    report_.asked_alpha = asked_alpha(report_.deltas);
+    report_.asked_alpha = job_.alpha.uniform().value_or(asked_alpha(report_.deltas));
     report_.bytes_read = result.bytes_read;
     report_.bytes_written = result.bytes_written;
     report_.sft_files = result.sft_files;
@@ -247,11 +248,10 @@ class Job {
     ModelCardFacts facts;
     facts.sft = display_name(*sft_, job_.sft);
     facts.aligned = display_name(*aligned_, job_.aligned);
-    facts.ids_are_public = !sft_->model_id().empty() && !aligned_->model_id().empty();
     facts.alpha = report_.alpha;
     facts.out_dtype = torch_name(main_dtype(outputs_));
     facts.rounding = rounding_name(job_.rounding);
-    facts.command = job_.command;
+    facts.recipe = recipe_lines(facts);
     facts.delta = summarise(total(report_.deltas));
     for (const Mismatch& mismatch : report_.mismatches) {
       facts.treated.push_back(
@@ -259,6 +259,17 @@ class Job {
     }
     facts.version = version();
     return facts;
+  }
+
+  /// The settings as a recipe, where one α is all there is to it.
+  std::string recipe_lines(const ModelCardFacts& facts) const {
+    if (!job_.alpha.uniform()) return {};
+    std::string text = fmt::format("sft: {}\naligned: {}\nalpha: {}\nout_dtype: {}\n", facts.sft,
+                                   facts.aligned, *job_.alpha.uniform(), facts.out_dtype);
+    if (job_.rounding != Rounding::like_original)
+      text += fmt::format("rounding: {}\n", facts.rounding);
+    if (job_.rounding == Rounding::stochastic) text += fmt::format("seed: {}\n", job_.seed);
+    return text;
   }
 
   /// Enough to do it again, and to see that the inputs are the same.

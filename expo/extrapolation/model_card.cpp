@@ -10,14 +10,14 @@ std::string quoted(const std::string& text) {
   return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
+/// The hub takes for `base_model` what looks like an id: a path's last component does, a path does
+/// not.
 std::string front_matter(const ModelCardFacts& facts) {
-  std::string text = "---\n";
-  if (facts.ids_are_public) {
-    text += fmt::format("base_model:\n- {}\n- {}\nbase_model_relation: merge\n",
-                        quoted(facts.aligned), quoted(facts.sft));
-  }
-  text += "library_name: transformers\ntags:\n- expo\n- model-extrapolation\n- merge\n---\n";
-  return text;
+  return fmt::format(
+      "---\nbase_model:\n- {}\n- {}\nbase_model_relation: merge\nlibrary_name: "
+      "transformers\ntags:\n- expo\n"
+      "- model-extrapolation\n- merge\n---\n",
+      quoted(facts.aligned), quoted(facts.sft));
 }
 
 std::string delta_lines(const DeltaSummary& delta) {
@@ -58,10 +58,12 @@ std::string model_card(const ModelCardFacts& facts) {
   }
   text += fmt::format(
       "\nConfiguration, tokenizer and chat template are those of {}. The licences of both models "
-      "apply.\n\n"
-      "```sh\n{}\n```\n\nWritten by expo {}; `run.json` holds the inputs' digests and every "
-      "setting.\n",
-      facts.aligned, facts.command, facts.version);
+      "apply.\n",
+      facts.aligned);
+  if (!facts.recipe.empty()) text += "\n```yaml\n" + facts.recipe + "```\n";
+  text +=
+      fmt::format("\nWritten by expo {}; `run.json` holds the inputs' digests and every setting.\n",
+                  facts.version);
   return text;
 }
 

@@ -11,13 +11,13 @@ namespace expo {
 
 /// What the card says of an extrapolation.
 struct ModelCardFacts {
-  std::string sft;              ///< Hugging Face id or last component of the path
-  std::string aligned;          ///< likewise
-  bool ids_are_public = false;  ///< both are Hugging Face ids: they go into `base_model`
-  std::string alpha;            ///< AlphaSchedule::description()
+  std::string sft;      ///< Hugging Face id or last component of the path
+  std::string aligned;  ///< likewise
+  std::string alpha;    ///< AlphaSchedule::description()
   std::string out_dtype;
   std::string rounding;
-  std::string command;  ///< does it again
+  std::string
+      recipe;  ///< YAML that `expo extrapolate --recipe` takes; empty where there is more to it
   DeltaSummary delta;
   std::vector<std::string> treated;  ///< mismatches and what was done, a line each
   std::string version;

@@ -168,7 +168,7 @@ class Pipeline {
     if (options_.progress == nullptr) return;
     std::uint64_t total = 0;
     for (const Block& block : blocks_) total += block.bytes;
-    options_.progress->begin("extrapolating", total);
+    options_.progress->begin(options_.what, total);
   }
 
   void abort() {

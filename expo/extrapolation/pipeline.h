@@ -24,6 +24,7 @@ struct PipelineOptions {
   RunJournal* journal =
       nullptr;  ///< files it knows as finished are left alone; finished ones are recorded
   Progress* progress = nullptr;
+  const char* what = "";  ///< the work's name for the progress
 };
 
 struct PipelineResult {
