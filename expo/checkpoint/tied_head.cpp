@@ -1,0 +1,80 @@
+#include "expo/checkpoint/tied_head.h"
+
+#include <array>
+#include <utility>
+
+namespace expo {
+namespace {
+
+/// Input embeddings and the heads that are tied to them.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kPairs{{
+    {"model.embed_tokens.weight", "lm_head.weight"},
+    {"model.language_model.embed_tokens.weight", "lm_head.weight"},
+    {"language_model.model.embed_tokens.weight", "language_model.lm_head.weight"},
+    {"model.decoder.embed_tokens.weight", "lm_head.weight"},
+    {"transformer.wte.weight", "lm_head.weight"},
+    {"wte.weight", "lm_head.weight"},
+    {"transformer.word_embeddings.weight", "lm_head.weight"},
+    {"word_embeddings.weight", "lm_head.weight"},
+    {"backbone.embeddings.weight", "lm_head.weight"},
+    {"gpt_neox.embed_in.weight", "embed_out.weight"},
+    {"embed_tokens.weight", "lm_head.weight"},
+}};
+
+std::optional<bool> setting(const Json& json) {
+  if (!json.is_object() || !json.contains("tie_word_embeddings")) return std::nullopt;
+  const Json& value = json["tie_word_embeddings"];
+  return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
+}
+
+std::optional<bool> configured(const Json& config) {
+  if (config.is_object() && config.contains("text_config")) {
+    if (const auto tied = setting(config["text_config"])) return tied;
+  }
+  return setting(config);
+}
+
+/// Whether the model has an output head at all. Bare models have names without a prefix, but some
+/// models with a head have been saved without one (GPT-2): the configuration knows.
+bool has_head(const Json& config, std::string_view embedding) {
+  if (config.is_object() && config.contains("architectures") &&
+      config["architectures"].is_array() && !config["architectures"].empty() &&
+      config["architectures"][0].is_string()) {
+    const std::string name = config["architectures"][0].get<std::string>();
+    return name.ends_with("LMHeadModel") || name.ends_with("ForCausalLM") ||
+           name.ends_with("ForConditionalGeneration") || name.ends_with("DoubleHeadsModel") ||
+           name.ends_with("ForImageTextToText");
+  }
+  return embedding.find('.') != embedding.rfind('.');
+}
+
+}  // namespace
+
+std::optional<TiedHead> find_tied_head(const Checkpoint& checkpoint) {
+  const auto tied = configured(checkpoint.config());
+  if (tied && !*tied) return std::nullopt;
+  for (const auto& [embedding, head] : kPairs) {
+    const auto found = checkpoint.find(embedding);
+    if (!found) continue;
+    const auto stored = checkpoint.find(head);
+    if (!stored && !has_head(checkpoint.config(), embedding)) return std::nullopt;
+    return TiedHead{*found, std::string(head), stored};
+  }
+  return std::nullopt;
+}
+
+bool is_head(std::string_view tensor) {
+  return tensor.ends_with("lm_head.weight") || tensor.ends_with("embed_out.weight");
+}
+
+Json untied(Json config) {
+  if (!config.is_object()) return config;
+  config["tie_word_embeddings"] = false;
+  if (config.contains("text_config") && config["text_config"].is_object() &&
+      config["text_config"].contains("tie_word_embeddings")) {
+    config["text_config"]["tie_word_embeddings"] = false;
+  }
+  return config;
+}
+
+}  // namespace expo
