@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
+#include "expo/core/float_formats.h"
 
 namespace expo {
 namespace {
@@ -54,7 +54,7 @@ std::optional<GgmlFormat> find_format(Predicate predicate) {
 float load_half(const std::byte* bytes) {
   std::uint16_t half = 0;
   std::memcpy(&half, bytes, sizeof(half));
-  return half_to_float(half);
+  return static_cast<float>(f16_to_double(half));
 }
 
 // Each decodes one whole block. Low nibbles hold the first half of the values, high ones the other.
@@ -120,7 +120,7 @@ void quantise_block(const float* values, std::byte* block) {
   float inverse = scale != 0 ? 1.0F / scale : 0.0F;
   // A scale below 2^-128 has no inverse; as a half it is zero, and so are the values.
   if (!(inverse <= std::numeric_limits<float>::max())) inverse = 0;
-  const std::uint16_t half = float_to_half(scale);
+  const std::uint16_t half = double_to_f16(scale);
   std::memcpy(block, &half, sizeof(half));
   std::array<std::int8_t, kBlock> quants{};
   if (finite) {
@@ -164,33 +164,6 @@ void quantise_q8_0(std::span<const float> values, std::span<std::byte> blocks) {
     throw usage_error("Q8_0 takes whole blocks of 32 values and gives 34 bytes for each");
   for (std::size_t i = 0; i < values.size() / kBlock; ++i)
     quantise_block(values.data() + i * kBlock, blocks.data() + i * 34);
-}
-
-float half_to_float(std::uint16_t half) noexcept {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
-  const std::uint32_t exponent = (half >> 10) & 31U;
-  const std::uint32_t mantissa = half & 0x3FFU;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) | sign);
-  }
-  const std::uint32_t biased = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | biased << 23 | mantissa << 13);
-}
-
-std::uint16_t float_to_half(float value) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t sign = bits >> 16 & 0x8000U;
-  const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
-  if (magnitude > 0x7F800000U) return static_cast<std::uint16_t>(sign | 0x7E00U);
-  if (magnitude >= 0x477FF000U) return static_cast<std::uint16_t>(sign | 0x7C00U);  // 65520 and up
-  if (magnitude < 0x38800000U) {
-    // Below 2^-14 the unit is 2^-24: adding 0.5 moves the rounding of float32 exactly there.
-    const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
-    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(shifted) - 0x3F000000U));
-  }
-  const std::uint32_t rounded = magnitude + 0xFFFU + (magnitude >> 13 & 1U) - 0x38000000U;
-  return static_cast<std::uint16_t>(sign | rounded >> 13);
 }
 
 }  // namespace expo

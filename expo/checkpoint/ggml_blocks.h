@@ -36,8 +36,4 @@ inline constexpr std::uint32_t kGgmlQ8_0 = 8;
 void dequantise(const GgmlFormat& format, std::span<const std::byte> blocks, std::uint64_t skip,
                 std::span<float> values);
 
-/// IEEE 754 half precision; to half: to nearest, ties to even, overflow to infinity, NaN stays NaN.
-float half_to_float(std::uint16_t half) noexcept;
-std::uint16_t float_to_half(float value) noexcept;
-
 }  // namespace expo

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <map>
 
@@ -11,6 +10,7 @@
 #include "expo/checkpoint/gguf_names.h"
 #include "expo/checkpoint/gguf_tokenizer.h"
 #include "expo/core/error.h"
+#include "expo/core/float_formats.h"
 
 namespace expo {
 namespace {
@@ -216,9 +216,8 @@ class GgufCheckpoint final : public Checkpoint {
       } else {
         std::uint16_t bits = 0;
         std::memcpy(&bits, from, sizeof(bits));
-        values[i] = type == DType::f16
-                        ? half_to_float(bits)
-                        : std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+        values[i] =
+            static_cast<float>(type == DType::f16 ? f16_to_double(bits) : bf16_to_double(bits));
       }
     }
   }

@@ -61,9 +61,9 @@ class ConfigMaker {
     add_biases(config);
     add_family(config);
     config["tie_word_embeddings"] = find_tensor(header_, "output.weight") == nullptr;
-    add_token_ids(config, "bos_token_id", "tokenizer.ggml.bos_token_id");
-    add_token_ids(config, "eos_token_id", "tokenizer.ggml.eos_token_id");
-    add_token_ids(config, "pad_token_id", "tokenizer.ggml.padding_token_id");
+    add_token_id(config, "bos_token_id", "tokenizer.ggml.bos_token_id");
+    add_token_id(config, "eos_token_id", "tokenizer.ggml.eos_token_id");
+    add_token_id(config, "pad_token_id", "tokenizer.ggml.padding_token_id");
     config["dtype"] = torch_name(dtype_);
     config["use_cache"] = true;
     return config;
@@ -228,15 +228,17 @@ class ConfigMaker {
 
   // Token ids
 
-  void add_token_ids(Json& target, const char* name, std::string_view metadata_key) const {
-    if (const auto id = metadata_.integer(metadata_key)) target[name] = *id;
+  /// Null where the file names none: otherwise transformers would take a value of its own.
+  void add_token_id(Json& target, const char* name, std::string_view metadata_key) const {
+    const auto id = metadata_.integer(metadata_key);
+    target[name] = id ? Json(*id) : Json(nullptr);
   }
 
   Json make_generation() const {
     Json generation = Json::object();
-    add_token_ids(generation, "bos_token_id", "tokenizer.ggml.bos_token_id");
-    add_token_ids(generation, "eos_token_id", "tokenizer.ggml.eos_token_id");
-    add_token_ids(generation, "pad_token_id", "tokenizer.ggml.padding_token_id");
+    add_token_id(generation, "bos_token_id", "tokenizer.ggml.bos_token_id");
+    add_token_id(generation, "eos_token_id", "tokenizer.ggml.eos_token_id");
+    add_token_id(generation, "pad_token_id", "tokenizer.ggml.padding_token_id");
     // The end of a turn ends the answer as well.
     Json ends = Json::array();
     for (const char* name : {"eos", "eot", "eom"}) {

@@ -56,9 +56,8 @@ class Reader {
       result_.tokens.push_back((*tokens)[i].empty() ? fmt::format("[EMPTY_{}]", i)
                                                     : std::string((*tokens)[i]));
     }
-    std::unordered_set<std::string_view> seen;
     for (const std::string& token : result_.tokens) {
-      if (!seen.insert(token).second)
+      if (!known_.insert(token).second)
         fail(fmt::format("the token {} occurs twice in the vocabulary", printable(token)));
     }
   }
@@ -101,7 +100,17 @@ class Reader {
       const std::size_t space = merge.find(' ', 1);
       if (space == std::string_view::npos || space + 1 == merge.size() || !is_utf8(merge))
         fail(fmt::format("the merge {} is not two pieces with a space between them", i));
+      check_merge(i, merge.substr(0, space), merge.substr(space + 1));
       result_.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+    }
+  }
+
+  void check_merge(std::size_t number, std::string_view left, std::string_view right) const {
+    const std::string whole = std::string(left) + std::string(right);
+    for (const std::string_view piece : {left, right, std::string_view(whole)}) {
+      if (!known_.contains(piece))
+        fail(fmt::format("the merge {} has the piece {}, which is no token", number,
+                         printable(piece)));
     }
   }
 
@@ -115,6 +124,7 @@ class Reader {
 
   const GgufMetadata& metadata_;
   GgufVocabulary result_;
+  std::unordered_set<std::string_view> known_;  // views into result_.tokens
 };
 
 std::size_t code_points(std::string_view text) {

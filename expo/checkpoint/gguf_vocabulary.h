@@ -40,7 +40,8 @@ struct GgufVocabulary {
 };
 
 /// Throws Error(input) where the vocabulary is malformed: lengths that differ, a token that occurs
-/// twice or is not UTF-8, a merge that is not two pieces, an id beyond the vocabulary. Nothing
+/// twice or is not UTF-8, a merge that is not two
+/// tokens that make a third, an id beyond the vocabulary. Nothing
 /// where the file has no vocabulary.
 std::optional<GgufVocabulary> read_gguf_vocabulary(const GgufMetadata& metadata);
 

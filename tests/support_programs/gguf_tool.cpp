@@ -16,12 +16,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "expo/checkpoint/ggml_blocks.h"
 #include "expo/checkpoint/gguf.h"
 #include "expo/checkpoint/gguf_header.h"
 #include "expo/checkpoint/gguf_tokenizer.h"
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
+#include "expo/core/float_formats.h"
 
 namespace expo {
 namespace {
@@ -94,10 +94,8 @@ void write_output(const Checkpoint& checkpoint, const OutputLayout& layout, cons
       continue;
     }
     for (std::size_t i = 0; i < count; ++i) {
-      std::uint16_t bits = float_to_half(floats[i]);
-      // Truncated: what a test gives is exact in bfloat16.
-      if (tensor.dtype == DType::bf16)
-        std::memcpy(&bits, reinterpret_cast<char*>(&floats[i]) + 2, 2);
+      const std::uint16_t bits =
+          tensor.dtype == DType::bf16 ? double_to_bf16(floats[i]) : double_to_f16(floats[i]);
       std::memcpy(target + 2 * i, &bits, 2);
     }
   }
