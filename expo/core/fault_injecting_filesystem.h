@@ -60,6 +60,8 @@ class FaultInjectingFilesystem final : public Filesystem {
  public:
   explicit FaultInjectingFilesystem(Filesystem& base);
   ~FaultInjectingFilesystem() override;
+  FaultInjectingFilesystem(const FaultInjectingFilesystem&) = delete;
+  FaultInjectingFilesystem& operator=(const FaultInjectingFilesystem&) = delete;
 
   /// Replaces the fault, if any, and starts to count from zero.
   void inject(const Fault& fault);

@@ -18,6 +18,8 @@ class MemoryFilesystem final : public Filesystem {
   /// Bytes count from allocate() or write until the file is removed and closed, holes included.
   explicit MemoryFilesystem(std::uint64_t capacity = std::numeric_limits<std::uint64_t>::max());
   ~MemoryFilesystem() override;
+  MemoryFilesystem(const MemoryFilesystem&) = delete;
+  MemoryFilesystem& operator=(const MemoryFilesystem&) = delete;
 
   std::unique_ptr<ReadableFile> open(const Path& path, Caching caching) override;
   std::unique_ptr<WritableFile> create(const Path& path, Caching caching) override;

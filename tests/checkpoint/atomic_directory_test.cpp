@@ -7,60 +7,19 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <thread>
 
+#include "checkpoint/atomic_run.h"
 #include "expo/core/error.h"
 #include "expo/core/fault_injecting_filesystem.h"
 #include "expo/core/memory_filesystem.h"
+#include "support/contains.h"
 #include "support/temporary_folder.h"
 
 namespace expo {
 namespace {
 
 using Path = std::filesystem::path;
-using Files = std::map<std::string, std::string>;  // below a folder, by relative path
-
-const Path kOut = "/work/out";
-const Files kNew = {{"config.json", "{\"new\":1}"},
-                    {"model-00001-of-00002.safetensors", "first shard"},
-                    {"model-00002-of-00002.safetensors", "second shard"},
-                    {"extra/template.txt", "text"}};
-const Files kOld = {{"config.json", "{}"}, {"model.safetensors", "old weights"}};
-
-void collect(Filesystem& filesystem, const Path& folder, const std::string& prefix, Files& files) {
-  for (const std::string& name : filesystem.list(folder)) {
-    if (filesystem.is_directory(folder / name)) {
-      collect(filesystem, folder / name, prefix + name + "/", files);
-    } else if (filesystem.exists(folder / name)) {
-      files[prefix + name] = filesystem.read_text(folder / name);
-    }
-  }
-}
-
-Files files_in(Filesystem& filesystem, const Path& folder) {
-  Files files;
-  if (filesystem.is_directory(folder)) collect(filesystem, folder, "", files);
-  return files;
-}
-
-void write_files(Filesystem& filesystem, const Path& folder, const Files& files) {
-  for (const auto& [name, text] : files) {
-    filesystem.create_directory((folder / name).parent_path());
-    filesystem.write_text(folder / name, text);
-  }
-}
-
-/// A run as the pipeline makes it: a journal of the run's own, the files, the commit.
-void run_once(Filesystem& filesystem, const Path& out, const AtomicDirectoryOptions& options,
-              bool keep = true) {
-  AtomicDirectory directory(filesystem, out, options);
-  directory.keep_on_failure(keep);
-  filesystem.write_text(directory.partial() / ".expo-journal.json", "{}");
-  write_files(filesystem, directory.partial(), kNew);
-  directory.commit();
-}
-
 std::string refusal(ErrorCategory category, const std::function<void()>& call) {
   try {
     call();
@@ -72,14 +31,10 @@ std::string refusal(ErrorCategory category, const std::function<void()>& call) {
   return "";
 }
 
-void expect_mentions(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
 class AtomicDirectoryInMemory : public ::testing::Test {
  protected:
   AtomicDirectoryInMemory() {
-    fs_.create_directory("/work");
+    fs_.create_directory("/disk");
     fs_.make_durable();
   }
 
@@ -90,12 +45,12 @@ class AtomicDirectoryInMemory : public ::testing::Test {
 
   void expect_refused(const Path& out, const AtomicDirectoryOptions& options,
                       const std::string& part) {
-    const Files before = files_in(fs_, "/");
-    expect_mentions(refusal(ErrorCategory::usage, [&] { AtomicDirectory(fs_, out, options); }),
-                    part);
+    const FolderFiles before = files_in(fs_, "/");
+    EXPECT_TRUE(
+        contains(refusal(ErrorCategory::usage, [&] { AtomicDirectory(fs_, out, options); }), part));
     EXPECT_EQ(files_in(fs_, "/"), before);
-    expect_mentions(refusal(ErrorCategory::usage, [&] { check_destination(fs_, out, options); }),
-                    part);
+    EXPECT_TRUE(contains(
+        refusal(ErrorCategory::usage, [&] { check_destination(fs_, out, options); }), part));
   }
 
   MemoryFilesystem fs_;
@@ -104,14 +59,14 @@ class AtomicDirectoryInMemory : public ::testing::Test {
 TEST_F(AtomicDirectoryInMemory, AppearsAtCommit) {
   AtomicDirectory directory(fs_, kOut, {});
   EXPECT_EQ(directory.destination(), kOut);
-  EXPECT_EQ(directory.partial(), "/work/.out.expo-partial");
+  EXPECT_EQ(directory.partial(), "/disk/.out.expo-partial");
   EXPECT_FALSE(directory.resumed());
   write_files(fs_, directory.partial(), kNew);
   fs_.write_text(directory.partial() / ".expo-journal.json", "{}");
   EXPECT_FALSE(fs_.exists(kOut));
   directory.commit();
   EXPECT_EQ(files_in(fs_, kOut), kNew);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
 TEST_F(AtomicDirectoryInMemory, IsOnTheDiskAfterCommit) {
@@ -130,17 +85,17 @@ TEST_F(AtomicDirectoryInMemory, GoesAwayWithoutCommit) {
     AtomicDirectory directory(fs_, kOut, {});
     write_files(fs_, directory.partial(), kNew);
   }
-  EXPECT_TRUE(fs_.list("/work").empty());
+  EXPECT_TRUE(fs_.list("/disk").empty());
   AtomicDirectory directory(fs_, kOut, {});
   directory.abandon();
-  EXPECT_TRUE(fs_.list("/work").empty());
+  EXPECT_TRUE(fs_.list("/disk").empty());
 }
 
 TEST_F(AtomicDirectoryInMemory, ReplacesAnEmptyFolderWithoutBeingAsked) {
   fs_.create_directory(kOut);
   run_once(fs_, kOut, {});
   EXPECT_EQ(files_in(fs_, kOut), kNew);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
 TEST_F(AtomicDirectoryInMemory, RefusesAFullFolderWithTheRemedy) {
@@ -154,7 +109,7 @@ TEST_F(AtomicDirectoryInMemory, OverwriteExchangesAndRemovesTheOldOne) {
   put_old();
   run_once(fs_, kOut, {.overwrite = true});
   EXPECT_EQ(files_in(fs_, kOut), kNew);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
 TEST_F(AtomicDirectoryInMemory, OverwritesWhereExchangeIsUnsupported) {
@@ -164,11 +119,11 @@ TEST_F(AtomicDirectoryInMemory, OverwritesWhereExchangeIsUnsupported) {
   run_once(faults, kOut, {.overwrite = true});
   EXPECT_TRUE(faults.struck());
   EXPECT_EQ(files_in(fs_, kOut), kNew);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
 TEST_F(AtomicDirectoryInMemory, OverwriteSparesWhatIsNoSingleCheckpoint) {
-  const std::vector<std::pair<Files, std::string>> worlds = {
+  const std::vector<std::pair<FolderFiles, std::string>> worlds = {
       {{{"notes.txt", "x"}}, "does not look like a checkpoint"},
       {{{"config.json", "{}"}}, "does not look like a checkpoint"},
       {{{"model.safetensors", ""}, {"train.py", ""}}, "does not look like a checkpoint"},
@@ -177,19 +132,19 @@ TEST_F(AtomicDirectoryInMemory, OverwriteSparesWhatIsNoSingleCheckpoint) {
       {{{"config.json", "{}"}, {"model.bin", ""}, {"checkpoint-5/m.safetensors", ""}},
        "checkpoint-5"}};
   for (std::size_t i = 0; i < worlds.size(); ++i) {
-    const Path out = fmt::format("/work/{}", i);
+    const Path out = fmt::format("/disk/{}", i);
     write_files(fs_, out, worlds[i].first);
     expect_refused(out, {.overwrite = true}, worlds[i].second);
   }
 }
 
 TEST_F(AtomicDirectoryInMemory, OverwriteTakesCheckpointsOfEveryKind) {
-  const std::vector<Files> worlds = {
+  const std::vector<FolderFiles> worlds = {
       {{"adapter_config.json", "{}"}, {"adapter_model.bin", ""}},
       {{"run.json", "{}"}, {"model.gguf", ""}},
       {{"config.json", "{}"}, {"a.safetensors", ""}, {".cache/x", ""}, {"templates/t.jinja", ""}}};
   for (std::size_t i = 0; i < worlds.size(); ++i) {
-    const Path out = fmt::format("/work/{}", i);
+    const Path out = fmt::format("/disk/{}", i);
     write_files(fs_, out, worlds[i]);
     run_once(fs_, out, {.overwrite = true});
     EXPECT_EQ(files_in(fs_, out), kNew);
@@ -197,14 +152,14 @@ TEST_F(AtomicDirectoryInMemory, OverwriteTakesCheckpointsOfEveryKind) {
 }
 
 TEST_F(AtomicDirectoryInMemory, RefusesDestinationsThatAreNoFolder) {
-  fs_.write_text("/work/file", "text");
-  fs_.create_link("nowhere", "/work/dangling");
+  fs_.write_text("/disk/file", "text");
+  fs_.create_link("nowhere", "/disk/dangling");
   expect_refused("", {}, "no name");
   expect_refused("/", {.overwrite = true}, "root");
-  expect_refused("/work/..", {.overwrite = true}, "root");
-  expect_refused("/work/file", {.overwrite = true}, "is a file");
-  expect_refused("/work/file/out", {}, "/work/file: is a file");
-  expect_refused("/work/dangling", {}, "link to something that does not exist");
+  expect_refused("/disk/..", {.overwrite = true}, "root");
+  expect_refused("/disk/file", {.overwrite = true}, "is a file");
+  expect_refused("/disk/file/out", {}, "/disk/file: is a file");
+  expect_refused("/disk/dangling", {}, "link to something that does not exist");
 }
 
 TEST_F(AtomicDirectoryInMemory, RefusesToTouchAnInput) {
@@ -224,8 +179,8 @@ TEST_F(AtomicDirectoryInMemory, RefusesToTouchAnInput) {
   expect_refused("/models", with("/models/a"), "holds /models/a");
   expect_refused("/models/a", with("/models/a/model.safetensors"), "holds /models/a/model");
   expect_refused("/cache/blobs", with("/snapshot"), "belongs to the input /snapshot");
-  expect_refused("/work/out", with("/work/.out.expo-partial"), "in which the input");
-  expect_refused("/work/out", with("/work/.out.expo-replaced/m.bin"), "in which the input");
+  expect_refused("/disk/out", with("/disk/.out.expo-partial"), "in which the input");
+  expect_refused("/disk/out", with("/disk/.out.expo-replaced/m.bin"), "in which the input");
 }
 
 TEST_F(AtomicDirectoryInMemory, TakesDestinationsBesideInputs) {
@@ -237,25 +192,25 @@ TEST_F(AtomicDirectoryInMemory, TakesDestinationsBesideInputs) {
 }
 
 TEST_F(AtomicDirectoryInMemory, GoesWhereALinkLeads) {
-  fs_.create_directory("/disk/empty");
-  fs_.create_link("/disk/empty", "/work/link");
-  AtomicDirectory directory(fs_, "/work/link", {});
-  EXPECT_EQ(directory.destination(), "/disk/empty");
-  EXPECT_EQ(directory.partial(), "/disk/.empty.expo-partial");
+  fs_.create_directory("/far/empty");
+  fs_.create_link("/far/empty", "/disk/link");
+  AtomicDirectory directory(fs_, "/disk/link", {});
+  EXPECT_EQ(directory.destination(), "/far/empty");
+  EXPECT_EQ(directory.partial(), "/far/.empty.expo-partial");
   write_files(fs_, directory.partial(), kNew);
   directory.commit();
-  EXPECT_EQ(files_in(fs_, "/work/link"), kNew);
+  EXPECT_EQ(files_in(fs_, "/disk/link"), kNew);
 }
 
 TEST_F(AtomicDirectoryInMemory, KeepsASecondWriterOut) {
   AtomicDirectory first(fs_, kOut, {});
   const auto message =
       refusal(ErrorCategory::environment, [&] { AtomicDirectory(fs_, kOut, {.resume = true}); });
-  expect_mentions(message, "another run is writing");
+  EXPECT_TRUE(contains(message, "another run is writing"));
   EXPECT_TRUE(fs_.exists(first.partial()));
-  AtomicDirectory elsewhere(fs_, "/work/out2", {});
+  AtomicDirectory elsewhere(fs_, "/disk/out2", {});
   first.commit();
-  refusal(ErrorCategory::environment, [&] { AtomicDirectory(fs_, "/work/out2", {}); });
+  refusal(ErrorCategory::environment, [&] { AtomicDirectory(fs_, "/disk/out2", {}); });
   AtomicDirectory again(fs_, kOut, {});  // what was committed is empty
 }
 
@@ -264,7 +219,7 @@ TEST_F(AtomicDirectoryInMemory, SparesWhatCameToTheDestinationMeanwhile) {
   write_files(fs_, directory.partial(), kNew);
   directory.keep_on_failure(true);
   put_old();
-  expect_mentions(refusal(ErrorCategory::usage, [&] { directory.commit(); }), "--overwrite");
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { directory.commit(); }), "--overwrite"));
   EXPECT_EQ(files_in(fs_, kOut), kOld);
   EXPECT_EQ(files_in(fs_, directory.partial()), kNew);
 }
@@ -275,21 +230,21 @@ TEST_F(AtomicDirectoryInMemory, TellsWhereAFinishedCheckpointIsThatCouldNotBePla
   write_files(fs_, directory.partial(), kNew);
   directory.keep_on_failure(true);
   faults.inject({.call = FileCall::rename_no_replace, .lasting = true});
-  expect_mentions(refusal(ErrorCategory::environment, [&] { directory.commit(); }),
-                  "kept in /work/.out.expo-partial");
+  EXPECT_TRUE(contains(refusal(ErrorCategory::environment, [&] { directory.commit(); }),
+                       "kept in /disk/.out.expo-partial"));
   directory.abandon();
   EXPECT_EQ(files_in(fs_, directory.partial()), kNew);
 }
 
 /// Leaves what a run leaves that was stopped half-way and may be resumed.
-void interrupt(Filesystem& filesystem, const Files& files) {
+void interrupt(Filesystem& filesystem, const FolderFiles& files) {
   AtomicDirectory directory(filesystem, kOut, {});
   directory.keep_on_failure(true);
   write_files(filesystem, directory.partial(), files);
 }
 
 TEST_F(AtomicDirectoryInMemory, ResumeTakesOverWhatAJournalVouchesFor) {
-  const Files left = {{".expo-journal.json", "{}"}, {"shard", "done"}};
+  const FolderFiles left = {{".expo-journal.json", "{}"}, {"shard", "done"}};
   interrupt(fs_, left);
   {
     AtomicDirectory directory(fs_, kOut, {.resume = true});
@@ -300,7 +255,7 @@ TEST_F(AtomicDirectoryInMemory, ResumeTakesOverWhatAJournalVouchesFor) {
   AtomicDirectory directory(fs_, kOut, {.resume = true});
   EXPECT_TRUE(directory.resumed());
   directory.commit();
-  EXPECT_EQ(files_in(fs_, kOut), (Files{{"shard", "done"}}));
+  EXPECT_EQ(files_in(fs_, kOut), (FolderFiles{{"shard", "done"}}));
 }
 
 TEST_F(AtomicDirectoryInMemory, ResumeStartsAfreshWithoutAJournal) {
@@ -323,195 +278,16 @@ TEST_F(AtomicDirectoryInMemory, WithoutResumeAStaleFolderIsRemoved) {
   interrupt(fs_, {{".expo-journal.json", "{}"}, {"shard", "done"}});
   run_once(fs_, kOut, {});
   EXPECT_EQ(files_in(fs_, kOut), kNew);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
 TEST_F(AtomicDirectoryInMemory, BringsBackWhatADeadRunHadMovedAside) {
-  write_files(fs_, "/work/.out.expo-replaced", kOld);
-  expect_refused("/work/file-to-be/../out", {.inputs = {"/work/.out.expo-replaced"}}, "input");
+  write_files(fs_, "/disk/.out.expo-replaced", kOld);
+  expect_refused("/disk/file-to-be/../out", {.inputs = {"/disk/.out.expo-replaced"}}, "input");
   refusal(ErrorCategory::usage, [&] { AtomicDirectory(fs_, kOut, {}); });
   EXPECT_EQ(files_in(fs_, kOut), kOld);
-  EXPECT_EQ(fs_.list("/work"), std::vector<std::string>{"out"});
+  EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
-
-// Every call of every kind fails, or the process dies there
-
-enum class Start { absent, empty, old, old_without_exchange };
-
-class EveryFault : public ::testing::TestWithParam<Start> {
- protected:
-  struct Trial {
-    MemoryFilesystem memory;
-    FaultInjectingFilesystem faults{memory};
-    std::unique_ptr<Filesystem> without_exchange;
-  };
-
-  /// The filesystem refuses exchanges, beside the fault under test.
-  class NoExchange;
-
-  bool had_old() const {
-    return GetParam() == Start::old || GetParam() == Start::old_without_exchange;
-  }
-  AtomicDirectoryOptions options() const { return {.overwrite = had_old()}; }
-
-  std::unique_ptr<Trial> make() const {
-    auto trial = std::make_unique<Trial>();
-    trial->memory.create_directory("/work");
-    if (GetParam() == Start::empty) trial->memory.create_directory(kOut);
-    if (had_old()) write_files(trial->memory, kOut, kOld);
-    trial->memory.make_durable();
-    return trial;
-  }
-
-  void run(Trial& trial, const AtomicDirectoryOptions& run_options, bool keep = true) const;
-
-  /// Old, new, or (but not where it was) nothing.
-  void expect_whole(Filesystem& filesystem, const std::string& what) const {
-    const Files found = files_in(filesystem, kOut);
-    if (found == kNew || (found.empty() && !had_old())) return;
-    if (had_old() && found == kOld) return;
-    if (GetParam() == Start::old_without_exchange && found.empty()) {
-      EXPECT_EQ(files_in(filesystem, "/work/.out.expo-replaced"), kOld) << what;
-      return;
-    }
-    ADD_FAILURE() << what << ": the destination is neither old, new nor absent";
-  }
-
-  void expect_rerun(Trial& trial, bool resume, const std::string& what) const {
-    trial.faults.clear();
-    AtomicDirectoryOptions again = options();
-    again.overwrite = true;
-    again.resume = resume;
-    run(trial, again);
-    EXPECT_EQ(files_in(trial.memory, kOut), kNew) << what;
-    EXPECT_EQ(trial.memory.list("/work"), std::vector<std::string>{"out"}) << what;
-  }
-};
-
-class EveryFault::NoExchange final : public Filesystem {
- public:
-  explicit NoExchange(Filesystem& base) : base_(base) {}
-  std::unique_ptr<ReadableFile> open(const Path& path, Caching caching) override {
-    return base_.open(path, caching);
-  }
-  std::unique_ptr<WritableFile> create(const Path& path, Caching caching) override {
-    return base_.create(path, caching);
-  }
-  std::optional<FileStatus> status(const Path& path) override { return base_.status(path); }
-  std::vector<std::string> list(const Path& folder) override { return base_.list(folder); }
-  Path canonical(const Path& path) override { return base_.canonical(path); }
-  void create_directory(const Path& path) override { base_.create_directory(path); }
-  void remove(const Path& path) override { base_.remove(path); }
-  void rename_no_replace(const Path& from, const Path& to) override {
-    base_.rename_no_replace(from, to);
-  }
-  void rename_exchange(const Path& /*a*/, const Path& b) override {
-    throw environment_error(b.string() + ": this filesystem exchanges nothing");
-  }
-  void rename_replace(const Path& from, const Path& to) override { base_.rename_replace(from, to); }
-  void sync_directory(const Path& path) override { base_.sync_directory(path); }
-  std::unique_ptr<FileLock> try_lock(const Path& path) override { return base_.try_lock(path); }
-  std::uint64_t free_bytes(const Path& path) override { return base_.free_bytes(path); }
-
- private:
-  Filesystem& base_;
-};
-
-void EveryFault::run(Trial& trial, const AtomicDirectoryOptions& run_options, bool keep) const {
-  NoExchange limited(trial.faults);
-  const bool exchange = GetParam() != Start::old_without_exchange;
-  run_once(exchange ? static_cast<Filesystem&>(trial.faults) : limited, kOut, run_options, keep);
-}
-
-/// Calls `trial` with every kind of call and every k that a run without faults reaches.
-template <typename Body>
-void for_every_call(const std::function<void(FaultInjectingFilesystem&)>& count_run,
-                    FaultInjectingFilesystem& counted, const Body& body) {
-  counted.clear();
-  count_run(counted);
-  for (std::size_t kind = 0; kind < kFileCalls; ++kind) {
-    const auto call = static_cast<FileCall>(kind);
-    for (std::size_t k = 1; k <= counted.count(call); ++k) body(call, k);
-  }
-}
-
-TEST_P(EveryFault, FailsWhole) {
-  const auto reference = make();
-  for_every_call(
-      [&](auto&) { run(*reference, options()); }, reference->faults,
-      [&](FileCall call, std::size_t k) {
-        for (const int variant : {0, 1, 2, 3, 4, 5, 6, 7}) {
-          const auto trial = make();
-          const Fault fault{.call = call,
-                            .occurrence = k,
-                            .error = variant & 1 ? ENOSPC : EIO,
-                            .halfway = (variant & 1) != 0,
-                            .lasting = (variant & 2) != 0};
-          const std::string what = fmt::format("{} {} variant {}", name_of(call), k, variant);
-          trial->faults.inject(fault);
-          bool failed = false;
-          try {
-            run(*trial, options(), (variant & 1) != 0);
-          } catch (const Error& error) {
-            failed = true;
-            EXPECT_EQ(error.category(), ErrorCategory::environment) << what << ": " << error.what();
-          }
-          EXPECT_TRUE(trial->faults.struck()) << what;
-          expect_whole(trial->memory, what);
-          if (!failed) {
-            EXPECT_EQ(files_in(trial->memory, kOut), kNew) << what;
-          }
-          if ((variant & 4) != 0) {
-            trial->memory.lose_power();
-            expect_whole(trial->memory, what + " after power loss");
-          }
-          expect_rerun(*trial, (variant & 1) != 0, what);
-        }
-      });
-}
-
-TEST_P(EveryFault, DiesWhole) {
-  const auto reference = make();
-  for_every_call(
-      [&](auto&) { run(*reference, options()); }, reference->faults,
-      [&](FileCall call, std::size_t k) {
-        for (const int variant : {0, 1, 2, 3, 4, 5, 6, 7}) {
-          const bool halfway = (variant & 1) != 0;
-          const bool power_loss = (variant & 2) != 0;
-          const bool resume = (variant & 4) != 0;
-          const auto trial = make();
-          const std::string what =
-              fmt::format("death at {} {} variant {}", name_of(call), k, variant);
-          trial->faults.inject({.call = call, .occurrence = k, .halfway = halfway, .death = true});
-          // The last calls are those of destructors, which keep a death to themselves.
-          try {
-            run(*trial, options());
-          } catch (const ProcessDied&) {
-          }
-          EXPECT_TRUE(trial->faults.struck()) << what;
-          if (power_loss) trial->memory.lose_power();
-          expect_whole(trial->memory, what);
-          expect_rerun(*trial, resume, what);
-        }
-      });
-}
-
-INSTANTIATE_TEST_SUITE_P(Starts, EveryFault,
-                         ::testing::Values(Start::absent, Start::empty, Start::old,
-                                           Start::old_without_exchange),
-                         [](const auto& start) -> std::string {
-                           switch (start.param) {
-                             case Start::absent:
-                               return "Absent";
-                             case Start::empty:
-                               return "Empty";
-                             case Start::old:
-                               return "Old";
-                             case Start::old_without_exchange:
-                               return "OldWithoutExchange";
-                           }
-                           return "";
-                         });
 
 // On the machine's own filesystem
 
@@ -520,8 +296,8 @@ TEST(AtomicDirectoryOnDisk, WritesOverwritesAndCleansUp) {
   Filesystem& fs = posix_filesystem();
   run_once(fs, folder / "a/b/out", {});
   EXPECT_EQ(files_in(fs, folder / "a/b/out"), kNew);
-  expect_mentions(refusal(ErrorCategory::usage, [&] { run_once(fs, folder / "a/b/out", {}); }),
-                  "--overwrite");
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { run_once(fs, folder / "a/b/out", {}); }),
+                       "--overwrite"));
   fs.write_text(folder / "a/b/out/more.txt", "gone with the old one");
   run_once(fs, folder / "a/b/out", {.overwrite = true});
   EXPECT_EQ(files_in(fs, folder / "a/b/out"), kNew);
@@ -535,9 +311,9 @@ TEST(AtomicDirectoryOnDisk, RefusesTheWorkingFolderAndThoseAroundIt) {
   fs.create_directory(folder / "in");
   std::filesystem::current_path(folder / "in");
   for (const Path& out : {Path("."), Path(".."), Path("../in")}) {
-    expect_mentions(
+    EXPECT_TRUE(contains(
         refusal(ErrorCategory::usage, [&] { check_destination(fs, out, {.overwrite = true}); }),
-        "working folder");
+        "working folder"));
   }
   run_once(fs, "out", {});
   std::filesystem::current_path(before);
@@ -565,7 +341,7 @@ bool write_own(const Path& out, char letter) {
 }
 
 void expect_of_one_writer(const Path& out) {
-  const Files files = files_in(posix_filesystem(), out);
+  const FolderFiles files = files_in(posix_filesystem(), out);
   ASSERT_EQ(files.size(), kNew.size());
   const std::string& first = files.begin()->second;
   EXPECT_EQ(first.size(), 1000u);

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "expo/core/filesystem.h"
+
+namespace expo {
+
+/// The contents of all files below a folder, by their relative paths; folders without any do not
+/// show.
+using FolderFiles = std::map<std::string, std::string>;
+
+/// Nothing where there is no such folder. Follows links, but for those to nothing.
+FolderFiles files_in(Filesystem& filesystem, const std::filesystem::path& folder);
+
+/// Writes them, the folders that they need too.
+void write_files(Filesystem& filesystem, const std::filesystem::path& folder,
+                 const FolderFiles& files);
+
+}  // namespace expo
