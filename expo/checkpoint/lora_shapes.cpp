@@ -136,6 +136,12 @@ class UpdateMaker {
 
 }  // namespace
 
+std::shared_ptr<const LoraUpdate> make_update(const AdapterWeights& adapter, const LoraPair& pair,
+                                              const Tensor& weight,
+                                              const SquareOrientation& squares) {
+  return UpdateMaker(adapter, pair, weight).make(squares);
+}
+
 SquareOrientation::SquareOrientation(const AdapterWeights& adapter, const Checkpoint& base,
                                      const std::function<std::size_t(const LoraPair&)>& original)
     : adapter_(adapter), conv1d_model_(is_conv1d_model(base.config())) {
