@@ -31,4 +31,20 @@ void write_files(Filesystem& filesystem, const Path& folder, const FolderFiles& 
   }
 }
 
+testing::AssertionResult same_files(const FolderFiles& found, const FolderFiles& expected) {
+  auto result = testing::AssertionFailure();
+  for (const auto& [name, text] : expected) {
+    const auto match = found.find(name);
+    if (match == found.end()) {
+      result << name << " is missing; ";
+    } else if (match->second != text) {
+      result << name << " differs; ";
+    }
+  }
+  for (const auto& [name, text] : found) {
+    if (!expected.contains(name)) result << name << " is extra; ";
+  }
+  return found == expected ? testing::AssertionSuccess() : result;
+}
+
 }  // namespace expo

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -18,5 +20,8 @@ FolderFiles files_in(Filesystem& filesystem, const std::filesystem::path& folder
 /// Writes them, the folders that they need too.
 void write_files(Filesystem& filesystem, const std::filesystem::path& folder,
                  const FolderFiles& files);
+
+/// For EXPECT_TRUE: names the files that differ, without their bytes.
+testing::AssertionResult same_files(const FolderFiles& found, const FolderFiles& expected);
 
 }  // namespace expo
