@@ -91,17 +91,20 @@ class IndexReader {
     }
     const Path home = filesystem_.canonical(folder);
     const Path real = filesystem_.canonical(path);
-    if (real.parent_path() != home && real.parent_path() != blobs_of(home)) {
+    if (real.parent_path() != home && !is_cached_blob(real, home)) {
       fail(fmt::format("the shard {} is a link that leads out of the folder, to {}", name,
                        real.string()));
     }
     return path;
   }
 
-  /// Where the Hugging Face cache keeps what snapshots/COMMIT/ links to.
-  static Path blobs_of(const Path& snapshot) {
-    if (snapshot.parent_path().filename() != "snapshots") return {};
-    return snapshot.parent_path().parent_path() / "blobs";
+  /// Whether a file is where the Hugging Face cache keeps what CACHE/MODEL/snapshots/COMMIT/ links
+  /// to: CACHE/MODEL/blobs/, or CACHE/blobs/XX/, which models share.
+  static bool is_cached_blob(const Path& file, const Path& snapshot) {
+    if (snapshot.parent_path().filename() != "snapshots") return false;
+    const Path model = snapshot.parent_path().parent_path();
+    return file.parent_path() == model / "blobs" ||
+           file.parent_path().parent_path() == model.parent_path() / "blobs";
   }
 
   Filesystem& filesystem_;

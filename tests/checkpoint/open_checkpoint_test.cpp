@@ -265,6 +265,24 @@ TEST(OpenFromCache, OpensShardsThatAreLinks) {
   EXPECT_EQ(checkpoint->files().at(0).sha256, kSha);
 }
 
+TEST(OpenFromCache, OpensShardsThatModelsShare) {
+  const HubCacheFolder cache;
+  cache.add(kId, kCommit, "model.safetensors.index.json", index_of("a", "s-1.safetensors"), "i");
+  cache.add_shared(kId, kCommit, "s-1.safetensors", weights("a"), kSha, std::string(64, 'c'));
+  cache.set_ref(kId, "main", kCommit);
+  EXPECT_EQ(open(kId, cache.environment())->files().at(0).sha256, kSha);
+}
+
+TEST(OpenFromCache, RefusesLinksToElsewhere) {
+  const HubCacheFolder cache;
+  cache.add(kId, kCommit, "model.safetensors.index.json", index_of("a", "s-1.safetensors"), "i");
+  cache.add("other/model", kCommit, "s-1.safetensors", weights("a"), kSha);
+  std::filesystem::create_symlink(cache.repository("other/model") / "blobs" / kSha,
+                                  cache.snapshot(kId, kCommit) / "s-1.safetensors");
+  cache.set_ref(kId, "main", kCommit);
+  EXPECT_TRUE(contains(refusal(kId, cache.environment()), "leads out of the folder"));
+}
+
 TEST(OpenFromCache, RefusesMissingShards) {
   const HubCacheFolder cache;
   cache.add(kId, kCommit, "model.safetensors.index.json",
