@@ -148,7 +148,7 @@ class Parser {
     if (magic != "GGUF") fail("not a GGUF file: it does not begin with \"GGUF\"");
     const auto version = cursor_.number<std::uint32_t>("the GGUF version");
     if (version == 2 || version == 3) return version;
-    if ((version & 0xFFFFU) == 0)
+    if (version != 0 && (version & 0xFFFFU) == 0)
       fail("a big-endian GGUF file, which is not supported; convert it to little-endian first");
     fail(
         fmt::format("GGUF version {}, where 2 and 3 are supported; convert the model again with a "
