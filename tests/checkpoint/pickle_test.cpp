@@ -88,7 +88,8 @@ TEST(Pickle, BuildsContainers) {
   EXPECT_EQ(Read("]K\1a(K\2K\3e").items()[2].integer(), 3);
   EXPECT_EQ(Read("}K\1K\2s(K\3K\4K\5K\6u").items().size(), 6u);
   EXPECT_EQ(Read(pickle_global("torch", "Size") + "K\1K\2\x86\x85R").items()[1].integer(), 2);
-  EXPECT_EQ(Read(pickle_global("collections", "OrderedDict") + ")\x81").pickle.root.kind, Kind::dict);
+  EXPECT_EQ(Read(pickle_global("collections", "OrderedDict") + ")\x81").pickle.root.kind,
+            Kind::dict);
 }
 
 TEST(Pickle, RecallsFromTheMemo) {
@@ -128,17 +129,17 @@ TEST(Pickle, TakesAttributesOfAnOrderedDictOnly) {
 }
 
 TEST(Pickle, RefusesOtherNamesByName) {
-  for (const auto& [module, name] : std::vector<std::pair<std::string, std::string>>{
-           {"os", "system"},
-           {"posix", "system"},
-           {"builtins", "eval"},
-           {"__builtin__", "set"},
-           {"torch._utils", "_rebuild_tensor_v3"},
-           {"torch._utils", "_rebuild_qtensor"},
-           {"torch", "ComplexFloatStorage"},
-           {"torch", "_utils._rebuild_tensor_v2"},
-           {"collections", "OrderedDict.fromkeys"},
-           {"torch.nn.modules.linear", "Linear"}}) {
+  for (const auto& [module, name] :
+       std::vector<std::pair<std::string, std::string>>{{"os", "system"},
+                                                        {"posix", "system"},
+                                                        {"builtins", "eval"},
+                                                        {"__builtin__", "set"},
+                                                        {"torch._utils", "_rebuild_tensor_v3"},
+                                                        {"torch._utils", "_rebuild_qtensor"},
+                                                        {"torch", "ComplexFloatStorage"},
+                                                        {"torch", "_utils._rebuild_tensor_v2"},
+                                                        {"collections", "OrderedDict.fromkeys"},
+                                                        {"torch.nn.modules.linear", "Linear"}}) {
     expect_refusal(pickle_global(module, name), module + "." + name);
   }
   expect_refusal("cos\xff\nsystem\n", "no text");
@@ -152,19 +153,41 @@ TEST(Pickle, RefusesACallThatWouldRunAProgram) {
 }
 
 TEST(Pickle, RefusesOtherOpcodesByName) {
-  const std::vector<std::pair<std::string, std::string>> opcodes{
-      {"0", "POP"},         {"1", "POP_MARK"},     {"2", "DUP"},
-      {"i", "INST"},        {"o", "OBJ"},          {"F", "FLOAT"},
-      {"I", "INT"},         {"L", "LONG"},         {"S", "STRING"},
-      {"T", "BINSTRING"},   {"V", "UNICODE"},      {"B", "BINBYTES"},
-      {"C", "SHORT_BINBYTES"}, {"P", "PERSID"},    {"d", "DICT"},
-      {"l", "LIST"},        {"g", "GET"},          {"p", "PUT"},
-      {"\x80", "PROTO"},    {"\x82", "EXT1"},      {"\x83", "EXT2"},
-      {"\x84", "EXT4"},     {"\x8b", "LONG4"},     {"\x8c", "SHORT_BINUNICODE"},
-      {"\x8d", "BINUNICODE8"}, {"\x8e", "BINBYTES8"}, {"\x90", "ADDITEMS"},
-      {"\x91", "FROZENSET"}, {"\x92", "NEWOBJ_EX"}, {"\x93", "STACK_GLOBAL"},
-      {"\x94", "MEMOIZE"},  {"\x95", "FRAME"},     {"\x96", "BYTEARRAY8"},
-      {"\x97", "NEXT_BUFFER"}, {"\x98", "READONLY_BUFFER"}};
+  const std::vector<std::pair<std::string, std::string>> opcodes{{"0", "POP"},
+                                                                 {"1", "POP_MARK"},
+                                                                 {"2", "DUP"},
+                                                                 {"i", "INST"},
+                                                                 {"o", "OBJ"},
+                                                                 {"F", "FLOAT"},
+                                                                 {"I", "INT"},
+                                                                 {"L", "LONG"},
+                                                                 {"S", "STRING"},
+                                                                 {"T", "BINSTRING"},
+                                                                 {"V", "UNICODE"},
+                                                                 {"B", "BINBYTES"},
+                                                                 {"C", "SHORT_BINBYTES"},
+                                                                 {"P", "PERSID"},
+                                                                 {"d", "DICT"},
+                                                                 {"l", "LIST"},
+                                                                 {"g", "GET"},
+                                                                 {"p", "PUT"},
+                                                                 {"\x80", "PROTO"},
+                                                                 {"\x82", "EXT1"},
+                                                                 {"\x83", "EXT2"},
+                                                                 {"\x84", "EXT4"},
+                                                                 {"\x8b", "LONG4"},
+                                                                 {"\x8c", "SHORT_BINUNICODE"},
+                                                                 {"\x8d", "BINUNICODE8"},
+                                                                 {"\x8e", "BINBYTES8"},
+                                                                 {"\x90", "ADDITEMS"},
+                                                                 {"\x91", "FROZENSET"},
+                                                                 {"\x92", "NEWOBJ_EX"},
+                                                                 {"\x93", "STACK_GLOBAL"},
+                                                                 {"\x94", "MEMOIZE"},
+                                                                 {"\x95", "FRAME"},
+                                                                 {"\x96", "BYTEARRAY8"},
+                                                                 {"\x97", "NEXT_BUFFER"},
+                                                                 {"\x98", "READONLY_BUFFER"}};
   for (const auto& [opcode, name] : opcodes) expect_refusal("(" + opcode, "opcode " + name + " ");
   expect_refusal("\x07", "0x07 is not an opcode");
   expect_refusal("\xff", "0xff is not an opcode");
@@ -274,14 +297,14 @@ TEST(Pickle, RefusesMalformedStorages) {
   const std::string type = pickle_global("torch", "FloatStorage");
   const std::string text = pickle_text("0");
   const std::string word = pickle_text("storage");
-  for (const auto& items : std::vector<std::vector<std::string>>{
-           {pickle_text("module"), type, text, text, "K\1"},
-           {"N", type, text, text, "K\1"},
-           {word, text, text, text, "K\1"},
-           {word, type, "K\1", text, "K\1"},
-           {word, type, text, "N", "K\1"},
-           {word, type, text, text, text},
-           {word, type, text, text, "K\1", "N"}}) {
+  for (const auto& items :
+       std::vector<std::vector<std::string>>{{pickle_text("module"), type, text, text, "K\1"},
+                                             {"N", type, text, text, "K\1"},
+                                             {word, text, text, text, "K\1"},
+                                             {word, type, "K\1", text, "K\1"},
+                                             {word, type, text, "N", "K\1"},
+                                             {word, type, text, text, text},
+                                             {word, type, text, text, "K\1", "N"}}) {
     expect_refusal(pickle_tuple(items) + "Q", "storage");
   }
 }

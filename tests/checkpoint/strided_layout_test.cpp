@@ -115,12 +115,12 @@ TEST(StridedLayout, GathersAnyRangeOfAnyLayout) {
 TEST(StridedLayout, GathersAcrossWindows) {
   const std::uint64_t million = 1'000'000;
   for (const StridedLayout& layout : {
-           StridedLayout{3, {2000, 1500}, {1, 2000}},             // transposed
-           StridedLayout{0, {30, 5}, {1, 100'000}},               // far columns
-           StridedLayout{1, {3 * million}, {1}},                  // one run
-           StridedLayout{0, {40, 3, 25}, {25, 1'000'000, 1}},     // planes exchanged
-           StridedLayout{5, {2, 700'000}, {0, 3}},                // repeated, with small gaps
-           StridedLayout{0, {100, 2}, {20'000, 1'000'000}},       // single elements
+           StridedLayout{3, {2000, 1500}, {1, 2000}},          // transposed
+           StridedLayout{0, {30, 5}, {1, 100'000}},            // far columns
+           StridedLayout{1, {3 * million}, {1}},               // one run
+           StridedLayout{0, {40, 3, 25}, {25, 1'000'000, 1}},  // planes exchanged
+           StridedLayout{5, {2, 700'000}, {0, 3}},             // repeated, with small gaps
+           StridedLayout{0, {100, 2}, {20'000, 1'000'000}},    // single elements
        }) {
     const auto places = count_out(layout);
     Storage storage(*reach(layout), 4);

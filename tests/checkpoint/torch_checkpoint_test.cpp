@@ -112,10 +112,10 @@ TEST_F(Torch, SortsByOffset) {
 }
 
 TEST_F(Torch, ReadsPartsAndReportsTheBytes) {
-  const std::string file =
-      torch_bytes(pickle_bytes(pickle_dict({{"line", pickle_tensor(letters(2, {6}, {1}))},
-                                            {"turned", pickle_tensor(letters(0, {4, 2}, {1, 4}))}})),
-                  kLetters);
+  const std::string file = torch_bytes(
+      pickle_bytes(pickle_dict({{"line", pickle_tensor(letters(2, {6}, {1}))},
+                                {"turned", pickle_tensor(letters(0, {4, 2}, {1, 4}))}})),
+      kLetters);
   const auto checkpoint = open(file);
   Recorder recorder;
   ReadScratch scratch;
@@ -149,10 +149,13 @@ TEST_F(Torch, RefusesWhatIsNotOneStateDict) {
   const std::string inner = pickle_dict({{"a", tensor}});
   expect_refusal(pickle_dict({{"model", inner}, {"module", inner}}), kLetters,
                  {"\"model\" and \"module\""});
-  expect_refusal(pickle_dict({{"weights", inner}}), kLetters, {"no tensors by name", "\"weights\""});
+  expect_refusal(pickle_dict({{"weights", inner}}), kLetters,
+                 {"no tensors by name", "\"weights\""});
   expect_refusal(pickle_dict({{"model", pickle_dict({{"sub", inner}})}}), kLetters, {"\"model\""});
-  expect_refusal(pickle_dict({{"a", tensor}, {"sub", inner}}), kLetters, {"\"sub\" is a dictionary"});
-  expect_refusal(pickle_dict({{"a", tensor}, {"step", "K\5"}}), kLetters, {"\"step\" is an integer"});
+  expect_refusal(pickle_dict({{"a", tensor}, {"sub", inner}}), kLetters,
+                 {"\"sub\" is a dictionary"});
+  expect_refusal(pickle_dict({{"a", tensor}, {"step", "K\5"}}), kLetters,
+                 {"\"step\" is an integer"});
   expect_refusal(tensor, kLetters, {"holds a tensor where a state_dict"});
   expect_refusal("]" + inner + "a", kLetters, {"holds a list"});
   expect_refusal(pickle_dict({{"a", tensor}, {"a", tensor}}), kLetters, {"\"a\" occurs twice"});
@@ -192,8 +195,9 @@ TEST_F(Torch, HoldsShapesAgainstStorages) {
 }
 
 TEST_F(Torch, ReadsALargeRepeatedTensorInBoundedMemory) {
-  const auto checkpoint = open(
-      pickle_dict({{"x", pickle_tensor(letters(0, {std::int64_t{1} << 40, 4}, {0, 1}))}}), kLetters);
+  const auto checkpoint =
+      open(pickle_dict({{"x", pickle_tensor(letters(0, {std::int64_t{1} << 40, 4}, {0, 1}))}}),
+           kLetters);
   ReadScratch scratch;
   EXPECT_EQ(text_of(checkpoint->read(0, (std::uint64_t{1} << 41) + 3, 6, scratch)), "dabcda");
 }
@@ -217,8 +221,9 @@ TEST_F(Torch, SaysWhatOtherFilesAre) {
   expect_refusal("GGUF" + little(3, 4), {".gguf"});
   expect_refusal("version https://git-lfs.github.com/spec/v1\n", {"Git LFS pointer"});
   expect_refusal(zip_bytes({{.name = "weights.npy", .data = "x"}}), {"no PyTorch checkpoint"});
-  expect_refusal(zip_bytes({{.name = "a/data.pkl", .data = "x"}, {.name = "b/data.pkl", .data = "x"}}),
-                 {"two files named data.pkl"});
+  expect_refusal(
+      zip_bytes({{.name = "a/data.pkl", .data = "x"}, {.name = "b/data.pkl", .data = "x"}}),
+      {"two files named data.pkl"});
   expect_refusal(
       zip_bytes({{.name = "a/data.pkl", .data = "x"}, {.name = "a/constants.pkl", .data = "x"}}),
       {"TorchScript"});
@@ -229,10 +234,9 @@ TEST_F(Torch, RefusesAPickleBeyondItsLimit) {
 }
 
 TEST_F(Torch, NamesTheTensorWhenTheFileWasCutShortMeanwhile) {
-  const auto checkpoint =
-      open(pickle_dict({{"x", pickle_tensor(letters(0, {8}, {1}))},
-                        {"t", pickle_tensor(letters(0, {4, 2}, {1, 4}))}}),
-           kLetters);
+  const auto checkpoint = open(pickle_dict({{"x", pickle_tensor(letters(0, {8}, {1}))},
+                                            {"t", pickle_tensor(letters(0, {4, 2}, {1, 4}))}}),
+                               kLetters);
   filesystem_.write_text("m.bin", "short");
   for (const std::string name : {"x", "t"}) {
     try {
@@ -259,8 +263,8 @@ class ShardedTorch : public Torch {
   }
 
   std::unique_ptr<Checkpoint> open_index(const std::string& map, const std::string& size = "24") {
-    filesystem_.write_text("pytorch_model.bin.index.json",
-                           "{\"metadata\":{\"total_size\":" + size + "},\"weight_map\":" + map + "}");
+    filesystem_.write_text("pytorch_model.bin.index.json", "{\"metadata\":{\"total_size\":" + size +
+                                                               "},\"weight_map\":" + map + "}");
     return open_torch(filesystem_, read_weight_index(filesystem_, "pytorch_model.bin.index.json"));
   }
 

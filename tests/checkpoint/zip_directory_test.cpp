@@ -21,7 +21,8 @@ class Zip : public ::testing::Test {
     const auto opened = file(bytes);
     std::string result;
     AlignedBuffer scratch;
-    for (const ZipMember& member : ZipDirectory(*opened).members()) {
+    const ZipDirectory directory(*opened);
+    for (const ZipMember& member : directory.members()) {
       const auto data = opened->read(member.offset, member.size, scratch);
       result += member.name + "=" +
                 std::string(reinterpret_cast<const char*>(data.data()), data.size()) + ";";
@@ -175,7 +176,8 @@ TEST_F(Zip, RefusesHeadersThatDisagree) {
 }
 
 TEST_F(Zip, RefusesNamesThatOccurTwice) {
-  expect_refusal(zip_bytes({{.name = "one", .data = "a"}, {.name = "one", .data = "b"}}), "\"one\"");
+  expect_refusal(zip_bytes({{.name = "one", .data = "a"}, {.name = "one", .data = "b"}}),
+                 "\"one\"");
 }
 
 TEST_F(Zip, RefusesDirectoriesThatLie) {

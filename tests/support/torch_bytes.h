@@ -23,8 +23,8 @@ struct TorchTensorBytes {
   std::string type = "FloatStorage";
   std::int64_t elements = 0;  ///< of the storage
   std::int64_t offset = 0;
-  std::vector<std::int64_t> shape;
-  std::vector<std::int64_t> stride;
+  std::vector<std::int64_t> shape = {};
+  std::vector<std::int64_t> stride = {};
 };
 std::string pickle_storage(const TorchTensorBytes& tensor);
 std::string pickle_tensor(const TorchTensorBytes& tensor);

@@ -31,7 +31,7 @@ std::string directory_entry(const ZipMemberBytes& member, std::uint64_t offset) 
   return "PK\x01\x02" + little(20, 2) + little(20, 2) + little(flags, 2) +
          little(member.method, 2) + little(0, 8) + little(shown, 4) + little(shown, 4) +
          little(member.name.size(), 2) + little(extra.size(), 2) + little(0, 10) +
-         little(0, 2) + little(member.zip64 ? kElsewhere : offset, 4) + member.name + extra;
+         little(member.zip64 ? kElsewhere : offset, 4) + member.name + extra;
 }
 
 }  // namespace

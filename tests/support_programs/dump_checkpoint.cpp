@@ -1,8 +1,9 @@
 // Prints what a reader makes of weight files, for tests in Python: an object per tensor with name,
-// dtype, shape, the extent's bytes (or null) and the values as hexadecimal digits, read in pieces of
-// the given number of elements (0: at once).
+// dtype, shape, the extent's bytes (or null) and the values as hexadecimal digits, read in pieces
+// of the given number of elements (0: at once).
 //   dump_checkpoint torch|safetensors PIECE FILE
 // A FILE that ends in .index.json names shards. Exit code 3 and a line on stderr for a refusal.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -65,8 +66,10 @@ expo::Json dump(const expo::Checkpoint& checkpoint, std::uint64_t piece) {
                        {"extent", tensor.extent ? expo::Json(tensor.extent->bytes) : expo::Json()},
                        {"values", values}});
   }
-  return {{"format", checkpoint.format()}, {"warnings", checkpoint.warnings()},
-          {"bytes_read", counter.total},   {"reads", counter.calls},
+  return {{"format", checkpoint.format()},
+          {"warnings", checkpoint.warnings()},
+          {"bytes_read", counter.total},
+          {"reads", counter.calls},
           {"tensors", tensors}};
 }
 
