@@ -196,6 +196,12 @@ class Sorter {
 
   void check_rank(const Tensor& tensor, std::uint64_t found, std::uint64_t rank) const {
     if (found == rank) return;
+    if (tensor.shape.size() > 2 && found != 0 && rank % found == 0) {
+      refuse(
+          fmt::format("the tensor \"{}\" has the shape {}, that of a convolution in groups, which "
+                      "cannot be merged",
+                      tensor.name, format_shape(tensor.shape)));
+    }
     refuse(
         fmt::format("the tensor \"{}\" has the shape {}, that is rank {}, but "
                     "adapter_config.json gives the rank {} (r and rank_pattern); the files do "
