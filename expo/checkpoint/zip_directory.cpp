@@ -236,8 +236,9 @@ class DirectoryReader {
   void check_plain(const CentralEntry& entry) const {
     if ((entry.flags & kEncryptedFlags) != 0) fail(entry, "is encrypted");
     if (entry.method != 0) {
-      fail(entry, fmt::format("is compressed (method {}) where PyTorch stores its members as they "
-                              "are",
+      fail(entry, fmt::format("is compressed (method {}) where torch.save stores its members as "
+                              "they are (a TorchScript program compresses its code; save its "
+                              "state_dict() instead)",
                               entry.method));
     }
     if ((entry.flags & ~kHarmlessFlags) != 0) {
