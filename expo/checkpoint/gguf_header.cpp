@@ -9,6 +9,7 @@
 
 #include "expo/checkpoint/tensor.h"
 #include "expo/core/error.h"
+#include "expo/core/utf8.h"
 
 namespace expo {
 namespace {
@@ -168,7 +169,7 @@ class Parser {
     entry.begin = cursor_.position();
     entry.key = std::string(cursor_.string("a metadata key"));
     if (entry.key.empty()) fail("a metadata key is empty");
-    if (!is_utf8(entry.key)) fail("a metadata key is not UTF-8");
+    if (!valid_utf8(entry.key)) fail("a metadata key is not UTF-8");
     if (!keys_.insert(entry.key).second)
       fail(fmt::format("the metadata key \"{}\" occurs twice", entry.key));
     entry.type = entry.element = read_type(entry.key);
@@ -209,7 +210,7 @@ class Parser {
     GgufTensor tensor;
     tensor.name = std::string(cursor_.string("a tensor's name"));
     if (tensor.name.empty()) fail("a tensor has no name");
-    if (tensor.name.size() > kMaxGgufName || !is_utf8(tensor.name) ||
+    if (tensor.name.size() > kMaxGgufName || !valid_utf8(tensor.name) ||
         tensor.name.find('\0') != std::string::npos) {
       fail(
           fmt::format("the tensor {} has a name of {} bytes, where GGUF allows {} bytes of UTF-8 "
@@ -313,30 +314,7 @@ GgufHeader read_gguf_header(const ReadableFile& file) {
 }
 
 std::string printable(std::string_view text) {
-  return is_utf8(text) ? fmt::format("\"{}\"", text) : std::string("(not UTF-8)");
-}
-
-bool is_utf8(std::string_view bytes) noexcept {
-  std::size_t i = 0;
-  while (i < bytes.size()) {
-    const auto lead = static_cast<unsigned char>(bytes[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xC2 ? 0
-                               : lead < 0xE0 ? 2
-                               : lead < 0xF0 ? 3
-                               : lead < 0xF5 ? 4
-                                             : 0;
-    if (length == 0 || length > bytes.size() - i) return false;
-    for (std::size_t j = 1; j < length; ++j) {
-      if ((static_cast<unsigned char>(bytes[i + j]) & 0xC0) != 0x80) return false;
-    }
-    const auto second = length > 1 ? static_cast<unsigned char>(bytes[i + 1]) : 0;
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-      return false;
-    i += length;
-  }
-  return true;
+  return valid_utf8(text) ? fmt::format("\"{}\"", text) : std::string("(not UTF-8)");
 }
 
 }  // namespace expo

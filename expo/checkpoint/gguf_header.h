@@ -109,9 +109,6 @@ inline constexpr std::size_t kMaxGgufName = 63;
 /// here. Throws Error(input) naming the file and the key or tensor.
 GgufHeader read_gguf_header(const ReadableFile& file);
 
-/// Whether the bytes are UTF-8 as RFC 3629 has it: no overlong forms, no surrogates.
-bool is_utf8(std::string_view bytes) noexcept;
-
 /// Text from a file, quoted for a message; text that is not UTF-8 is not repeated.
 std::string printable(std::string_view text);
 

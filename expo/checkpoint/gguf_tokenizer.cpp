@@ -7,6 +7,7 @@
 #include "expo/checkpoint/gguf_pre_tokenizer.h"
 #include "expo/checkpoint/gguf_vocabulary.h"
 #include "expo/core/error.h"
+#include "expo/core/utf8.h"
 
 namespace expo {
 namespace {
@@ -297,7 +298,7 @@ class SidecarMaker {
   void add_template(const std::string& key, const std::string& file) {
     const auto text = metadata_.string(key);
     if (!text) return;
-    if (!is_utf8(*text))
+    if (!valid_utf8(*text))
       throw input_error(
           fmt::format("{}: the metadata key \"{}\" is not UTF-8", metadata_.where(), key));
     add_file(file, std::string(*text));

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "expo/core/error.h"
+#include "expo/core/utf8.h"
 
 namespace expo {
 namespace {
@@ -42,7 +43,7 @@ class Reader {
 
   std::string text(std::string_view key) const {
     const std::string_view value = metadata_.string(key).value_or("");
-    if (!is_utf8(value)) fail(fmt::format("the metadata key \"{}\" is not UTF-8", key));
+    if (!valid_utf8(value)) fail(fmt::format("the metadata key \"{}\" is not UTF-8", key));
     return std::string(value);
   }
 
@@ -51,7 +52,7 @@ class Reader {
     if (!tokens || tokens->empty()) fail("the metadata key \"tokenizer.ggml.tokens\" is missing");
     result_.tokens.reserve(tokens->size());
     for (std::size_t i = 0; i < tokens->size(); ++i) {
-      if (!is_utf8((*tokens)[i])) fail(fmt::format("the token {} is not UTF-8", i));
+      if (!valid_utf8((*tokens)[i])) fail(fmt::format("the token {} is not UTF-8", i));
       // llama.cpp's spelling for tokens that a converter has lost.
       result_.tokens.push_back((*tokens)[i].empty() ? fmt::format("[EMPTY_{}]", i)
                                                     : std::string((*tokens)[i]));
@@ -98,7 +99,7 @@ class Reader {
       const std::string_view merge = (*merges)[i];
       // The first piece has a character at least, and may be a space.
       const std::size_t space = merge.find(' ', 1);
-      if (space == std::string_view::npos || space + 1 == merge.size() || !is_utf8(merge))
+      if (space == std::string_view::npos || space + 1 == merge.size() || !valid_utf8(merge))
         fail(fmt::format("the merge {} is not two pieces with a space between them", i));
       check_merge(i, merge.substr(0, space), merge.substr(space + 1));
       result_.merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
