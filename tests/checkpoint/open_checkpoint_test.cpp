@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "expo/checkpoint/weight_choice.h"
 #include "expo/core/error.h"
 #include "support/contains.h"
 #include "support/hub_cache_folder.h"
 #include "support/safetensors_bytes.h"
+#include "support/torch_bytes.h"
 
 namespace expo {
 namespace {
@@ -103,6 +105,49 @@ TEST(OpenFolder, SaysWhatWasLookedFor) {
   EXPECT_TRUE(contains(message, "model.safetensors.index.json"));
   EXPECT_TRUE(contains(message, "*.gguf"));
   EXPECT_TRUE(contains(message, "consolidated.00.pth"));
+}
+
+template <typename Number>
+std::string raw(Number number) {
+  return {reinterpret_cast<const char*>(&number), sizeof number};
+}
+
+/// A GGUF file without metadata and with one f32 tensor of two values.
+std::string gguf_bytes(const std::string& tensor) {
+  std::string bytes =
+      "GGUF" + raw(std::uint32_t{3}) + raw(std::uint64_t{1}) + raw(std::uint64_t{0});
+  bytes += raw(std::uint64_t{tensor.size()}) + tensor + raw(std::uint32_t{1});
+  bytes += raw(std::uint64_t{2}) + raw(std::uint32_t{0}) + raw(std::uint64_t{0});
+  bytes.resize((bytes.size() + 31) / 32 * 32);
+  return bytes + raw(1.0F) + raw(2.0F) + std::string(24, '\0');
+}
+
+TEST(OpenFolder, TakesPyTorchWeights) {
+  const TemporaryFolder folder;
+  const std::string state =
+      pickle_dict({{"a", pickle_tensor({.elements = 2, .shape = {2}, .stride = {1}})}});
+  folder.write("pytorch_model.bin",
+               torch_bytes(pickle_bytes(state), {{"0", raw(1.0F) + raw(2.0F)}}));
+  folder.write("config.json", "{}");
+  const auto checkpoint = open(folder.path());
+  EXPECT_EQ(first_tensor(*checkpoint), "a");
+  EXPECT_EQ(checkpoint->format(), "PyTorch");
+  EXPECT_EQ(names(checkpoint->sidecars()), std::vector<std::string>{"config.json"});
+  EXPECT_EQ(first_tensor(*open(folder / "pytorch_model.bin")), "a");
+}
+
+TEST(OpenFolder, LeavesAGgufItsOwnConfig) {
+  const TemporaryFolder folder;
+  folder.write("model.gguf", gguf_bytes("a.weight"));
+  folder.write("config.json", R"({"model_type": "another"})");
+  OpenOptions options;
+  options.native_gguf_names = true;
+  const auto checkpoint = open_checkpoint(posix_filesystem(), folder.path(), options, {});
+  EXPECT_EQ(first_tensor(*checkpoint), "a.weight");
+  EXPECT_EQ(checkpoint->format(), "GGUF");
+  EXPECT_EQ(checkpoint->location(), folder.path());
+  EXPECT_TRUE(checkpoint->config().is_null()) << checkpoint->config().dump();
+  EXPECT_TRUE(checkpoint->sidecars().empty());
 }
 
 /// The file that is chosen of those in a folder, or the refusal.
@@ -369,6 +414,46 @@ TEST(OpenAdapter, NeedsABase) {
   const std::string message = refusal(folder.path());
   EXPECT_TRUE(contains(message, "BASE+ADAPTER"));
   EXPECT_TRUE(contains(message, "owner/base+" + folder.path().string()));
+}
+
+/// A folder's LoRA of rank 1 whose update of q.weight is `b` in all four places.
+void write_adapter(const TemporaryFolder& folder, const std::string& name, float b) {
+  folder.write(name + "/adapter_config.json", kAdapterConfig);
+  folder.write(
+      name + "/adapter_model.safetensors",
+      safetensors_bytes(
+          R"({"base_model.model.q.lora_A.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
+          R"("base_model.model.q.lora_B.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]}})",
+          raw(1.0F) + raw(1.0F) + raw(b) + raw(b)));
+}
+
+/// The first value of a checkpoint's only tensor.
+double first_value(const Checkpoint& checkpoint) {
+  ReadScratch scratch;
+  const auto bytes = checkpoint.read(0, 0, 1, scratch);
+  double value = 0;
+  EXPECT_EQ(bytes.size(), sizeof value);
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return value;
+}
+
+TEST(OpenAdapter, StandsOverItsBaseAndOtherAdapters) {
+  const TemporaryFolder folder;
+  folder.write(
+      "base/model.safetensors",
+      safetensors_bytes(R"({"q.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}})",
+                        raw(4.0F) + raw(5.0F) + raw(6.0F) + raw(7.0F)));
+  write_adapter(folder, "one", 0.5F);
+  write_adapter(folder, "two", 0.25F);
+  const std::string base = folder / "base";
+  const std::string one = folder / "one";
+  const std::string two = folder / "two";
+  EXPECT_EQ(first_value(*open(base + "+" + one)), 4.5);
+  EXPECT_EQ(first_value(*open(base + "+" + one + "+" + two)), 4.75);
+  OpenOptions options;
+  options.adapter_base = open(base);
+  EXPECT_EQ(first_value(*open_checkpoint(posix_filesystem(), two, options, {})), 4.25);
+  EXPECT_EQ(first_value(*open_checkpoint(posix_filesystem(), one + "+" + two, options, {})), 4.75);
 }
 
 TEST(OpenAdapter, FollowsThePlusOnly) {
