@@ -13,3 +13,8 @@ if(EXPO_SANITIZE)
                          -fno-sanitize-recover=all)
   target_link_options(expo_options INTERFACE -fsanitize=${EXPO_SANITIZE})
 endif()
+if(EXPO_BUILD_FUZZERS)
+  # Coverage of the library, not of the fuzz targets alone.
+  target_compile_options(expo_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(expo_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -11,16 +11,25 @@
 #include "expo/core/error.h"
 #include "expo/extrapolation/kernel_paths.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace expo {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "values in files are little-endian");
 
 #if defined(__x86_64__)
+/// Read from CPUID itself: not every compiler's __builtin_cpu_supports knows it.
+bool has_f16c() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
 InstructionSet processor_instruction_set() noexcept {
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   if (!avx2) return InstructionSet::scalar;
   const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
