@@ -23,7 +23,7 @@ void OutputOptions::declare(CLI::App& command, const std::string& default_dtype)
       ->type_name("SIZE");
   command
       .add_option("--threads", threads,
-                  "Threads; default: one more than there are processors, at most 8")
+                  "Threads; default: two more than there are processors, at most 16")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command.add_flag("--overwrite", overwrite,

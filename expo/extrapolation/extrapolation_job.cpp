@@ -168,7 +168,8 @@ class Job {
     report_.resumed = directory.resumed() && journal.load();
     if (directory.resumed() && !report_.resumed) {
       report_.warnings.push_back(
-          "what the interrupted run left belongs to other inputs or settings: started over");
+          "what the interrupted run left could not be taken over (other inputs or settings, or "
+          "nothing finished): started over");
       directory.start_over();
     }
     if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written);

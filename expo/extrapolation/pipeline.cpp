@@ -366,7 +366,7 @@ class Pipeline {
 }  // namespace
 
 unsigned default_threads(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan) {
-  // One more than there are processors, because writing waits for the disk; fewer where wide values
+  // Two more than there are processors, because writing waits for the disk; fewer where wide values
   // need more memory a thread than the budget has.
   constexpr std::uint64_t kBudget = std::uint64_t{200} << 20;
   std::uint64_t in_bits_per_out_bit = 1;
@@ -378,7 +378,7 @@ unsigned default_threads(const Checkpoint* sft, const Checkpoint& aligned, const
   }
   const std::uint64_t affordable = kBudget / (kBlockBytes * (1 + in_bits_per_out_bit));
   return static_cast<unsigned>(std::clamp<std::uint64_t>(
-      available_threads() + 1, 1, std::clamp<std::uint64_t>(affordable, 1, 8)));
+      available_threads() + 2, 1, std::clamp<std::uint64_t>(affordable, 1, 16)));
 }
 
 PipelineResult run_pipeline(Filesystem& filesystem, const Checkpoint* sft,
