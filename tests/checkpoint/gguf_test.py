@@ -445,10 +445,10 @@ def test_known_vocabularies_give_the_listed_ids(tmp_path, name):
 def sentence_piece_file(path, arch, pairs=()):
     """A little SentencePiece vocabulary: every byte, some letters, some words."""
     words = ["▁", "h", "e", "l", "o", "w", "r", "d", "he", "ll", "hell", "hello", "▁hello", "▁w",
-             "▁wor", "or", "wor", "world", "ld", "rld"]
+             "▁wor", "or", "wor", "world", "ld", "rld", "  ", "   "]
     tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + words + ["<|end|>"]
-    scores = [0.0] * 259 + [-float(i // 2) for i in range(len(words))] + [0.0]
-    types = [2, 3, 3] + [6] * 256 + [1] * len(words) + [4]
+    scores = [0.0] * 259 + [-float(i * 7 % 10) for i in range(len(words))] + [0.0]
+    types = [2, 3, 3] + [6] * 256 + [4 if word.isspace() else 1 for word in words] + [4]
     kinds = gguf.GGUFValueType
     facts = [
         ("tokenizer.ggml.model", "llama", kinds.STRING),
@@ -467,9 +467,26 @@ def test_sentence_piece_merges_are_those_of_transformers(tmp_path):
     tokens, scores = sentence_piece_file(tmp_path / "s.gguf", "llama")
     run("tokenizer", tmp_path / "s.gguf", tmp_path)
     made = json.loads((tmp_path / "tokenizer.json").read_text())["model"]["merges"]
+    tokens = [token.replace(" ", "▁") for token in tokens]
     vocab = {token: i for i, token in enumerate(tokens)}
     assert [tuple(m) for m in made] == generate_merges(vocab, dict(zip(tokens, scores)))
     assert len(made) > 8
+
+
+def test_gemmas_merges_follow_its_ids(tmp_path):
+    from transformers.integrations.gguf import convert_gguf_tokenizer, get_gguf_tokenizer
+
+    kinds = gguf.GGUFValueType
+    file = tmp_path / "s.gguf"
+    sentence_piece_file(file, "gemma2", [("tokenizer.ggml.add_space_prefix", False, kinds.BOOL)])
+    run("tokenizer", file, tmp_path)
+    ours = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    architecture, described, _ = get_gguf_tokenizer(str(file))
+    theirs, _ = convert_gguf_tokenizer(architecture, described)
+    for text in ["hello world", "  hello   hell  ", "oworld worldorld\n    rld", "▁▁é <|end|>  "]:
+        expected = theirs.encode(text, add_special_tokens=False).ids
+        assert ours.encode(text, add_special_tokens=False).ids == expected, text
+        assert ours.decode(expected) == text.replace("▁", " ")
 
 
 def test_sentence_piece_begins_with_bos_and_a_space_and_falls_back_to_bytes(tmp_path):
