@@ -96,8 +96,11 @@ ExtrapolationReport run_adapter_extrapolation(Filesystem& filesystem,
     return report;
   }
   AtomicDirectory directory(filesystem, job.output, destination);
-  for (const auto& [name, content] : files)
-    filesystem.write_text(directory.partial() / name, content);
+  for (const auto& [name, content] : files) {
+    const fs::path path = directory.partial() / name;
+    filesystem.create_directory(path.parent_path());
+    filesystem.write_text(path, content);
+  }
   filesystem.write_text(directory.partial() / "run.json", format_json(run_record(job)));
   directory.commit();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
