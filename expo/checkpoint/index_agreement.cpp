@@ -14,14 +14,7 @@ void check_index_agreement(const WeightFiles& weights, const std::vector<Tensor>
   const std::string where = weights.index.string();
   const auto name_of = [&](std::size_t file) { return weights.files[file].filename().string(); };
   std::unordered_map<std::string_view, std::size_t> found;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    found.emplace(tensors[i].name, file_of[i]);
-    if (!weights.weight_map.contains(tensors[i].name)) {
-      throw input_error(fmt::format(
-          "{}: the tensor \"{}\" of {} is missing from the index; the files do not belong together",
-          where, tensors[i].name, name_of(file_of[i])));
-    }
-  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) found.emplace(tensors[i].name, file_of[i]);
   for (const auto& [name, file] : weights.weight_map) {
     const auto place = found.find(name);
     if (place == found.end() || place->second != file) {
@@ -29,6 +22,13 @@ void check_index_agreement(const WeightFiles& weights, const std::vector<Tensor>
           "{}: the index says that the tensor \"{}\" is in {}, which does not hold it; the files "
           "do not belong together or the download is incomplete",
           where, name, name_of(file)));
+    }
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!weights.weight_map.contains(tensors[i].name)) {
+      throw input_error(fmt::format(
+          "{}: the tensor \"{}\" of {} is missing from the index; the files do not belong together",
+          where, tensors[i].name, name_of(file_of[i])));
     }
   }
 }

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include <set>
-
+#include "expo/checkpoint/index_agreement.h"
 #include "expo/checkpoint/safetensors_header.h"
 #include "expo/checkpoint/weight_files.h"
 #include "expo/core/error.h"
@@ -56,26 +55,10 @@ class SafetensorsCheckpoint final : public Checkpoint {
 
   /// Index and shards must tell the same story.
   void check_index(const WeightFiles& weights) {
-    const std::string where = weights.index.string();
-    for (const auto& [name, file] : weights.weight_map) {
-      const auto found = find(name);
-      if (!found || tensors_[*found].extent->file != file) {
-        throw input_error(
-            fmt::format("{}: the index says that the tensor \"{}\" is in {}, which does not hold "
-                        "it; the files do not belong "
-                        "together or the download is incomplete",
-                        where, name, weights.files[file].filename().string()));
-      }
-    }
-    for (const Tensor& tensor : tensors_) {
-      if (!weights.weight_map.contains(tensor.name)) {
-        throw input_error(fmt::format(
-            "{}: the tensor \"{}\" of {} is missing from the index; the files do not belong "
-            "together",
-            where, tensor.name, weights.files[tensor.extent->file].filename().string()));
-      }
-    }
-    if (weights.total_size) check_total_size(*weights.total_size, where);
+    std::vector<std::size_t> file_of;
+    for (const Tensor& tensor : tensors_) file_of.push_back(tensor.extent->file);
+    check_index_agreement(weights, tensors_, file_of);
+    if (weights.total_size) check_total_size(*weights.total_size, weights.index.string());
   }
 
   /// transformers has written totals that count a tied embedding twice; any other difference means
