@@ -55,7 +55,7 @@ class WritableFile {
   virtual ~WritableFile() = default;
   virtual void write_at(std::uint64_t offset, std::span<const std::byte> bytes) = 0;
   /// Reserves `size` bytes on the disk, so that a full disk shows now rather than after hours of
-  /// work.
+  /// work. In memory (tmpfs) it is enough that they are free now: reserving would fill them twice.
   virtual void allocate(std::uint64_t size) = 0;
   virtual void sync() = 0;
   virtual void close() = 0;

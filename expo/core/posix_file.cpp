@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -188,16 +191,9 @@ class PosixWritableFile final : public WritableFile {
   }
 
   void allocate(std::uint64_t size) override {
-    if (size == 0) return;
-    for (;;) {
-      if (::fallocate(buffered_.get(), 0, 0, static_cast<off_t>(size)) == 0) return;
-      if (errno == EINTR) continue;
-      if (errno != EOPNOTSUPP) fail(path_, "reserve space for", errno);
-      // No reservation on this filesystem: the size at least, so that direct writes need not extend
-      // the file.
-      if (::ftruncate(buffered_.get(), static_cast<off_t>(size)) != 0) fail(path_, "extend", errno);
-      return;
-    }
+    if (size == 0 || reserve(size)) return;
+    // The size at least, so that direct writes need not extend the file.
+    if (::ftruncate(buffered_.get(), static_cast<off_t>(size)) != 0) fail(path_, "extend", errno);
   }
 
   void sync() override {
@@ -211,6 +207,32 @@ class PosixWritableFile final : public WritableFile {
   }
 
  private:
+  /// Whether the filesystem has set the space aside.
+  bool reserve(std::uint64_t size) {
+    if (in_memory()) {
+      check_room(size);
+      return false;
+    }
+    while (::fallocate(buffered_.get(), 0, 0, static_cast<off_t>(size)) != 0) {
+      if (errno == EOPNOTSUPP) return false;
+      if (errno != EINTR) fail(path_, "reserve space for", errno);
+    }
+    return true;
+  }
+
+  /// A filesystem whose reservation is to fill every page: one thread would do serially what all
+  /// threads do while they write.
+  bool in_memory() const {
+    struct statfs found {};
+    return ::fstatfs(buffered_.get(), &found) == 0 && found.f_type == TMPFS_MAGIC;
+  }
+
+  void check_room(std::uint64_t size) const {
+    struct statvfs found {};
+    if (::fstatvfs(buffered_.get(), &found) != 0 || found.f_blocks == 0) return;  // 0: no limit
+    if (size > std::uint64_t{found.f_bavail} * found.f_frsize) fail(path_, "reserve space for", ENOSPC);
+  }
+
   std::size_t write_direct(std::uint64_t offset, std::span<const std::byte> bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {

@@ -68,7 +68,8 @@ class PosixFilesystem final : public Filesystem {
 
   Path canonical(const Path& path) override {
     std::error_code error;
-    Path result = std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+    Path result = std::filesystem::absolute(path, error);
+    if (!error) result = std::filesystem::weakly_canonical(result, error);
     if (error) fail(path, "resolve", error.value());
     if (!result.has_filename()) result = result.parent_path();
     return result;
@@ -91,9 +92,9 @@ class PosixFilesystem final : public Filesystem {
     const bool unsupported = errno == EINVAL || errno == ENOSYS;
     if (errno != EEXIST && !unsupported) fail(to, "rename the finished output to it", errno);
     // rename(2) itself replaces an empty folder and refuses a full one; anything else must not be
-    // there.
-    const auto target = status(to);
-    if (target && !target->is_directory) refuse_existing(to);
+    // there, not even a link to nothing.
+    struct stat target {};
+    if (::lstat(to.c_str(), &target) == 0 && !S_ISDIR(target.st_mode)) refuse_existing(to);
     if (::rename(from.c_str(), to.c_str()) == 0) return;
     if (errno == ENOTEMPTY || errno == EEXIST) refuse_existing(to);
     fail(to, "rename the finished output to it", errno);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
@@ -71,8 +72,12 @@ class Job {
     options.adapter_base = sft_;
     aligned_ = open_checkpoint(filesystem_, job_.aligned, options, environment_);
     for (const auto* side : {sft_.get(), aligned_.get()}) {
-      report_.warnings.insert(report_.warnings.end(), side->warnings().begin(),
-                              side->warnings().end());
+      // An adapter speaks for its base too, which may be the other side.
+      std::ranges::copy_if(side->warnings(), std::back_inserter(report_.warnings),
+                           [&](const std::string& warning) {
+                             return std::ranges::find(report_.warnings, warning) ==
+                                    report_.warnings.end();
+                           });
       if (side->quantised_formats().empty()) continue;
       report_.warnings.push_back(
           fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "

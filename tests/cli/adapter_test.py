@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import warnings
 
@@ -82,6 +83,29 @@ def test_two_adapters_on_one_base(base, tmp_path):
     expo("extrapolate", f"{base}+{tmp_path / 'sft'}", f"{base}+{tmp_path / 'dpo'}", "-o", out,
          "--alpha", 2)
     check(out, {name: tensor.double().numpy() for name, tensor in sft.items()}, aligned, 2)
+
+
+def test_inspect_of_an_adapter_over_its_base(base, tmp_path):
+    aligned = make_adapter(base, tmp_path / "adapter", 4, target_modules=["q_proj", "down_proj"])
+    report = json.loads(expo("inspect", base, tmp_path / "adapter", "--json").stdout)
+    sft = values(base)
+    theta = {name: tensor.double().numpy() for name, tensor in aligned.items()}
+    square = {name: float(np.sum((theta[name] - sft[name]) ** 2)) for name in sft}
+    norm = sum(float(np.sum(value**2)) for value in sft.values())
+    assert report["total"]["relative_norm"] == pytest.approx((sum(square.values()) / norm) ** 0.5, rel=1e-5)
+    assert {name for name, value in square.items() if value} == {
+        f"model.layers.{layer}.{module}.weight" for layer in range(2)
+        for module in ("self_attn.q_proj", "mlp.down_proj")}
+    assert {group["group"] for group in report["by_kind"] if group["delta_norm"] > 0} == {"attention.q", "mlp.down"}
+
+
+def test_what_the_base_warns_of_is_said_once(base, tmp_path):
+    make_adapter(base, tmp_path / "adapter", 5, target_modules=["q_proj"])
+    shard = "model-00001-of-00001.safetensors"
+    shutil.copy(base / "model.safetensors", base / shard)
+    (base / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(values(base), shard)}))
+    done = expo("extrapolate", base, tmp_path / "adapter", "-o", tmp_path / "out", "--alpha", 0.5)
+    assert done.stderr.count("the shards of the index were taken") == 1, done.stderr
 
 
 def test_merging_alone(base, tmp_path):

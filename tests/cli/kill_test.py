@@ -1,7 +1,8 @@
 """Real runs of `expo extrapolate` that are killed, interrupted, starved of space and in each other's way: the output
 is whole or absent, and the inputs are never touched.
 
-EXPO_KILL_RUNS sets how many runs are killed (40 unless told), EXPO_TEST_SEED their moments."""
+EXPO_KILL_RUNS sets how many runs are killed (40 unless told; 1,000 where EXPO_LONG_TESTS is set), EXPO_TEST_SEED
+their moments."""
 
 import fcntl
 import hashlib
@@ -20,7 +21,7 @@ import pytest
 from checkpoints import EXPO, checkpoint, expo, load, pair
 
 SEED = int(os.environ.get("EXPO_TEST_SEED", "20240425"))
-KILL_RUNS = int(os.environ.get("EXPO_KILL_RUNS", "40"))
+KILL_RUNS = int(os.environ.get("EXPO_KILL_RUNS", "1000" if os.environ.get("EXPO_LONG_TESTS") else "40"))
 OPTIONS = ["--alpha", "0.3", "--max-shard-size", "4MB"]
 
 

@@ -241,6 +241,9 @@ TEST_P(FilesystemBehaviour, RenameNoReplaceRefusesWhatIsThere) {
   expect_error(ErrorCategory::usage, root_ / "full", [&] { rename("new", "full"); });
   expect_error(ErrorCategory::usage, root_ / "file", [&] { rename("new", "file"); });
   expect_error(ErrorCategory::usage, root_ / "file", [&] { rename("other", "file"); });
+  world_->link("nothing", root_ / "dangling");
+  expect_error(ErrorCategory::usage, root_ / "dangling", [&] { rename("new", "dangling"); });
+  expect_error(ErrorCategory::usage, root_ / "dangling", [&] { rename("other", "dangling"); });
   expect_error(ErrorCategory::environment, root_, [&] { rename("missing", "x"); });
   expect_error(ErrorCategory::environment, root_, [&] { rename("new", "missing/x"); });
   expect_error(ErrorCategory::environment, root_, [&] { rename("new", "new/inside"); });

@@ -38,7 +38,7 @@ std::string directory_entry(const ZipMemberBytes& member, std::uint64_t offset) 
 
 std::string little(std::uint64_t value, unsigned bytes) {
   std::string result;
-  for (unsigned i = 0; i < bytes; ++i) result += static_cast<char>(value >> (8 * i) & 0xff);
+  for (unsigned i = 0; i < bytes; ++i, value >>= 8) result += static_cast<char>(value & 0xff);
   return result;
 }
 
