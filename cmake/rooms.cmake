@@ -6,5 +6,6 @@ set(EXPO_ROOMS
   "core:"
   "checkpoint:core"
   "extrapolation:checkpoint"
+  "text:core"
   "cli:extrapolation"
 )

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "expo/text/bridge.h"
+
+namespace expo::bridge {
+
+inline const std::uint8_t* bytes_of(std::string_view text) {
+  return reinterpret_cast<const std::uint8_t*>(text.data());
+}
+
+/// What the bridge returned, taken over and freed.
+class Bytes {
+ public:
+  Bytes() = default;
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { expo_bytes_free(value_); }
+  ExpoBytes* out() { return &value_; }
+  std::string_view view() const {
+    return {reinterpret_cast<const char*>(value_.data), value_.size};
+  }
+  std::string text() const { return std::string(view()); }
+
+ private:
+  ExpoBytes value_{nullptr, 0};
+};
+
+class Ids {
+ public:
+  Ids() = default;
+  Ids(const Ids&) = delete;
+  Ids& operator=(const Ids&) = delete;
+  ~Ids() { expo_ids_free(value_); }
+  ExpoIds* out() { return &value_; }
+  std::vector<std::uint32_t> vector() const { return {value_.data, value_.data + value_.size}; }
+
+ private:
+  ExpoIds value_{nullptr, 0};
+};
+
+}  // namespace expo::bridge

@@ -1,0 +1,91 @@
+#include "expo/text/row_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "expo/core/error.h"
+#include "expo/text/row_readers.h"
+
+namespace expo {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The first byte that is no blank, of a file's beginning; 0 where there is none.
+char first_character(Filesystem& filesystem, const fs::path& path) {
+  const auto file = filesystem.open(path, Caching::buffered);
+  AlignedBuffer scratch;
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(file->size(), 4096));
+  for (const std::byte byte : file->read(0, length, scratch)) {
+    const char c = static_cast<char>(byte);
+    if (c != ' ' && c != '\t' && c != '\r' && c != '\n') return c;
+  }
+  return 0;
+}
+
+/// Whether the first line alone is a whole object: then the file is an object a line, whatever its
+/// name.
+bool is_json_lines(Filesystem& filesystem, const fs::path& path) {
+  if (first_character(filesystem, path) != '{') return false;
+  try {
+    Json row;
+    auto rows = open_json_lines(filesystem, path);
+    return rows->next(row);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::unique_ptr<RowReader> open_file(Filesystem& filesystem, const fs::path& path) {
+  const std::string ending = path.extension().string();
+  if (ending == ".parquet") return open_parquet(filesystem, path);
+  if (ending == ".jsonl" || ending == ".ndjson") return open_json_lines(filesystem, path);
+  if (ending == ".json") {
+    return is_json_lines(filesystem, path) ? open_json_lines(filesystem, path)
+                                           : open_json_array(filesystem, path);
+  }
+  throw input_error(fmt::format(
+      "{}: a data set is a .jsonl, .json or .parquet file, or a folder of them; unpack or convert "
+      "what is something else",
+      path.string()));
+}
+
+/// Several files, one after the other.
+class Files final : public RowReader {
+ public:
+  Files(Filesystem& filesystem, std::vector<fs::path> paths)
+      : filesystem_(filesystem), paths_(std::move(paths)) {}
+
+  bool next(Json& row) override {
+    for (;;) {
+      if (current_ && current_->next(row)) return true;
+      if (opened_ == paths_.size()) return false;
+      current_ = open_file(filesystem_, paths_[opened_++]);
+    }
+  }
+
+  std::string place() const override { return current_ ? current_->place() : std::string(); }
+
+ private:
+  Filesystem& filesystem_;
+  std::vector<fs::path> paths_;
+  std::size_t opened_ = 0;
+  std::unique_ptr<RowReader> current_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowReader> open_rows(Filesystem& filesystem, const fs::path& path,
+                                     const std::optional<std::string>& split) {
+  if (filesystem.is_directory(path))
+    return std::make_unique<Files>(filesystem, split_files(filesystem, path, split));
+  if (split) {
+    throw usage_error(
+        fmt::format("{}: is one file, which has no split \"{}\"", path.string(), *split));
+  }
+  return open_file(filesystem, path);
+}
+
+}  // namespace expo

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct ExpoTokenizer;
+
+namespace expo {
+
+using TokenId = std::uint32_t;
+
+/// Whether encoding adds what the tokenizer's post-processor adds (a BOS, say), or decoding leaves
+/// out the tokens that are marked special.
+enum class SpecialTokens { keep_out, keep };
+
+/// A tokenizer.json as Hugging Face's library `tokenizers` 0.22 reads it, with its padding and
+/// truncation switched off (as transformers does before each call). Special tokens that stand in
+/// the text are recognised. Immutable and thread-safe.
+class Tokenizer {
+ public:
+  /// Throws Error(input), beginning with `where`, for text that is no tokenizer.json.
+  static Tokenizer from_json(std::string_view json, std::string_view where);
+
+  /// The ids of UTF-8 text; Error(input) for any other bytes.
+  std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const;
+  /// The text of ids; ids beyond the vocabulary give nothing, incomplete UTF-8 gives U+FFFD.
+  std::string decode(std::span<const TokenId> ids, SpecialTokens special) const;
+
+  /// One more than the highest id, added tokens included.
+  std::size_t size() const;
+  std::optional<TokenId> id(std::string_view token) const;
+  std::optional<std::string> token(TokenId id) const;
+  /// Whether decode() leaves it out with SpecialTokens::keep_out.
+  bool is_special(TokenId id) const;
+
+ private:
+  explicit Tokenizer(std::shared_ptr<const ExpoTokenizer> handle) : handle_(std::move(handle)) {}
+
+  std::shared_ptr<const ExpoTokenizer> handle_;
+};
+
+}  // namespace expo

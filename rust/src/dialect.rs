@@ -1,0 +1,106 @@
+//! What the Jinja of transformers has and minijinja has not, written in what minijinja has:
+//! the tag {% generation %}, and that looping over None is an error.
+
+pub const ITEMS: &str = "__items";
+
+/// The template in minijinja's dialect; lines stay where they are.
+pub fn translate(source: &str) -> String {
+    let mut out = String::with_capacity(source.len() + 64);
+    let mut rest = source;
+    let mut raw = false;
+    while let Some(start) = rest.find('{') {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let length = if raw { raw_length(from) } else { piece_length(from) };
+        let (piece, after) = from.split_at(length);
+        let inside = tag_text(piece);
+        match (raw, inside) {
+            (_, Some("raw")) => raw = true,
+            (_, Some("endraw")) => raw = false,
+            _ => {}
+        }
+        out.push_str(&inside.filter(|_| !raw).and_then(|t| replacement(piece, t)).unwrap_or(piece.into()));
+        rest = after;
+    }
+    out + rest
+}
+
+/// How far the tag, expression or comment goes that begins here; 1 where none does.
+fn piece_length(text: &str) -> usize {
+    let end = match text.as_bytes().get(1) {
+        Some(b'#') => return text.find("#}").map_or(text.len(), |at| at + 2),
+        Some(b'%') => "%}",
+        Some(b'{') => "}}",
+        _ => return 1,
+    };
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(2) {
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if text[at..].starts_with(end) => return at + 2,
+            None => {}
+        }
+    }
+    text.len()
+}
+
+/// Within {% raw %} only its end counts.
+fn raw_length(text: &str) -> usize {
+    let length = if text.starts_with("{%") { piece_length(text) } else { 1 };
+    if tag_text(&text[..length]) == Some("endraw") { length } else { 1 }
+}
+
+fn tag_text(piece: &str) -> Option<&str> {
+    let inside = piece.strip_prefix("{%")?.strip_suffix("%}")?;
+    Some(inside.trim_matches(['-', '+']).trim())
+}
+
+fn replacement(piece: &str, text: &str) -> Option<String> {
+    let other = match text {
+        // A scope of its own, whose body is printed as it is.
+        "generation" => "with".to_string(),
+        "endgeneration" => "endwith".to_string(),
+        _ => checked_loop(text.strip_prefix("for")?)?,
+    };
+    Some(piece.replacen(text, &other, 1))
+}
+
+/// `for x in items if …` with the items passed through ITEMS.
+fn checked_loop(text: &str) -> Option<String> {
+    let start = word(text, "in")? + 2;
+    let end = ["if", "recursive"].iter().filter_map(|w| word(&text[start..], w)).min();
+    let end = end.map_or(text.len(), |at| start + at);
+    let (target, items, more) = (&text[..start], &text[start..end], &text[end..]);
+    Some(format!("for{target} {ITEMS}(({items})) {more}"))
+}
+
+/// Where a word stands outside brackets and quotes.
+fn word(text: &str, wanted: &str) -> Option<usize> {
+    let (mut depth, mut quote, mut escaped, mut before) = (0, None, false, ' ');
+    for (at, c) in text.char_indices() {
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if "([{".contains(c) => depth += 1,
+            None if ")]}".contains(c) => depth -= 1,
+            None if depth == 0 && is_word(&text[at..], before, wanted) => return Some(at),
+            None => {}
+        }
+        before = c;
+    }
+    None
+}
+
+fn is_word(text: &str, before: char, wanted: &str) -> bool {
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let after = text.strip_prefix(wanted).map(|rest| rest.chars().next().unwrap_or(' '));
+    !part_of_name(before) && after.is_some_and(|c| !part_of_name(c))
+}

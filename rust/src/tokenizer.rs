@@ -1,0 +1,106 @@
+//! tokenizer.json, as Hugging Face's own library reads it.
+
+use crate::ffi::{guarded, text, view, ExpoBytes, ExpoIds};
+use std::collections::HashSet;
+use tokenizers::Tokenizer;
+
+pub struct ExpoTokenizer {
+    tokenizer: Tokenizer,
+    special: HashSet<u32>,
+    size: usize,
+}
+
+fn load(json: &str) -> Result<ExpoTokenizer, String> {
+    let mut tokenizer: Tokenizer = json.parse().map_err(|e| format!("{e}"))?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
+    let added = tokenizer.get_added_tokens_decoder();
+    let special = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
+    let highest = tokenizer.get_vocab(true).into_values().max();
+    let size = highest.map_or(0, |id| id as usize + 1);
+    Ok(ExpoTokenizer { tokenizer, special, size })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_new(
+    json: *const u8,
+    size: usize,
+    error: *mut ExpoBytes,
+) -> *mut ExpoTokenizer {
+    guarded(error, || load(text(json, size)?))
+        .map_or(std::ptr::null_mut(), |tokenizer| Box::into_raw(Box::new(tokenizer)))
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_free(tokenizer: *mut ExpoTokenizer) {
+    if !tokenizer.is_null() {
+        drop(Box::from_raw(tokenizer));
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_encode(
+    tokenizer: *const ExpoTokenizer,
+    data: *const u8,
+    size: usize,
+    add_special_tokens: bool,
+    ids: *mut ExpoIds,
+    error: *mut ExpoBytes,
+) -> bool {
+    let encoded = guarded(error, || {
+        let encoding = (*tokenizer)
+            .tokenizer
+            .encode_fast(text(data, size)?, add_special_tokens)
+            .map_err(|e| e.to_string())?;
+        Ok(encoding.get_ids().to_vec())
+    });
+    encoded.map(|found| *ids = found.into()).is_some()
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_decode(
+    tokenizer: *const ExpoTokenizer,
+    ids: *const u32,
+    count: usize,
+    skip_special_tokens: bool,
+    out: *mut ExpoBytes,
+    error: *mut ExpoBytes,
+) -> bool {
+    let decoded = guarded(error, || {
+        (*tokenizer)
+            .tokenizer
+            .decode(view(ids, count), skip_special_tokens)
+            .map_err(|e| e.to_string())
+    });
+    decoded.map(|found| *out = found.into()).is_some()
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_size(tokenizer: *const ExpoTokenizer) -> usize {
+    (*tokenizer).size
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_id(
+    tokenizer: *const ExpoTokenizer,
+    token: *const u8,
+    size: usize,
+) -> i64 {
+    let found = text(token, size).ok().and_then(|t| (*tokenizer).tokenizer.token_to_id(t));
+    found.map_or(-1, i64::from)
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_token(
+    tokenizer: *const ExpoTokenizer,
+    id: u32,
+    token: *mut ExpoBytes,
+) -> bool {
+    let found = (*tokenizer).tokenizer.id_to_token(id);
+    found.map(|name| *token = name.into()).is_some()
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_is_special(tokenizer: *const ExpoTokenizer, id: u32) -> bool {
+    (*tokenizer).special.contains(&id)
+}
