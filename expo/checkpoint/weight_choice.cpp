@@ -75,17 +75,17 @@ bool contains(const Names& names, std::string_view name) {
 std::optional<WeightChoice> choose_named(const Path& folder, const Names& names,
                                          const std::string& single, WeightFormat format) {
   const std::string index = single + std::string(kIndex);
-  if (contains(names, index)) {
-    WeightChoice choice{format, folder / index, true, {}};
-    if (contains(names, single)) {
-      choice.warnings.push_back(
-          fmt::format("{} holds both {} and {}; the shards of the index were taken",
-                      folder.string(), index, single));
-    }
-    return choice;
+  if (!contains(names, single)) {
+    if (!contains(names, index)) return std::nullopt;
+    return WeightChoice{format, folder / index, true, {}};
   }
-  if (contains(names, single)) return WeightChoice{format, folder / single, false, {}};
-  return std::nullopt;
+  WeightChoice choice{format, folder / single, false, {}};
+  if (contains(names, index)) {
+    choice.warnings.push_back(
+        fmt::format("{} holds both {} and {}; the single file was taken, as transformers does",
+                    folder.string(), single, index));
+  }
+  return choice;
 }
 
 std::optional<WeightChoice> choose_other_safetensors(const Path& folder, const Names& names) {

@@ -50,7 +50,8 @@ std::string describe(const ExtrapolationReport& report) {
   if (report.dry_run) return plan_lines(report) + mismatch_lines(report);
   const double rate =
       report.seconds > 0 ? static_cast<double>(report.bytes_written) / report.seconds : 0;
-  return delta_table(report) + mismatch_lines(report) +
+  const std::string table = report.deltas.empty() ? std::string() : delta_table(report);
+  return table + mismatch_lines(report) +
          fmt::format("wrote {} ({} tensors, {}, α = {}) in {:.2f} s, {}/s{}\n",
                      report.output.string(), report.tensors, format_bytes(report.bytes_written),
                      report.alpha, report.seconds, format_bytes(static_cast<std::uint64_t>(rate)),

@@ -15,6 +15,10 @@ using Json = nlohmann::ordered_json;
 /// recurse on the input's depth.
 Json parse_json(std::string_view text, std::string_view where, int max_depth = 128);
 
+// Bytes that are not UTF-8 (a path may hold any) are written as U+FFFD.
+
+/// Text on one line.
+std::string compact_json(const Json& value);
 /// Text with two spaces of indentation and a final newline.
 std::string format_json(const Json& value);
 

@@ -230,7 +230,8 @@ class PosixWritableFile final : public WritableFile {
   void check_room(std::uint64_t size) const {
     struct statvfs found {};
     if (::fstatvfs(buffered_.get(), &found) != 0 || found.f_blocks == 0) return;  // 0: no limit
-    if (size > std::uint64_t{found.f_bavail} * found.f_frsize) fail(path_, "reserve space for", ENOSPC);
+    if (size > std::uint64_t{found.f_bavail} * found.f_frsize)
+      fail(path_, "reserve space for", ENOSPC);
   }
 
   std::size_t write_direct(std::uint64_t offset, std::span<const std::byte> bytes) {

@@ -64,9 +64,18 @@ Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint) {
   return files;
 }
 
-std::vector<fs::path> input_paths(const Checkpoint& checkpoint) {
+std::vector<fs::path> input_paths(Filesystem& filesystem, const Checkpoint& checkpoint) {
   std::set<fs::path> paths;
   for (const SourceFile& file : checkpoint.files()) paths.insert(file.path);
+  // BASE+ADAPTER is two places.
+  std::string place = checkpoint.location();
+  for (std::size_t plus = 0; plus != std::string::npos;) {
+    if (filesystem.is_directory(place)) paths.insert(place);
+    plus = place.rfind('+');
+    if (plus == std::string::npos) break;
+    if (filesystem.is_directory(place.substr(plus + 1))) paths.insert(place.substr(plus + 1));
+    place.resize(plus);
+  }
   for (const Sidecar& sidecar : checkpoint.sidecars()) {
     const auto* path = std::get_if<fs::path>(&sidecar.content);
     if (path != nullptr && sidecar.name.find('/') == std::string::npos)

@@ -74,14 +74,14 @@ TEST(OpenFolder, TakesTheWeightsAndWhatBelongsToThem) {
   EXPECT_EQ(checkpoint->files().at(0).sha256, std::nullopt);
 }
 
-TEST(OpenFolder, PrefersTheIndexAndWarns) {
+TEST(OpenFolder, PrefersTheSingleFileAndWarns) {
   const TemporaryFolder folder;
   folder.write("model.safetensors", weights("single"));
   folder.write("model-00001-of-00001.safetensors", weights("sharded"));
   folder.write("model.safetensors.index.json",
                index_of("sharded", "model-00001-of-00001.safetensors"));
   const auto checkpoint = open(folder.path());
-  EXPECT_EQ(first_tensor(*checkpoint), "sharded");
+  EXPECT_EQ(first_tensor(*checkpoint), "single");
   ASSERT_EQ(checkpoint->warnings().size(), 1u);
   EXPECT_TRUE(contains(checkpoint->warnings()[0], "holds both"));
   EXPECT_TRUE(checkpoint->config().is_null());
@@ -164,8 +164,8 @@ std::string choice(const std::vector<std::string>& files) {
 
 TEST(ChooseWeights, FollowsTheOrder) {
   std::vector<std::string> files{
-      "model.safetensors.index.json", "model.safetensors", "weights.safetensors",
-      "pytorch_model.bin.index.json", "pytorch_model.bin", "model-q8.gguf"};
+      "model.safetensors", "model.safetensors.index.json", "weights.safetensors",
+      "pytorch_model.bin", "pytorch_model.bin.index.json", "model-q8.gguf"};
   while (!files.empty()) {
     std::vector<std::string> shuffled = files;
     std::ranges::reverse(shuffled);
