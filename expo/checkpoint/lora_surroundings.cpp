@@ -10,6 +10,7 @@
 #include "expo/checkpoint/hub_cache.h"
 #include "expo/checkpoint/sidecars.h"
 #include "expo/checkpoint/tied_head.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -55,10 +56,7 @@ std::string model_name(const std::string& reference) {
     if (const auto id = hub_id_of_repository(part.string())) return model_name(*id);
     if (!part.empty() && part != "." && part != "/") name = part.string();
   }
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return name;
+  return lower_case(name);
 }
 
 bool names_another_model(const std::string& wanted, const Checkpoint& base) {

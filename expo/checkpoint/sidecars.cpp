@@ -5,6 +5,8 @@
 #include <initializer_list>
 #include <string>
 
+#include "expo/core/text.h"
+
 namespace expo {
 namespace {
 
@@ -45,14 +47,6 @@ constexpr std::array<std::string_view, 6> kKnownNames{"config.json",
 constexpr std::array<std::string_view, 3> kKnownPrefixes{"tokenizer", "vocab.", "chat_template."};
 constexpr std::array<std::string_view, 4> kKnownSuffixes{".model", ".tiktoken",
                                                          "processor_config.json", ".py"};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 bool starts_with_any(const std::string& name, auto prefixes) {
   return std::ranges::any_of(prefixes, [&](std::string_view p) { return name.starts_with(p); });
@@ -151,7 +145,7 @@ bool is_sidecar(std::string_view name, std::uint64_t size) {
   if (const std::size_t slash = name.find('/'); slash != name.npos) {
     return is_nested_sidecar(name.substr(0, slash), name.substr(slash + 1));
   }
-  const std::string small = lower(name);
+  const std::string small = lower_case(name);
   if (small.empty() || is_denied(small)) return false;
   return is_known(small) || size <= kLargestUnknown;
 }

@@ -8,6 +8,7 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/conversion_job.h"
 #include "expo/extrapolation/output_folder.h"
 
@@ -22,10 +23,10 @@ struct Options {
 void print(const ConversionReport& report) {
   std::uint64_t bytes = 0;
   for (const auto& [name, size] : report.files) bytes += size;
-  std::cout << fmt::format("{} {} tensors ({}, {} in {} file{}) to {}\n",
-                           report.dry_run ? "would write" : "wrote", report.tensors, report.format,
-                           format_bytes(bytes), report.files.size(),
-                           report.files.size() == 1 ? "" : "s", report.output.string());
+  std::cout << fmt::format(
+      "{} {} tensors ({}, {} in {} file{}) to {}\n", report.dry_run ? "would write" : "wrote",
+      report.tensors, report.format, format_bytes(bytes), report.files.size(),
+      report.files.size() == 1 ? "" : "s", on_one_line(report.output.string()));
 }
 
 void run(const Options& options, const CommandContext& context) {

@@ -5,6 +5,7 @@
 
 #include "expo/cli/command.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -31,7 +32,7 @@ std::string command_line(int argc, const char* const* argv) {
 
 int report(const std::string& message, int code) {
   std::cout.flush();
-  std::cerr << "expo: " << message << "\n";
+  std::cerr << "expo: " << escape_controls(message) << "\n";
   return code;
 }
 
