@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "expo/checkpoint/tied_head.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/tensor_blocks.h"
@@ -80,7 +81,7 @@ CheckpointSummary summarise(Filesystem& filesystem, const Checkpoint& checkpoint
   if (summary.architecture.empty()) summary.architecture = summary.model_type;
   summary.tokenizer = tokenizer_kind(filesystem, checkpoint);
   summary.has_chat_template = chat_template(filesystem, checkpoint).has_value();
-  summary.tied_embeddings = configured_tie(checkpoint);
+  summary.tied_embeddings = configured_tie(checkpoint.config());
   summary.warnings = checkpoint.warnings();
   return summary;
 }
