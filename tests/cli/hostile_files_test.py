@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from checkpoints import checkpoint, expo
+from checkpoints import checkpoint, expo, save
 
 # A terminal's escape, the same as one character of Latin-1, and lines of somebody else.
 HOSTILE = "model.layers.0.\x1b[2J\u009b31m\r.evil\nVerdict: fine"
@@ -43,3 +43,36 @@ def test_a_whole_name_is_shown_escaped(tmp_path):
     sft, _ = hostile_pair(tmp_path)
     assert SHOWN in expo("inspect", sft, "--tensors").stdout
     assert HOSTILE in [t["name"] for t in json.loads(expo("inspect", sft, "--json").stdout)["tensors"]]
+
+
+def test_counts_of_many_kinds(tmp_path):
+    kinds = 3000
+    tensors = {f"model.layers.{i % 5}.kind{i % kinds}.{i}": np.zeros(1 + i % 3, np.float16) for i in range(2 * kinds)}
+    expected = {}
+    for i, values in enumerate(tensors.values()):
+        entry = expected.setdefault(f"kind{i % kinds}", {"tensors": 0, "elements": 0})
+        entry["tensors"] += 1
+        entry["elements"] += values.size
+    folder = tmp_path / "m"
+    folder.mkdir()
+    save(folder / "model.safetensors", tensors)
+    report = json.loads(expo("inspect", folder, "--json").stdout)
+    assert report["kinds"] == expected
+    assert list(report["kinds"]) == list(expected)
+    assert report["dtypes"] == {"F16": {"tensors": 2 * kinds, "elements": sum(e["elements"] for e in expected.values())}}
+
+
+def test_reports_of_many_kinds(tmp_path):
+    kinds = 400
+    rng = np.random.default_rng(4)
+    sft = {f"kind{i % kinds}.{i}": rng.standard_normal(4).astype(np.float32) for i in range(2 * kinds)}
+    aligned = {name: values + np.float32(0.01) for name, values in sft.items()}
+    done = expo("extrapolate", checkpoint(tmp_path / "a", sft), checkpoint(tmp_path / "b", aligned), "--alpha", "0.5",
+                "-o", tmp_path / "out", "--json")
+    groups = json.loads(done.stdout)["groups"]
+    assert list(groups) == [f"kind{i}" for i in range(kinds)]
+    for i in range(kinds):
+        theta = np.concatenate([aligned[f"kind{i}.{j}"] for j in (i, i + kinds)]).astype(np.float64)
+        delta = theta - np.concatenate([sft[f"kind{i}.{j}"] for j in (i, i + kinds)]).astype(np.float64)
+        assert groups[f"kind{i}"]["elements"] == 8
+        assert groups[f"kind{i}"]["relative_norm"] == pytest.approx(np.linalg.norm(delta) / np.linalg.norm(theta))
