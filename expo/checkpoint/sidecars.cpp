@@ -89,9 +89,9 @@ class Collector {
     for (const std::string& name : filesystem_.list(folder_)) {
       const auto status = filesystem_.status(folder_ / name);
       if (!status) continue;
-      if (!status->is_directory) {
+      if (status->is_regular) {
         if (is_sidecar(name, status->size)) add(name);
-      } else if (!name.starts_with('.')) {
+      } else if (status->is_directory && !name.starts_with('.')) {
         collect_below(name);
       }
     }
@@ -110,7 +110,7 @@ class Collector {
     for (const std::string& name : filesystem_.list(folder_ / folder)) {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
-      if (status && !status->is_directory && is_sidecar(whole, status->size)) add(whole);
+      if (status && status->is_regular && is_sidecar(whole, status->size)) add(whole);
     }
   }
 
@@ -121,9 +121,9 @@ class Collector {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
       if (!status || name.starts_with('.')) continue;
-      if (!status->is_directory) {
+      if (status->is_regular) {
         if (name.ends_with(".py")) add(whole);
-      } else if (depth < kDeepestPackage && !is_link(folder, name)) {
+      } else if (status->is_directory && depth < kDeepestPackage && !is_link(folder, name)) {
         collect_package(whole, depth + 1);
       }
     }

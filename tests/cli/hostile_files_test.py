@@ -1,6 +1,7 @@
-"""Files that were made to harm: what the program prints of them."""
+"""Files that were made to harm: what the program prints of them, and what it takes from them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -43,6 +44,24 @@ def test_a_whole_name_is_shown_escaped(tmp_path):
     sft, _ = hostile_pair(tmp_path)
     assert SHOWN in expo("inspect", sft, "--tensors").stdout
     assert HOSTILE in [t["name"] for t in json.loads(expo("inspect", sft, "--json").stdout)["tensors"]]
+
+
+@pytest.mark.parametrize("name", ["vocab.txt", "LICENSE"])
+def test_a_pipe_beside_the_weights_is_passed_over(tmp_path, name):
+    folder = checkpoint(tmp_path / "m", {"a.weight": np.zeros((2, 2), np.float32)})
+    os.mkfifo(folder / name)
+    expo("convert", folder, tmp_path / "out", timeout=120)
+    assert not (tmp_path / "out" / name).exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_pipe_in_place_of_a_file_is_refused(tmp_path, name):
+    folder = checkpoint(tmp_path / "m", {"a.weight": np.zeros((2, 2), np.float32)})
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    done = expo("inspect", folder, check=False, timeout=120)
+    assert done.returncode == 3
+    assert f"{name}: not a regular file" in done.stderr
 
 
 def test_counts_of_many_kinds(tmp_path):
