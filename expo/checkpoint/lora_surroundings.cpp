@@ -75,7 +75,7 @@ LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& bas
                                    const std::filesystem::path& folder, bool untie) {
   LoraSurroundings result;
   result.config = untie ? untied(base.config()) : base.config();
-  std::vector<Sidecar> own = list_sidecars(filesystem, folder);
+  std::vector<Sidecar> own = list_sidecars(filesystem, folder, result.warnings);
   std::erase_if(own, [](const Sidecar& sidecar) { return describes_base(sidecar.name); });
   const bool tokenizer = has_tokenizer(own);
   for (const Sidecar& sidecar : base.sidecars()) {

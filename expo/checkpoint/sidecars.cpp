@@ -1,10 +1,13 @@
 #include "expo/checkpoint/sidecars.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <string>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/core/text.h"
 
 namespace expo {
@@ -82,8 +85,8 @@ bool is_nested_sidecar(std::string_view folder, std::string_view name) {
 
 class Collector {
  public:
-  Collector(Filesystem& filesystem, Path folder)
-      : filesystem_(filesystem), folder_(std::move(folder)) {}
+  Collector(Filesystem& filesystem, Path folder, std::vector<std::string>& warnings)
+      : filesystem_(filesystem), folder_(std::move(folder)), warnings_(warnings) {}
 
   std::vector<Sidecar> collect() {
     for (const std::string& name : filesystem_.list(folder_)) {
@@ -102,11 +105,25 @@ class Collector {
  private:
   static constexpr int kDeepestPackage = 8;
 
-  void add(const std::string& name) { found_.push_back({name, folder_ / name}); }
+  void add(const std::string& name) {
+    if (stays_inside(name)) found_.push_back({name, folder_ / name});
+  }
+
+  bool stays_inside(const std::string& name) {
+    const auto outside = way_out(filesystem_, folder_, folder_ / name);
+    if (!outside) return true;
+    warnings_.push_back(
+        fmt::format("{}: is a link that leads out of the folder, to {}, and is left out; where it "
+                    "belongs to the model, put a copy in its place",
+                    (folder_ / name).string(), outside->string()));
+    return false;
+  }
 
   void collect_below(const std::string& folder) {
-    if (filesystem_.exists(folder_ / folder / "__init__.py")) return collect_package(folder, 1);
-    if (folder != kTemplates && !is_numbered_module(folder)) return;
+    const bool is_package = filesystem_.exists(folder_ / folder / "__init__.py");
+    if (!is_package && folder != kTemplates && !is_numbered_module(folder)) return;
+    if (!stays_inside(folder)) return;
+    if (is_package) return collect_package(folder, 1);
     for (const std::string& name : filesystem_.list(folder_ / folder)) {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
@@ -136,6 +153,7 @@ class Collector {
 
   Filesystem& filesystem_;
   Path folder_;
+  std::vector<std::string>& warnings_;
   std::vector<Sidecar> found_;
 };
 
@@ -150,8 +168,9 @@ bool is_sidecar(std::string_view name, std::uint64_t size) {
   return is_known(small) || size <= kLargestUnknown;
 }
 
-std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder) {
-  return Collector(filesystem, folder).collect();
+std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder,
+                                   std::vector<std::string>& warnings) {
+  return Collector(filesystem, folder, warnings).collect();
 }
 
 }  // namespace expo

@@ -46,6 +46,26 @@ def test_a_whole_name_is_shown_escaped(tmp_path):
     assert HOSTILE in [t["name"] for t in json.loads(expo("inspect", sft, "--json").stdout)["tensors"]]
 
 
+def test_warnings_cannot_steer_the_terminal(tmp_path):
+    folder = checkpoint(tmp_path / "m", {"a.weight": np.zeros((2, 2), np.float32)})
+    os.symlink("/etc/passwd", folder / "vocab.\x1b[2J\u009b.txt")
+    done = expo("inspect", folder)
+    assert "vocab.\\x1b[2J\\xc2\\x9b.txt" in done.stderr
+    assert not controls(done.stderr)
+
+
+def test_files_of_the_machine_are_not_copied(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("do not tell")
+    folder = checkpoint(tmp_path / "m", {"a.weight": np.zeros((2, 2), np.float32)}, LICENSE="free")
+    (folder / "vocab.txt").symlink_to(secret)
+    (folder / "merges.txt").symlink_to("LICENSE")
+    done = expo("convert", folder, tmp_path / "out")
+    assert f"{folder}/vocab.txt: is a link that leads out of the folder, to {secret}" in done.stderr
+    assert not (tmp_path / "out/vocab.txt").exists()
+    assert (tmp_path / "out/merges.txt").read_text() == "free"
+
+
 @pytest.mark.parametrize("name", ["vocab.txt", "LICENSE"])
 def test_a_pipe_beside_the_weights_is_passed_over(tmp_path, name):
     folder = checkpoint(tmp_path / "m", {"a.weight": np.zeros((2, 2), np.float32)})
