@@ -6,6 +6,7 @@
 #include <array>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -16,14 +17,6 @@ using Names = std::vector<std::string>;
 constexpr std::string_view kIndex = ".index.json";
 constexpr std::array<std::string_view, 6> kNotTheModel{
     "adapter_model.", "consolidated.", "optimizer", "scheduler", "training_args.", "rng_state"};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 bool all_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -58,7 +51,7 @@ Names files_of(Filesystem& filesystem, const Path& folder) {
 Names ending(const Names& names, std::string_view suffix) {
   Names result;
   std::ranges::copy_if(names, std::back_inserter(result),
-                       [&](const std::string& name) { return lower(name).ends_with(suffix); });
+                       [&](const std::string& name) { return lower_case(name).ends_with(suffix); });
   return result;
 }
 
@@ -125,7 +118,7 @@ std::optional<WeightChoice> choose_gguf(const Path& folder, const Names& names) 
 }  // namespace
 
 bool is_weight_file(std::string_view name) {
-  const std::string small = lower(name);
+  const std::string small = lower_case(name);
   const std::string_view stem =
       small.ends_with(kIndex) ? std::string_view(small).substr(0, small.size() - kIndex.size())
                               : std::string_view(small);
@@ -159,7 +152,7 @@ std::string describe_weightless(Filesystem& filesystem, const Path& folder) {
 }
 
 WeightChoice weights_named(const Path& file) {
-  const std::string name = lower(file.filename().string());
+  const std::string name = lower_case(file.filename().string());
   const bool is_index = name.ends_with(kIndex);
   if (name.starts_with("adapter_model.")) {
     throw input_error(file.string() +

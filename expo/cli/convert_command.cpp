@@ -8,6 +8,7 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/conversion_job.h"
 #include "expo/extrapolation/output_folder.h"
 
@@ -23,10 +24,11 @@ struct Options {
 void print(const ConversionReport& report) {
   std::uint64_t bytes = 0;
   for (const auto& [name, size] : report.files) bytes += size;
-  std::cout << fmt::format(
-      "{} {} tensor{} of {} to {} ({} in {} file{})\n", report.dry_run ? "would write" : "wrote",
-      report.tensors, report.tensors == 1 ? "" : "s", report.format, report.output.string(),
-      format_bytes(bytes), report.files.size(), report.files.size() == 1 ? "" : "s");
+  std::cout << fmt::format("{} {} tensor{} of {} to {} ({} in {} file{})\n",
+                           report.dry_run ? "would write" : "wrote", report.tensors,
+                           report.tensors == 1 ? "" : "s", report.format,
+                           on_one_line(report.output.string()), format_bytes(bytes),
+                           report.files.size(), report.files.size() == 1 ? "" : "s");
 }
 
 void run(const Options& options, const CommandContext& context) {

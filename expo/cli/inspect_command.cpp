@@ -9,6 +9,7 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/pair_files.h"
 
@@ -27,7 +28,7 @@ struct Options {
 };
 
 void print(const Options& options, const Json& json, const std::string& text) {
-  std::cout << (options.json ? format_json(json) : text);
+  std::cout << (options.json ? format_json(json) : escape_controls(text));
 }
 
 void inspect_one(const Options& options, const CommandContext& context) {

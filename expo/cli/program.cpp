@@ -10,6 +10,7 @@
 
 #include "expo/cli/command.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -66,7 +67,7 @@ std::vector<std::string> with_help_as_option(int argc, const char* const* argv) 
 
 int report(const std::string& message, int code) {
   std::cout.flush();
-  std::cerr << "expo: " << message << "\n";
+  std::cerr << "expo: " << escape_controls(message) << "\n";
   return code;
 }
 

@@ -29,12 +29,8 @@ void write_sidecar(Filesystem& filesystem, const Sidecar& sidecar, const fs::pat
 
 DType main_dtype(const std::vector<OutputTensor>& tensors) {
   std::map<DType, std::uint64_t> bytes;
-  for (const OutputTensor& tensor : tensors) {
-    if (is_floating(tensor.dtype)) bytes[tensor.dtype] += tensor.bytes();
-  }
-  const auto most =
-      std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; });
-  return most == bytes.end() ? DType::f32 : most->first;
+  for (const OutputTensor& tensor : tensors) bytes[tensor.dtype] += tensor.bytes();
+  return main_dtype(bytes);
 }
 
 void write_sidecars(Filesystem& filesystem, const Checkpoint& checkpoint,

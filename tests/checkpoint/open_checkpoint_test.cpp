@@ -96,6 +96,18 @@ TEST(OpenFolder, RefusesAMalformedConfig) {
   }
 }
 
+TEST(OpenFolder, TakesNoConfigFromElsewhere) {
+  const TemporaryFolder place;
+  place.write("model/model.safetensors", weights("a"));
+  place.write("secret.json", R"({"model_type": "secret"})");
+  std::filesystem::create_symlink("../secret.json", place / "model/config.json");
+  const auto checkpoint = open(place / "model");
+  EXPECT_TRUE(checkpoint->config().is_null());
+  EXPECT_TRUE(checkpoint->sidecars().empty());
+  ASSERT_EQ(checkpoint->warnings().size(), 1u);
+  EXPECT_TRUE(contains(checkpoint->warnings()[0], "config.json: is a link that leads out"));
+}
+
 TEST(OpenFolder, SaysWhatWasLookedFor) {
   const TemporaryFolder folder;
   EXPECT_TRUE(contains(refusal(folder.path()), "the folder is empty"));
@@ -299,6 +311,19 @@ TEST(OpenFromCache, KnowsModelAndDigest) {
     EXPECT_EQ(checkpoint->files().at(0).size, weights("a").size());
   }
   EXPECT_EQ(open(cache.snapshot(kId, kCommit) / "model.safetensors")->model_id(), kId);
+}
+
+TEST(OpenFromCache, TakesTheFilesAroundTheWeights) {
+  const HubCacheFolder cache;
+  cache.add(kId, kCommit, "model.safetensors", weights("a"), kSha);
+  cache.add(kId, kCommit, "config.json", R"({"model_type": "llama"})", "b1");
+  cache.add(kId, kCommit, "tokenizer.json", "{}", "b2");
+  cache.set_ref(kId, "main", kCommit);
+  const auto checkpoint = open(kId, cache.environment());
+  EXPECT_EQ(checkpoint->config()["model_type"], "llama");
+  EXPECT_EQ(names(checkpoint->sidecars()),
+            (std::vector<std::string>{"config.json", "tokenizer.json"}));
+  EXPECT_TRUE(checkpoint->warnings().empty());
 }
 
 TEST(OpenFromCache, OpensShardsThatAreLinks) {
