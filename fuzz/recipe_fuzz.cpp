@@ -16,10 +16,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   // What was taken can be used without a further refusal.
-  if (recipe.alpha.has_value() == recipe.gamma.has_value()) __builtin_trap();
+  if (recipe.alpha && recipe.gamma) __builtin_trap();
+  if (!recipe.alpha && !recipe.gamma) return 0;
   auto schedule = recipe.gamma ? expo::AlphaSchedule(expo::alpha_from_gamma(*recipe.gamma))
-                               : expo::AlphaSchedule::gradient(recipe.alpha->points);
-  for (const auto& rule : recipe.rules) schedule.add_rule(rule.match, rule.alpha.points);
+                               : expo::AlphaSchedule::gradient(recipe.alpha->points,
+                                                               recipe.alpha->outside_layers);
+  for (const auto& rule : recipe.rules)
+    schedule.add_rule(rule.match, rule.alpha.points, rule.alpha.outside_layers);
   if (schedule.description().empty()) __builtin_trap();
   return 0;
 }

@@ -98,7 +98,7 @@ void make_stand_in(const std::string& in, const std::string& out, const Noise& n
   const auto layout = expo::layout_safetensors(outputs, 5'000'000'000);
   expo::AtomicDirectoryOptions options;
   options.overwrite = true;
-  options.inputs = expo::input_paths(*checkpoint);
+  options.inputs = expo::input_paths(expo::posix_filesystem(), *checkpoint);
   expo::AtomicDirectory directory(filesystem, out, options);
   for (const expo::OutputFile& file : layout.files)
     write_file(*checkpoint, file, directory.partial(), noise);

@@ -140,12 +140,13 @@ void AtomicDirectory::start_over() {
 void AtomicDirectory::commit() {
   // Before anything of the run is given up: whatever has come to the destination meanwhile.
   check_destination(filesystem_, places_.folder, options_);
-  drop_working_files();
-  sync_folders(filesystem_, places_.partial);
+  const auto dropped = drop_working_files();
   try {
+    sync_folders(filesystem_, places_.partial);
     place();
   } catch (const Error& error) {
     if (!keep_) throw;
+    write_back(dropped);
     throw Error(error.category(), fmt::format("{}; the finished checkpoint is kept in {}",
                                               error.what(), places_.partial.string()));
   }
@@ -155,9 +156,21 @@ void AtomicDirectory::commit() {
   lock_.reset();
 }
 
-void AtomicDirectory::drop_working_files() {
+AtomicDirectory::Texts AtomicDirectory::drop_working_files() {
+  Texts texts;
   for (const std::string& name : filesystem_.list(places_.partial)) {
-    if (belongs_to_run(name)) filesystem_.remove(places_.partial / name);
+    if (!belongs_to_run(name)) continue;
+    texts.emplace_back(name, filesystem_.read_text(places_.partial / name));
+    filesystem_.remove(places_.partial / name);
+  }
+  return texts;
+}
+
+/// So that a later run can take over what could not be put in place.
+void AtomicDirectory::write_back(const Texts& texts) noexcept {
+  try {
+    for (const auto& [name, text] : texts) filesystem_.write_text(places_.partial / name, text);
+  } catch (...) {  // then that run starts over
   }
 }
 

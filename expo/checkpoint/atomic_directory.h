@@ -2,6 +2,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "expo/checkpoint/destination.h"
 #include "expo/core/filesystem.h"
@@ -66,7 +69,9 @@ class AtomicDirectory {
   void recover_replaced();
   void probe_rename();
   void take_over_or_clear(bool resume);
-  void drop_working_files();
+  using Texts = std::vector<std::pair<std::string, std::string>>;  ///< names and contents
+  Texts drop_working_files();
+  void write_back(const Texts& texts) noexcept;
   void place();
   void replace();
   void remove_replaced();

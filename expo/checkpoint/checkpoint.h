@@ -98,7 +98,7 @@ class Checkpoint {
 
  protected:
   /// Readers fill these while they are made and call index_tensors() at the end, which refuses two
-  /// tensors of one name.
+  /// tensors of one name, and so many elements that sums over them could wrap around.
   void index_tensors();
 
   std::vector<Tensor> tensors_;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 
+#include "expo/checkpoint/weight_choice.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -23,11 +25,19 @@ bool lies_in(const Path& path, const Path& folder) {
 }
 
 bool holds_weights(const std::vector<std::string>& names) {
-  constexpr std::array<std::string_view, 5> kEndings = {".safetensors", ".gguf", ".bin", ".pt",
-                                                        ".pth"};
-  return std::ranges::any_of(names, [&](const std::string& name) {
-    return std::ranges::any_of(kEndings, [&](auto ending) { return name.ends_with(ending); });
-  });
+  return std::ranges::any_of(names, [](const std::string& name) { return is_weight_file(name); });
+}
+
+/// What a person would expect to go with a checkpoint, by its name: weights, configuration,
+/// tokenizer, code, and papers of the model.
+bool belongs_to_checkpoint(std::string_view name) {
+  constexpr std::array<std::string_view, 7> kEndings = {".json", ".jinja", ".model", ".tiktoken",
+                                                        ".py",   ".md",    ".lock"};
+  constexpr std::array<std::string_view, 8> kBeginnings = {
+      "LICENSE", "LICENCE", "NOTICE", "USE_POLICY", "README", "tokenizer", "vocab.", "merges."};
+  return is_weight_file(name) ||
+         std::ranges::any_of(kEndings, [&](auto ending) { return name.ends_with(ending); }) ||
+         std::ranges::any_of(kBeginnings, [&](auto begin) { return name.starts_with(begin); });
 }
 
 bool holds_configuration(const std::vector<std::string>& names) {
@@ -42,6 +52,35 @@ bool is_common_hidden(std::string_view name) {
          name == ".DS_Store";
 }
 
+/// The first file below a folder that a checkpoint's folders (templates, code) do not hold.
+std::optional<std::string> find_stranger_below(Filesystem& filesystem, const Path& folder,
+                                               const std::string& inner) {
+  for (const std::string& name : filesystem.list(folder / inner)) {
+    const std::string path = inner + "/" + name;
+    if (filesystem.is_directory(folder / path)) {
+      if (auto found = find_stranger_below(filesystem, folder, path)) return found;
+    } else if (!belongs_to_checkpoint(name) || is_weight_file(name)) {
+      return path;
+    }
+  }
+  return std::nullopt;
+}
+
+/// A file that would be lost with the checkpoint, and is no part of it.
+std::optional<std::string> find_stranger(Filesystem& filesystem, const Path& folder,
+                                         const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (is_common_hidden(name)) continue;
+    if (name.starts_with('.')) return name;
+    if (filesystem.is_directory(folder / name)) {
+      if (auto found = find_stranger_below(filesystem, folder, name)) return found;
+    } else if (!belongs_to_checkpoint(name)) {
+      return name;
+    }
+  }
+  return std::nullopt;
+}
+
 void check_replaceable(Filesystem& filesystem, const Path& folder) {
   constexpr std::string_view kRemedy =
       "--overwrite replaces a single checkpoint's folder only; remove it yourself, or choose "
@@ -52,15 +91,9 @@ void check_replaceable(Filesystem& filesystem, const Path& folder) {
                                "config.json, adapter_config.json or run.json); {}",
                                kRemedy));
   }
-  for (const std::string& name : names) {
-    if (name.starts_with('.') && !is_common_hidden(name)) {
-      refuse(folder, fmt::format("holds {} and so more than a checkpoint; {}", name, kRemedy));
-    }
-    const Path entry = folder / name;
-    if (filesystem.is_directory(entry) && holds_weights(filesystem.list(entry))) {
-      refuse(folder, fmt::format("holds weights in its folder {} too; {}", name, kRemedy));
-    }
-  }
+  const auto stranger = find_stranger(filesystem, folder, names);
+  if (stranger)
+    refuse(folder, fmt::format("holds {} and so more than a checkpoint; {}", *stranger, kRemedy));
 }
 
 /// A link to nothing is no file for status(), yet its name is taken.

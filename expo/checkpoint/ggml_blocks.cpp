@@ -6,7 +6,6 @@
 #include <cstring>
 #include <limits>
 
-#include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
 #include "expo/core/float_formats.h"
 

@@ -36,4 +36,8 @@ inline constexpr std::uint32_t kGgmlQ8_0 = 8;
 void dequantise(const GgmlFormat& format, std::span<const std::byte> blocks, std::uint64_t skip,
                 std::span<float> values);
 
+/// ggml's reference quantisation to Q8_0: 34 bytes per 32 float32 values, bit for bit. Throws usage
+/// for lengths that do not fit that.
+void quantise_q8_0(std::span<const float> values, std::span<std::byte> blocks);
+
 }  // namespace expo

@@ -101,8 +101,8 @@ class GgufCheckpoint final : public Checkpoint {
       add_tensor(source, tensor.name, tensor.transform, rows / tensor.heads);
     }
     const std::vector<float> factors = read_rope_factors(header);
-    GgufConfigs configs =
-        make_gguf_configs(header, architecture, dimensions, factors, main_dtype());
+    GgufConfigs configs = make_gguf_configs(header, architecture, dimensions, factors,
+                                            main_dtype(elements_by_type()));
     GgufTokenizer tokenizer = make_gguf_tokenizer(header.metadata);
     sidecars_.push_back({"config.json", format_json(configs.config)});
     sidecars_.push_back({"generation_config.json", format_json(configs.generation)});
@@ -141,14 +141,10 @@ class GgufCheckpoint final : public Checkpoint {
     }
   }
 
-  DType main_dtype() const {
+  std::map<DType, std::uint64_t> elements_by_type() const {
     std::map<DType, std::uint64_t> elements;
-    for (const Tensor& tensor : tensors_) {
-      if (is_floating(tensor.nominal)) elements[tensor.nominal] += tensor.elements();
-    }
-    const auto most =
-        std::ranges::max_element(elements, {}, [](const auto& entry) { return entry.second; });
-    return most == elements.end() ? DType::f32 : most->first;
+    for (const Tensor& tensor : tensors_) elements[tensor.nominal] += tensor.elements();
+    return elements;
   }
 
   std::vector<float> read_rope_factors(const GgufHeader& header) const {

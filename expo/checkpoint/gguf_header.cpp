@@ -14,31 +14,6 @@
 namespace expo {
 namespace {
 
-/// Bytes of a scalar value; 0 for strings and arrays.
-std::uint64_t width_of(GgufType type) {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::f32:
-      return 4;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64:
-      return 8;
-    case GgufType::string:
-    case GgufType::array:
-      break;
-  }
-  return 0;
-}
-
 /// The beginning of a file, loaded as far as it is asked for. Every request is held against the
 /// bytes that remain before anything is allocated.
 class Cursor {
@@ -308,6 +283,30 @@ class Parser {
 };
 
 }  // namespace
+
+std::size_t width_of(GgufType type) noexcept {
+  switch (type) {
+    case GgufType::u8:
+    case GgufType::i8:
+    case GgufType::boolean:
+      return 1;
+    case GgufType::u16:
+    case GgufType::i16:
+      return 2;
+    case GgufType::u32:
+    case GgufType::i32:
+    case GgufType::f32:
+      return 4;
+    case GgufType::u64:
+    case GgufType::i64:
+    case GgufType::f64:
+      return 8;
+    case GgufType::string:
+    case GgufType::array:
+      break;
+  }
+  return 0;
+}
 
 GgufHeader read_gguf_header(const ReadableFile& file) {
   return Parser(file).parse();

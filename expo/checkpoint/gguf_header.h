@@ -29,6 +29,9 @@ enum class GgufType : std::uint32_t {
   f64,
 };
 
+/// Bytes of a scalar value; 0 for strings and arrays.
+std::size_t width_of(GgufType type) noexcept;
+
 /// One key with its value: the type, and where the bytes lie in GgufMetadata::bytes().
 struct GgufEntry {
   std::string key;

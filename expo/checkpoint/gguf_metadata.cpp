@@ -22,22 +22,6 @@ bool is_integer(GgufType type) {
          type != GgufType::string && type != GgufType::array;
 }
 
-std::size_t integer_width(GgufType type) {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-      return 4;
-    default:
-      return 8;
-  }
-}
-
 /// Nothing for a u64 beyond the signed range.
 std::optional<std::int64_t> load_integer(GgufType type, const char* bytes) {
   switch (type) {
@@ -168,7 +152,7 @@ std::optional<std::vector<std::int64_t>> GgufMetadata::integers(std::string_view
         fmt::format("{}: the metadata key \"{}\" is not an array of integers", where_, key));
   std::vector<std::int64_t> result;
   result.reserve(static_cast<std::size_t>(entry->count));
-  const std::size_t width = integer_width(entry->element);
+  const std::size_t width = width_of(entry->element);
   for (std::size_t i = 0; i < entry->count; ++i) {
     const auto value = load_integer(entry->element, bytes_.data() + entry->value + i * width);
     if (!value)

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "expo/checkpoint/gguf_pre_tokenizer.h"
 #include "expo/checkpoint/gguf_vocabulary.h"
@@ -14,16 +16,19 @@ namespace {
 
 constexpr std::string_view kSpace = "\u2581";  // what SentencePiece writes for a space
 
-/// Appends without ordered_json's search for an equal key: the caller knows that there is none.
-void append(Json& object, std::string key, Json value) {
-  static_cast<Json::object_t::Container&>(object.get_ref<Json::object_t&>())
-      .emplace_back(std::move(key), std::move(value));
+/// How often the text repeats the unit; nothing where it is made of anything else.
+std::optional<std::size_t> run_of(std::string_view text, std::string_view unit) {
+  const std::size_t length = text.size() / unit.size();
+  for (; text.starts_with(unit); text.remove_prefix(unit.size())) {
+  }
+  if (!text.empty()) return std::nullopt;
+  return length;
 }
 
-std::string replace_all(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
+std::string repeated(std::string_view unit, std::size_t times) {
+  std::string text;
+  text.reserve(unit.size() * times);
+  for (std::size_t i = 0; i < times; ++i) text += unit;
   return text;
 }
 
@@ -106,7 +111,7 @@ class TokenizerMaker {
              bool ignore_merges) const {
     Json vocab = Json::object();
     for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
-      if (!is_padding(id)) append(vocab, vocabulary_.tokens[id], id);
+      if (!is_padding(id)) append_member(vocab, vocabulary_.tokens[id], id);
     }
     Json pairs = Json::array();
     for (const auto& [left, right] : merges) pairs.push_back({left, right});
@@ -158,12 +163,14 @@ class TokenizerMaker {
 
   /// Converters spell Gemma's runs of spaces as such; its own vocabulary writes U+2581.
   void respell_spaces() {
+    std::set<std::size_t> spelled;
+    for (const std::string& token : vocabulary_.tokens) {
+      if (const auto length = run_of(token, kSpace)) spelled.insert(*length);
+    }
     for (std::size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
-      std::string& token = vocabulary_.tokens[id];
-      if (token.find_first_not_of(' ') != std::string::npos) continue;
-      std::string spelled = replace_all(token, " ", kSpace);
-      if (std::ranges::find(vocabulary_.tokens, spelled) != vocabulary_.tokens.end()) continue;
-      token = std::move(spelled);
+      const auto length = run_of(vocabulary_.tokens[id], " ");
+      if (!length || spelled.contains(*length)) continue;
+      vocabulary_.tokens[id] = repeated(kSpace, *length);
       vocabulary_.kinds[id] = TokenKind::normal;
     }
   }

@@ -13,6 +13,9 @@
 namespace expo {
 namespace {
 
+/// Far above the longest token of any vocabulary.
+constexpr std::size_t kLongestToken = 1'000'000;
+
 class Reader {
  public:
   explicit Reader(const GgufMetadata& metadata) : metadata_(metadata) {}
@@ -52,6 +55,11 @@ class Reader {
     if (!tokens || tokens->empty()) fail("the metadata key \"tokenizer.ggml.tokens\" is missing");
     result_.tokens.reserve(tokens->size());
     for (std::size_t i = 0; i < tokens->size(); ++i) {
+      if ((*tokens)[i].size() > kLongestToken)
+        fail(
+            fmt::format("the token {} has {} bytes, where at most {} are expected; the file is "
+                        "damaged",
+                        i, (*tokens)[i].size(), kLongestToken));
       if (!valid_utf8((*tokens)[i])) fail(fmt::format("the token {} is not UTF-8", i));
       // llama.cpp's spelling for tokens that a converter has lost.
       result_.tokens.push_back((*tokens)[i].empty() ? fmt::format("[EMPTY_{}]", i)

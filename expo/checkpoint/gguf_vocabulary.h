@@ -40,9 +40,8 @@ struct GgufVocabulary {
 };
 
 /// Throws Error(input) where the vocabulary is malformed: lengths that differ, a token that occurs
-/// twice or is not UTF-8, a merge that is not two
-/// tokens that make a third, an id beyond the vocabulary. Nothing
-/// where the file has no vocabulary.
+/// twice, is not UTF-8 or is longer than 1 MB, a merge that is not two tokens that make a third, an
+/// id beyond the vocabulary. Nothing where the file has no vocabulary.
 std::optional<GgufVocabulary> read_gguf_vocabulary(const GgufMetadata& metadata);
 
 /// Merges for a SentencePiece BPE vocabulary, which has none: every pair of tokens that together

@@ -117,6 +117,7 @@ std::string metadata_bytes(const GgufMetadata& metadata, const std::vector<Outpu
 OutputLayout layout_gguf(Filesystem& filesystem, const std::filesystem::path& source,
                          const std::vector<OutputTensor>& tensors, const std::string& name) {
   check(tensors);
+  check_output_size(tensors);
   const GgufHeader header = read_gguf_header(*filesystem.open(source, Caching::buffered));
   const auto padded = [&](std::uint64_t size) {
     return (size + header.alignment - 1) / header.alignment * header.alignment;

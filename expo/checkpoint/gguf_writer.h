@@ -1,10 +1,10 @@
 #pragma once
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
+#include "expo/checkpoint/ggml_blocks.h"
 #include "expo/checkpoint/output_layout.h"
 #include "expo/core/filesystem.h"
 
@@ -17,8 +17,5 @@ namespace expo {
 /// are not multiples of 32.
 OutputLayout layout_gguf(Filesystem& filesystem, const std::filesystem::path& source,
                          const std::vector<OutputTensor>& tensors, const std::string& name);
-
-/// ggml's reference quantisation to Q8_0: 34 bytes per 32 float32 values, bit for bit.
-void quantise_q8_0(std::span<const float> values, std::span<std::byte> blocks);
 
 }  // namespace expo

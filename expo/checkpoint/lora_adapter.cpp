@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "expo/checkpoint/hub_cache.h"
 #include "expo/checkpoint/lora_changes.h"
@@ -59,8 +60,8 @@ class LoraCheckpoint final : public Checkpoint {
     format_ = "LoRA over " + base_->format();
     location_ = base_->location() + "+" + folder.string();
     quantised_formats_ = base_->quantised_formats();
-    take_surroundings(filesystem, folder, changes.own_head.has_value());
     take_warnings(adapter, changes);
+    take_surroundings(filesystem, folder, changes.own_head.has_value());
     index_tensors();
   }
 
@@ -138,6 +139,7 @@ class LoraCheckpoint final : public Checkpoint {
     LoraSurroundings surroundings = lora_surroundings(filesystem, *base_, folder, untie);
     config_ = std::move(surroundings.config);
     sidecars_ = std::move(surroundings.sidecars);
+    std::ranges::move(surroundings.warnings, std::back_inserter(warnings_));
     if (const auto snapshot = snapshot_at(filesystem, folder)) model_id_ = snapshot->model_id;
   }
 

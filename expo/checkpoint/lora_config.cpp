@@ -206,7 +206,7 @@ class Reader {
 
   template <typename Value>
   void read_patterns(const std::string& key, std::vector<std::pair<ModulePattern, Value>>& patterns,
-                     auto convert) const {
+                     auto convert) {
     const Json& value = at(key);
     if (value.is_null()) return;
     if (!value.is_object() || value.size() > kMostPatterns) {
@@ -217,7 +217,7 @@ class Reader {
       if (pattern.size() > kLargestPattern) {
         refuse(fmt::format("{}: a pattern is longer than {} bytes", key, kLargestPattern));
       }
-      patterns.emplace_back(ModulePattern(pattern, where_ + ": " + key),
+      patterns.emplace_back(ModulePattern(pattern, where_ + ": " + key, budget_),
                             convert(entry, fmt::format("{} of \"{}\"", key, pattern)));
     }
   }
@@ -245,6 +245,7 @@ class Reader {
 
   const Json& json_;
   const std::string& where_;
+  ModulePattern::Budget budget_;
 };
 
 template <typename Value>

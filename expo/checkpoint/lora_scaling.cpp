@@ -128,7 +128,8 @@ std::map<std::string, std::string> scale_adapter(Filesystem& filesystem,
   const AdapterWeights adapter = open_adapter(filesystem, folder);
   refuse_trained_tensors(adapter);
   std::map<std::string, std::string> files;
-  for (const Sidecar& sidecar : list_sidecars(filesystem, folder)) {
+  std::vector<std::string> told;  // opening the adapter over its base warns of the same
+  for (const Sidecar& sidecar : list_sidecars(filesystem, folder, told)) {
     files[sidecar.name] =
         filesystem.read_text(std::get<std::filesystem::path>(sidecar.content), kLargestSidecar);
   }

@@ -10,6 +10,7 @@
 #include "expo/checkpoint/hub_cache.h"
 #include "expo/checkpoint/sidecars.h"
 #include "expo/checkpoint/tied_head.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -55,10 +56,7 @@ std::string model_name(const std::string& reference) {
     if (const auto id = hub_id_of_repository(part.string())) return model_name(*id);
     if (!part.empty() && part != "." && part != "/") name = part.string();
   }
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return name;
+  return lower_case(name);
 }
 
 bool names_another_model(const std::string& wanted, const Checkpoint& base) {
@@ -77,7 +75,7 @@ LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& bas
                                    const std::filesystem::path& folder, bool untie) {
   LoraSurroundings result;
   result.config = untie ? untied(base.config()) : base.config();
-  std::vector<Sidecar> own = list_sidecars(filesystem, folder);
+  std::vector<Sidecar> own = list_sidecars(filesystem, folder, result.warnings);
   std::erase_if(own, [](const Sidecar& sidecar) { return describes_base(sidecar.name); });
   const bool tokenizer = has_tokenizer(own);
   for (const Sidecar& sidecar : base.sidecars()) {

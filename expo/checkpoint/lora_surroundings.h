@@ -14,6 +14,7 @@ namespace expo {
 struct LoraSurroundings {
   Json config;
   std::vector<Sidecar> sidecars;
+  std::vector<std::string> warnings;  ///< of list_sidecars over the adapter's folder
 };
 
 /// config.json and sidecars of a base under an adapter: the adapter folder's files over the base's,

@@ -1,5 +1,7 @@
 #include "expo/checkpoint/module_pattern.h"
 
+#include <unordered_map>
+
 #include "expo/checkpoint/module_pattern_syntax.h"
 #include "expo/core/error.h"
 
@@ -14,11 +16,12 @@ constexpr std::size_t kMostSteps = 20'000;
 /// Thompson's construction, from the end to the beginning: every part is told where it goes on.
 class Compiler {
  public:
-  explicit Compiler(const std::string& what) : what_(what) {}
+  Compiler(const std::string& what, ModulePattern::Budget& budget) : what_(what), budget_(budget) {}
 
   Program compile(const PatternNode& tree) {
     const std::uint32_t end = add({Step::Kind::match, 0, 0, 0, 0});
     program_.start = part(tree, end);
+    program_.steps.shrink_to_fit();
     return std::move(program_);
   }
 
@@ -35,6 +38,20 @@ class Compiler {
       throw input_error(what_ + " cannot be matched: it expands to more than " +
                         std::to_string(kMostSteps) + " steps; write a simpler one");
     }
+    if (budget_.steps == 0) {
+      throw input_error(what_ +
+                        " cannot be matched: the patterns up to it expand to too many steps "
+                        "together; write fewer or simpler ones");
+    }
+    --budget_.steps;
+  }
+
+  /// The number of a set of bytes; equal ones share it.
+  std::uint32_t set_number(const std::bitset<256>& set) {
+    const auto [place, fresh] =
+        numbers_.try_emplace(set, static_cast<std::uint32_t>(program_.sets.size()));
+    if (fresh) program_.sets.push_back(set);
+    return place->second;
   }
 
   std::uint32_t split(std::uint32_t first, std::uint32_t second) {
@@ -45,9 +62,7 @@ class Compiler {
     count_work();
     switch (node.kind) {
       case PatternNode::Kind::set:
-        program_.sets.push_back(node.set);
-        return add(
-            {Step::Kind::set, 0, static_cast<std::uint32_t>(program_.sets.size() - 1), next, 0});
+        return add({Step::Kind::set, 0, set_number(node.set), next, 0});
       case PatternNode::Kind::assertion:
         return add({Step::Kind::assertion, node.assertion, 0, next, 0});
       case PatternNode::Kind::sequence:
@@ -84,7 +99,9 @@ class Compiler {
   }
 
   const std::string& what_;
+  ModulePattern::Budget& budget_;
   Program program_;
+  std::unordered_map<std::bitset<256>, std::uint32_t> numbers_;  ///< of program_.sets
   std::size_t work_ = 0;
 };
 
@@ -165,10 +182,11 @@ class Run {
 
 }  // namespace
 
-ModulePattern::ModulePattern(std::string_view key, const std::string& where) : key_(key) {
+ModulePattern::ModulePattern(std::string_view key, const std::string& where, Budget& budget)
+    : key_(key) {
   const std::string what = where + ": the pattern \"" + key_ + "\"";
   parse_pattern(key_, what);  // by itself first: its parentheses must be its own
-  program_ = Compiler(what).compile(parse_pattern("(.*\\.)?(" + key_ + ")$", what));
+  program_ = Compiler(what, budget).compile(parse_pattern("(.*\\.)?(" + key_ + ")$", what));
 }
 
 bool ModulePattern::matches(std::string_view module) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bitset>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,10 +15,17 @@ namespace expo {
 /// lengths, whatever the expression. Immutable and thread-safe.
 class ModulePattern {
  public:
+  /// Steps that the patterns of one file may expand to, all together: many small ones would
+  /// otherwise take any amount of memory.
+  struct Budget {
+    std::size_t steps = 2'000'000;
+  };
+
   /// Throws Error(input), which `where` begins, for what is no regular expression in Python, for
   /// one that looks around or back, sets flags or is possessive (none of which PEFT's own patterns
-  /// do), for bytes beyond ASCII, and for one that expands to more than 20,000 steps.
-  ModulePattern(std::string_view key, const std::string& where);
+  /// do), for bytes beyond ASCII, and for one that expands to more than 20,000 steps or than
+  /// `budget` has left; what it takes is subtracted there.
+  ModulePattern(std::string_view key, const std::string& where, Budget& budget);
 
   bool matches(std::string_view module) const;
 
@@ -30,8 +38,8 @@ class ModulePattern {
     std::uint32_t other = 0;  ///< of a split: where it goes on as well
   };
   struct Program {
-    std::vector<Step> steps;  ///< begins at `start`
-    std::vector<std::bitset<256>> sets;
+    std::vector<Step> steps;             ///< begins at `start`
+    std::vector<std::bitset<256>> sets;  ///< each once
     std::uint32_t start = 0;
   };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/checkpoint/gguf.h"
 #include "expo/checkpoint/hub_completeness.h"
 #include "expo/checkpoint/lora_adapter.h"
@@ -106,11 +107,11 @@ class Opening {
   /// strange tensors in it.
   void take_surroundings(const Path& folder) {
     const Path config = folder / "config.json";
-    if (filesystem_.exists(config)) {
+    surroundings_.sidecars = list_sidecars(filesystem_, folder, surroundings_.warnings);
+    if (filesystem_.exists(config) && !way_out(filesystem_, folder, config)) {
       surroundings_.config = read_object(filesystem_, config);
       refuse_quantised_config(surroundings_.config, config.string());
     }
-    surroundings_.sidecars = list_sidecars(filesystem_, folder);
   }
 
   Filesystem& filesystem_;

@@ -21,8 +21,8 @@ struct OutputTensor {
   DType dtype = DType::f32;  ///< for q8_0: f32, the type of the values that are quantised
   Encoding encoding = Encoding::plain;
 
-  std::uint64_t bytes()
-      const;  ///< encoded size; shapes were checked by the reader that they came from
+  /// Encoded size; throws Error(input) where it does not fit in 64 bits.
+  std::uint64_t bytes() const;
 };
 
 /// Where an output tensor's bytes lie in a file.
@@ -41,6 +41,10 @@ struct OutputFile {
   std::uint64_t size = 0;
 };
 
+/// Throws Error(input) where the tensors together take 2^62 bytes or more: below, no sum over them
+/// with their headers and padding wraps around.
+void check_output_size(const std::vector<OutputTensor>& tensors);
+
 struct OutputLayout {
   std::vector<OutputFile> files;
   std::string index_name;  ///< empty for a single file
@@ -52,7 +56,7 @@ struct OutputLayout {
 /// given order to at most `max_shard_size` data bytes each (a single larger tensor gets a shard of
 /// its own). Within a shard wider types come first, otherwise the given order holds; data starts on
 /// a multiple of 4096. Throws Error(usage) for a tensor named "__metadata__", two of one name, an
-/// empty name, or a header over 100,000,000 bytes.
+/// empty name, or a header over 100,000,000 bytes, and what check_output_size throws.
 OutputLayout layout_safetensors(const std::vector<OutputTensor>& tensors,
                                 std::uint64_t max_shard_size);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "expo/checkpoint/mistaken_file.h"
 #include "expo/checkpoint/tensor.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
@@ -156,6 +157,21 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
   return header;
 }
 
+namespace {
+
+/// A file that is known for something else is called that.
+void refuse_other_file(const ReadableFile& file) {
+  AlignedBuffer scratch;
+  const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), 512));
+  const auto bytes = file.read(0, length, scratch);
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (head.size() > 8 && head[8] == '{') return;  // one that was cut short
+  if (const auto other = mistaken_file(head))
+    throw input_error(fmt::format("{}: {}", file.path().string(), *other));
+}
+
+}  // namespace
+
 SafetensorsHeader read_safetensors_header(const ReadableFile& file) {
   const std::string where = file.path().string();
   if (file.size() < 8) {
@@ -169,6 +185,7 @@ SafetensorsHeader read_safetensors_header(const ReadableFile& file) {
   std::memcpy(&length, file.read(0, 8, scratch).data(), 8);
   static_assert(std::endian::native == std::endian::little);
   if (length > kMaxSafetensorsHeader || length > file.size() - 8) {
+    refuse_other_file(file);
     throw input_error(
         fmt::format("{}: the header claims {} bytes where at most {} fit; this is not a "
                     "safetensors file, or it was cut short",

@@ -45,17 +45,13 @@ std::vector<std::vector<std::size_t>> fill_shards(const std::vector<OutputTensor
 
 std::string header_text(const std::vector<OutputTensor>& tensors, const OutputFile& file) {
   Json header = Json::object();
-  auto& members = header.get_ref<Json::object_t&>();
-  using Members = std::remove_reference_t<decltype(members)>::Container;
-  auto& list =
-      static_cast<Members&>(members);  // names are known to be unique: append without a search
-  list.emplace_back("__metadata__", Json{{"format", "pt"}});
+  append_member(header, "__metadata__", Json{{"format", "pt"}});
   for (const OutputPiece& piece : file.pieces) {
     const OutputTensor& tensor = tensors[piece.tensor];
-    list.emplace_back(tensor.name,
-                      Json{{"dtype", safetensors_name(tensor.dtype)},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {piece.offset, piece.offset + piece.bytes}}});
+    append_member(header, tensor.name,
+                  Json{{"dtype", safetensors_name(tensor.dtype)},
+                       {"shape", tensor.shape},
+                       {"data_offsets", {piece.offset, piece.offset + piece.bytes}}});
   }
   std::string text = header.dump();
   text.resize((text.size() + 8 + kPage - 1) / kPage * kPage - 8, ' ');
@@ -91,8 +87,6 @@ OutputFile lay_out(const std::vector<OutputTensor>& tensors, std::vector<std::si
 
 std::string index_text(const std::vector<OutputTensor>& tensors, const OutputLayout& layout) {
   Json map = Json::object();
-  auto& members = map.get_ref<Json::object_t&>();
-  auto& list = static_cast<std::remove_reference_t<decltype(members)>::Container&>(members);
   std::uint64_t total = 0;
   std::vector<const std::string*> file_of(tensors.size());
   for (const OutputFile& file : layout.files) {
@@ -101,7 +95,7 @@ std::string index_text(const std::vector<OutputTensor>& tensors, const OutputLay
       total += piece.bytes;
     }
   }
-  for (std::size_t i = 0; i < tensors.size(); ++i) list.emplace_back(tensors[i].name, *file_of[i]);
+  for (std::size_t i = 0; i < tensors.size(); ++i) append_member(map, tensors[i].name, *file_of[i]);
   Json index = Json::object();
   index["metadata"] = {{"total_size", total}};
   index["weight_map"] = std::move(map);
@@ -113,6 +107,7 @@ std::string index_text(const std::vector<OutputTensor>& tensors, const OutputLay
 OutputLayout layout_safetensors(const std::vector<OutputTensor>& tensors,
                                 std::uint64_t max_shard_size) {
   check_names(tensors);
+  check_output_size(tensors);
   const auto shards = fill_shards(tensors, max_shard_size);
   OutputLayout layout;
   for (std::size_t i = 0; i < shards.size(); ++i) {

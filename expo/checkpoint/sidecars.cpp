@@ -1,9 +1,14 @@
 #include "expo/checkpoint/sidecars.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <string>
+
+#include "expo/checkpoint/folder_links.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -46,14 +51,6 @@ constexpr std::array<std::string_view, 3> kKnownPrefixes{"tokenizer", "vocab.", 
 constexpr std::array<std::string_view, 4> kKnownSuffixes{".model", ".tiktoken",
                                                          "processor_config.json", ".py"};
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 bool starts_with_any(const std::string& name, auto prefixes) {
   return std::ranges::any_of(prefixes, [&](std::string_view p) { return name.starts_with(p); });
 }
@@ -88,16 +85,16 @@ bool is_nested_sidecar(std::string_view folder, std::string_view name) {
 
 class Collector {
  public:
-  Collector(Filesystem& filesystem, Path folder)
-      : filesystem_(filesystem), folder_(std::move(folder)) {}
+  Collector(Filesystem& filesystem, Path folder, std::vector<std::string>& warnings)
+      : filesystem_(filesystem), folder_(std::move(folder)), warnings_(warnings) {}
 
   std::vector<Sidecar> collect() {
     for (const std::string& name : filesystem_.list(folder_)) {
       const auto status = filesystem_.status(folder_ / name);
       if (!status) continue;
-      if (!status->is_directory) {
+      if (status->is_regular) {
         if (is_sidecar(name, status->size)) add(name);
-      } else if (!name.starts_with('.')) {
+      } else if (status->is_directory && !name.starts_with('.')) {
         collect_below(name);
       }
     }
@@ -108,15 +105,29 @@ class Collector {
  private:
   static constexpr int kDeepestPackage = 8;
 
-  void add(const std::string& name) { found_.push_back({name, folder_ / name}); }
+  void add(const std::string& name) {
+    if (stays_inside(name)) found_.push_back({name, folder_ / name});
+  }
+
+  bool stays_inside(const std::string& name) {
+    const auto outside = way_out(filesystem_, folder_, folder_ / name);
+    if (!outside) return true;
+    warnings_.push_back(
+        fmt::format("{}: is a link that leads out of the folder, to {}, and is left out; where it "
+                    "belongs to the model, put a copy in its place",
+                    (folder_ / name).string(), outside->string()));
+    return false;
+  }
 
   void collect_below(const std::string& folder) {
-    if (filesystem_.exists(folder_ / folder / "__init__.py")) return collect_package(folder, 1);
-    if (folder != kTemplates && !is_numbered_module(folder)) return;
+    const bool is_package = filesystem_.exists(folder_ / folder / "__init__.py");
+    if (!is_package && folder != kTemplates && !is_numbered_module(folder)) return;
+    if (!stays_inside(folder)) return;
+    if (is_package) return collect_package(folder, 1);
     for (const std::string& name : filesystem_.list(folder_ / folder)) {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
-      if (status && !status->is_directory && is_sidecar(whole, status->size)) add(whole);
+      if (status && status->is_regular && is_sidecar(whole, status->size)) add(whole);
     }
   }
 
@@ -127,9 +138,9 @@ class Collector {
       const std::string whole = folder + "/" + name;
       const auto status = filesystem_.status(folder_ / whole);
       if (!status || name.starts_with('.')) continue;
-      if (!status->is_directory) {
+      if (status->is_regular) {
         if (name.ends_with(".py")) add(whole);
-      } else if (depth < kDeepestPackage && !is_link(folder, name)) {
+      } else if (status->is_directory && depth < kDeepestPackage && !is_link(folder, name)) {
         collect_package(whole, depth + 1);
       }
     }
@@ -142,6 +153,7 @@ class Collector {
 
   Filesystem& filesystem_;
   Path folder_;
+  std::vector<std::string>& warnings_;
   std::vector<Sidecar> found_;
 };
 
@@ -151,13 +163,14 @@ bool is_sidecar(std::string_view name, std::uint64_t size) {
   if (const std::size_t slash = name.find('/'); slash != name.npos) {
     return is_nested_sidecar(name.substr(0, slash), name.substr(slash + 1));
   }
-  const std::string small = lower(name);
+  const std::string small = lower_case(name);
   if (small.empty() || is_denied(small)) return false;
   return is_known(small) || size <= kLargestUnknown;
 }
 
-std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder) {
-  return Collector(filesystem, folder).collect();
+std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder,
+                                   std::vector<std::string>& warnings) {
+  return Collector(filesystem, folder, warnings).collect();
 }
 
 }  // namespace expo

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -33,7 +34,9 @@ namespace expo {
 bool is_sidecar(std::string_view name, std::uint64_t size);
 
 /// The sidecars of a checkpoint's folder, sorted by name; also the .py files of Python packages in
-/// it (folders with an __init__.py), which remote code may import.
-std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const std::filesystem::path& folder);
+/// it (folders with an __init__.py), which remote code may import. Regular files only; one that
+/// links lead out of the folder (way_out of folder_links.h) is left out, with a warning.
+std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const std::filesystem::path& folder,
+                                   std::vector<std::string>& warnings);
 
 }  // namespace expo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,6 +36,10 @@ struct Tensor {
 
   std::uint64_t elements() const { return *element_count(shape); }  ///< checked by every reader
 };
+
+/// The floating type of the greatest amount (of bytes or elements), float32 where there is none:
+/// what a config.json's dtype has to say.
+DType main_dtype(const std::map<DType, std::uint64_t>& amounts);
 
 /// "[4096, 11008]"
 std::string format_shape(const std::vector<std::uint64_t>& shape);

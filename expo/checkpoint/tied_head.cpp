@@ -27,13 +27,6 @@ std::optional<bool> setting(const Json& json) {
   return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
 }
 
-std::optional<bool> configured(const Json& config) {
-  if (config.is_object() && config.contains("text_config")) {
-    if (const auto tied = setting(config["text_config"])) return tied;
-  }
-  return setting(config);
-}
-
 /// Whether the model has an output head at all. Bare models have names without a prefix, but some
 /// models with a head have been saved without one (GPT-2): the configuration knows.
 bool has_head(const Json& config, std::string_view embedding) {
@@ -50,8 +43,15 @@ bool has_head(const Json& config, std::string_view embedding) {
 
 }  // namespace
 
+std::optional<bool> configured_tie(const Json& config) {
+  if (config.is_object() && config.contains("text_config")) {
+    if (const auto tied = setting(config["text_config"])) return tied;
+  }
+  return setting(config);
+}
+
 std::optional<TiedHead> find_tied_head(const Checkpoint& checkpoint) {
-  const auto tied = configured(checkpoint.config());
+  const auto tied = configured_tie(checkpoint.config());
   if (tied && !*tied) return std::nullopt;
   for (const auto& [embedding, head] : kPairs) {
     const auto found = checkpoint.find(embedding);

@@ -17,6 +17,9 @@ struct TiedHead {
   std::optional<std::size_t> tensor;  ///< where the checkpoint stores the head all the same
 };
 
+/// Whether a config.json ties the output head to the embedding; nothing where it is silent.
+std::optional<bool> configured_tie(const Json& config);
+
 /// The tied head of a checkpoint, by its configuration and the names of its tensors. Nothing for
 /// models without a head and those with `tie_word_embeddings` false. Where the configuration does
 /// not say (the default of most models is to tie), a head counts as tied, also a stored one.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "expo/checkpoint/mistaken_file.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -30,15 +31,7 @@ std::string explain(std::string_view head, const std::string& where) {
   if (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar")) {
     return "a tar archive, as torch.save wrote it before PyTorch 0.1.10; " + save_again;
   }
-  if (head.size() > 8 && head[8] == '{') {
-    return "a safetensors file under another name; rename it so that it ends in .safetensors";
-  }
-  if (head.starts_with("GGUF")) {
-    return "a GGUF file under another name; rename it so that it ends in .gguf";
-  }
-  if (head.starts_with("version https://git-lfs")) {
-    return "a Git LFS pointer in place of the weights; fetch them with git lfs pull";
-  }
+  if (const auto other = mistaken_file(head)) return std::string(*other);
   return "not a file of torch.save: it does not begin as a zip archive does";
 }
 

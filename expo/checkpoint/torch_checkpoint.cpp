@@ -93,6 +93,16 @@ class TensorPlacer {
                               format_shape(entry.layout.shape), format_shape(entry.layout.stride),
                               entry.layout.offset, entry.storage.elements));
     }
+    if (*elements > entry.storage.elements) refuse_repeats(entry, *elements);
+  }
+
+  /// A few bytes could otherwise stand for any number of values.
+  [[noreturn]] void refuse_repeats(const StateDictEntry& entry, std::uint64_t elements) const {
+    throw input_error(fmt::format(
+        "{}: tensor \"{}\": shape {} and stride {} repeat the {} elements of its storage to {}, "
+        "as expand() does, which is not read here; save it again with tensor.contiguous()",
+        where_, entry.name, format_shape(entry.layout.shape), format_shape(entry.layout.stride),
+        entry.storage.elements, elements));
   }
 
   const ReadableFile& file_;
@@ -173,7 +183,7 @@ class TorchCheckpoint final : public Checkpoint {
       const Source& source = sources_[i];
       const bool fresh = seen.emplace(source.file, source.storage, source.layout.offset).second;
       if (__builtin_add_overflow(every, bytes, &every)) every = UINT64_MAX;
-      if (fresh) once += bytes;
+      if (fresh && __builtin_add_overflow(once, bytes, &once)) once = UINT64_MAX;
     }
     if (claimed >= once && claimed <= every) return;
     throw input_error(fmt::format(

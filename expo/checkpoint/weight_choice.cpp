@@ -6,6 +6,7 @@
 #include <array>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -16,14 +17,6 @@ using Names = std::vector<std::string>;
 constexpr std::string_view kIndex = ".index.json";
 constexpr std::array<std::string_view, 6> kNotTheModel{
     "adapter_model.", "consolidated.", "optimizer", "scheduler", "training_args.", "rng_state"};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 bool all_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
@@ -58,7 +51,7 @@ Names files_of(Filesystem& filesystem, const Path& folder) {
 Names ending(const Names& names, std::string_view suffix) {
   Names result;
   std::ranges::copy_if(names, std::back_inserter(result),
-                       [&](const std::string& name) { return lower(name).ends_with(suffix); });
+                       [&](const std::string& name) { return lower_case(name).ends_with(suffix); });
   return result;
 }
 
@@ -75,17 +68,17 @@ bool contains(const Names& names, std::string_view name) {
 std::optional<WeightChoice> choose_named(const Path& folder, const Names& names,
                                          const std::string& single, WeightFormat format) {
   const std::string index = single + std::string(kIndex);
-  if (contains(names, index)) {
-    WeightChoice choice{format, folder / index, true, {}};
-    if (contains(names, single)) {
-      choice.warnings.push_back(
-          fmt::format("{} holds both {} and {}; the shards of the index were taken",
-                      folder.string(), index, single));
-    }
-    return choice;
+  if (!contains(names, single)) {
+    if (!contains(names, index)) return std::nullopt;
+    return WeightChoice{format, folder / index, true, {}};
   }
-  if (contains(names, single)) return WeightChoice{format, folder / single, false, {}};
-  return std::nullopt;
+  WeightChoice choice{format, folder / single, false, {}};
+  if (contains(names, index)) {
+    choice.warnings.push_back(
+        fmt::format("{} holds both {} and {}; the single file was taken, as transformers does",
+                    folder.string(), single, index));
+  }
+  return choice;
 }
 
 std::optional<WeightChoice> choose_other_safetensors(const Path& folder, const Names& names) {
@@ -125,7 +118,7 @@ std::optional<WeightChoice> choose_gguf(const Path& folder, const Names& names) 
 }  // namespace
 
 bool is_weight_file(std::string_view name) {
-  const std::string small = lower(name);
+  const std::string small = lower_case(name);
   const std::string_view stem =
       small.ends_with(kIndex) ? std::string_view(small).substr(0, small.size() - kIndex.size())
                               : std::string_view(small);
@@ -159,7 +152,7 @@ std::string describe_weightless(Filesystem& filesystem, const Path& folder) {
 }
 
 WeightChoice weights_named(const Path& file) {
-  const std::string name = lower(file.filename().string());
+  const std::string name = lower_case(file.filename().string());
   const bool is_index = name.ends_with(kIndex);
   if (name.starts_with("adapter_model.")) {
     throw input_error(file.string() +

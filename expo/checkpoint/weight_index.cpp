@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/checkpoint/weight_files.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
@@ -89,22 +90,11 @@ class IndexReader {
                       "is incomplete",
                       where_, name, user.key()));
     }
-    const Path home = filesystem_.canonical(folder);
-    const Path real = filesystem_.canonical(path);
-    if (real.parent_path() != home && !is_cached_blob(real, home)) {
+    if (const auto outside = way_out(filesystem_, folder, path)) {
       fail(fmt::format("the shard {} is a link that leads out of the folder, to {}", name,
-                       real.string()));
+                       outside->string()));
     }
     return path;
-  }
-
-  /// Whether a file is where the Hugging Face cache keeps what CACHE/MODEL/snapshots/COMMIT/ links
-  /// to: CACHE/MODEL/blobs/, or CACHE/blobs/XX/, which models share.
-  static bool is_cached_blob(const Path& file, const Path& snapshot) {
-    if (snapshot.parent_path().filename() != "snapshots") return false;
-    const Path model = snapshot.parent_path().parent_path();
-    return file.parent_path() == model / "blobs" ||
-           file.parent_path().parent_path() == model.parent_path() / "blobs";
   }
 
   Filesystem& filesystem_;

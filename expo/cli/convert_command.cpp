@@ -8,6 +8,7 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/conversion_job.h"
 #include "expo/extrapolation/output_folder.h"
 
@@ -16,16 +17,18 @@ namespace {
 
 struct Options {
   std::string input;
+  std::string place;  // OUT, as the second argument
   OutputOptions output;
 };
 
 void print(const ConversionReport& report) {
   std::uint64_t bytes = 0;
   for (const auto& [name, size] : report.files) bytes += size;
-  std::cout << fmt::format("{} {} tensors ({}, {} in {} file{}) to {}\n",
-                           report.dry_run ? "would write" : "wrote", report.tensors, report.format,
-                           format_bytes(bytes), report.files.size(),
-                           report.files.size() == 1 ? "" : "s", report.output.string());
+  std::cout << fmt::format("{} {} tensor{} of {} to {} ({} in {} file{})\n",
+                           report.dry_run ? "would write" : "wrote", report.tensors,
+                           report.tensors == 1 ? "" : "s", report.format,
+                           on_one_line(report.output.string()), format_bytes(bytes),
+                           report.files.size(), report.files.size() == 1 ? "" : "s");
 }
 
 void run(const Options& options, const CommandContext& context) {
@@ -61,10 +64,14 @@ std::function<void(const CommandContext&)> declare_convert(CLI::App& program) {
           "IN", options->input,
           "Folder, file (.safetensors, .bin, .gguf), Hugging Face id in the cache, or BASE+ADAPTER")
       ->required();
-  command->add_option("OUT", options->output.output,
-                      "Folder to write; it appears whole or not at all");
+  command->add_option("OUT", options->place, "Folder to write; it appears whole or not at all");
   options->output.declare(*command, "the input's");
   return [options](const CommandContext& context) {
+    if (!options->place.empty() && !options->output.output.empty()) {
+      throw usage_error("convert: two output folders are named, " + options->place + " and " +
+                        options->output.output);
+    }
+    if (options->output.output.empty()) options->output.output = options->place;
     if (options->output.output.empty())
       throw usage_error("convert: where to? Name the output folder after the input");
     run(*options, context);

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
 #include <iostream>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "expo/core/error.h"
 #include "expo/extrapolation/adapter_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
+#include "expo/extrapolation/output_place.h"
 #include "expo/extrapolation/recipe.h"
 
 namespace expo {
@@ -54,14 +56,15 @@ AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
   if (options.alpha) return AlphaSchedule(*options.alpha);
   if (options.gamma) return AlphaSchedule(alpha_from_gamma(*options.gamma));
   if (recipe.alpha && recipe.alpha->points.size() > 1)
-    return AlphaSchedule::gradient(recipe.alpha->points);
+    return AlphaSchedule::gradient(recipe.alpha->points, recipe.alpha->outside_layers);
   if (recipe.alpha) return AlphaSchedule(recipe.alpha->points.at(0));
   if (recipe.gamma) return AlphaSchedule(alpha_from_gamma(*recipe.gamma));
   throw usage_error(
       "how far? Give --alpha A (or --gamma G): the paper's Table 3 found 0.1 to 0.5 for fully "
       "trained models, 2.5 and 8 "
-      "for models trained on 20 % and 10 % of the data; `expo search` finds it on development "
-      "prompts");
+      "for models trained on 20 % and 10 % of the data (`expo search`, which finds it on "
+      "development "
+      "prompts, is not in this version yet)");
 }
 
 /// REGEX=A: the last '=' parts them, as an expression may hold one.
@@ -86,7 +89,7 @@ AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
   AlphaSchedule result = base_schedule(options, recipe);
   for (const Recipe::Rule& rule : recipe.rules) {
     if (rule.alpha.points.size() > 1) {
-      result.add_rule(rule.match, rule.alpha.points);
+      result.add_rule(rule.match, rule.alpha.points, rule.alpha.outside_layers);
     } else {
       result.add_rule(rule.match, rule.alpha.points.at(0));
     }
@@ -124,7 +127,7 @@ ExtrapolationJob make_job(const Options& options, const Recipe& recipe,
   job.output = options.output.output;
   job.alpha = schedule(options, recipe);
   job.q8_0 = options.output.out_dtype == "q8_0" || options.output.out_dtype == "Q8_0";
-  if (job.q8_0 && job.output.extension() != ".gguf") {
+  if (job.q8_0 && !OutputPlace::is_file(job.output)) {
     throw usage_error("--out-dtype q8_0 is a GGUF block type; name an output that ends in .gguf");
   }
   if (!job.q8_0) job.out_type = OutputOptions::parse_dtype(options.output.out_dtype);
@@ -166,6 +169,14 @@ void run(Options options, const CommandContext& context) {
   std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
 }
 
+/// CLI11 takes −1 for 2⁶⁴ − 1 and clamps what is larger.
+std::string is_seed(const std::string& word) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error == std::errc() && end == word.data() + word.size()) return {};
+  return "\"" + word + "\" is not a whole number from 0 to 2^64 - 1";
+}
+
 }  // namespace
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
@@ -197,7 +208,8 @@ std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program
                    "nearest (default), or stochastic, which keeps α on average")
       ->type_name("HOW");
   command->add_option("--seed", options->seed, "Seed of stochastic rounding; default: 0")
-      ->type_name("N");
+      ->type_name("N")
+      ->check(is_seed);
   command->add_flag("--like-original", options->like_original,
                     "Bit for bit what the authors' script gives: bfloat16, three roundings");
   command

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -9,8 +10,8 @@ namespace {
 
 std::string row(const std::string& name, const DeltaSummary& summary) {
   return fmt::format(
-      "  {:<20} {:>14} {:>10.3e} {:>9.2f} % {:>12} {:>8.2f} %\n", name, summary.elements,
-      summary.relative_norm, 100 * summary.changed,
+      "  {:<20} {:>14} {:>10.3e} {:>9.2f} % {:>12} {:>8.2f} %\n", on_one_line(name),
+      summary.elements, summary.relative_norm, 100 * summary.changed,
       summary.effective_alpha ? fmt::format("{:.4g}", *summary.effective_alpha) : "-",
       100 * summary.lost);
 }
@@ -26,8 +27,8 @@ std::string delta_table(const ExtrapolationReport& report) {
 std::string mismatch_lines(const ExtrapolationReport& report) {
   std::string text;
   for (const Mismatch& mismatch : report.mismatches) {
-    text +=
-        fmt::format("  \"{}\": {}: {}\n", mismatch.tensor, mismatch.problem, mismatch.treatment);
+    text += fmt::format("  {}\n", on_one_line(fmt::format("\"{}\": {}: {}", mismatch.tensor,
+                                                          mismatch.problem, mismatch.treatment)));
   }
   return text.empty() ? text : "treated by --on-mismatch:\n" + text;
 }
@@ -47,14 +48,16 @@ std::string plan_lines(const ExtrapolationReport& report) {
 }  // namespace
 
 std::string describe(const ExtrapolationReport& report) {
-  if (report.dry_run) return plan_lines(report) + mismatch_lines(report);
+  if (report.dry_run) return escape_controls(plan_lines(report) + mismatch_lines(report));
   const double rate =
       report.seconds > 0 ? static_cast<double>(report.bytes_written) / report.seconds : 0;
-  return delta_table(report) + mismatch_lines(report) +
-         fmt::format("wrote {} ({} tensors, {}, α = {}) in {:.2f} s, {}/s{}\n",
-                     report.output.string(), report.tensors, format_bytes(report.bytes_written),
-                     report.alpha, report.seconds, format_bytes(static_cast<std::uint64_t>(rate)),
-                     report.resumed ? ", resumed" : "");
+  const std::string table = report.deltas.empty() ? std::string() : delta_table(report);
+  return escape_controls(table + mismatch_lines(report) +
+                         fmt::format("wrote {} ({} tensors, {}, α = {}) in {:.2f} s, {}/s{}\n",
+                                     report.output.string(), report.tensors,
+                                     format_bytes(report.bytes_written), report.alpha,
+                                     report.seconds, format_bytes(static_cast<std::uint64_t>(rate)),
+                                     report.resumed ? ", resumed" : ""));
 }
 
 }  // namespace expo

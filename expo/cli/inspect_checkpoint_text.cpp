@@ -1,13 +1,14 @@
 #include <fmt/format.h>
 
 #include "expo/cli/inspect_text.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {
 
 std::string line(const char* label, const std::string& text) {
-  return fmt::format("  {:<16}{}\n", label, text);
+  return fmt::format("  {:<16}{}\n", label, on_one_line(text));
 }
 
 std::string plural(std::uint64_t count, const char* thing) {
@@ -54,7 +55,7 @@ std::string kind_table(const CheckpointSummary& summary) {
   for (const KindSummary& kind : summary.kinds) {
     const double share =
         whole == 0 ? 0 : static_cast<double>(kind.elements) / static_cast<double>(whole);
-    text += fmt::format("  {:<28} {:>8} {:>15} {:>7.2f} %\n", kind.kind, kind.tensors,
+    text += fmt::format("  {:<28} {:>8} {:>15} {:>7.2f} %\n", on_one_line(kind.kind), kind.tensors,
                         kind.elements, 100 * share);
   }
   return text;
@@ -67,7 +68,8 @@ std::string health_lines(const Checkpoint& checkpoint, const CheckpointSummary& 
   for (const TensorHealth& tensor : summary.health) {
     const std::string damage = describe_damage(tensor.health);
     if (!damage.empty())
-      text += fmt::format("  \"{}\": {}\n", checkpoint.tensors()[tensor.tensor].name, damage);
+      text += fmt::format("  \"{}\": {}\n", on_one_line(checkpoint.tensors()[tensor.tensor].name),
+                          damage);
   }
   return text.empty() ? "\nvalues: all finite, nothing odd\n" : "\nvalues that are odd:\n" + text;
 }
@@ -75,8 +77,8 @@ std::string health_lines(const Checkpoint& checkpoint, const CheckpointSummary& 
 std::string tensor_lines(const Checkpoint& checkpoint) {
   std::string text = "\n";
   for (const Tensor& tensor : checkpoint.tensors())
-    text +=
-        fmt::format("  {:<64} {:<10} {}\n", tensor.name, tensor.stored, format_shape(tensor.shape));
+    text += fmt::format("  {:<64} {:<10} {}\n", on_one_line(tensor.name), tensor.stored,
+                        format_shape(tensor.shape));
   return text;
 }
 
@@ -84,7 +86,7 @@ std::string tensor_lines(const Checkpoint& checkpoint) {
 
 std::string describe_checkpoint(const Checkpoint& checkpoint, const CheckpointSummary& summary,
                                 bool checked, bool list_tensors) {
-  return fmt::format("{} ({})\n", checkpoint.location(), checkpoint.format()) +
+  return fmt::format("{} ({})\n", on_one_line(checkpoint.location()), checkpoint.format()) +
          overview(summary, checkpoint.files().size()) + kind_table(summary) +
          (list_tensors ? tensor_lines(checkpoint) : "") +
          health_lines(checkpoint, summary, checked);

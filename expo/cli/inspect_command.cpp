@@ -9,7 +9,9 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/model_files.h"
+#include "expo/extrapolation/pair_files.h"
 
 namespace expo {
 namespace {
@@ -26,7 +28,7 @@ struct Options {
 };
 
 void print(const Options& options, const Json& json, const std::string& text) {
-  std::cout << (options.json ? format_json(json) : text);
+  std::cout << (options.json ? format_json(json) : escape_controls(text));
 }
 
 void inspect_one(const Options& options, const CommandContext& context) {
@@ -59,7 +61,9 @@ void inspect_two(const Options& options, const CommandContext& context) {
   diagnosis_options.out_type = OutputOptions::parse_dtype(options.out_dtype);
   diagnosis_options.threads = options.threads;
   diagnosis_options.progress = &progress;
-  const Diagnosis diagnosis = diagnose(*sft, *aligned, diagnosis_options, context.cancellation);
+  Diagnosis diagnosis = diagnose(*sft, *aligned, diagnosis_options, context.cancellation);
+  for (std::string& warning : file_warnings(filesystem, *sft, *aligned))
+    diagnosis.warnings.push_back(std::move(warning));
   const Verdict verdict = judge(diagnosis, pair_facts(filesystem, *sft, *aligned));
   print_warnings(diagnosis.warnings);
   print(options, pair_json(*sft, *aligned, diagnosis, verdict),

@@ -105,7 +105,7 @@ template <typename Entry>
 Json counts_json(const std::vector<Entry>& entries, std::string Entry::*key) {
   Json json = Json::object();
   for (const Entry& entry : entries)
-    json[entry.*key] = {{"tensors", entry.tensors}, {"elements", entry.elements}};
+    append_member(json, entry.*key, {{"tensors", entry.tensors}, {"elements", entry.elements}});
   return json;
 }
 

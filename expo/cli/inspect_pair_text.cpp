@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "expo/cli/inspect_text.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/delta_measures.h"
 
 namespace expo {
@@ -17,9 +18,9 @@ std::string heading(const char* first, int width) {
 
 std::string row(const std::string& label, int width, const DeltaProfile& delta, double share) {
   const DeltaSums& sums = delta.sums();
-  return fmt::format("  {:<{}} {:>14} {:>12.3e} {:>10.2e} {:>8.2f} % {:>7.2f} %\n", label, width,
-                     sums.elements, relative_norm(sums), cosine_distance(sums),
-                     100 * changed_share(sums), 100 * share);
+  return fmt::format("  {:<{}} {:>14} {:>12.3e} {:>10.2e} {:>8.2f} % {:>7.2f} %\n",
+                     on_one_line(label), width, sums.elements, relative_norm(sums),
+                     cosine_distance(sums), 100 * changed_share(sums), 100 * share);
 }
 
 std::string group_table(const char* title, const std::vector<GroupDiagnosis>& groups) {
@@ -49,8 +50,8 @@ std::string concentration_lines(const Diagnosis& diagnosis) {
                   diagnosis.tensors.size(), where.half, where.nine_tenths);
   for (std::size_t i = 0; i < std::min(kTopTensors, where.order.size()); ++i) {
     const TensorDiagnosis& tensor = diagnosis.tensors[where.order[i]];
-    text +=
-        fmt::format("  {:>6.2f} %  {}\n", 100 * share_of_change(diagnosis, tensor), tensor.name);
+    text += fmt::format("  {:>6.2f} %  {}\n", 100 * share_of_change(diagnosis, tensor),
+                        on_one_line(tensor.name));
   }
   return text;
 }
@@ -73,7 +74,8 @@ std::string health_lines(const Diagnosis& diagnosis) {
   std::string text;
   const auto add = [&](const char* model, const std::string& tensor, const ValueHealth& health) {
     const std::string damage = describe_damage(health);
-    if (!damage.empty()) text += fmt::format("  {}: \"{}\": {}\n", model, tensor, damage);
+    if (!damage.empty())
+      text += fmt::format("  {}: \"{}\": {}\n", model, on_one_line(tensor), damage);
   };
   for (const TensorDiagnosis& tensor : diagnosis.tensors) {
     add("SFT", tensor.name, tensor.sft_health);
@@ -85,7 +87,7 @@ std::string health_lines(const Diagnosis& diagnosis) {
 std::string mismatch_lines(const Diagnosis& diagnosis) {
   std::string text;
   for (const Mismatch& mismatch : diagnosis.mismatches)
-    text += fmt::format("  \"{}\": {}\n", mismatch.tensor, mismatch.problem);
+    text += fmt::format("  {}\n", on_one_line("\"" + mismatch.tensor + "\": " + mismatch.problem));
   return text.empty() ? text : "\nTensors that do not fit:\n" + text;
 }
 
@@ -100,8 +102,9 @@ std::string verdict_lines(const Verdict& verdict) {
 
 std::string describe_pair(const Checkpoint& sft, const Checkpoint& aligned,
                           const Diagnosis& diagnosis, const Verdict& verdict, bool list_tensors) {
-  std::string text = fmt::format("SFT      {} ({})\nALIGNED  {} ({})\n", sft.location(),
-                                 sft.format(), aligned.location(), aligned.format());
+  std::string text =
+      fmt::format("SFT      {} ({})\nALIGNED  {} ({})\n", on_one_line(sft.location()), sft.format(),
+                  on_one_line(aligned.location()), aligned.format());
   if (diagnosis.sampled_share < 1) {
     text += fmt::format("Estimated from {:.1f} % of the values (--quick).\n",
                         100 * diagnosis.sampled_share);

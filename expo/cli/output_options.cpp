@@ -5,6 +5,7 @@
 
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 
@@ -49,7 +50,9 @@ std::uint64_t OutputOptions::parse_shard_size(const std::string& word) {
 }
 
 void print_warnings(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
+  for (const std::string& warning : warnings) {
+    std::cerr << "warning: " << on_one_line(warning) << "\n";
+  }
 }
 
 }  // namespace expo

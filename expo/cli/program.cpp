@@ -1,10 +1,16 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <iostream>
 #include <new>
 
 #include "expo/cli/command.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -29,9 +35,39 @@ std::string command_line(int argc, const char* const* argv) {
   return line;
 }
 
+/// What CLI11 found wrong, with the program's name and where help is.
+int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int argc,
+                     const char* const* argv) {
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
+      program.get_subcommands().empty()) {
+    std::vector<std::string> names;
+    for (const Command& command : commands()) names.push_back(command.name);
+    message = fmt::format(
+        "{}; the commands are {}",
+        argc > 1 ? fmt::format("\"{}\" is no command", argv[1]) : "a command is missing",
+        fmt::join(names, ", "));
+  }
+  while (!message.empty() && message.back() == '\n') message.pop_back();
+  std::cerr << "expo: " << message << " (expo --help tells more)\n";
+  return exit_code(ErrorCategory::usage);
+}
+
+/// `expo help` and `expo help COMMAND`, as other programs take them.
+std::vector<std::string> with_help_as_option(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.resize(std::min<std::size_t>(words.size(), 1));
+    words.push_back("--help");
+  }
+  std::ranges::reverse(words);  // the order in which CLI11 takes them
+  return words;
+}
+
 int report(const std::string& message, int code) {
   std::cout.flush();
-  std::cerr << "expo: " << message << "\n";
+  std::cerr << "expo: " << escape_controls(message) << "\n";
   return code;
 }
 
@@ -55,18 +91,19 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
   for (const Command& command : commands())
     runs.emplace_back(command.name, command.declare(program));
   try {
-    program.parse(argc, argv);
+    program.parse(with_help_as_option(argc, argv));
   } catch (const CLI::ParseError& error) {
-    const bool wanted = error.get_exit_code() == 0;  // --help and --version
-    program.exit(error, std::cout, std::cerr);
-    return wanted ? 0 : exit_code(ErrorCategory::usage);
+    if (error.get_exit_code() != 0) return refuse_arguments(program, error, argc, argv);
+    program.exit(error, std::cout, std::cerr);  // --help and --version
+    return 0;
   }
   try {
     for (const auto& [name, run] : runs) {
       if (program.got_subcommand(name)) run({cancellation, command_line(argc, argv)});
     }
+    errno = 0;
     std::cout.flush();
-    return std::cout
+    return std::cout || errno == EPIPE  // a reader that has seen enough
                ? 0
                : report("cannot write to standard output", exit_code(ErrorCategory::environment));
   } catch (const Error& error) {

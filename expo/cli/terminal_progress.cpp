@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "expo/extrapolation/output_folder.h"
 
@@ -18,9 +19,15 @@ std::string duration(double seconds) {
                     : fmt::format("{} min {:02} s", whole / 60, whole % 60);
 }
 
+/// A terminal that can redraw a line.
+bool redraws() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
+}
+
 }  // namespace
 
-TerminalProgress::TerminalProgress() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+TerminalProgress::TerminalProgress() : terminal_(redraws()) {}
 
 void TerminalProgress::begin(std::string_view what, std::uint64_t total_bytes) {
   what_ = what;

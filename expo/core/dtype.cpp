@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -106,8 +106,7 @@ std::string_view torch_name(DType dtype) noexcept {
 }
 
 std::optional<DType> dtype_from_user(std::string_view word) {
-  std::string lower(word);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string lower = lower_case(word);
   if (lower == "bf16" || lower == "bfloat16") return DType::bf16;
   if (lower == "f16" || lower == "fp16" || lower == "float16" || lower == "half") return DType::f16;
   if (lower == "f32" || lower == "fp32" || lower == "float32" || lower == "float")

@@ -1,23 +1,8 @@
 #include "expo/core/error.h"
 
+#include "expo/core/text.h"
+
 namespace expo {
-namespace {
-
-std::string escape_controls(const std::string& text) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7f) {
-      result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
-}  // namespace
 
 Error::Error(ErrorCategory category, const std::string& message)
     : std::runtime_error(escape_controls(message)), category_(category) {}

@@ -18,7 +18,8 @@ enum class ErrorCategory {
 /// exits.
 class Error : public std::runtime_error {
  public:
-  /// Control characters in the message (names from hostile files) are escaped, all but line ends.
+  /// Control characters in the message (names from hostile files) are escaped (escape_controls of
+  /// text.h).
   Error(ErrorCategory category, const std::string& message);
   ErrorCategory category() const noexcept { return category_; }
 

@@ -69,6 +69,7 @@ class FileLock {
 
 struct FileStatus {
   bool is_directory = false;
+  bool is_regular = false;  ///< neither a folder nor a pipe, socket or device
   std::uint64_t size = 0;
   std::int64_t modified_ns = 0;  ///< since the epoch
 };

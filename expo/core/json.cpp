@@ -111,8 +111,12 @@ Json parse_json(std::string_view text, std::string_view where, int max_depth) {
   return builder.take();
 }
 
+std::string compact_json(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string format_json(const Json& value) {
-  return value.dump(2) + "\n";
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace expo

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace expo {
 
@@ -15,6 +16,17 @@ using Json = nlohmann::ordered_json;
 /// recurse on the input's depth.
 Json parse_json(std::string_view text, std::string_view where, int max_depth = 128);
 
+/// Adds a member to an object without ordered_json's search through all the others: the caller
+/// knows that the key is new.
+inline void append_member(Json& object, std::string key, Json value) {
+  static_cast<Json::object_t::Container&>(object.get_ref<Json::object_t&>())
+      .emplace_back(std::move(key), std::move(value));
+}
+
+// Bytes that are not UTF-8 (a path may hold any) are written as U+FFFD.
+
+/// Text on one line.
+std::string compact_json(const Json& value);
 /// Text with two spaces of indentation and a final newline.
 std::string format_json(const Json& value);
 

@@ -228,8 +228,8 @@ std::optional<FileStatus> MemoryFilesystem::status(const Path& path) {
   const int error = memory::resolve(state_->root, path, true, place);
   if (error == ELOOP) fail(path, "examine", error);
   if (error != 0 || !place.node) return std::nullopt;
-  return FileStatus{place.node->kind == Node::Kind::folder, place.node->bytes.size(),
-                    place.node->modified};
+  const bool folder = place.node->kind == Node::Kind::folder;
+  return FileStatus{folder, !folder, place.node->bytes.size(), place.node->modified};
 }
 
 std::vector<std::string> MemoryFilesystem::list(const Path& folder) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -33,7 +34,10 @@ void parallel_for(std::size_t count, unsigned threads,
   std::vector<std::jthread> helpers;
   const unsigned extra = static_cast<unsigned>(
       std::min<std::size_t>(threads > 0 ? threads - 1 : 0, count > 0 ? count - 1 : 0));
-  for (unsigned worker = 1; worker <= extra; ++worker) helpers.emplace_back(work, worker);
+  try {
+    for (unsigned worker = 1; worker <= extra; ++worker) helpers.emplace_back(work, worker);
+  } catch (const std::system_error&) {  // no more threads to be had: those there are do the work
+  }
   work(0);
   helpers.clear();
   if (failure) std::rethrow_exception(failure);

@@ -73,7 +73,8 @@ Descriptor open_descriptor(const Path& path, int flags) {
 class PosixReadableFile final : public ReadableFile {
  public:
   PosixReadableFile(Path path, Caching caching) : path_(std::move(path)) {
-    buffered_ = open_descriptor(path_, O_RDONLY);
+    // Opening a pipe would wait for its writer; regular files do not know the flag.
+    buffered_ = open_descriptor(path_, O_RDONLY | O_NONBLOCK);
     if (!buffered_.valid()) {
       const int error = errno;
       const std::string message = describe_failure(path_, "open", error);
@@ -84,7 +85,8 @@ class PosixReadableFile final : public ReadableFile {
     if (::fstat(buffered_.get(), &status) != 0) fail(path_, "examine", errno);
     if (!S_ISREG(status.st_mode)) throw input_error(path_.string() + ": not a regular file");
     size_ = static_cast<std::uint64_t>(status.st_size);
-    if (caching == Caching::direct) direct_ = open_descriptor(path_, O_RDONLY | O_DIRECT);
+    if (caching == Caching::direct)
+      direct_ = open_descriptor(path_, O_RDONLY | O_NONBLOCK | O_DIRECT);
   }
 
   std::span<const std::byte> read(std::uint64_t offset, std::size_t length,
@@ -230,7 +232,8 @@ class PosixWritableFile final : public WritableFile {
   void check_room(std::uint64_t size) const {
     struct statvfs found {};
     if (::fstatvfs(buffered_.get(), &found) != 0 || found.f_blocks == 0) return;  // 0: no limit
-    if (size > std::uint64_t{found.f_bavail} * found.f_frsize) fail(path_, "reserve space for", ENOSPC);
+    if (size > std::uint64_t{found.f_bavail} * found.f_frsize)
+      fail(path_, "reserve space for", ENOSPC);
   }
 
   std::size_t write_direct(std::uint64_t offset, std::span<const std::byte> bytes) {

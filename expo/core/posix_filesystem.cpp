@@ -50,7 +50,8 @@ class PosixFilesystem final : public Filesystem {
       if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return std::nullopt;
       fail(path, "examine", errno);
     }
-    return FileStatus{S_ISDIR(found.st_mode), static_cast<std::uint64_t>(found.st_size),
+    return FileStatus{S_ISDIR(found.st_mode), S_ISREG(found.st_mode),
+                      static_cast<std::uint64_t>(found.st_size),
                       found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec};
   }
 

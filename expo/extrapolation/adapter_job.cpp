@@ -10,6 +10,7 @@
 #include "expo/checkpoint/model_reference.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/output_place.h"
 
 namespace expo {
 namespace {
@@ -42,11 +43,16 @@ fs::path adapter_folder(Filesystem& filesystem, const Environment& environment,
 void refuse_other_settings(const ExtrapolationJob& job) {
   if (!job.alpha.uniform())
     throw usage_error("--as-adapter scales the adapter as a whole: give one α and no rules");
-  if (job.out_type || job.rounding != Rounding::nearest || job.resume) {
+  if (OutputPlace::is_file(job.output))
+    throw usage_error("--as-adapter writes a PEFT adapter's folder; name one without .gguf");
+  const ExtrapolationJob untouched;
+  if (job.out_type || job.q8_0 || job.rounding != Rounding::nearest || job.seed != 0 ||
+      job.resume || job.allow_overflow || job.on_mismatch != untouched.on_mismatch ||
+      job.max_shard_size != untouched.max_shard_size || job.threads != 0) {
     throw usage_error(
-        "--as-adapter keeps the adapter's type and rounds to nearest: --out-dtype, --rounding, "
-        "--like-original and "
-        "--resume have nothing to act on");
+        "--as-adapter scales the adapter's own matrices, in their type and rounded to nearest: "
+        "--out-dtype, --rounding, --like-original, --seed, --on-mismatch, --max-shard-size, "
+        "--threads, --allow-overflow and --resume have nothing to act on");
   }
 }
 
@@ -90,7 +96,8 @@ ExtrapolationReport run_adapter_extrapolation(Filesystem& filesystem,
   AtomicDirectoryOptions destination;
   destination.overwrite = job.overwrite;
   destination.inputs = {folder};
-  for (const auto& path : input_paths(*options.adapter_base)) destination.inputs.push_back(path);
+  for (const auto& path : input_paths(filesystem, *options.adapter_base))
+    destination.inputs.push_back(path);
   if (job.dry_run) {
     check_destination(filesystem, job.output, destination);
     return report;

@@ -70,25 +70,12 @@ bool is_before_layers(std::string_view tensor) {
   return std::ranges::any_of(kSigns, [&](std::string_view s) { return tensor.find(s) != s.npos; });
 }
 
-double value_for(const std::vector<double>& points, std::string_view tensor, unsigned layers) {
-  if (points.size() == 1) return points.front();
-  const auto layer = layer_of(tensor);
-  if (!layer) return is_before_layers(tensor) ? points.front() : points.back();
-  if (layers <= 1 || *layer + 1 >= layers) return points.back();
-  return interpolate(points, static_cast<double>(*layer) / static_cast<double>(layers - 1));
-}
-
-std::string describe(const std::vector<double>& points) {
-  if (points.size() == 1) return fmt::format("{}", points.front());
-  return fmt::format("[{}] over the depth", fmt::join(points, ", "));
-}
-
 }  // namespace
 
 struct AlphaSchedule::Rule {
   std::string text;
   std::regex expression;
-  std::vector<double> points;
+  Values values;
 
   bool matches(std::string_view tensor) const {
     if (tensor.size() > kLongestName) {
@@ -100,14 +87,34 @@ struct AlphaSchedule::Rule {
   }
 };
 
-AlphaSchedule::AlphaSchedule(double alpha) : points_{alpha} {
-  check_points(points_);
+double AlphaSchedule::value_for(const Values& values, std::string_view tensor, unsigned layers) {
+  const auto& points = values.points;
+  if (points.size() == 1) return points.front();
+  const auto layer = layer_of(tensor);
+  if (!layer && values.outside_layers) return *values.outside_layers;
+  if (!layer) return is_before_layers(tensor) ? points.front() : points.back();
+  if (layers <= 1 || *layer + 1 >= layers) return points.back();
+  return interpolate(points, static_cast<double>(*layer) / static_cast<double>(layers - 1));
 }
 
-AlphaSchedule AlphaSchedule::gradient(std::vector<double> points) {
+std::string AlphaSchedule::describe(const Values& values) {
+  const auto& points = values.points;
+  if (points.size() == 1) return fmt::format("{}", points.front());
+  std::string text = fmt::format("[{}] over the depth", fmt::join(points, ", "));
+  if (values.outside_layers) text += fmt::format(" and {} outside it", *values.outside_layers);
+  return text;
+}
+
+AlphaSchedule::AlphaSchedule(double alpha) : values_{{alpha}, {}} {
+  check_points(values_.points);
+}
+
+AlphaSchedule AlphaSchedule::gradient(std::vector<double> points,
+                                      std::optional<double> outside_layers) {
   check_points(points);
+  if (outside_layers) check_points({*outside_layers});
   AlphaSchedule result;
-  result.points_ = std::move(points);
+  result.values_ = {std::move(points), outside_layers};
   return result;
 }
 
@@ -115,28 +122,30 @@ void AlphaSchedule::add_rule(const std::string& regex, double alpha) {
   add_rule(regex, std::vector<double>{alpha});
 }
 
-void AlphaSchedule::add_rule(const std::string& regex, std::vector<double> gradient_points) {
+void AlphaSchedule::add_rule(const std::string& regex, std::vector<double> gradient_points,
+                             std::optional<double> outside_layers) {
   check_points(gradient_points);
-  rules_.push_back(
-      std::make_shared<const Rule>(Rule{regex, compile(regex), std::move(gradient_points)}));
+  if (outside_layers) check_points({*outside_layers});
+  rules_.push_back(std::make_shared<const Rule>(
+      Rule{regex, compile(regex), {std::move(gradient_points), outside_layers}}));
 }
 
 double AlphaSchedule::alpha_for(std::string_view tensor, unsigned layers) const {
   for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule) {
-    if ((*rule)->matches(tensor)) return value_for((*rule)->points, tensor, layers);
+    if ((*rule)->matches(tensor)) return value_for((*rule)->values, tensor, layers);
   }
-  return value_for(points_, tensor, layers);
+  return value_for(values_, tensor, layers);
 }
 
 std::optional<double> AlphaSchedule::uniform() const {
-  if (points_.size() != 1 || !rules_.empty()) return std::nullopt;
-  return points_.front();
+  if (values_.points.size() != 1 || !rules_.empty()) return std::nullopt;
+  return values_.points.front();
 }
 
 std::string AlphaSchedule::description() const {
-  std::string result = describe(points_);
+  std::string result = describe(values_);
   for (const auto& rule : rules_) {
-    result += fmt::format(", then {}={}", rule->text, describe(rule->points));
+    result += fmt::format(", then {}={}", rule->text, describe(rule->values));
   }
   return result;
 }

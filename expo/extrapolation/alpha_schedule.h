@@ -20,14 +20,17 @@ class AlphaSchedule {
   /// before the layers (embeddings) take the first, those after them (final norm, head) the last.
   /// The layer of a tensor is the first number in its name between dots
   /// ("model.layers.12.mlp…"). Tensors without a layer number are "before" when their name contains
-  /// "embed", "wte" or "wpe". Throws Error(usage) for no points, and for one that is not finite.
-  static AlphaSchedule gradient(std::vector<double> points);
+  /// "embed", "wte" or "wpe". With `outside_layers`, all tensors without one take that. Throws
+  /// Error(usage) for no points, and for one that is not finite.
+  static AlphaSchedule gradient(std::vector<double> points,
+                                std::optional<double> outside_layers = std::nullopt);
 
   /// Tensors whose name contains a match of the ECMAScript `regex` take `alpha`. Later rules win.
   /// Throws Error(usage) for an invalid expression, one of more than 1000 characters or with a
   /// number of more than six digits, or an alpha that is not finite.
   void add_rule(const std::string& regex, double alpha);
-  void add_rule(const std::string& regex, std::vector<double> gradient_points);
+  void add_rule(const std::string& regex, std::vector<double> gradient_points,
+                std::optional<double> outside_layers = std::nullopt);
 
   /// α of a tensor; `layers` is the number of layers of the model (highest layer number + 1; at
   /// least 1). Throws Error(input) where a rule would have to be matched against a name of more
@@ -44,9 +47,16 @@ class AlphaSchedule {
 
  private:
   struct Rule;
+  /// One number, or a gradient.
+  struct Values {
+    std::vector<double> points;
+    std::optional<double> outside_layers;
+  };
   AlphaSchedule() = default;
+  static double value_for(const Values& values, std::string_view tensor, unsigned layers);
+  static std::string describe(const Values& values);
 
-  std::vector<double> points_;
+  Values values_;
   std::vector<std::shared_ptr<const Rule>> rules_;
 };
 

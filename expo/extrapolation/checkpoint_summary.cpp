@@ -1,7 +1,9 @@
 #include "expo/extrapolation/checkpoint_summary.h"
 
 #include <algorithm>
+#include <map>
 
+#include "expo/checkpoint/tied_head.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/tensor_blocks.h"
@@ -10,19 +12,28 @@
 namespace expo {
 namespace {
 
-template <typename Entry, typename Key>
-void count_in(std::vector<Entry>& entries, Key Entry::*key, const Key& value,
-              std::uint64_t elements) {
-  auto place = std::ranges::find(entries, value, key);
-  if (place == entries.end()) {
-    entries.push_back({value, 0, 0});
-    place = entries.end() - 1;
+/// Counts tensors under their labels, in order of first appearance.
+template <typename Entry>
+class Counter {
+ public:
+  explicit Counter(std::vector<Entry>& entries) : entries_(entries) {}
+
+  void add(const std::string& label, std::uint64_t elements) {
+    const auto [place, fresh] = places_.try_emplace(label, entries_.size());
+    if (fresh) entries_.push_back({label, 0, 0});
+    Entry& entry = entries_[place->second];
+    ++entry.tensors;
+    entry.elements += elements;
   }
-  ++place->tensors;
-  place->elements += elements;
-}
+
+ private:
+  std::vector<Entry>& entries_;
+  std::map<std::string, std::size_t> places_;
+};
 
 void count_tensors(const Checkpoint& checkpoint, CheckpointSummary& summary) {
+  Counter types(summary.types);
+  Counter kinds(summary.kinds);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const TensorGroup group = group_of(tensor.name);
     ++summary.tensors;
@@ -30,8 +41,8 @@ void count_tensors(const Checkpoint& checkpoint, CheckpointSummary& summary) {
     if (group.part.empty() && group.layer)
       summary.layers = std::max(summary.layers, *group.layer + 1);
     summary.has_head = summary.has_head || (group.kind == "head" && group.part.empty());
-    count_in(summary.types, &StoredType::stored, tensor.stored, tensor.elements());
-    count_in(summary.kinds, &KindSummary::kind, kind_label(group), tensor.elements());
+    types.add(tensor.stored, tensor.elements());
+    kinds.add(kind_label(group), tensor.elements());
   }
 }
 
@@ -80,7 +91,7 @@ CheckpointSummary summarise(Filesystem& filesystem, const Checkpoint& checkpoint
   if (summary.architecture.empty()) summary.architecture = summary.model_type;
   summary.tokenizer = tokenizer_kind(filesystem, checkpoint);
   summary.has_chat_template = chat_template(filesystem, checkpoint).has_value();
-  summary.tied_embeddings = configured_tie(checkpoint);
+  summary.tied_embeddings = configured_tie(checkpoint.config());
   summary.warnings = checkpoint.warnings();
   return summary;
 }

@@ -5,7 +5,9 @@
 #include <chrono>
 
 #include "expo/checkpoint/atomic_directory.h"
+#include "expo/core/error.h"
 #include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/output_place.h"
 #include "expo/extrapolation/pipeline.h"
 #include "expo/extrapolation/plan.h"
 
@@ -27,6 +29,12 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
                                 const ConversionJob& job, Progress* progress,
                                 const CancellationToken& cancellation) {
   const auto start = std::chrono::steady_clock::now();
+  if (OutputPlace::is_file(job.output)) {
+    throw usage_error(
+        job.output.string() +
+        ": convert writes a safetensors folder, and a folder's name should not end in "
+        ".gguf; llama.cpp's convert_hf_to_gguf.py makes a GGUF of it");
+  }
   const auto input = open_checkpoint(filesystem, job.input, {}, environment);
   const Plan plan = make_copy_plan(*input, job.out_type);
   const auto outputs = output_tensors(*input, plan);
@@ -44,7 +52,7 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
   }
   AtomicDirectoryOptions destination;
   destination.overwrite = job.overwrite;
-  destination.inputs = input_paths(*input);
+  destination.inputs = input_paths(filesystem, *input);
   if (job.dry_run) {
     check_destination(filesystem, job.output, destination);
     check_free_space(filesystem, job.output, report.bytes_written);
@@ -60,6 +68,12 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
   const PipelineResult result = run_pipeline(filesystem, nullptr, *input, plan, outputs, layout,
                                              directory.partial(), options, cancellation);
   report.input_files = result.aligned_files;
+  std::uint64_t overflowed = 0;
+  for (const DeltaSums& sums : result.sums) overflowed += sums.nonfinite_created;
+  if (overflowed > 0) {
+    report.warnings.push_back(
+        fmt::format("{} finite weights became infinite in the output type", overflowed));
+  }
   report.bytes_read = result.bytes_read;
   report.bytes_written = result.bytes_written;
   write_sidecars(filesystem, *input, outputs, directory.partial());

@@ -1,7 +1,7 @@
 #include "expo/extrapolation/delta_report.h"
 
-#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "expo/extrapolation/tensor_groups.h"
 
@@ -42,11 +42,12 @@ Json to_json(const DeltaSummary& summary) {
 
 std::vector<GroupSummary> summarise_by_kind(const std::vector<TensorDelta>& tensors) {
   std::vector<std::pair<std::string, DeltaSums>> groups;
+  std::map<std::string, std::size_t> places;
   for (const TensorDelta& tensor : tensors) {
-    const std::string kind = kind_label(group_of(tensor.name));
-    auto found = std::ranges::find(groups, kind, &std::pair<std::string, DeltaSums>::first);
-    if (found == groups.end()) found = groups.insert(groups.end(), {kind, DeltaSums{}});
-    found->second += tensor.sums;
+    const auto [place, fresh] =
+        places.try_emplace(kind_label(group_of(tensor.name)), groups.size());
+    if (fresh) groups.emplace_back(place->first, DeltaSums{});
+    groups[place->second].second += tensor.sums;
   }
   std::vector<GroupSummary> result;
   for (const auto& [kind, sums] : groups) result.push_back({kind, summarise(sums)});

@@ -11,8 +11,8 @@
 
 namespace expo {
 
-/// What DeltaSums say, as a person asks it. A share of nothing is 0; an effective α without Δ or at
-/// α = 0 is absent.
+/// What DeltaSums say, as a person asks it. A share of nothing is 0; an effective α without Δ is
+/// absent.
 struct DeltaSummary {
   std::uint64_t elements = 0;
   double relative_norm = 0;  ///< ‖Δ‖/‖θ‖

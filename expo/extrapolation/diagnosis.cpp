@@ -240,6 +240,7 @@ Diagnosis diagnose(const Checkpoint& sft, const Checkpoint& aligned,
   PlanOptions plan_options;
   plan_options.out_type = options.out_type;
   plan_options.on_mismatch = MismatchPolicy::common_rows;
+  plan_options.refuse_strangers = false;
   Plan plan = make_plan(sft, aligned, plan_options, cancellation);
   const auto results = Pass(sft, aligned, plan, options, cancellation).run();
   Diagnosis diagnosis;

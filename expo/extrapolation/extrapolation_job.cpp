@@ -14,6 +14,7 @@
 #include "expo/extrapolation/model_files.h"
 #include "expo/extrapolation/output_folder.h"
 #include "expo/extrapolation/output_place.h"
+#include "expo/extrapolation/pair_files.h"
 #include "expo/extrapolation/pipeline.h"
 #include "expo/extrapolation/verdict.h"
 #include "expo/extrapolation/work_list.h"
@@ -73,11 +74,10 @@ class Job {
     aligned_ = open_checkpoint(filesystem_, job_.aligned, options, environment_);
     for (const auto* side : {sft_.get(), aligned_.get()}) {
       // An adapter speaks for its base too, which may be the other side.
-      std::ranges::copy_if(side->warnings(), std::back_inserter(report_.warnings),
-                           [&](const std::string& warning) {
-                             return std::ranges::find(report_.warnings, warning) ==
-                                    report_.warnings.end();
-                           });
+      std::ranges::copy_if(
+          side->warnings(), std::back_inserter(report_.warnings), [&](const std::string& warning) {
+            return std::ranges::find(report_.warnings, warning) == report_.warnings.end();
+          });
       if (side->quantised_formats().empty()) continue;
       report_.warnings.push_back(
           fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "
@@ -85,6 +85,8 @@ class Job {
                       "checkpoints before quantisation where you have them",
                       side->location(), fmt::join(side->quantised_formats(), ", ")));
     }
+    for (std::string& warning : file_warnings(filesystem_, *sft_, *aligned_))
+      report_.warnings.push_back(std::move(warning));
     if (gguf_output() && (sft_->format() != "GGUF" || aligned_->format() != "GGUF")) {
       throw usage_error(
           job_.output.string() +
@@ -95,13 +97,28 @@ class Job {
   void plan() {
     PlanOptions options{job_.alpha, job_.out_type, job_.on_mismatch};
     if (job_.rounding == Rounding::like_original) options.out_type = DType::bf16;
+    if (gguf_output() && job_.rounding == Rounding::like_original) {
+      throw usage_error(
+          "--like-original writes bfloat16 throughout, as the authors' script does, and a GGUF "
+          "holds its vectors in float32; write a checkpoint folder");
+    }
     plan_ = make_plan(*sft_, *aligned_, options, cancellation_);
     report_.mismatches = plan_.mismatches;
     report_.warnings.insert(report_.warnings.end(), plan_.warnings.begin(), plan_.warnings.end());
     for (TensorPlan& tensor : plan_.tensors) outputs_.push_back(output_tensor(tensor));
+    if (quantised_output() && job_.rounding == Rounding::stochastic) {
+      throw usage_error(
+          "--rounding stochastic does not reach Q8_0 blocks, which round to nearest; write bf16 or "
+          "f16 by --out-dtype, and quantise later");
+    }
     layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
                                           job_.output.filename().string())
                             : layout_safetensors(outputs_, job_.max_shard_size);
+  }
+
+  bool quantised_output() const {
+    return std::ranges::any_of(
+        outputs_, [](const OutputTensor& tensor) { return tensor.encoding != Encoding::plain; });
   }
 
   OutputTensor output_tensor(TensorPlan& plan) const {
@@ -130,6 +147,7 @@ class Job {
   void estimate() {
     report_.output = job_.output;
     report_.alpha = job_.alpha.description();
+    report_.asked_alpha = job_.alpha.uniform();
     report_.tensors = outputs_.size();
     report_.threads =
         job_.threads != 0 ? job_.threads : default_threads(sft_.get(), *aligned_, plan_);
@@ -154,7 +172,7 @@ class Job {
     options.overwrite = job_.overwrite;
     options.resume = job_.resume;
     for (const auto* side : {sft_.get(), aligned_.get()}) {
-      const auto paths = input_paths(*side);
+      const auto paths = input_paths(filesystem_, *side);
       options.inputs.insert(options.inputs.end(), paths.begin(), paths.end());
     }
     return options;
@@ -182,17 +200,30 @@ class Job {
       take(run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
                         directory.partial(), pipeline_options(journal), cancellation_));
     } catch (const Error& error) {
-      const bool keep = error.category() != ErrorCategory::input && !journal.empty();
-      directory.keep_on_failure(keep);
-      if (!keep) throw;
-      throw Error(error.category(),
-                  std::string(error.what()) +
-                      "; the files that were finished are kept: --resume goes on from them");
+      // Weights that the inputs spoil would be spoilt again.
+      keep_finished(directory, !journal.empty() && error.category() != ErrorCategory::input, error);
+    } catch (...) {
+      directory.keep_on_failure(!journal.empty());
+      throw;
     }
-    if (!gguf_output()) write_surroundings(directory.partial());
-    write_index(filesystem_, layout_, directory.partial());
-    cancellation_.check();
+    directory.keep_on_failure(!journal.empty());
+    try {
+      if (!gguf_output()) write_surroundings(directory.partial());
+      write_index(filesystem_, layout_, directory.partial());
+      cancellation_.check();
+    } catch (const Error& error) {
+      keep_finished(directory, !journal.empty(), error);
+    }
     place.commit();
+  }
+
+  [[noreturn]] static void keep_finished(AtomicDirectory& directory, bool keep,
+                                         const Error& error) {
+    directory.keep_on_failure(keep);
+    if (!keep) throw error;
+    throw Error(error.category(),
+                std::string(error.what()) +
+                    "; the files that were finished are kept: --resume goes on from them");
   }
 
   PipelineOptions pipeline_options(RunJournal& journal) const {
@@ -209,12 +240,16 @@ class Job {
 
   Json fingerprint() const {
     Json layout = Json::array();
-    for (const OutputFile& file : layout_.files) layout.push_back({file.name, file.size});
+    // A file's head names its tensors with their types and shapes.
+    for (const OutputFile& file : layout_.files)
+      layout.push_back({file.name, file.size, tensor_stream(file.head)});
     Json alphas = Json::array();
     for (const TensorPlan& tensor : plan_.tensors) alphas.push_back(tensor.alpha);
     return {{"version", version()},
             {"sft", describe_files(filesystem_, *sft_)},
             {"aligned", describe_files(filesystem_, *aligned_)},
+            // An adapter's weights are read by its base's configuration.
+            {"configurations", {sft_->config(), aligned_->config()}},
             {"alpha", alphas},
             {"rounding", rounding_name(job_.rounding)},
             {"seed", job_.seed},
@@ -234,7 +269,7 @@ class Job {
     report_.bytes_written = result.bytes_written;
     report_.sft_files = result.sft_files;
     report_.aligned_files = result.aligned_files;
-    const auto warnings = delta_warnings(report_.deltas, job_.rounding);
+    const auto warnings = delta_warnings(report_.deltas, job_.rounding, quantised_output());
     report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
     const Verdict verdict = judge(report_.deltas, pair_facts(filesystem_, *sft_, *aligned_));
     report_.verdict = relation_name(verdict.relation);
@@ -267,14 +302,19 @@ class Job {
     return facts;
   }
 
-  /// The settings as a recipe, where one α is all there is to it.
+  /// The settings as a recipe, where a recipe can say them all.
   std::string recipe_lines(const ModelCardFacts& facts) const {
-    if (!job_.alpha.uniform()) return {};
-    std::string text = fmt::format("sft: {}\naligned: {}\nalpha: {}\nout_dtype: {}\n", facts.sft,
-                                   facts.aligned, *job_.alpha.uniform(), facts.out_dtype);
-    if (job_.rounding != Rounding::like_original)
-      text += fmt::format("rounding: {}\n", facts.rounding);
+    if (!job_.alpha.uniform() || job_.rounding == Rounding::like_original || job_.allow_overflow)
+      return {};
+    std::string text = fmt::format("sft: {}\naligned: {}\nalpha: {}\n", yaml_quoted(facts.sft),
+                                   yaml_quoted(facts.aligned), *job_.alpha.uniform());
+    if (job_.out_type) text += fmt::format("out_dtype: {}\n", torch_name(*job_.out_type));
+    text += fmt::format("rounding: {}\n", facts.rounding);
     if (job_.rounding == Rounding::stochastic) text += fmt::format("seed: {}\n", job_.seed);
+    if (job_.on_mismatch != MismatchPolicy::refuse)
+      text += fmt::format("on_mismatch: {}\n", mismatch_policy_name(job_.on_mismatch));
+    if (job_.max_shard_size != ExtrapolationJob().max_shard_size)
+      text += fmt::format("max_shard_size: {}\n", job_.max_shard_size);
     return text;
   }
 
@@ -288,6 +328,7 @@ class Job {
         {"out_dtype", job_.out_type ? Json(torch_name(*job_.out_type)) : Json(nullptr)},
         {"rounding", rounding_name(job_.rounding)},
         {"seed", job_.seed},
+        {"on_mismatch", mismatch_policy_name(job_.on_mismatch)},
         {"max_shard_size", job_.max_shard_size},
         {"allow_overflow", job_.allow_overflow}};
     record["inputs"] = {{"sft", to_json(report_.sft_files)},
@@ -319,7 +360,8 @@ ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment&
   return Job(filesystem, environment, job, progress, cancellation).run();
 }
 
-std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding) {
+std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding,
+                                        bool quantised) {
   std::vector<std::string> warnings;
   const DeltaSummary summary = summarise(total(deltas));
   const double asked = asked_alpha(deltas);
@@ -334,7 +376,9 @@ std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, 
         "% of the updates are "
         "lost",
         asked, *summary.effective_alpha, 100 * summary.lost);
-    if (rounding != Rounding::stochastic) {
+    if (quantised) {
+      text += "; --out-dtype f32 or bf16 keeps more of them than Q8_0 blocks do";
+    } else if (rounding != Rounding::stochastic) {
       text +=
           "; --rounding stochastic keeps α on average, --out-dtype float32 exactly (if it is also "
           "served in float32)";
@@ -343,8 +387,10 @@ std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, 
   }
   if (summary.nonfinite_inputs > 0) {
     warnings.push_back(
-        fmt::format("{} weights of the inputs are NaN or infinite; ALIGNED's stand where they were",
-                    summary.nonfinite_inputs));
+        fmt::format("{} weights of the inputs are NaN or infinite; {}", summary.nonfinite_inputs,
+                    rounding == Rounding::like_original
+                        ? "--like-original computes with them, as the authors' script does"
+                        : "ALIGNED's stand where they were"));
   }
   if (summary.nonfinite_created > 0) {
     warnings.push_back(fmt::format("{} finite weights became infinite in the output type",
@@ -355,7 +401,7 @@ std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, 
 
 Json to_json(const ExtrapolationReport& report) {
   Json json = Json::object();
-  json["alpha"] = report.asked_alpha;
+  json["alpha"] = report.asked_alpha ? Json(*report.asked_alpha) : Json(nullptr);
   json["alpha_schedule"] = report.alpha;
   json["output"] = report.output.string();
   json["tensors"] = report.tensors;
@@ -365,7 +411,7 @@ Json to_json(const ExtrapolationReport& report) {
   json["threads"] = report.threads;
   json["dry_run"] = report.dry_run;
   json["resumed"] = report.resumed;
-  json["delta"] = report.dry_run ? Json(nullptr) : to_json(summarise(total(report.deltas)));
+  json["delta"] = report.deltas.empty() ? Json(nullptr) : to_json(summarise(total(report.deltas)));
   json["verdict"] = report.verdict.empty() ? Json(nullptr) : Json(report.verdict);
   json["groups"] = Json::object();
   for (const GroupSummary& group : summarise_by_kind(report.deltas))

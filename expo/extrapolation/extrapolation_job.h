@@ -39,7 +39,8 @@ struct ExtrapolationJob {
 struct ExtrapolationReport {
   std::filesystem::path output;
   std::string alpha;  ///< AlphaSchedule::description()
-  double asked_alpha = 0;
+  /// The one α, or after the work the Δ²-weighted mean of several; nothing before it.
+  std::optional<double> asked_alpha;
   std::size_t tensors = 0;
   std::vector<std::pair<std::string, std::uint64_t>>
       files;  ///< weight files of the output and their sizes
@@ -51,7 +52,8 @@ struct ExtrapolationReport {
   double seconds = 0;
   bool resumed = false;
   bool dry_run = false;
-  std::vector<TensorDelta> deltas;  ///< tensors that were extrapolated; empty after a dry run
+  /// Tensors that were extrapolated; empty where nothing was measured (a dry run, an adapter).
+  std::vector<TensorDelta> deltas;
   std::vector<Mismatch> mismatches;
   std::vector<FileDigest> sft_files;
   std::vector<FileDigest> aligned_files;
@@ -72,7 +74,8 @@ ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment&
 Json to_json(const ExtrapolationReport& report);
 
 /// Warnings that only the finished sums allow: an α that rounding took away, checkpoints that do
-/// not differ, weights that are not finite.
-std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding);
+/// not differ, weights that are not finite. `quantised`: matrices were written as Q8_0 blocks.
+std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding,
+                                        bool quantised = false);
 
 }  // namespace expo

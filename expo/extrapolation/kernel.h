@@ -75,12 +75,11 @@ enum class InstructionSet { scalar, avx2, avx512 };
 InstructionSet best_instruction_set() noexcept;
 
 /// θ + α(θ − θ_sft) (equation 2 of the paper), computed in float64 without fused operations,
-/// rounded once. Where Δ = 0 (also: equal bits), α = 0, or θ is not finite, the result is θ rounded
-/// to the output type (bit for bit θ where the types are equal; a NaN stays a NaN). A NaN that
-/// arises from θ_sft is the output type's canonical quiet one. Throws Error(usage) for types
-/// without arithmetic, for like_original where the output is not bf16, or for an instruction set
-/// that this processor lacks. Expects the default floating-point environment (nearest, no flushing
-/// of subnormals). Thread-safe; no allocation.
+/// rounded once. Where Δ = 0 (also: equal bits), α = 0, or θ or θ_sft is not finite, the result is
+/// θ rounded to the output type (bit for bit θ where the types are equal; a NaN stays a NaN).
+/// Throws Error(usage) for types without arithmetic, for like_original where the output is not
+/// bf16, or for an instruction set that this processor lacks. Expects the default floating-point
+/// environment (nearest, no flushing of subnormals). Thread-safe; no allocation.
 DeltaSums extrapolate(const KernelInput& input);
 DeltaSums extrapolate(const KernelInput& input, InstructionSet instruction_set);
 

@@ -98,7 +98,8 @@ struct Element {
 
 /// θ + αΔ in float64, before rounding.
 double extrapolated(const Element& element, double alpha) {
-  if (!std::isfinite(element.theta) || element.theta == element.sft || alpha == 0) {
+  if (!std::isfinite(element.theta) || !std::isfinite(element.sft) ||
+      element.theta == element.sft || alpha == 0) {
     return element.theta;
   }
   const double sum = element.theta + alpha * (element.theta - element.sft);

@@ -12,9 +12,6 @@ constexpr std::size_t kMostCases = 100;
 constexpr std::size_t kMostPoints = 10'000;
 constexpr std::size_t kLongestFilter = 200;
 
-/// A name has no layer number: it lies outside the layers.
-constexpr std::string_view kNoLayer = "(?!.*\\.[0-9]{1,6}\\.)";
-
 std::vector<long double> parse_points(const RecipeReader& read, const YamlValue& value,
                                       const std::string& key) {
   if (value.kind != YamlValue::Kind::sequence) return {read.exact_number(value, key)};
@@ -63,21 +60,19 @@ std::string escape(const std::string& text) {
   return result;
 }
 
-std::string expression(const std::vector<std::string>& filters, std::string_view condition = "") {
-  if (filters.size() == 1 && condition.empty()) return escape(filters.front());
-  std::string result = "^" + std::string(condition);
+std::string expression(const std::vector<std::string>& filters) {
+  if (filters.size() == 1) return escape(filters.front());
+  std::string result = "^";
   for (const std::string& filter : filters) result += "(?=.*" + escape(filter) + ")";
   return result;
 }
 
 void put_rules(const MergekitAlpha& entry, Recipe& recipe) {
+  const Recipe::Alpha alpha{entry.points, entry.points.front()};
   if (entry.filters.empty()) {
-    recipe.alpha = Recipe::Alpha{entry.points};
+    recipe.alpha = alpha;
   } else {
-    recipe.rules.push_back({expression(entry.filters), {entry.points}});
-  }
-  if (entry.points.front() != entry.points.back()) {
-    recipe.rules.push_back({expression(entry.filters, kNoLayer), {{entry.points.front()}}});
+    recipe.rules.push_back({expression(entry.filters), alpha});
   }
 }
 

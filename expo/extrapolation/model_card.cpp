@@ -5,11 +5,6 @@
 namespace expo {
 namespace {
 
-/// A double-quoted YAML scalar: JSON's escapes are a subset of YAML's.
-std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
 /// The hub takes for `base_model` what looks like an id: a path's last component does, a path does
 /// not.
 std::string front_matter(const ModelCardFacts& facts) {
@@ -17,7 +12,7 @@ std::string front_matter(const ModelCardFacts& facts) {
       "---\nbase_model:\n- {}\n- {}\nbase_model_relation: merge\nlibrary_name: "
       "transformers\ntags:\n- expo\n"
       "- model-extrapolation\n- merge\n---\n",
-      quoted(facts.aligned), quoted(facts.sft));
+      yaml_quoted(facts.aligned), yaml_quoted(facts.sft));
 }
 
 std::string delta_lines(const DeltaSummary& delta) {
@@ -42,6 +37,10 @@ void set_dtype(Json& config, const std::string& name) {
 }
 
 }  // namespace
+
+std::string yaml_quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', true, Json::error_handler_t::replace);
+}
 
 std::string model_card(const ModelCardFacts& facts) {
   std::string text = front_matter(facts);

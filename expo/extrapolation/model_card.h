@@ -23,6 +23,9 @@ struct ModelCardFacts {
   std::string version;
 };
 
+/// A double-quoted YAML scalar in ASCII: JSON's escapes are a subset of YAML's.
+std::string yaml_quoted(const std::string& text);
+
 /// README.md of the output, with the front matter that the Hugging Face hub reads.
 std::string model_card(const ModelCardFacts& facts);
 

@@ -96,19 +96,6 @@ std::optional<std::string> tokenizer_kind(Filesystem& filesystem, const Checkpoi
   return std::nullopt;
 }
 
-std::optional<bool> configured_tie(const Checkpoint& checkpoint) {
-  const auto in = [](const Json& json) -> std::optional<bool> {
-    if (!json.is_object() || !json.contains("tie_word_embeddings")) return std::nullopt;
-    const Json& value = json["tie_word_embeddings"];
-    return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
-  };
-  const Json& config = checkpoint.config();
-  if (config.is_object() && config.contains("text_config")) {
-    if (const auto tied = in(config["text_config"])) return tied;
-  }
-  return in(config);
-}
-
 PairFacts pair_facts(Filesystem& filesystem, const Checkpoint& sft, const Checkpoint& aligned) {
   PairFacts facts;
   if (has_tokenizer_files(sft) && has_tokenizer_files(aligned)) {

@@ -23,9 +23,6 @@ std::optional<std::string> chat_template(Filesystem& filesystem, const Checkpoin
 /// "BPE (vocab.json, merges.txt)", "WordPiece (vocab.txt)"; nothing without a tokenizer.
 std::optional<std::string> tokenizer_kind(Filesystem& filesystem, const Checkpoint& checkpoint);
 
-/// Whether config.json ties the output head to the embedding; nothing where it is silent.
-std::optional<bool> configured_tie(const Checkpoint& checkpoint);
-
 /// What the files around two checkpoints say about their relation, for judge().
 PairFacts pair_facts(Filesystem& filesystem, const Checkpoint& sft, const Checkpoint& aligned);
 

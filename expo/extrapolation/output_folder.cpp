@@ -29,12 +29,8 @@ void write_sidecar(Filesystem& filesystem, const Sidecar& sidecar, const fs::pat
 
 DType main_dtype(const std::vector<OutputTensor>& tensors) {
   std::map<DType, std::uint64_t> bytes;
-  for (const OutputTensor& tensor : tensors) {
-    if (is_floating(tensor.dtype)) bytes[tensor.dtype] += tensor.bytes();
-  }
-  const auto most =
-      std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; });
-  return most == bytes.end() ? DType::f32 : most->first;
+  for (const OutputTensor& tensor : tensors) bytes[tensor.dtype] += tensor.bytes();
+  return main_dtype(bytes);
 }
 
 void write_sidecars(Filesystem& filesystem, const Checkpoint& checkpoint,
@@ -64,9 +60,18 @@ Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint) {
   return files;
 }
 
-std::vector<fs::path> input_paths(const Checkpoint& checkpoint) {
+std::vector<fs::path> input_paths(Filesystem& filesystem, const Checkpoint& checkpoint) {
   std::set<fs::path> paths;
   for (const SourceFile& file : checkpoint.files()) paths.insert(file.path);
+  // BASE+ADAPTER is two places.
+  std::string place = checkpoint.location();
+  for (std::size_t plus = 0; plus != std::string::npos;) {
+    if (filesystem.is_directory(place)) paths.insert(place);
+    plus = place.rfind('+');
+    if (plus == std::string::npos) break;
+    if (filesystem.is_directory(place.substr(plus + 1))) paths.insert(place.substr(plus + 1));
+    place.resize(plus);
+  }
   for (const Sidecar& sidecar : checkpoint.sidecars()) {
     const auto* path = std::get_if<fs::path>(&sidecar.content);
     if (path != nullptr && sidecar.name.find('/') == std::string::npos)

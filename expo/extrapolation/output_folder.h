@@ -27,7 +27,8 @@ Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint);
 
 /// Paths that must not be written over: every file of the checkpoint, and the folder of its
 /// sidecars.
-std::vector<std::filesystem::path> input_paths(const Checkpoint& checkpoint);
+std::vector<std::filesystem::path> input_paths(Filesystem& filesystem,
+                                               const Checkpoint& checkpoint);
 
 /// Throws Error(environment) where the disk of `destination` has less than `bytes` free.
 void check_free_space(Filesystem& filesystem, const std::filesystem::path& destination,

@@ -1,5 +1,9 @@
 #include "expo/extrapolation/output_place.h"
 
+#include <strings.h>
+
+#include <cstring>
+
 #include "expo/core/error.h"
 
 namespace expo {
@@ -7,12 +11,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
+bool is_gguf(Filesystem& filesystem, const fs::path& file) {
+  const auto opened = filesystem.open(file, Caching::buffered);
+  if (opened->size() < 4) return false;
+  AlignedBuffer scratch;
+  const auto magic = opened->read(0, 4, scratch);
+  return std::memcmp(magic.data(), "GGUF", 4) == 0;
+}
+
 void check_file(Filesystem& filesystem, const fs::path& output,
                 const AtomicDirectoryOptions& options) {
   const fs::path target = filesystem.canonical(output);
   for (const fs::path& input : options.inputs) {
-    if (filesystem.canonical(input) == target) {
+    const fs::path place = filesystem.canonical(input);
+    if (place == target) {
       throw usage_error(output.string() + ": the output is one of the inputs; write it elsewhere");
+    }
+    if (filesystem.is_directory(place) && target.parent_path() == place) {
+      throw usage_error(output.string() + ": the output lies in the folder of the input " +
+                        input.string() + ", which would then hold two models; write it elsewhere");
     }
   }
   const auto status = filesystem.status(output);
@@ -23,6 +40,11 @@ void check_file(Filesystem& filesystem, const fs::path& output,
   if (status && !options.overwrite) {
     throw usage_error(output.string() +
                       ": already exists; --overwrite replaces it, once the new one is whole");
+  }
+  if (status && !is_gguf(filesystem, output)) {
+    throw usage_error(output.string() +
+                      ": is no GGUF file, and --overwrite replaces nothing else; remove it "
+                      "yourself, or write elsewhere");
   }
 }
 
@@ -52,6 +74,11 @@ OutputPlace::OutputPlace(Filesystem& filesystem, const fs::path& output,
       overwrite_(options.overwrite),
       directory_(filesystem, is_file(output) ? workshop(output) : output,
                  folder_options(output, options)) {}
+
+bool OutputPlace::is_file(const fs::path& output) {
+  const std::string ending = output.extension().string();
+  return ending.size() == 5 && ::strcasecmp(ending.c_str(), ".gguf") == 0;
+}
 
 void OutputPlace::check(Filesystem& filesystem, const fs::path& output,
                         const AtomicDirectoryOptions& options) {

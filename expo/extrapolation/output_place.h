@@ -7,7 +7,8 @@
 
 namespace expo {
 
-/// Where an output is put: a checkpoint folder, or, for a name that ends in .gguf, a single file.
+/// Where an output is put: a checkpoint folder, or, for a name that ends in .gguf (in
+/// any case), a single file.
 /// Either appears whole or not at all; a file is written in a hidden folder beside it and renamed.
 class OutputPlace {
  public:
@@ -18,7 +19,7 @@ class OutputPlace {
   /// Whether an output can be put there; changes nothing. Throws Error(usage) where it cannot.
   static void check(Filesystem& filesystem, const std::filesystem::path& output,
                     const AtomicDirectoryOptions& options);
-  static bool is_file(const std::filesystem::path& output) { return output.extension() == ".gguf"; }
+  static bool is_file(const std::filesystem::path& output);
 
   /// The folder to write into, and its state.
   AtomicDirectory& directory() { return directory_; }

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstring>
 #include <memory>
 
 #include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
+#include "expo/extrapolation/block_sums.h"
 #include "expo/extrapolation/work_list.h"
 
 namespace expo {
@@ -220,17 +222,20 @@ class Pipeline {
   DeltaSums do_segment(const Segment& segment, const Tickets& tickets, Worker& worker,
                        std::span<std::byte> out) {
     const OutputTensor& tensor = tensors_[segment.tensor];
-    if (tensor.encoding == Encoding::plain) return compute(segment, tickets, worker, out);
+    KernelInput inputs;
+    if (tensor.encoding == Encoding::plain) return compute(segment, tickets, worker, out, inputs);
     const auto values = worker.values.get(static_cast<std::size_t>(segment.count * sizeof(float)));
-    const DeltaSums sums = compute(segment, tickets, worker, values);
+    DeltaSums sums = compute(segment, tickets, worker, values, inputs);
     quantise_q8_0(
         {reinterpret_cast<const float*>(values.data()), static_cast<std::size_t>(segment.count)},
         out);
+    if (inputs.count > 0) measure_q8_0(inputs, out, sums);
     return sums;
   }
 
+  /// `inputs` is told what was computed with: the elements that have a counterpart.
   DeltaSums compute(const Segment& segment, const Tickets& tickets, Worker& worker,
-                    std::span<std::byte> out) {
+                    std::span<std::byte> out, KernelInput& inputs) {
     const TensorPlan& plan = plan_.tensors[segment.tensor];
     const std::uint64_t common = common_elements(segment);
     const auto aligned = read(aligned_, plan.aligned, segment.first, segment.count, worker.aligned,
@@ -240,8 +245,9 @@ class Pipeline {
       sft = read(*sft_, *plan.sft, segment.first, common, worker.sft, worker.sft_tap.get(),
                  tickets.sft);
     }
-    DeltaSums sums = extrapolate_values(segment, plan, sft, aligned, common, out);
-    copy_values(segment, plan, aligned, common, out);
+    if (common > 0) inputs = kernel_input(segment, plan, sft, aligned, common);
+    DeltaSums sums = extrapolate_values(segment, inputs, out);
+    sums.nonfinite_created += copy_values(segment, plan, aligned, common, out);
     return sums;
   }
 
@@ -253,17 +259,28 @@ class Pipeline {
     if (tapped) tap->begin(ticket);
     const auto values = checkpoint.read(tensor, first, count, scratch);
     if (tapped) tap->end();
-    const auto range = disk_range(checkpoint.tensors()[tensor], first, count);
-    bytes_read_ += range ? range->bytes : values.size();
+    bytes_read_ += stored_bytes(checkpoint.tensors()[tensor], count, values.size());
     return values;
   }
 
-  DeltaSums extrapolate_values(const Segment& segment, const TensorPlan& plan,
-                               std::span<const std::byte> sft, std::span<const std::byte> aligned,
-                               std::uint64_t count, std::span<std::byte> out) {
-    DeltaSums sums;
-    if (count == 0) return sums;
+  /// What so many of a tensor's elements take in its file: fewer bytes than their values where they
+  /// are quantised, these where they are computed from several tensors.
+  static std::uint64_t stored_bytes(const Tensor& tensor, std::uint64_t count,
+                                    std::size_t value_bytes) {
+    if (!tensor.extent || count == 0) return value_bytes;
+    const double share = static_cast<double>(count) / static_cast<double>(tensor.elements());
+    return static_cast<std::uint64_t>(
+        std::llround(share * static_cast<double>(tensor.extent->bytes)));
+  }
+
+  KernelInput kernel_input(const Segment& segment, const TensorPlan& plan,
+                           std::span<const std::byte> sft, std::span<const std::byte> aligned,
+                           std::uint64_t count) const {
     KernelInput input;
+    input.sft = sft.data();
+    input.aligned = aligned.data();
+    input.count = static_cast<std::size_t>(count);
+    input.first_element = segment.first;
     input.sft_type = sft_->tensors()[*plan.sft].dtype;
     input.aligned_type = aligned_.tensors()[plan.aligned].dtype;
     input.out_type = tensors_[segment.tensor].dtype;
@@ -271,11 +288,18 @@ class Pipeline {
     input.rounding = options_.rounding;
     input.seed = options_.seed;
     input.stream = tensor_stream(tensors_[segment.tensor].name);
-    for (std::uint64_t done = 0; done < count; done += kRun) {
-      input.count = static_cast<std::size_t>(std::min(kRun, count - done));
-      input.first_element = segment.first + done;
-      input.sft = sft.data() + done * byte_width(input.sft_type);
-      input.aligned = aligned.data() + done * byte_width(input.aligned_type);
+    return input;
+  }
+
+  DeltaSums extrapolate_values(const Segment& segment, const KernelInput& whole,
+                               std::span<std::byte> out) const {
+    DeltaSums sums;
+    for (std::size_t done = 0; done < whole.count; done += kRun) {
+      KernelInput input = whole;
+      input.count = std::min<std::size_t>(kRun, whole.count - done);
+      input.first_element += done;
+      input.sft += done * byte_width(input.sft_type);
+      input.aligned += done * byte_width(input.aligned_type);
       input.out = out.data() + done * byte_width(input.out_type);
       sums += extrapolate(input);
     }
@@ -283,18 +307,19 @@ class Pipeline {
     return sums;
   }
 
-  /// ALIGNED's own values, in the output type, from element `from` of the segment on.
-  void copy_values(const Segment& segment, const TensorPlan& plan,
-                   std::span<const std::byte> aligned, std::uint64_t from,
-                   std::span<std::byte> out) const {
-    if (from == segment.count) return;
+  /// ALIGNED's own values, in the output type, from element `from` of the segment on; how many of
+  /// them became infinite.
+  std::uint64_t copy_values(const Segment& segment, const TensorPlan& plan,
+                            std::span<const std::byte> aligned, std::uint64_t from,
+                            std::span<std::byte> out) const {
+    if (from == segment.count) return 0;
     const DType in_type = aligned_.tensors()[plan.aligned].dtype;
     const DType out_type = tensors_[segment.tensor].dtype;
     if (in_type == out_type) {
       const std::uint64_t skip = from * bit_width(in_type) / 8;
       std::memcpy(out.data() + skip, aligned.data() + skip,
                   aligned.size() - static_cast<std::size_t>(skip));
-      return;
+      return 0;
     }
     // Δ = 0 by giving ALIGNED for both: the kernel then rounds θ alone and counts what overflows.
     KernelInput input;
@@ -303,7 +328,9 @@ class Pipeline {
     input.sft = input.aligned = aligned.data() + from * byte_width(in_type);
     input.out = out.data() + from * byte_width(out_type);
     input.count = static_cast<std::size_t>(segment.count - from);
-    check_overflow(segment, extrapolate(input));
+    const DeltaSums sums = extrapolate(input);
+    check_overflow(segment, sums);
+    return sums.nonfinite_created;
   }
 
   void check_overflow(const Segment& segment, const DeltaSums& sums) const {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -22,7 +23,7 @@ bool is_float(const Tensor& tensor) {
 }
 
 DType output_type(const Tensor& tensor, const std::optional<DType>& wanted) {
-  return wanted && is_float(tensor) ? *wanted : tensor.nominal;
+  return wanted && is_float(tensor) && !is_derived_buffer(tensor.name) ? *wanted : tensor.nominal;
 }
 
 bool differs_in_rows_only(const Tensor& a, const Tensor& b) {
@@ -31,15 +32,10 @@ bool differs_in_rows_only(const Tensor& a, const Tensor& b) {
 }
 
 /// The embedding that a tied output head stands for.
-std::optional<std::size_t> tied_embedding(const Checkpoint& checkpoint, const std::string& head) {
-  if (!head.ends_with("lm_head.weight")) return std::nullopt;
-  const std::string prefix = head.substr(0, head.size() - std::string("lm_head.weight").size());
-  for (const char* name : {"model.embed_tokens.weight", "transformer.wte.weight",
-                           "embed_tokens.weight", "model.language_model.embed_tokens.weight",
-                           "backbone.embeddings.weight", "gpt_neox.embed_in.weight"}) {
-    if (const auto found = checkpoint.find(prefix + name)) return found;
-  }
-  return std::nullopt;
+std::optional<std::size_t> tied_embedding(const std::optional<TiedHead>& tied,
+                                          const std::string& head) {
+  if (!tied || tied->name != head) return std::nullopt;
+  return tied->embedding;
 }
 
 class Planner {
@@ -50,13 +46,17 @@ class Planner {
         aligned_(aligned),
         options_(options),
         cancellation_(cancellation),
-        layers_(count_layers(aligned)) {}
+        layers_(count_layers(aligned)),
+        tied_in_sft_(find_tied_head(sft)),
+        tied_in_aligned_(find_tied_head(aligned)) {}
 
   Plan make() {
     for (std::size_t i = 0; i < aligned_.tensors().size(); ++i)
       plan_.tensors.push_back(tensor_plan(i));
     for (const Tensor& tensor : sft_.tensors()) note_missing(tensor);
     if (options_.on_mismatch == MismatchPolicy::refuse && !plan_.mismatches.empty()) refuse();
+    if (options_.refuse_strangers && !plan_.mismatches.empty() && nothing_fits())
+      refuse_strangers();
     return std::move(plan_);
   }
 
@@ -67,8 +67,12 @@ class Planner {
     plan.aligned = index;
     plan.out_type = output_type(tensor, options_.out_type);
     plan.alpha = options_.alpha.alpha_for(tensor.name, layers_);
-    if (is_derived_buffer(tensor.name) || !is_floating(tensor.dtype)) return plan;
+    if (is_derived_buffer(tensor.name)) return plan;
     const auto counterpart = sft_.find(tensor.name);
+    if (!is_floating(tensor.dtype) &&
+        !(counterpart && is_floating(sft_.tensors()[*counterpart].dtype))) {
+      return plan;
+    }
     if (!counterpart) {
       match_missing(tensor, plan);
     } else {
@@ -118,7 +122,7 @@ class Planner {
   }
 
   void match_missing(const Tensor& tensor, TensorPlan& plan) {
-    const auto embedding = tied_embedding(sft_, tensor.name);
+    const auto embedding = tied_embedding(tied_in_sft_, tensor.name);
     if (!embedding) {
       mismatch(tensor.name, "it is missing from SFT", "ALIGNED's values");
       return;
@@ -138,7 +142,7 @@ class Planner {
   void note_missing(const Tensor& tensor) {
     if (aligned_.find(tensor.name) || is_derived_buffer(tensor.name) || !is_floating(tensor.dtype))
       return;
-    const auto embedding = tied_embedding(aligned_, tensor.name);
+    const auto embedding = tied_embedding(tied_in_aligned_, tensor.name);
     mismatch(tensor.name,
              embedding ? fmt::format("it is missing from ALIGNED, whose head is tied to \"{}\"",
                                      aligned_.tensors()[*embedding].name)
@@ -176,7 +180,38 @@ class Planner {
     return true;
   }
 
+  bool nothing_fits() const {
+    return std::ranges::none_of(plan_.tensors,
+                                [](const TensorPlan& plan) { return plan.sft.has_value(); });
+  }
+
+  /// Every output would be ALIGNED's own: a copy is not what was asked for.
+  [[noreturn]] void refuse_strangers() const {
+    throw input_error(
+        fmt::format("{} and {} have no tensor in common that could be extrapolated{}; are they of "
+                    "one model?",
+                    sft_.location(), aligned_.location(), prefix_hint()));
+  }
+
+  /// Names that differ by one prefix are a common way for a checkpoint to be saved.
+  std::string prefix_hint() const {
+    if (sft_.tensors().empty() || aligned_.tensors().empty()) return {};
+    for (const auto& [longer, shorter] :
+         {std::pair(&aligned_, &sft_), std::pair(&sft_, &aligned_)}) {
+      const std::string& name = shorter->tensors().front().name;
+      for (const Tensor& tensor : longer->tensors()) {
+        if (tensor.name.size() > name.size() && tensor.name.ends_with("." + name)) {
+          return fmt::format(
+              "; the names in {} begin with \"{}\", those in {} do not", longer->location(),
+              tensor.name.substr(0, tensor.name.size() - name.size()), shorter->location());
+        }
+      }
+    }
+    return {};
+  }
+
   [[noreturn]] void refuse() const {
+    if (nothing_fits()) refuse_strangers();
     std::string message = fmt::format(
         "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
         "what to do with them):",
@@ -193,6 +228,8 @@ class Planner {
   const PlanOptions& options_;
   const CancellationToken& cancellation_;
   unsigned layers_;
+  std::optional<TiedHead> tied_in_sft_;
+  std::optional<TiedHead> tied_in_aligned_;
   Plan plan_;
 };
 
@@ -209,11 +246,10 @@ void warn_about_configurations(const Checkpoint& sft, const Checkpoint& aligned,
     const std::string a = configured(sft, key);
     const std::string b = configured(aligned, key);
     if (!a.empty() && !b.empty() && a != b) {
-      plan.warnings.push_back(
-          fmt::format("config.json: {} is {} in SFT and {} in ALIGNED; the output takes ALIGNED's, "
-                      "but the two may not be one "
-                      "model's stages",
-                      key, a, b));
+      plan.warnings.push_back(fmt::format(
+          "config.json: {} is {} in SFT and {} in ALIGNED; the two may not be stages of "
+          "one model",
+          key, a, b));
     }
   }
 }
@@ -234,6 +270,17 @@ MismatchPolicy parse_mismatch_policy(const std::string& word) {
   if (word == "common-rows") return MismatchPolicy::common_rows;
   throw usage_error("\"" + word +
                     "\" is not a mismatch policy; expected refuse, aligned or common-rows");
+}
+
+std::string_view mismatch_policy_name(MismatchPolicy policy) {
+  switch (policy) {
+    case MismatchPolicy::aligned:
+      return "aligned";
+    case MismatchPolicy::common_rows:
+      return "common-rows";
+    default:
+      return "refuse";
+  }
 }
 
 Plan make_plan(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,

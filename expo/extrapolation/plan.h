@@ -21,6 +21,7 @@ enum class MismatchPolicy {
 
 /// "refuse", "aligned" or "common-rows"; Error(usage) for other words.
 MismatchPolicy parse_mismatch_policy(const std::string& word);
+std::string_view mismatch_policy_name(MismatchPolicy policy);
 
 /// One output tensor.
 struct TensorPlan {
@@ -48,6 +49,7 @@ struct PlanOptions {
   AlphaSchedule alpha{0};
   std::optional<DType> out_type;  ///< default: each tensor's nominal type
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
+  bool refuse_strangers = true;  ///< two checkpoints in which nothing can be extrapolated
 };
 
 /// Matches the tensors by name. Integer and boolean tensors and derived buffers

@@ -45,9 +45,6 @@ class RecipeParser {
     if (alpha != nullptr && gamma != nullptr) {
       read_.refuse(gamma->line, "gamma says again what alpha says; give one of them");
     }
-    if (alpha == nullptr && gamma == nullptr) {
-      read_.refuse(root_.line, "neither alpha nor gamma is given");
-    }
     if (alpha != nullptr) recipe_.alpha = parse_alpha(*alpha);
     if (gamma != nullptr) {
       recipe_.gamma = read_.number(*gamma->value, "gamma");
@@ -58,7 +55,7 @@ class RecipeParser {
 
   Recipe::Alpha parse_alpha(const YamlValue::Member& member) {
     const YamlValue& value = *member.value;
-    if (value.kind != YamlValue::Kind::mapping) return {{read_.number(value, member.key)}};
+    if (value.kind != YamlValue::Kind::mapping) return {{read_.number(value, member.key)}, {}};
     read_.check_keys(value, {"gradient"}, member.key);
     const auto* gradient = value.find("gradient");
     const bool filled = gradient != nullptr && gradient->value->kind == YamlValue::Kind::sequence &&

@@ -12,7 +12,7 @@ namespace expo {
 
 /// What a YAML recipe asks for; absent where it is silent. Options on the command line win over it.
 ///
-/// Our own schema (one of `alpha` and `gamma` is required, every other key is optional; unknown
+/// Our own schema (every key is optional, and only one of `alpha` and `gamma` may be given; unknown
 /// keys are refused by name and line):
 ///
 ///     sft: REFERENCE
@@ -34,6 +34,9 @@ namespace expo {
 struct Recipe {
   struct Alpha {
     std::vector<double> points;  ///< one number, or the points of a gradient over the depth
+    /// α of the tensors without a layer number; nothing: those before the layers take the first
+    /// point, those after them the last.
+    std::optional<double> outside_layers;
   };
   struct Rule {
     std::string match;

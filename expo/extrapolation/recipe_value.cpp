@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -22,14 +23,6 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 /// What a value is, for a message.
@@ -105,7 +98,7 @@ std::uint64_t RecipeReader::unsigned_number(const YamlValue::Member& member) con
 
 bool RecipeReader::boolean(const YamlValue::Member& member) const {
   const std::string word =
-      member.value->kind == YamlValue::Kind::scalar ? lower(member.value->scalar) : "";
+      member.value->kind == YamlValue::Kind::scalar ? lower_case(member.value->scalar) : "";
   if (word == "true" || word == "yes" || word == "on") return true;
   if (word == "false" || word == "no" || word == "off") return false;
   refuse(member.line, fmt::format("{} is {} where true or false is expected", member.key,

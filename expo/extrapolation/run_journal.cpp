@@ -37,8 +37,12 @@ DeltaSums from_json(const Json& list) {
 
 }  // namespace
 
-RunJournal::RunJournal(Filesystem& filesystem, std::filesystem::path folder, Json fingerprint)
-    : filesystem_(filesystem), folder_(std::move(folder)), fingerprint_(std::move(fingerprint)) {}
+RunJournal::RunJournal(Filesystem& filesystem, std::filesystem::path folder,
+                       const Json& fingerprint)
+    : filesystem_(filesystem),
+      folder_(std::move(folder)),
+      // As it will be read again.
+      fingerprint_(Json::parse(compact_json(fingerprint))) {}
 
 std::filesystem::path RunJournal::path() const {
   return folder_ / ".expo-journal.json";
@@ -79,7 +83,7 @@ void RunJournal::record(const std::string& file, std::map<std::size_t, DeltaSums
       list.push_back(Json::array({tensor, to_json(values)}));
   }
   const auto temporary = folder_ / ".expo-journal.new";
-  filesystem_.write_text(temporary, root.dump());
+  filesystem_.write_text(temporary, compact_json(root));
   filesystem_.rename_replace(temporary, path());
   filesystem_.sync_directory(folder_);
 }

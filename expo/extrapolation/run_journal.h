@@ -18,7 +18,7 @@ namespace expo {
 /// fingerprint (inputs with their sizes and times, options, layout). Thread-safe.
 class RunJournal {
  public:
-  RunJournal(Filesystem& filesystem, std::filesystem::path folder, Json fingerprint);
+  RunJournal(Filesystem& filesystem, std::filesystem::path folder, const Json& fingerprint);
 
   /// Reads what an earlier run left. False where there is nothing, or something of another
   /// fingerprint.

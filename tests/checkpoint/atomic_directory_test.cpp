@@ -298,7 +298,7 @@ TEST(AtomicDirectoryOnDisk, WritesOverwritesAndCleansUp) {
   EXPECT_TRUE(same_files(files_in(fs, folder / "a/b/out"), kNew));
   EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { run_once(fs, folder / "a/b/out", {}); }),
                        "--overwrite"));
-  fs.write_text(folder / "a/b/out/more.txt", "gone with the old one");
+  fs.write_text(folder / "a/b/out/more.md", "gone with the old one");
   run_once(fs, folder / "a/b/out", {.overwrite = true});
   EXPECT_TRUE(same_files(files_in(fs, folder / "a/b/out"), kNew));
   EXPECT_EQ(fs.list(folder / "a/b"), std::vector<std::string>{"out"});

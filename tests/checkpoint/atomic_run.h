@@ -9,7 +9,7 @@ inline const std::filesystem::path kOut = "/disk/out";
 inline const FolderFiles kNew = {{"config.json", "{\"new\":1}"},
                                  {"model-00001-of-00002.safetensors", "first shard"},
                                  {"model-00002-of-00002.safetensors", "second shard"},
-                                 {"extra/template.txt", "text"}};
+                                 {"additional_chat_templates/t.jinja", "text"}};
 inline const FolderFiles kOld = {{"config.json", "{}"}, {"model.safetensors", "old weights"}};
 
 /// A run that writes kNew, with a journal of its own.

@@ -7,7 +7,6 @@
 #include <limits>
 #include <random>
 
-#include "expo/checkpoint/gguf_writer.h"
 #include "expo/core/error.h"
 
 namespace expo {

@@ -365,6 +365,30 @@ TEST_F(GgufCheckpointTest, TokenizersThatAreNotKnownAreAWarning) {
   EXPECT_NE(warning_of(small_llama()).find("no tokenizer"), std::string::npos);
 }
 
+TEST_F(GgufCheckpointTest, RunsOfSpacesAreSpelledAsSentencePieceDoes) {
+  const std::string mark = "\xE2\x96\x81";
+  const std::vector<std::string> tokens = {
+      "<unk>", "<s>", "</s>", " ", "  ", mark + mark, std::string(1'000'000, ' '), " a"};
+  GgufBytes file = with_vocabulary("llama");
+  file.texts("tokenizer.ggml.tokens", tokens)
+      .reals("tokenizer.ggml.scores", std::vector<float>(tokens.size(), 0));
+  const auto checkpoint = open(file.bytes());
+  const Json vocab = Json::parse(sidecars(*checkpoint).at("tokenizer.json"))["model"]["vocab"];
+  std::string longest;
+  for (int i = 0; i < 1'000'000; ++i) longest += mark;
+  EXPECT_EQ(vocab[mark], 3);
+  EXPECT_EQ(vocab["  "], 4);  // its spelling is taken
+  EXPECT_EQ(vocab[mark + mark], 5);
+  EXPECT_EQ(vocab[longest], 6);
+  EXPECT_EQ(vocab[" a"], 7);
+}
+
+TEST_F(GgufCheckpointTest, TokensBeyondAMegabyteAreRefused) {
+  expect_refused(
+      with_vocabulary("llama").texts("tokenizer.ggml.tokens", {"a", std::string(1'000'001, ' ')}),
+      {"token 1 has 1000001 bytes"});
+}
+
 TEST_F(GgufCheckpointTest, MalformedVocabulariesAreRefused) {
   const std::string tokens = "tokenizer.ggml.tokens";
   const std::vector<std::string> two = {"a", "b"};

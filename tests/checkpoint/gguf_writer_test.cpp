@@ -131,5 +131,19 @@ TEST_F(GgufWriterTest, WhatTheFormatCannotHoldIsRefused) {
       Error);
 }
 
+TEST_F(GgufWriterTest, RefusesSizesThatWrapAround) {
+  const std::uint64_t quarter = std::uint64_t{1} << 60;  // bytes, of four a value
+  std::vector<OutputTensor> tensors;
+  for (const char* name : {"a", "b", "c", "d", "e"})
+    tensors.push_back({name, {quarter / 4}, DType::f32, Encoding::plain});
+  try {
+    lay_out(tensors);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    EXPECT_NE(std::string(error.what()).find("up to \"d\""), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace expo

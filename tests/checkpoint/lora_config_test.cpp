@@ -163,6 +163,36 @@ TEST(LoraConfig, RefusesMalformedValues) {
                  "longer than 2000");
 }
 
+/// {"(a{990}){9}0": 1, "(a{990}){9}1": 1, …}: each expands to almost 20,000 steps.
+std::string large_patterns(int first, int count) {
+  Json patterns = Json::object();
+  for (int i = first; i < first + count; ++i) patterns["(a{990}){9}" + std::to_string(i)] = 1;
+  return patterns.dump();
+}
+
+TEST(LoraConfig, RefusesPatternsThatAreTooLargeTogether) {
+  EXPECT_NO_THROW(
+      parse_lora_config(config("{\"rank_pattern\": " + large_patterns(0, 50) + "}"), kWhere));
+  expect_refusal(config("{\"rank_pattern\": " + large_patterns(0, 1000) + "}"),
+                 "rank_pattern: the pattern \"(a{990}){9}1");
+  // Both lists share one budget.
+  expect_refusal(config("{\"rank_pattern\": " + large_patterns(0, 80) +
+                        ", \"alpha_pattern\": " + large_patterns(80, 80) + "}"),
+                 "together");
+}
+
+TEST(LoraConfig, TakesAPatternForEveryModuleOfALargeModel) {
+  Json ranks = Json::object();
+  for (int layer = 0; layer < 126; ++layer) {
+    for (const char* module :
+         {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}) {
+      ranks["base_model.model.model.layers." + std::to_string(layer) + ".self_attn." + module] = 4;
+    }
+  }
+  const auto parsed = parse_lora_config(config("{\"rank_pattern\": " + ranks.dump() + "}"), kWhere);
+  EXPECT_EQ(parsed.rank_pattern.size(), 882u);
+}
+
 TEST(LoraConfig, RefusesWhatIsNoConfiguration) {
   expect_refusal("", "JSON");
   expect_refusal("[]", "not a JSON object");

@@ -75,7 +75,9 @@ const Example kExamples[] = {
 
 TEST(ModulePattern, MatchesAsPythonDoes) {
   for (const Example& example : kExamples) {
-    EXPECT_EQ(ModulePattern(example.pattern, "test").matches(example.module), example.matches)
+    ModulePattern::Budget budget;
+    EXPECT_EQ(ModulePattern(example.pattern, "test", budget).matches(example.module),
+              example.matches)
         << example.pattern << " on " << example.module;
   }
 }
@@ -118,7 +120,8 @@ TEST(ModulePattern, RefusesWhatItCannotMatch) {
   };
   for (const Refusal& refusal : refusals) {
     try {
-      const ModulePattern pattern(refusal.pattern, "config.json: rank_pattern");
+      ModulePattern::Budget budget;
+      const ModulePattern pattern(refusal.pattern, "config.json: rank_pattern", budget);
       ADD_FAILURE() << "accepted: " << refusal.pattern;
     } catch (const Error& error) {
       EXPECT_EQ(error.category(), ErrorCategory::input);
@@ -126,6 +129,18 @@ TEST(ModulePattern, RefusesWhatItCannotMatch) {
       EXPECT_EQ(std::string(error.what()).find("config.json: rank_pattern"), 0u) << error.what();
     }
   }
+}
+
+TEST(ModulePattern, TakesItsStepsFromTheBudget) {
+  ModulePattern::Budget budget{1000};
+  const ModulePattern pattern("(ab){10}", "test", budget);
+  const std::size_t taken = 1000 - budget.steps;
+  EXPECT_GE(taken, 20u);
+  budget.steps = taken;
+  EXPECT_TRUE(ModulePattern("(ab){10}", "test", budget).matches("x.abababababababababab"));
+  EXPECT_EQ(budget.steps, 0u);
+  budget.steps = taken - 1;
+  EXPECT_THROW(ModulePattern("(ab){10}", "test", budget), Error);
 }
 
 }  // namespace

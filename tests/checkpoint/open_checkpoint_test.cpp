@@ -74,14 +74,14 @@ TEST(OpenFolder, TakesTheWeightsAndWhatBelongsToThem) {
   EXPECT_EQ(checkpoint->files().at(0).sha256, std::nullopt);
 }
 
-TEST(OpenFolder, PrefersTheIndexAndWarns) {
+TEST(OpenFolder, PrefersTheSingleFileAndWarns) {
   const TemporaryFolder folder;
   folder.write("model.safetensors", weights("single"));
   folder.write("model-00001-of-00001.safetensors", weights("sharded"));
   folder.write("model.safetensors.index.json",
                index_of("sharded", "model-00001-of-00001.safetensors"));
   const auto checkpoint = open(folder.path());
-  EXPECT_EQ(first_tensor(*checkpoint), "sharded");
+  EXPECT_EQ(first_tensor(*checkpoint), "single");
   ASSERT_EQ(checkpoint->warnings().size(), 1u);
   EXPECT_TRUE(contains(checkpoint->warnings()[0], "holds both"));
   EXPECT_TRUE(checkpoint->config().is_null());
@@ -94,6 +94,18 @@ TEST(OpenFolder, RefusesAMalformedConfig) {
     folder.write("config.json", config);
     EXPECT_TRUE(contains(refusal(folder.path()), folder / "config.json")) << config;
   }
+}
+
+TEST(OpenFolder, TakesNoConfigFromElsewhere) {
+  const TemporaryFolder place;
+  place.write("model/model.safetensors", weights("a"));
+  place.write("secret.json", R"({"model_type": "secret"})");
+  std::filesystem::create_symlink("../secret.json", place / "model/config.json");
+  const auto checkpoint = open(place / "model");
+  EXPECT_TRUE(checkpoint->config().is_null());
+  EXPECT_TRUE(checkpoint->sidecars().empty());
+  ASSERT_EQ(checkpoint->warnings().size(), 1u);
+  EXPECT_TRUE(contains(checkpoint->warnings()[0], "config.json: is a link that leads out"));
 }
 
 TEST(OpenFolder, SaysWhatWasLookedFor) {
@@ -164,8 +176,8 @@ std::string choice(const std::vector<std::string>& files) {
 
 TEST(ChooseWeights, FollowsTheOrder) {
   std::vector<std::string> files{
-      "model.safetensors.index.json", "model.safetensors", "weights.safetensors",
-      "pytorch_model.bin.index.json", "pytorch_model.bin", "model-q8.gguf"};
+      "model.safetensors", "model.safetensors.index.json", "weights.safetensors",
+      "pytorch_model.bin", "pytorch_model.bin.index.json", "model-q8.gguf"};
   while (!files.empty()) {
     std::vector<std::string> shuffled = files;
     std::ranges::reverse(shuffled);
@@ -299,6 +311,19 @@ TEST(OpenFromCache, KnowsModelAndDigest) {
     EXPECT_EQ(checkpoint->files().at(0).size, weights("a").size());
   }
   EXPECT_EQ(open(cache.snapshot(kId, kCommit) / "model.safetensors")->model_id(), kId);
+}
+
+TEST(OpenFromCache, TakesTheFilesAroundTheWeights) {
+  const HubCacheFolder cache;
+  cache.add(kId, kCommit, "model.safetensors", weights("a"), kSha);
+  cache.add(kId, kCommit, "config.json", R"({"model_type": "llama"})", "b1");
+  cache.add(kId, kCommit, "tokenizer.json", "{}", "b2");
+  cache.set_ref(kId, "main", kCommit);
+  const auto checkpoint = open(kId, cache.environment());
+  EXPECT_EQ(checkpoint->config()["model_type"], "llama");
+  EXPECT_EQ(names(checkpoint->sidecars()),
+            (std::vector<std::string>{"config.json", "tokenizer.json"}));
+  EXPECT_TRUE(checkpoint->warnings().empty());
 }
 
 TEST(OpenFromCache, OpensShardsThatAreLinks) {

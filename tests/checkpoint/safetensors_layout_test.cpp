@@ -74,6 +74,35 @@ TEST(SafetensorsLayout, RefusesNamesThatTheFormatCannotHold) {
   EXPECT_THROW(layout_safetensors({tensor("a", 1), tensor("a", 1)}, 100), Error);
 }
 
+void expect_refusal(const std::vector<OutputTensor>& tensors, const std::string& reason) {
+  try {
+    layout_safetensors(tensors, std::uint64_t{5'000'000'000});
+    ADD_FAILURE() << "accepted: " << reason;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    EXPECT_NE(std::string(error.what()).find(reason), std::string::npos) << error.what();
+  }
+}
+
+TEST(SafetensorsLayout, RefusesSizesThatWrapAround) {
+  const std::uint64_t quarter = std::uint64_t{1} << 59;  // of bf16: 2^60 bytes
+  EXPECT_NO_THROW(layout_safetensors({tensor("a", quarter)}, 1));
+  expect_refusal(
+      {tensor("a", quarter), tensor("b", quarter), tensor("c", quarter), tensor("d", quarter)},
+      "up to \"d\" take 2^62 bytes");
+  expect_refusal({tensor("a", std::uint64_t{1} << 61, DType::f64)}, "\"a\" of shape");
+  expect_refusal({{"a", {std::uint64_t{1} << 33, std::uint64_t{1} << 33}, DType::u8}},
+                 "\"a\" of shape");
+}
+
+TEST(OutputTensor, RefusesASizeThatWrapsAround) {
+  const OutputTensor fits{"a", {std::uint64_t{1} << 60}, DType::f32, Encoding::q8_0};
+  const OutputTensor wraps{"a", {(std::uint64_t{1} << 59) - 1, 32}, DType::f32, Encoding::q8_0};
+  EXPECT_EQ(fits.bytes(), (std::uint64_t{1} << 55) * 34);
+  EXPECT_THROW(wraps.bytes(), Error);
+  EXPECT_THROW(tensor("a", std::uint64_t{1} << 61, DType::f64).bytes(), Error);
+}
+
 TEST(SafetensorsLayout, RefusesAHeaderOverTheLimit) {
   std::vector<OutputTensor> tensors;
   for (int i = 0; i < 110; ++i)

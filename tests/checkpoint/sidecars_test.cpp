@@ -1,9 +1,11 @@
 #include "expo/checkpoint/sidecars.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
+#include "support/hub_cache_folder.h"
 #include "support/temporary_folder.h"
 
 namespace expo {
@@ -70,7 +72,8 @@ TEST(Sidecars, AreListedFromAFolder) {
   std::filesystem::create_symlink("gone", folder / "dangling.json");
   std::filesystem::create_directory_symlink(".", folder / "custom/loop");
   std::vector<std::string> names;
-  for (const Sidecar& sidecar : list_sidecars(posix_filesystem(), folder.path())) {
+  std::vector<std::string> warnings;
+  for (const Sidecar& sidecar : list_sidecars(posix_filesystem(), folder.path(), warnings)) {
     names.push_back(sidecar.name);
     EXPECT_EQ(std::get<std::filesystem::path>(sidecar.content), folder / sidecar.name);
   }
@@ -78,6 +81,80 @@ TEST(Sidecars, AreListedFromAFolder) {
                                              "additional_chat_templates/rag.jinja", "config.json",
                                              "custom/__init__.py", "custom/deep/kernel.py",
                                              "custom/layers.py", "tokenizer.json"}));
+  EXPECT_TRUE(warnings.empty());
+}
+
+using Names = std::vector<std::string>;
+
+Names names_in(const std::filesystem::path& folder, Names& warnings) {
+  Names names;
+  for (const Sidecar& sidecar : list_sidecars(posix_filesystem(), folder, warnings))
+    names.push_back(sidecar.name);
+  return names;
+}
+
+TEST(Sidecars, AreNotFollowedOutOfTheFolder) {
+  const TemporaryFolder place;
+  for (const char* name : {"secrets/vocab.txt", "secrets/__init__.py", "secrets/key.py",
+                           "model/config.json", "model/real/LICENSE", "model/code/__init__.py"}) {
+    place.write(name, "x");
+  }
+  const std::filesystem::path model = place / "model";
+  std::filesystem::create_symlink("../secrets/vocab.txt", model / "vocab.txt");
+  std::filesystem::create_symlink(place / "secrets/key.py", model / "code/key.py");
+  std::filesystem::create_symlink("../secrets", model / "package");
+  std::filesystem::create_symlink("../secrets/vocab.txt",
+                                  model / "model.safetensors");  // no sidecar
+  std::filesystem::create_symlink("real/LICENSE", model / "LICENSE");
+  std::filesystem::create_symlink("vocab.txt", model / "merges.txt");  // a link to a link
+  Names warnings;
+  EXPECT_EQ(names_in(model, warnings), (Names{"LICENSE", "code/__init__.py", "config.json"}));
+  ASSERT_EQ(warnings.size(), 4u);
+  const char* const left_out[] = {"code/key.py", "merges.txt", "package", "vocab.txt"};
+  for (std::size_t i = 0; i < warnings.size(); ++i) {
+    const std::string name = (model / left_out[i]).string();
+    EXPECT_EQ(warnings[i].find(name + ": is a link that leads out"), 0u) << warnings[i];
+    EXPECT_NE(warnings[i].find("secrets"), std::string::npos) << warnings[i];
+  }
+}
+
+TEST(Sidecars, AreFollowedThroughALinkToTheFolderItself) {
+  const TemporaryFolder place;
+  place.write("model/config.json", "x");
+  std::filesystem::create_symlink("model", place / "link");
+  Names warnings;
+  EXPECT_EQ(names_in(place / "link", warnings), Names{"config.json"});
+  EXPECT_TRUE(warnings.empty());
+}
+
+TEST(Sidecars, OfASnapshotLeadToTheCachesBlobs) {
+  const HubCacheFolder cache;
+  cache.add("o/m", "c1", "config.json", "x", "b1");
+  cache.add("o/m", "c1", "1_Pooling/config.json", "x", "b2");
+  cache.add_shared("o/m", "c1", "tokenizer.json", "x", "b3", "abcd");
+  cache.write("o/m", "refs/main", "c1");
+  const std::filesystem::path snapshot = cache.snapshot("o/m", "c1");
+  std::filesystem::remove(snapshot / "1_Pooling/config.json");
+  std::filesystem::create_symlink("../../../blobs/b2", snapshot / "1_Pooling/config.json");
+  std::filesystem::create_symlink("../../refs/main", snapshot / "vocab.txt");
+  Names warnings;
+  EXPECT_EQ(names_in(snapshot, warnings),
+            (Names{"1_Pooling/config.json", "config.json", "tokenizer.json"}));
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("vocab.txt: is a link"), std::string::npos) << warnings[0];
+  // A model may lie in a folder of the repository.
+  EXPECT_EQ(names_in(snapshot / "1_Pooling", warnings), Names{"config.json"});
+  EXPECT_EQ(warnings.size(), 1u);
+}
+
+TEST(Sidecars, AreRegularFiles) {
+  const TemporaryFolder folder;
+  folder.write("config.json", "x");
+  folder.write("package/__init__.py", "x");
+  for (const char* name : {"vocab.txt", "LICENSE", "package/pipe.py"})
+    ASSERT_EQ(::mkfifo((folder / name).c_str(), 0666), 0);
+  Names warnings;
+  EXPECT_EQ(names_in(folder.path(), warnings), (Names{"config.json", "package/__init__.py"}));
 }
 
 }  // namespace

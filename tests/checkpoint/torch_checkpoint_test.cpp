@@ -194,12 +194,20 @@ TEST_F(Torch, HoldsShapesAgainstStorages) {
   expect(letters(0, {INT64_MAX, INT64_MAX, 0}, {0, 0, 0}), "no size");
 }
 
-TEST_F(Torch, ReadsALargeRepeatedTensorInBoundedMemory) {
-  const auto checkpoint =
-      open(pickle_dict({{"x", pickle_tensor(letters(0, {std::int64_t{1} << 40, 4}, {0, 1}))}}),
-           kLetters);
-  ReadScratch scratch;
-  EXPECT_EQ(text_of(checkpoint->read(0, (std::uint64_t{1} << 41) + 3, 6, scratch)), "dabcda");
+TEST_F(Torch, RefusesMoreElementsThanTheStorageHolds) {
+  const auto expect = [&](const TorchTensorBytes& tensor) {
+    expect_refusal(pickle_dict({{"x", pickle_tensor(tensor)}}), kLetters,
+                   {"\"x\"", "the 8 elements of its storage", "tensor.contiguous()"});
+  };
+  expect(letters(0, {std::int64_t{1} << 58}, {0}));
+  expect(letters(0, {std::int64_t{1} << 40, 4}, {0, 1}));
+  expect(letters(0, {9}, {0}));
+  expect(letters(0, {3, 4}, {2, 1}));  // windows that overlap
+  EXPECT_EQ(
+      values(*open(pickle_dict({{"x", pickle_tensor(letters(0, {2, 4}, {2, 1}))}}), kLetters), "x"),
+      "abcdcdef");
+  EXPECT_EQ(values(*open(pickle_dict({{"x", pickle_tensor(letters(7, {8}, {0}))}}), kLetters), "x"),
+            "hhhhhhhh");
 }
 
 TEST_F(Torch, RefusesBigEndianFiles) {

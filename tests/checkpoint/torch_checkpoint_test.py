@@ -61,7 +61,7 @@ def views():
     cube = some((3, 4, 5), torch.bfloat16)
     return OrderedDict(
         whole=base, transposed=base.t(), rows=base[2:5], columns=base[:, 3:6], steps=base[::2, 1::3],
-        expanded=base[:, :1].expand(6, 9), line=base[3, 2].expand(2, 3), diagonal=base.diagonal(),
+        expanded=base[:, :1].expand(6, 8), line=base[3, 2].expand(2, 3), diagonal=base.diagonal(),
         permuted=cube.permute(2, 0, 1), exchanged=cube.transpose(0, 1), last=cube[..., -1],
         single=cube[1, 2, 3], empty=base[6:, 4:], none=torch.empty(0), hollow=torch.empty(2, 0, 3),
         channels=some((2, 3, 4, 5)).to(memory_format=torch.channels_last))
@@ -86,6 +86,15 @@ def test_reads_views_in_pieces(tmp_path, piece):
     tensors = views()
     torch.save(tensors, tmp_path / "m.bin")
     assert_same(dump(tmp_path / "m.bin", piece), tensors)
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(1).expand(2**58), some((4, 1)).expand(4, 2),
+                                    torch.arange(9.0).unfold(0, 3, 1)], ids=["one value", "columns", "windows"])
+def test_refuses_more_elements_than_are_stored(tmp_path, tensor):
+    torch.save({"x": tensor}, tmp_path / "m.bin")
+    message = refusal(tmp_path / "m.bin")
+    assert '"x"' in message and "tensor.contiguous()" in message
+    assert f"to {tensor.numel()}," in message
 
 
 def test_agrees_with_numpy(tmp_path):

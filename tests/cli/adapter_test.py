@@ -105,7 +105,7 @@ def test_what_the_base_warns_of_is_said_once(base, tmp_path):
     shutil.copy(base / "model.safetensors", base / shard)
     (base / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict.fromkeys(values(base), shard)}))
     done = expo("extrapolate", base, tmp_path / "adapter", "-o", tmp_path / "out", "--alpha", 0.5)
-    assert done.stderr.count("the shards of the index were taken") == 1, done.stderr
+    assert done.stderr.count("the single file was taken") == 1, done.stderr
 
 
 def test_merging_alone(base, tmp_path):

@@ -282,7 +282,7 @@ def test_digests_equal_xxhsum(tmp_path, rng):
     (["extrapolate", "SFT", "ALIGNED", "-o", "SFT", "--alpha", "0.3", "--overwrite"], 2, ["input"]),
     (["extrapolate", "SFT", "ALIGNED", "-o", "ALIGNED/sub", "--alpha", "0.3"], 2, ["input"]),
     (["extrapolate", "SFT", "ALIGNED", "-o", "OUT", "--alpha", "0.3", "--nonsense"], 2, ["--nonsense"]),
-    ([], 2, ["subcommand"]),
+    ([], 2, ["a command is missing"]),
 ])
 def test_wrong_use(tmp_path, rng, arguments, code, words):
     sft_path, aligned_path, _, _ = pair(tmp_path, rng)

@@ -175,6 +175,8 @@ TEST_P(FilesystemBehaviour, StatusTellsFilesFromFolders) {
   fs_.write_text(root_ / "f", "abc");
   EXPECT_TRUE(fs_.status(root_ / "d")->is_directory);
   EXPECT_FALSE(fs_.status(root_ / "f")->is_directory);
+  EXPECT_FALSE(fs_.status(root_ / "d")->is_regular);
+  EXPECT_TRUE(fs_.status(root_ / "f")->is_regular);
   EXPECT_EQ(fs_.status(root_ / "f")->size, 3u);
   EXPECT_FALSE(fs_.status(root_ / "no"));
   EXPECT_FALSE(fs_.status(root_ / "f/below"));

@@ -136,7 +136,7 @@ def kernel(request, tmp_path):
 
 def extrapolated(theta, sft, alpha):
     delta = theta - sft
-    keep = (theta == sft) | (alpha == 0) | ~np.isfinite(theta)
+    keep = (theta == sft) | (alpha == 0) | ~np.isfinite(theta) | ~np.isfinite(sft)
     return np.where(keep, theta, theta + alpha * delta)
 
 
@@ -152,7 +152,7 @@ def test_nearest(kernel, sft_dtype, aligned_dtype):
                 what = f"{sft_dtype}, {aligned_dtype} to {out_dtype}, {kind}, alpha {alpha}"
                 assert_same(found, expected, out_dtype, what)
                 if aligned_dtype == out_dtype:
-                    unchanged = (theta == base) | (alpha == 0) | ~np.isfinite(theta)
+                    unchanged = (theta == base) | (alpha == 0) | ~np.isfinite(theta) | ~np.isfinite(base)
                     assert np.array_equal(found[unchanged], bits(aligned, aligned_dtype)[unchanged]), what
                 check_sums(sums, theta, base, widen(found.view(NUMPY[out_dtype]), out_dtype),
                            widen(round_to_nearest(theta, out_dtype).view(NUMPY[out_dtype]), out_dtype), alpha, what)

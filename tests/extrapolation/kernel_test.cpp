@@ -194,20 +194,22 @@ TEST(Kernel, OverflowOfFloat16IsInfinityAndCounted) {
   }
 }
 
-TEST(Kernel, NaNsKeepTheirBitsOrAreCanonical) {
+TEST(Kernel, WeightsThatAreNotFiniteLeaveAligneds) {
   Pair pair{Bytes(2 * 32), Bytes(2 * 32)};
   put(pair.aligned, 0, DType::bf16, 0x7f81);  // signalling
   put(pair.aligned, 1, DType::bf16, 0xffff);
   put(pair.sft, 2, DType::bf16, 0xffc1);  // only θ_sft is NaN
+  put(pair.aligned, 2, DType::bf16, 0x3f81);
   put(pair.sft, 3, DType::bf16, 0x7f80);
+  put(pair.aligned, 3, DType::bf16, 0xbf82);
   KernelInput input;
   input.alpha = 0.3;
   for (int path = 0; path <= static_cast<int>(best_instruction_set()); ++path) {
     const Outcome outcome = run(pair, input, static_cast<InstructionSet>(path));
     EXPECT_EQ(code_at(outcome.out, 0, DType::bf16), 0x7f81u);
     EXPECT_EQ(code_at(outcome.out, 1, DType::bf16), 0xffffu);
-    EXPECT_EQ(code_at(outcome.out, 2, DType::bf16), 0x7fc0u);
-    EXPECT_EQ(code_at(outcome.out, 3, DType::bf16), 0xff80u);
+    EXPECT_EQ(code_at(outcome.out, 2, DType::bf16), 0x3f81u);
+    EXPECT_EQ(code_at(outcome.out, 3, DType::bf16), 0xbf82u);
     EXPECT_EQ(outcome.sums.nonfinite_inputs, 4u);
   }
 }

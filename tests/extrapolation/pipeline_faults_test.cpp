@@ -250,6 +250,16 @@ TEST_F(PipelineFaults, ResumeWithOtherSettingsStartsOver) {
   EXPECT_FALSE(world.run().resumed);
   EXPECT_TRUE(same_files(world.output(), finished(0.5)));
 
+  // Types of one width leave every file its size.
+  World typed;
+  interrupt(typed);
+  typed.job.out_type = DType::f16;
+  EXPECT_FALSE(typed.run().resumed);
+  World straight;
+  straight.job.out_type = DType::f16;
+  straight.run();
+  EXPECT_TRUE(same_files(typed.output(), straight.output()));
+
   World other;
   interrupt(other);
   other.job.max_shard_size = 1 << 20;

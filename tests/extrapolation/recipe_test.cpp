@@ -108,7 +108,6 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"", 1, "the recipe is nothing"}, Refused{"- a", 1, "the recipe is a list"},
         Refused{"just words", 1, "the recipe is \"just words\""},
-        Refused{"sft: a\naligned: b", 1, "neither alpha nor gamma"},
         Refused{"alpha: 1\ngamma: 0.5", 2, "gamma says again"},
         Refused{"alpha: 1\n\nalhpa_for: []", 3, "\"alhpa_for\" is not a key"},
         Refused{"alpha: 1\nalpha: 2", 2, "\"alpha\" occurs twice"},

@@ -25,7 +25,8 @@ Json describe(const std::string& name) {
   if (const auto choice = choose_weights(filesystem, location.path)) {
     result["weights"] = choice->file.string();
   }
-  for (const Sidecar& sidecar : list_sidecars(filesystem, location.path)) {
+  std::vector<std::string> warnings;
+  for (const Sidecar& sidecar : list_sidecars(filesystem, location.path, warnings)) {
     result["sidecars"].push_back(sidecar.name);
   }
   for (const std::string& file : filesystem.list(location.path)) {

@@ -12,9 +12,11 @@ namespace expo {
 namespace {
 
 AlphaSchedule schedule_of(const Recipe& recipe) {
-  AlphaSchedule schedule = recipe.gamma ? AlphaSchedule(alpha_from_gamma(*recipe.gamma))
-                                        : AlphaSchedule::gradient(recipe.alpha->points);
-  for (const auto& rule : recipe.rules) schedule.add_rule(rule.match, rule.alpha.points);
+  AlphaSchedule schedule =
+      recipe.gamma ? AlphaSchedule(alpha_from_gamma(*recipe.gamma))
+                   : AlphaSchedule::gradient(recipe.alpha->points, recipe.alpha->outside_layers);
+  for (const auto& rule : recipe.rules)
+    schedule.add_rule(rule.match, rule.alpha.points, rule.alpha.outside_layers);
   return schedule;
 }
 

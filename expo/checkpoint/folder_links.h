@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "expo/core/filesystem.h"
+
+namespace expo {
+
+/// Where links lead from a path in a checkpoint's folder, if that is out of the folder: a cloned
+/// repository must not be able to name any file of the machine as its own. Nothing for a path that
+/// stays inside, and in a snapshot of the Hugging Face cache (CACHE/MODEL/snapshots/COMMIT/) for
+/// one that leads to where the cache keeps its files: CACHE/MODEL/blobs/, or CACHE/blobs/XX/, which
+/// models share.
+std::optional<std::filesystem::path> way_out(Filesystem& filesystem,
+                                             const std::filesystem::path& folder,
+                                             const std::filesystem::path& path);
+
+}  // namespace expo

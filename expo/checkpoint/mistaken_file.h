@@ -1,0 +1,13 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace expo {
+
+/// What a file is instead of the weights that its name promises, by its first bytes (512 are
+/// enough), and the remedy: a Git LFS pointer, a web page, or weights of another format under the
+/// wrong name. Nothing where it is none of these.
+std::optional<std::string_view> mistaken_file(std::string_view head);
+
+}  // namespace expo

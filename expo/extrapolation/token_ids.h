@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+namespace expo {
+
+/// The ids of a tokenizer.json, each with a hash of its token (XXH3-64): of a model of the kinds
+/// BPE, WordPiece, WordLevel and Unigram, and of the added tokens, which come before them. Nothing
+/// for text that is no JSON. Reads in one pass, in memory proportional to the number of tokens.
+std::optional<std::unordered_map<std::uint64_t, std::uint64_t>> token_ids(std::string_view json);
+
+}  // namespace expo
