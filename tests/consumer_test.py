@@ -87,3 +87,11 @@ def test_installed_headers_compile_alone(consumer, tmp_path):
     compiler = os.environ.get("CXX", "c++")
     run(compiler, "-std=c++20", "-fsyntax-only", f"-I{prefix / 'include'}", tmp_path / "all.cpp")
     assert (prefix / "bin/expo").is_file()
+
+
+def test_tokenizes(consumer):
+    goldens = ROOT / "tests/text/goldens"
+    listed = json.loads((goldens / "tokenizer_ids.json").read_text(encoding="utf-8"))["sentence_piece"]["with_special"][0]
+    line = (goldens / "torture.txt").read_bytes().decode().split("\n")[0]
+    ids = run(consumer.with_name("tokenize"), goldens / "sentence_piece.tokenizer.json", line)
+    assert [int(word) for word in ids.split()] == listed
