@@ -92,6 +92,6 @@ def test_installed_headers_compile_alone(consumer, tmp_path):
 def test_tokenizes(consumer):
     goldens = ROOT / "tests/text/goldens"
     listed = json.loads((goldens / "tokenizer_ids.json").read_text(encoding="utf-8"))["sentence_piece"]["with_special"][0]
-    line = (goldens / "torture.txt").read_bytes().decode().split("\n")[0]
+    line = (goldens / "torture.utf8").read_bytes().decode().split("\n")[0]
     ids = run(consumer.with_name("tokenize"), goldens / "sentence_piece.tokenizer.json", line)
     assert [int(word) for word in ids.split()] == listed

@@ -12,6 +12,12 @@ bool is_inside(const Path& path, const Path& folder) {
          folder.end();
 }
 
+/// HUB/models--OWNER--NAME/blobs/…: what a download into a folder of its own may link to.
+bool lies_in_a_cache(const Path& file) {
+  return file.parent_path().filename() == "blobs" &&
+         file.parent_path().parent_path().filename().string().starts_with("models--");
+}
+
 bool is_cached_blob(const Path& file, const Path& snapshot) {
   if (snapshot.parent_path().filename() != "snapshots") return false;
   const Path model = snapshot.parent_path().parent_path();
@@ -25,10 +31,13 @@ std::optional<Path> way_out(Filesystem& filesystem, const Path& folder, const Pa
   const Path home = filesystem.canonical(folder);
   Path real = filesystem.canonical(path);
   if (is_inside(real, home)) return std::nullopt;
+  bool in_snapshot = false;
   // The checkpoint may be a folder within the snapshot.
   for (Path above = home; above.has_relative_path(); above = above.parent_path()) {
     if (is_cached_blob(real, above)) return std::nullopt;
+    in_snapshot = in_snapshot || above.parent_path().filename() == "snapshots";
   }
+  if (!in_snapshot && lies_in_a_cache(real)) return std::nullopt;
   return real;
 }
 

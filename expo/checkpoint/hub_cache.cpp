@@ -106,9 +106,10 @@ std::string present_revisions(Filesystem& filesystem, const Path& repository) {
                      hub_id_of_repository(repository.filename().string()).value_or("ID"));
 }
 
-std::string value_or(const Environment& environment, const std::string& name, std::string other) {
+std::string value_or(const Environment& environment, const std::string& name,
+                     const std::string& other) {
   const auto found = environment.find(name);
-  return found == environment.end() ? std::move(other) : found->second;
+  return found == environment.end() ? other : found->second;
 }
 
 /// A leading `~` is the home; that of another user stays as it is.

@@ -197,7 +197,9 @@ class Reader {
   std::vector<std::string> names(const std::string& key) const {
     const Json& value = at(key);
     if (value.is_null()) return {};
-    const auto is_name = [](const Json& name) { return name.is_string() && name != ""; };
+    const auto is_name = [](const Json& name) {
+      return name.is_string() && !name.get_ref<const std::string&>().empty();
+    };
     if (!value.is_array() || !std::ranges::all_of(value, is_name)) {
       refuse(fmt::format("{} is {}; expected a list of module names", key, shown(value)));
     }

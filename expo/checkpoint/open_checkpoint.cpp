@@ -141,7 +141,8 @@ bool is_adapter(Filesystem& filesystem, const ModelLocation& location) {
 std::string base_of_adapter(Filesystem& filesystem, const Path& folder) {
   const Json config = read_object(filesystem, folder / "adapter_config.json");
   const auto base = config.find("base_model_name_or_path");
-  const bool named = base != config.end() && base->is_string() && *base != "";
+  const bool named =
+      base != config.end() && base->is_string() && !base->get_ref<const std::string&>().empty();
   return named ? base->get<std::string>() : "BASE";
 }
 

@@ -275,8 +275,8 @@ class DirectoryReader {
     if (load<std::uint32_t>(fixed, 0) != kLocalMark) fail(entry, "has no local header");
     const unsigned flags = load<std::uint16_t>(fixed, 6);
     const unsigned method = load<std::uint16_t>(fixed, 8);
-    const std::uint32_t stored_size = load<std::uint32_t>(fixed, 18);
-    const std::uint32_t size = load<std::uint32_t>(fixed, 22);
+    const auto stored_size = load<std::uint32_t>(fixed, 18);
+    const auto size = load<std::uint32_t>(fixed, 22);
     const std::size_t name = load<std::uint16_t>(fixed, 26);
     const std::size_t extra = load<std::uint16_t>(fixed, 28);
     const std::uint64_t rest = entry.header_offset + kLocalSize;

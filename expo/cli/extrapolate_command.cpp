@@ -9,6 +9,7 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/adapter_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/output_place.h"
@@ -164,7 +165,7 @@ void run(Options options, const CommandContext& context) {
                                                      job, context.cancellation)
                          : run_extrapolation(posix_filesystem(), hugging_face_environment(), job,
                                              &progress, context.cancellation);
-  for (const std::string& note : recipe.notes) std::cerr << "note: " << note << "\n";
+  for (const std::string& note : recipe.notes) std::cerr << "note: " << on_one_line(note) << "\n";
   print_warnings(report.warnings);
   std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace expo {
 namespace {
@@ -91,7 +92,7 @@ template <int kExponentBits, int kFractionBits>
 std::uint64_t Format<kExponentBits, kFractionBits>::stochastic(double value,
                                                                std::uint32_t random) noexcept {
   const double largest = to_double(kInfinity - 1);
-  if (!(value <= largest && value >= -largest)) return nearest(value);
+  if (std::isnan(value) || value > largest || value < -largest) return nearest(value);
   return from_double(value, [random](std::uint64_t, std::uint64_t remainder, int dropped) {
     if (dropped >= 32 + 64) return false;
     const std::uint64_t fraction =

@@ -93,7 +93,7 @@ class PosixReadableFile final : public ReadableFile {
                                   AlignedBuffer& scratch) const override {
     if (offset > size_ || length > size_ - offset) cut_short(offset + length);
     const std::uint64_t begin = align_down(offset);
-    const std::size_t lead = static_cast<std::size_t>(offset - begin);
+    const auto lead = static_cast<std::size_t>(offset - begin);
     std::byte* buffer = scratch.get(static_cast<std::size_t>(align_up(lead + length))).data();
     std::size_t done = read_cached(offset, length, buffer + lead);
     if (done < length && direct_.valid() && !direct_refused_.load(std::memory_order_relaxed)) {
@@ -125,7 +125,7 @@ class PosixReadableFile final : public ReadableFile {
 
   std::size_t read_direct(std::uint64_t begin, std::size_t lead, std::size_t length,
                           std::size_t done, std::byte* buffer) const {
-    std::size_t have = static_cast<std::size_t>(align_down(lead + done));
+    auto have = static_cast<std::size_t>(align_down(lead + done));
     const std::size_t want = lead + length;
     while (have < want) {
       const std::size_t ask = static_cast<std::size_t>(align_up(want)) - have;

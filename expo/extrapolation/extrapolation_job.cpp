@@ -158,7 +158,7 @@ class Job {
       report_.files.emplace_back(file.name, file.size);
       total += file.size;
     }
-    report_.memory_bytes = (std::uint64_t{30} << 20) + report_.threads * 5 * kBlockBytes;
+    report_.memory_bytes = (std::uint64_t{30} << 20) + 5 * kBlockBytes * report_.threads;
     report_.bytes_written = total;
     for (const auto* side : {sft_.get(), aligned_.get()}) {
       for (const Tensor& tensor : side->tensors())
@@ -413,9 +413,10 @@ Json to_json(const ExtrapolationReport& report) {
   json["resumed"] = report.resumed;
   json["delta"] = report.deltas.empty() ? Json(nullptr) : to_json(summarise(total(report.deltas)));
   json["verdict"] = report.verdict.empty() ? Json(nullptr) : Json(report.verdict);
-  json["groups"] = Json::object();
+  Json groups = Json::object();
   for (const GroupSummary& group : summarise_by_kind(report.deltas))
-    json["groups"][group.group] = to_json(group.summary);
+    append_member(groups, group.group, to_json(group.summary));
+  json["groups"] = std::move(groups);
   json["files"] = Json::array();
   for (const auto& [name, size] : report.files)
     json["files"].push_back({{"name", name}, {"size", size}});

@@ -9,9 +9,10 @@ namespace expo::simd {
 template <class Isa>
 struct Sums {
   typename Isa::D theta_squared, sft_squared, theta_dot_sft, delta_squared, applied_dot_delta;
-  std::uint64_t changed, lost;
+  std::uint64_t changed = 0;
+  std::uint64_t lost = 0;
 
-  explicit Sums(const LaneSums& lanes) : changed(0), lost(0) { load(lanes); }
+  explicit Sums(const LaneSums& lanes) { load(lanes); }
 
   void load(const LaneSums& lanes) {
     theta_squared = Isa::load(lanes.theta_squared);

@@ -42,7 +42,7 @@ def real(tmp_path_factory):
 
 def test_the_real_tokenizer_gives_the_ids_of_the_python_library(real):
     tokenizers = pytest.importorskip("tokenizers")
-    texts = (GOLDENS / "torture.txt").read_bytes().decode().split("\n")
+    texts = (GOLDENS / "torture.utf8").read_bytes().decode().split("\n")
     if (SHARED / "preferences/dev.jsonl").exists():
         rows = [json.loads(line) for line in (SHARED / "preferences/dev.jsonl").read_text(encoding="utf-8").splitlines()]
         texts += [turn["content"] for row in rows for side in ("chosen", "rejected") for turn in row[side]]

@@ -25,9 +25,9 @@ Tokenizer tokenizer(const std::string& name) {
   return Tokenizer::from_json(read(name + ".tokenizer.json"), name);
 }
 
-/// Each line of torture.txt, the empty text, and the whole.
+/// Each line of torture.utf8, the empty text, and the whole.
 std::vector<std::string> texts() {
-  const std::string whole = read("torture.txt");
+  const std::string whole = read("torture.utf8");
   std::vector<std::string> lines;
   std::size_t begin = 0;
   for (std::size_t end = whole.find('\n'); end != std::string::npos;
@@ -61,7 +61,7 @@ TEST_P(TokenizerParity, GivesTheIdsAndTextsOfThePythonLibrary) {
 
 TEST_P(TokenizerParity, IsTheSameFromSeveralThreads) {
   const Tokenizer ours = tokenizer(GetParam());
-  const std::string whole = read("torture.txt");
+  const std::string whole = read("torture.utf8");
   const auto alone = ours.encode(whole, SpecialTokens::keep);
   std::vector<std::vector<TokenId>> together(64);
   parallel_for(together.size(), 4, [&](std::size_t i, unsigned) {

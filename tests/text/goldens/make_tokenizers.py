@@ -1,4 +1,4 @@
-"""Makes the tokenizers of tests/text and the ids that Hugging Face's tokenizers gives for every line of torture.txt.
+"""Makes the tokenizers of tests/text and the ids that Hugging Face's tokenizers gives for every line of torture.utf8.
 
     make_tokenizers.py            writes *.tokenizer.json and tokenizer_ids.json beside this file
     make_tokenizers.py --check    fails where the installed library gives other ids for the committed files
@@ -12,7 +12,7 @@ from tokenizers import (AddedToken, Regex, Tokenizer, decoders, models, normaliz
                         trainers)
 
 HERE = Path(__file__).parent
-TEXT = HERE / "torture.txt"
+TEXT = HERE / "torture.utf8"
 
 
 def lines():
