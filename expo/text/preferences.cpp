@@ -1,0 +1,71 @@
+#include "expo/text/preferences.h"
+
+#include <fmt/format.h>
+
+namespace expo {
+namespace {
+
+struct Side {
+  Json before;  ///< the turns before the answer; empty where there is the answer alone
+  std::string answer;
+};
+
+Side side(const RowView& row, const Json& value, std::string_view column) {
+  Side result{Json::array(), {}};
+  if (value.is_string()) {
+    result.answer = value.get<std::string>();
+  } else {
+    Json messages = read_messages(row, value, column);
+    if (messages.back()["role"] != "assistant")
+      row.refuse(fmt::format("{} does not end with an assistant's turn", column));
+    result.answer = messages.back()["content"].get<std::string>();
+    messages.erase(messages.size() - 1);
+    result.before = std::move(messages);
+  }
+  if (result.answer.empty()) row.refuse(fmt::format("{} is an empty answer", column));
+  return result;
+}
+
+Json messages_of(const RowView& row, const Json& prompt) {
+  if (!prompt.is_string()) return read_messages(row, prompt, "prompt");
+  return Json::array({{{"role", "user"}, {"content", prompt}}});
+}
+
+/// The prompt column says again what the conversations begin with: all of it, or its last turn.
+bool agrees(const Json& prompt, const Json& before) {
+  if (prompt == before) return true;
+  return prompt.size() == 1 && !before.empty() &&
+         prompt.back()["content"] == before.back()["content"];
+}
+
+}  // namespace
+
+Preference read_preference(const Json& json, const std::string& place, const Columns& columns) {
+  const RowView row(json, place);
+  Side chosen = side(row, row.require(columns.chosen, {"chosen"}, "--chosen-column"), "chosen");
+  const Side rejected =
+      side(row, row.require(columns.rejected, {"rejected"}, "--rejected-column"), "rejected");
+  if (chosen.before != rejected.before)
+    row.refuse(
+        "chosen and rejected are not answers to one prompt: they differ before the last turn");
+  const Json* prompt = row.find(columns.prompt, {"prompt", "instruction", "question"});
+  if (prompt == nullptr && chosen.before.empty())
+    row.refuse("there is no prompt: neither a column of that name nor turns before the answers");
+  Preference result;
+  if (prompt != nullptr) {
+    const Json messages = messages_of(row, *prompt);
+    if (!chosen.before.empty() && !agrees(messages, chosen.before))
+      row.refuse("prompt is not what chosen and rejected begin with");
+    result.prompt = chosen.before.empty() ? messages : std::move(chosen.before);
+  } else {
+    result.prompt = std::move(chosen.before);
+  }
+  const Json* id = row.find(columns.id, {"prompt_id", "id"});
+  if (id != nullptr) result.id = id->is_string() ? id->get<std::string>() : id->dump();
+  result.chosen = std::move(chosen.answer);
+  result.rejected = rejected.answer;
+  result.place = place;
+  return result;
+}
+
+}  // namespace expo

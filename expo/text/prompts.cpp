@@ -1,0 +1,56 @@
+#include "expo/text/prompts.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+namespace expo {
+namespace {
+
+Json conversation(const RowView& row, const Json& value) {
+  if (value.is_string()) {
+    if (value.get_ref<const std::string&>().empty()) row.refuse("the prompt is empty");
+    return Json::array({{{"role", "user"}, {"content", value}}});
+  }
+  Json messages = read_messages(row, value, "the prompt");
+  if (messages.back()["role"] == "assistant") messages.erase(messages.size() - 1);
+  if (messages.empty() || messages.back()["role"] != "user")
+    row.refuse("the conversation does not end with a user's turn, which the model could answer");
+  return messages;
+}
+
+std::string identifier(const RowView& row, const Columns& columns, std::size_t number) {
+  const Json* id = row.find(columns.id, {"prompt_id", "id"});
+  if (id == nullptr && !columns.id.empty())
+    row.refuse(fmt::format("there is no column {}", columns.id));
+  if (id == nullptr) return std::to_string(number);
+  if (id->is_string()) return id->get<std::string>();
+  if (id->is_number_integer()) return id->dump();
+  row.refuse("its id is neither text nor a whole number");
+}
+
+}  // namespace
+
+std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns) {
+  std::vector<Prompt> prompts;
+  std::unordered_map<std::string, std::size_t> seen;
+  for (Json json; rows.next(json);) {
+    Prompt prompt;
+    prompt.place = rows.place();
+    const RowView row(json, prompt.place);
+    prompt.id = identifier(row, columns, prompts.size());
+    prompt.messages = conversation(
+        row, row.require(columns.prompt, {"prompt", "instruction", "messages", "question", "query"},
+                         "--prompt-column"));
+    const auto [first, is_new] = seen.emplace(prompt.id, prompts.size());
+    if (!is_new) {
+      row.refuse(fmt::format("the id \"{}\" occurs twice, first at {}; ids tell answers apart",
+                             prompt.id, prompts[first->second].place));
+    }
+    prompt.row = std::move(json);
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+}  // namespace expo
