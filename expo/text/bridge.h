@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// NOLINTBEGIN(modernize-use-using): this is C
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -72,3 +73,4 @@ int expo_table_next(ExpoTable* table, ExpoBytes* row, ExpoBytes* error);
 #ifdef __cplusplus
 }
 #endif
+// NOLINTEND(modernize-use-using)

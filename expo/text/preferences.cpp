@@ -52,13 +52,14 @@ Preference read_preference(const Json& json, const std::string& place, const Col
   if (prompt == nullptr && chosen.before.empty())
     row.refuse("there is no prompt: neither a column of that name nor turns before the answers");
   Preference result;
+  result.prompt = std::move(chosen.before);
   if (prompt != nullptr) {
-    const Json messages = messages_of(row, *prompt);
-    if (!chosen.before.empty() && !agrees(messages, chosen.before))
+    Json messages = messages_of(row, *prompt);
+    if (result.prompt.empty()) {
+      result.prompt = std::move(messages);
+    } else if (!agrees(messages, result.prompt)) {
       row.refuse("prompt is not what chosen and rejected begin with");
-    result.prompt = chosen.before.empty() ? messages : std::move(chosen.before);
-  } else {
-    result.prompt = std::move(chosen.before);
+    }
   }
   const Json* id = row.find(columns.id, {"prompt_id", "id"});
   if (id != nullptr) result.id = id->is_string() ? id->get<std::string>() : id->dump();
