@@ -10,7 +10,9 @@ namespace {
 Json conversation(const RowView& row, const Json& value) {
   if (value.is_string()) {
     if (value.get_ref<const std::string&>().empty()) row.refuse("the prompt is empty");
-    return Json::array({{{"role", "user"}, {"content", value}}});
+    Json messages = Json::array();
+    messages.push_back({{"role", "user"}, {"content", value}});
+    return messages;
   }
   Json messages = read_messages(row, value, "the prompt");
   if (messages.back()["role"] == "assistant") messages.erase(messages.size() - 1);

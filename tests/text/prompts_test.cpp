@@ -55,8 +55,10 @@ TEST(Prompts, TakesTheUsualShapes) {
 }
 
 TEST(Prompts, TakesColumnsByName) {
-  const auto found = prompts({{{"text", "a"}, {"prompt", "not this"}, {"key", "k"}}},
-                             {.prompt = "text", .id = "key"});
+  Columns columns;
+  columns.prompt = "text";
+  columns.id = "key";
+  const auto found = prompts({{{"text", "a"}, {"prompt", "not this"}, {"key", "k"}}}, columns);
   EXPECT_EQ(found[0].messages, Json::array({user("a")}));
   EXPECT_EQ(found[0].id, "k");
 }
