@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/checkpoint/weight_choice.h"
 #include "expo/core/error.h"
 
@@ -14,11 +15,6 @@ namespace expo {
 namespace {
 
 using Path = std::filesystem::path;
-
-bool lies_in(const Path& path, const Path& folder) {
-  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
-         folder.end();
-}
 
 [[noreturn]] void refuse(const Path& folder, std::string_view reason) {
   throw usage_error(fmt::format("{}: {}", folder.string(), reason));

@@ -7,11 +7,6 @@ namespace {
 
 using Path = std::filesystem::path;
 
-bool is_inside(const Path& path, const Path& folder) {
-  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
-         folder.end();
-}
-
 /// HUB/models--OWNER--NAME/blobs/…: what a download into a folder of its own may link to.
 bool lies_in_a_cache(const Path& file) {
   return file.parent_path().filename() == "blobs" &&
@@ -27,10 +22,15 @@ bool is_cached_blob(const Path& file, const Path& snapshot) {
 
 }  // namespace
 
+bool lies_in(const Path& path, const Path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
 std::optional<Path> way_out(Filesystem& filesystem, const Path& folder, const Path& path) {
   const Path home = filesystem.canonical(folder);
   Path real = filesystem.canonical(path);
-  if (is_inside(real, home)) return std::nullopt;
+  if (lies_in(real, home)) return std::nullopt;
   bool in_snapshot = false;
   // The checkpoint may be a folder within the snapshot.
   for (Path above = home; above.has_relative_path(); above = above.parent_path()) {

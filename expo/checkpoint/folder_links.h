@@ -7,6 +7,9 @@
 
 namespace expo {
 
+/// Whether a path is the folder or below it, by their names alone: both canonical.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 /// Where links lead from a path in a checkpoint's folder, if that is out of the folder: a cloned
 /// repository must not be able to name any file of the machine as its own. Nothing for a path that
 /// stays inside, and in a snapshot of the Hugging Face cache (CACHE/MODEL/snapshots/COMMIT/) for

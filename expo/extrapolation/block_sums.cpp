@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "expo/checkpoint/ggml_blocks.h"
-#include "expo/checkpoint/gguf_writer.h"
 
 namespace expo {
 namespace {

@@ -102,8 +102,7 @@ double extrapolated(const Element& element, double alpha) {
       element.theta == element.sft || alpha == 0) {
     return element.theta;
   }
-  const double sum = element.theta + alpha * (element.theta - element.sft);
-  return std::isnan(sum) ? canonical_nan() : sum;
+  return element.theta + alpha * (element.theta - element.sft);
 }
 
 std::uint64_t rounded(double value, const Element& element, const KernelInput& input) {

@@ -64,13 +64,15 @@ std::vector<fs::path> input_paths(Filesystem& filesystem, const Checkpoint& chec
   std::set<fs::path> paths;
   for (const SourceFile& file : checkpoint.files()) paths.insert(file.path);
   // BASE+ADAPTER is two places.
-  std::string place = checkpoint.location();
-  for (std::size_t plus = 0; plus != std::string::npos;) {
+  const auto add_folder = [&](const std::string& place) {
     if (filesystem.is_directory(place)) paths.insert(place);
-    plus = place.rfind('+');
-    if (plus == std::string::npos) break;
-    if (filesystem.is_directory(place.substr(plus + 1))) paths.insert(place.substr(plus + 1));
+  };
+  std::string place = checkpoint.location();
+  add_folder(place);
+  for (auto plus = place.rfind('+'); plus != std::string::npos; plus = place.rfind('+')) {
+    add_folder(place.substr(plus + 1));
     place.resize(plus);
+    add_folder(place);
   }
   for (const Sidecar& sidecar : checkpoint.sidecars()) {
     const auto* path = std::get_if<fs::path>(&sidecar.content);

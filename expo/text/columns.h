@@ -14,7 +14,6 @@ namespace expo {
 struct Columns {
   std::string prompt;    ///< prompt, instruction, messages, question, query
   std::string id;        ///< prompt_id, id; none: the row's number, from 0
-  std::string answer;    ///< output, answer, response, completion
   std::string chosen;    ///< chosen
   std::string rejected;  ///< rejected
 };

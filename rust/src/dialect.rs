@@ -25,6 +25,28 @@ pub fn translate(source: &str) -> String {
     out + rest
 }
 
+/// Where quoted text begins and ends.
+#[derive(Default)]
+struct Quotes {
+    open: Option<char>,
+    escaped: bool,
+}
+
+impl Quotes {
+    /// Whether the next character is quoted, or is a quote itself.
+    fn cover(&mut self, c: char) -> bool {
+        match self.open {
+            _ if self.escaped => self.escaped = false,
+            Some(_) if c == '\\' => self.escaped = true,
+            Some(quote) if c == quote => self.open = None,
+            Some(_) => {}
+            None if c == '\'' || c == '"' => self.open = Some(c),
+            None => return false,
+        }
+        true
+    }
+}
+
 /// How far the tag, expression or comment goes that begins here; 1 where none does.
 fn piece_length(text: &str) -> usize {
     let end = match text.as_bytes().get(1) {
@@ -33,17 +55,10 @@ fn piece_length(text: &str) -> usize {
         Some(b'{') => "}}",
         _ => return 1,
     };
-    let mut quote = None;
-    let mut escaped = false;
+    let mut quotes = Quotes::default();
     for (at, c) in text.char_indices().skip(2) {
-        match quote {
-            _ if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None if c == '\'' || c == '"' => quote = Some(c),
-            None if text[at..].starts_with(end) => return at + 2,
-            None => {}
+        if !quotes.cover(c) && text[at..].starts_with(end) {
+            return at + 2;
         }
     }
     text.len()
@@ -81,18 +96,14 @@ fn checked_loop(text: &str) -> Option<String> {
 
 /// Where a word stands outside brackets and quotes.
 fn word(text: &str, wanted: &str) -> Option<usize> {
-    let (mut depth, mut quote, mut escaped, mut before) = (0, None, false, ' ');
+    let (mut depth, mut quotes, mut before) = (0, Quotes::default(), ' ');
     for (at, c) in text.char_indices() {
-        match quote {
-            _ if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None if c == '\'' || c == '"' => quote = Some(c),
-            None if "([{".contains(c) => depth += 1,
-            None if ")]}".contains(c) => depth -= 1,
-            None if depth == 0 && is_word(&text[at..], before, wanted) => return Some(at),
-            None => {}
+        match c {
+            _ if quotes.cover(c) => {}
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ if depth == 0 && is_word(&text[at..], before, wanted) => return Some(at),
+            _ => {}
         }
         before = c;
     }
