@@ -11,3 +11,12 @@ endif()
 if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
+find_package(LibTorch 2.11 QUIET)
+option(EXPO_TORCH "Build the rooms that run models; they need libtorch, which scripts/bootstrap test installs"
+       ${LibTorch_FOUND})
+if(EXPO_TORCH AND NOT LibTorch_FOUND)
+  message(FATAL_ERROR "libtorch is not there. Get it with scripts/bootstrap test, name the folder torch of an "
+          "installed wheel with -DEXPO_TORCH_ROOT=…, or build without the rooms that run models with "
+          "-DEXPO_TORCH=OFF")
+endif()
+message(STATUS "Rooms that run models: ${EXPO_TORCH} (EXPO_TORCH; libtorch ${LibTorch_VERSION})")

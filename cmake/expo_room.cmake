@@ -33,6 +33,11 @@ function(expo_room entry)
     target_compile_definitions(expo_extrapolation PRIVATE EXPO_VERSION="${PROJECT_VERSION}")
     target_link_libraries(expo_extrapolation PRIVATE yaml-cpp::yaml-cpp)
   endif()
+  if(room STREQUAL "model")
+    target_link_libraries(expo_model PUBLIC $<BUILD_INTERFACE:expo::torch>)
+    # ATen's headers take 15 s a file.
+    target_precompile_headers(expo_model PRIVATE <ATen/ATen.h>)
+  endif()
   if(room STREQUAL "text")
     target_link_libraries(expo_text PRIVATE $<BUILD_INTERFACE:expo_text_bridge>
                           $<INSTALL_INTERFACE:expo::text_bridge>)

@@ -2,10 +2,14 @@
 # stand above it here and that it names. tests/layers_test.py reads this file and holds the includes to it.
 #
 #   room            needs
+# EXPO_TORCH=OFF leaves out those that EXPO_TORCH_ROOMS names.
 set(EXPO_ROOMS
   "core:"
   "checkpoint:core"
   "extrapolation:checkpoint"
   "text:core"
+  "model:extrapolation"
+  "generation:model,text"
   "cli:extrapolation"
 )
+set(EXPO_TORCH_ROOMS model generation)

@@ -12,14 +12,11 @@
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/block_sums.h"
+#include "expo/extrapolation/planned_values.h"
 #include "expo/extrapolation/work_list.h"
 
 namespace expo {
 namespace {
-
-/// Elements that the kernel takes at once: its inputs and output stay in the processor's cache
-/// between its passes.
-constexpr std::uint64_t kRun = std::uint64_t{1} << 17;
 
 constexpr std::size_t kNoTicket = ~std::size_t{0};
 
@@ -63,6 +60,7 @@ class Pipeline {
         folder_(folder),
         options_(options),
         cancellation_(cancellation),
+        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow}),
         blocks_(cut_into_blocks(layout, tensors)) {}
 
   PipelineResult run() {
@@ -129,19 +127,12 @@ class Pipeline {
       const auto range = disk_range(aligned_.tensors()[plan.aligned], segment.first, segment.count);
       if (range) tickets.aligned = aligned_digest_->announce(*range);
     }
-    const std::uint64_t common = common_elements(segment);
+    const std::uint64_t common = common_elements(plan, segment.first, segment.count);
     if (sft_digest_ && common > 0) {
       const auto range = disk_range(sft_->tensors()[*plan.sft], segment.first, common);
       if (range) tickets.sft = sft_digest_->announce(*range);
     }
     return tickets;
-  }
-
-  /// How many of the segment's elements have a counterpart.
-  std::uint64_t common_elements(const Segment& segment) const {
-    const TensorPlan& plan = plan_.tensors[segment.tensor];
-    if (!plan.sft || plan.common <= segment.first) return 0;
-    return std::min(segment.count, plan.common - segment.first);
   }
 
   /// All space is reserved first: a disk that is too full says so before any work.
@@ -233,11 +224,11 @@ class Pipeline {
     return sums;
   }
 
-  /// `inputs` is told what was computed with: the elements that have a counterpart.
+  /// `inputs` is told what was computed with, the output left out: the elements that have a counterpart.
   DeltaSums compute(const Segment& segment, const Tickets& tickets, Worker& worker,
                     std::span<std::byte> out, KernelInput& inputs) {
     const TensorPlan& plan = plan_.tensors[segment.tensor];
-    const std::uint64_t common = common_elements(segment);
+    const std::uint64_t common = common_elements(plan, segment.first, segment.count);
     const auto aligned = read(aligned_, plan.aligned, segment.first, segment.count, worker.aligned,
                               worker.aligned_tap.get(), tickets.aligned);
     std::span<const std::byte> sft;
@@ -245,10 +236,10 @@ class Pipeline {
       sft = read(*sft_, *plan.sft, segment.first, common, worker.sft, worker.sft_tap.get(),
                  tickets.sft);
     }
-    if (common > 0) inputs = kernel_input(segment, plan, sft, aligned, common);
-    DeltaSums sums = extrapolate_values(segment, inputs, out);
-    sums.nonfinite_created += copy_values(segment, plan, aligned, common, out);
-    return sums;
+    const DType out_type = tensors_[segment.tensor].dtype;
+    if (common > 0)
+      inputs = values_.kernel_input(plan, {segment.first, common}, out_type, sft, aligned);
+    return values_.compute(plan, {segment.first, segment.count}, out_type, sft, aligned, out);
   }
 
   std::span<const std::byte> read(const Checkpoint& checkpoint, std::size_t tensor,
@@ -271,77 +262,6 @@ class Pipeline {
     const double share = static_cast<double>(count) / static_cast<double>(tensor.elements());
     return static_cast<std::uint64_t>(
         std::llround(share * static_cast<double>(tensor.extent->bytes)));
-  }
-
-  KernelInput kernel_input(const Segment& segment, const TensorPlan& plan,
-                           std::span<const std::byte> sft, std::span<const std::byte> aligned,
-                           std::uint64_t count) const {
-    KernelInput input;
-    input.sft = sft.data();
-    input.aligned = aligned.data();
-    input.count = static_cast<std::size_t>(count);
-    input.first_element = segment.first;
-    input.sft_type = sft_->tensors()[*plan.sft].dtype;
-    input.aligned_type = aligned_.tensors()[plan.aligned].dtype;
-    input.out_type = tensors_[segment.tensor].dtype;
-    input.alpha = plan.alpha;
-    input.rounding = options_.rounding;
-    input.seed = options_.seed;
-    input.stream = tensor_stream(tensors_[segment.tensor].name);
-    return input;
-  }
-
-  DeltaSums extrapolate_values(const Segment& segment, const KernelInput& whole,
-                               std::span<std::byte> out) const {
-    DeltaSums sums;
-    for (std::size_t done = 0; done < whole.count; done += kRun) {
-      KernelInput input = whole;
-      input.count = std::min<std::size_t>(kRun, whole.count - done);
-      input.first_element += done;
-      input.sft += done * byte_width(input.sft_type);
-      input.aligned += done * byte_width(input.aligned_type);
-      input.out = out.data() + done * byte_width(input.out_type);
-      sums += extrapolate(input);
-    }
-    check_overflow(segment, sums);
-    return sums;
-  }
-
-  /// ALIGNED's own values, in the output type, from element `from` of the segment on; how many of
-  /// them became infinite.
-  std::uint64_t copy_values(const Segment& segment, const TensorPlan& plan,
-                            std::span<const std::byte> aligned, std::uint64_t from,
-                            std::span<std::byte> out) const {
-    if (from == segment.count) return 0;
-    const DType in_type = aligned_.tensors()[plan.aligned].dtype;
-    const DType out_type = tensors_[segment.tensor].dtype;
-    if (in_type == out_type) {
-      const std::uint64_t skip = from * bit_width(in_type) / 8;
-      std::memcpy(out.data() + skip, aligned.data() + skip,
-                  aligned.size() - static_cast<std::size_t>(skip));
-      return 0;
-    }
-    // Δ = 0 by giving ALIGNED for both: the kernel then rounds θ alone and counts what overflows.
-    KernelInput input;
-    input.sft_type = input.aligned_type = in_type;
-    input.out_type = out_type;
-    input.sft = input.aligned = aligned.data() + from * byte_width(in_type);
-    input.out = out.data() + from * byte_width(out_type);
-    input.count = static_cast<std::size_t>(segment.count - from);
-    const DeltaSums sums = extrapolate(input);
-    check_overflow(segment, sums);
-    return sums.nonfinite_created;
-  }
-
-  void check_overflow(const Segment& segment, const DeltaSums& sums) const {
-    if (sums.nonfinite_created == 0 || options_.allow_overflow) return;
-    const OutputTensor& tensor = tensors_[segment.tensor];
-    throw input_error(
-        fmt::format("tensor \"{}\": {} finite weights among elements {} to {} become infinite in "
-                    "{}; take a smaller α or a wider "
-                    "--out-dtype, or --allow-overflow to write them as they are",
-                    tensor.name, sums.nonfinite_created, segment.first,
-                    segment.first + segment.count - 1, safetensors_name(tensor.dtype)));
   }
 
   // Completion
@@ -377,6 +297,7 @@ class Pipeline {
   const PipelineOptions& options_;
   const CancellationToken& cancellation_;
 
+  PlannedValues values_;
   std::vector<Block> blocks_;
   std::vector<std::vector<Tickets>> tickets_;        // per block and segment
   std::vector<std::vector<DeltaSums>> sums_;         // likewise; each is written by one thread

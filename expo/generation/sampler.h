@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "expo/text/tokenizer.h"
+
+namespace expo {
+
+/// How the next token is chosen; names, meanings and neutral values are those of vLLM's
+/// SamplingParams.
+struct SamplingOptions {
+  double temperature = 0;         ///< finite, ≥ 0; the logits are divided by it; 0: greedy
+  std::int64_t top_k = 0;         ///< ≥ −1; keeps the k likeliest tokens; 0 or −1: all
+  double top_p = 1;               ///< in (0, 1]; keeps the likeliest tokens that make up p; 1: all
+  double min_p = 0;               ///< in [0, 1]; keeps tokens of p ≥ min_p · the likeliest's
+  double presence_penalty = 0;    ///< in [−2, 2]; taken off each token of the output
+  double frequency_penalty = 0;   ///< in [−2, 2]; the same, once for each time it occurs
+  double repetition_penalty = 1;  ///< finite, > 0; scales tokens of prompt and output
+  std::uint64_t seed = 0;
+};
+
+/// Throws Error(usage), naming the option, its value and the range above, for the first option that
+/// is out of it (NaN always is).
+void check(const SamplingOptions& options);
+
+/// The distinct tokens of one sample so far, as the penalties need them. Copying it after the
+/// prompt starts another sample of the same prompt. Not thread-safe.
+class TokenCounts {
+ public:
+  struct Entry {
+    TokenId token;
+    std::uint32_t outputs;  ///< times in the output; 0: in the prompt only
+  };
+
+  explicit TokenCounts(std::span<const TokenId> prompt = {});
+  void add_output(TokenId token);
+  /// One for each distinct token, in order of first occurrence; valid until the next add_output.
+  std::span<const Entry> entries() const noexcept { return entries_; }
+
+ private:
+  Entry& entry(TokenId token);
+
+  std::vector<Entry> entries_;
+  std::unordered_map<TokenId, std::size_t> places_;
+};
+
+/// Which of a run's draws it is.
+struct DrawKey {
+  std::uint64_t prompt = 0;  ///< an id that stays with the prompt, whatever runs beside it
+  std::uint32_t sample = 0;  ///< number of the sample among those of the prompt
+  std::uint32_t step = 0;    ///< number of the token in the sample's output
+};
+
+/// The random number of a draw, uniform in [0, 1), a multiple of 2⁻⁵³. One Philox4x32-10 block
+/// (philox.h) with the seed as the key and the counter's words, least significant first, {step,
+/// sample, low half of prompt, high half of prompt}: no two draws under a seed share a block. Of
+/// the block's first two words, as a 64-bit number with the second word on top, the upper 53 bits
+/// are taken. Thread-safe.
+double uniform_draw(std::uint64_t seed, const DrawKey& key) noexcept;
+
+struct Draw {
+  TokenId token;
+  /// Natural logarithm of the probability with which this token was to be drawn, all options
+  /// applied (vLLM's logprobs_mode processed_logprobs for random draws); 0 for a greedy one.
+  double log_probability;
+};
+
+/// Chooses tokens by logits as the sampler of vLLM's V1 engine does, in its order
+/// (vllm/v1/sample/sampler.py, ops/penalties.py, ops/topk_topp_sampler.py and
+/// logits_processor/builtin.py):
+///   1. repetition penalty r: each token of the prompt or the output has its logit divided by r
+///      where it is positive, else multiplied;
+///   2. frequency and presence penalty: logit −= frequency · count, and −= presence where the
+///      output holds the token;
+///   3. temperature 0: the highest logit, the lowest id among equals; this ends a greedy draw;
+///   4. division by the temperature;
+///   5. min_p: tokens with p < min_p · max(p) go;
+///   6. top_k: tokens below the k-th highest logit go; all that equal it stay, so that more than k
+///      may;
+///   7. top_p, of the softmax of what is left: a token stays while those before it, in descending
+///      order, make up less than top_p; the likeliest always does;
+///   8. softmax of what is left, and the draw: the first token, by id, at which the cumulative
+///      probability exceeds uniform_draw().
+/// What differs: the random numbers are others; sums and probabilities are float64; of equal logits
+/// at top_p's edge the lowest ids stay (vLLM leaves it to an unstable sort); temperatures in
+/// (0, 0.01) are taken as they are, where vLLM raises them to 0.01 against float32's overflows; and
+/// a penalised logit saturates at float32's range.
+///
+/// Holds its scratch memory, at most 40 bytes for each token of the vocabulary: one for each
+/// thread. Not thread-safe.
+class Sampler {
+ public:
+  /// `vocabulary` is the number of logits. Throws Error(usage) as check() does, and for a
+  /// vocabulary of nothing or of more than 2³² tokens.
+  Sampler(SamplingOptions options, std::size_t vocabulary);
+
+  /// Draws from `logits`, one for each token id, in which −∞ rules a token out; the penalties are
+  /// applied to them in place. What is drawn depends on the logits, the counts, the options (their
+  /// seed included) and the key only. Throws Error(usage) unless there are `vocabulary` logits and,
+  /// where a penalty is set, all counted tokens are among them; Error(input) for a NaN or +∞ among
+  /// the logits, and where all are −∞.
+  Draw draw(std::span<float> logits, const TokenCounts& counts, const DrawKey& key);
+
+  const SamplingOptions& options() const noexcept { return options_; }
+
+ private:
+  struct Candidate {
+    double weight;  ///< e^((logit − highest logit) / temperature)
+    float logit;
+    TokenId token;
+  };
+
+  static bool comes_first(const Candidate& left, const Candidate& right) noexcept;
+
+  void apply_penalties(std::span<float> logits, const TokenCounts& counts) const;
+  float top_k_floor(std::span<const float> logits);
+  void collect_candidates(std::span<const float> logits, float highest, float floor);
+  void keep_top_p();
+  Draw pick(double uniform) const;
+
+  SamplingOptions options_;
+  std::size_t vocabulary_;
+  std::vector<float> largest_;
+  std::vector<Candidate> candidates_;  ///< by ascending id
+  double total_ = 0;                   ///< sum of their weights, in that order
+  std::vector<Candidate> ranking_;
+};
+
+}  // namespace expo

@@ -1,0 +1,57 @@
+#include "expo/model/attention.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace expo {
+namespace {
+
+/// True where query i (at position length − tokens + i) sees key j: [tokens, length].
+at::Tensor visible(std::int64_t tokens, std::int64_t length, std::int64_t window,
+                   const at::Device& device) {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(device);
+  const at::Tensor query = at::arange(length - tokens, length, options).unsqueeze(1);
+  const at::Tensor key = at::arange(length, options).unsqueeze(0);
+  at::Tensor mask = key <= query;
+  if (window > 0) mask = mask.logical_and(key > query - window);
+  return mask;
+}
+
+/// With the products softly capped, which the fused kernels do not know.
+at::Tensor capped_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const at::Tensor& mask, const Architecture& architecture) {
+  const std::int64_t group = q.size(1) / k.size(1);
+  const at::Tensor keys = k.repeat_interleave(group, 1);
+  const at::Tensor values = v.repeat_interleave(group, 1);
+  const double cap = architecture.attention_softcap;
+  at::Tensor scores = at::matmul(q, keys.transpose(-2, -1)) * architecture.attention_scale;
+  scores = at::tanh(scores / cap) * cap;
+  scores = scores.masked_fill(mask.logical_not(), -std::numeric_limits<float>::infinity());
+  return at::matmul(at::softmax(scores, -1, at::kFloat).to(q.scalar_type()), values);
+}
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const Architecture& architecture, const LayerSpec& layer) {
+  const std::int64_t tokens = q.size(2);
+  // Keys that no query sees need not be looked at.
+  const std::int64_t reach = layer.window > 0 ? layer.window + tokens - 1 : k.size(2);
+  const std::int64_t length = std::min(k.size(2), reach);
+  const at::Tensor keys = k.narrow(2, k.size(2) - length, length);
+  const at::Tensor values = v.narrow(2, k.size(2) - length, length);
+  if (architecture.attention_softcap > 0) {
+    return capped_attention(q, keys, values, visible(tokens, length, layer.window, q.device()),
+                            architecture);
+  }
+  const bool windowed = layer.window > 0 && length > layer.window;
+  std::optional<at::Tensor> mask;
+  if (tokens > 1 && (tokens != length || windowed))
+    mask = visible(tokens, length, layer.window, q.device());
+  const bool causal = tokens > 1 && !mask;
+  return at::scaled_dot_product_attention(q, keys, values, mask, 0.0, causal,
+                                          architecture.attention_scale,
+                                          q.size(1) != k.size(1));
+}
+
+}  // namespace expo

@@ -1,0 +1,119 @@
+#include "expo/model/config_fields.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "expo/core/error.h"
+
+namespace expo {
+
+ConfigFields::ConfigFields(const Json& object, std::string where)
+    : object_(object), where_(std::move(where)) {
+  if (!object_.is_object())
+    throw input_error(where_ + ": a JSON object is expected there, and it is none");
+}
+
+const Json* ConfigFields::find(const std::string& name) {
+  known_.insert(name);
+  const auto found = object_.find(name);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+void ConfigFields::wrong(const std::string& name, const char* expected) const {
+  throw input_error(fmt::format("{}: \"{}\" is {}, where {} is expected", where_, name,
+                                object_.contains(name) ? object_[name].dump() : "missing",
+                                expected));
+}
+
+bool ConfigFields::has(const std::string& name) const {
+  const auto found = object_.find(name);
+  return found != object_.end() && !found->is_null();
+}
+
+bool ConfigFields::mentions(const std::string& name) const { return object_.contains(name); }
+
+std::int64_t ConfigFields::integer(const std::string& name) {
+  const Json* value = find(name);
+  if (value == nullptr || !value->is_number_integer() || value->get<std::int64_t>() < 1)
+    wrong(name, "an integer above zero");
+  return value->get<std::int64_t>();
+}
+
+std::int64_t ConfigFields::integer(const std::string& name, std::int64_t fallback) {
+  const Json* value = find(name);
+  if (value == nullptr) return fallback;
+  if (!value->is_number_integer()) wrong(name, "an integer");
+  return value->get<std::int64_t>();
+}
+
+double ConfigFields::number(const std::string& name, double fallback) {
+  const Json* value = find(name);
+  if (value == nullptr) return fallback;
+  if (!value->is_number()) wrong(name, "a number");
+  return value->get<double>();
+}
+
+bool ConfigFields::flag(const std::string& name, bool fallback) {
+  const Json* value = find(name);
+  if (value == nullptr) return fallback;
+  if (!value->is_boolean()) wrong(name, "true or false");
+  return value->get<bool>();
+}
+
+std::string ConfigFields::text(const std::string& name, const std::string& fallback) {
+  const Json* value = find(name);
+  if (value == nullptr) return fallback;
+  if (!value->is_string()) wrong(name, "a text");
+  return value->get<std::string>();
+}
+
+std::vector<std::string> ConfigFields::texts(const std::string& name) {
+  const Json* value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_array()) wrong(name, "a list of texts");
+  std::vector<std::string> result;
+  for (const Json& item : *value) {
+    if (!item.is_string()) wrong(name, "a list of texts");
+    result.push_back(item.get<std::string>());
+  }
+  return result;
+}
+
+std::vector<std::int64_t> ConfigFields::integers(const std::string& name) {
+  const Json* value = find(name);
+  if (value == nullptr) return {};
+  if (value->is_number_integer()) return {value->get<std::int64_t>()};
+  if (!value->is_array()) wrong(name, "an integer or a list of integers");
+  std::vector<std::int64_t> result;
+  for (const Json& item : *value) {
+    if (!item.is_number_integer()) wrong(name, "an integer or a list of integers");
+    result.push_back(item.get<std::int64_t>());
+  }
+  return result;
+}
+
+const Json* ConfigFields::object(const std::string& name) {
+  const Json* value = find(name);
+  if (value != nullptr && !value->is_object()) wrong(name, "an object");
+  return value;
+}
+
+void ConfigFields::ignore(std::initializer_list<const char*> names) {
+  known_.insert(names.begin(), names.end());
+}
+
+void ConfigFields::refuse_others() const {
+  std::vector<std::string> unknown;
+  for (const auto& [name, value] : object_.items()) {
+    // A field without a value takes no part in the computation.
+    if (!value.is_null() && !known_.contains(name)) unknown.push_back('"' + name + '"');
+  }
+  if (unknown.empty()) return;
+  throw input_error(fmt::format(
+      "{}: the field{} {} {} not known here and could change what the model computes; remove what "
+      "you know to be without effect",
+      where_, unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "),
+      unknown.size() == 1 ? "is" : "are"));
+}
+
+}  // namespace expo

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "expo/core/json.h"
+
+namespace expo {
+
+/// The fields of a config.json, which remembers what was asked for, so that what nobody asked for
+/// can be refused. A null counts as absent. Every getter throws Error(input) for another type.
+class ConfigFields {
+ public:
+  /// `object` must outlive it; `where` begins the messages. Error(input) where it is no object.
+  ConfigFields(const Json& object, std::string where);
+
+  bool has(const std::string& name) const;
+  bool mentions(const std::string& name) const;  ///< also as null
+  std::int64_t integer(const std::string& name);  ///< required, at least 1
+  std::int64_t integer(const std::string& name, std::int64_t fallback);
+  double number(const std::string& name, double fallback);
+  bool flag(const std::string& name, bool fallback);
+  std::string text(const std::string& name, const std::string& fallback);
+  std::vector<std::string> texts(const std::string& name);    ///< empty where absent
+  std::vector<std::int64_t> integers(const std::string& name);  ///< a number counts as a list of one
+  const Json* object(const std::string& name);                ///< null where absent
+
+  /// Fields that say nothing about the result of inference.
+  void ignore(std::initializer_list<const char*> names);
+  /// Throws Error(input) naming the fields that were neither asked for nor ignored.
+  void refuse_others() const;
+  const std::string& where() const { return where_; }
+
+ private:
+  const Json* find(const std::string& name);
+  [[noreturn]] void wrong(const std::string& name, const char* expected) const;
+
+  const Json& object_;
+  std::string where_;
+  std::set<std::string> known_;
+};
+
+}  // namespace expo

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/plan.h"
+#include "expo/model/decoder_weights.h"
+
+namespace expo {
+
+struct LiveWeightsOptions {
+  DType dtype = DType::f32;  ///< f32 or bf16
+  at::Device device = at::kCPU;
+  Rounding rounding = Rounding::nearest;
+  std::uint64_t seed = 0;  ///< of Rounding::stochastic
+  MismatchPolicy on_mismatch = MismatchPolicy::refuse;
+  bool allow_overflow = false;
+  unsigned threads = 0;  ///< 0: as many as there are processors
+};
+
+/// The weights of a running model, which can be set to θ + αΔ for any α without a checkpoint being
+/// written. The two sources are read in pieces whenever the weights move; they do not stay in
+/// memory. Not thread-safe: nothing may run on the weights while they move.
+class LiveWeights {
+ public:
+  /// Holds θ (ALIGNED's weights) at first; without `sft` it cannot move. Throws Error(input) for a
+  /// tensor that the architecture wants and the checkpoint lacks or has in another shape, and for
+  /// one that the architecture does not know; Error(usage) for a dtype that is neither f32 nor bf16.
+  LiveWeights(const Architecture& architecture, std::shared_ptr<const Checkpoint> aligned,
+              std::shared_ptr<const Checkpoint> sft, const LiveWeightsOptions& options,
+              const CancellationToken& cancellation);
+
+  /// Bit for bit the weights that run_extrapolation writes for this α with the same dtype, rounding
+  /// and seed. Throws Error(usage) where there is no SFT checkpoint, and as make_plan and
+  /// PlannedValues do; after a throw from the middle (interrupted, an input cut short) the weights
+  /// are a mixture, and only a further move_to makes them sound again.
+  void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
+
+  const DecoderWeights& weights() const { return weights_; }
+  DType dtype() const { return options_.dtype; }
+
+ private:
+  void check_tensors(const Architecture& architecture) const;
+  void fill(const Plan& plan, const Checkpoint* sft, const CancellationToken& cancellation);
+
+  std::shared_ptr<const Checkpoint> aligned_;
+  std::shared_ptr<const Checkpoint> sft_;
+  LiveWeightsOptions options_;
+  DecoderWeights weights_;
+};
+
+}  // namespace expo

@@ -1,0 +1,196 @@
+#include "expo/model/live_weights.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/extrapolation_job.h"
+#include "support/contains.h"
+#include "support/safetensors_bytes.h"
+#include "support/temporary_folder.h"
+
+namespace expo {
+namespace {
+
+const std::filesystem::path kAligned = EXPO_SOURCE_DIR "/tests/model/goldens/llama_bias";
+constexpr unsigned kSeed = 20261124;
+
+std::shared_ptr<const Checkpoint> open(const std::filesystem::path& path) {
+  return open_checkpoint(posix_filesystem(), path.string(), {}, hugging_face_environment());
+}
+
+std::vector<float> values(const Checkpoint& checkpoint, std::size_t index) {
+  std::vector<float> result(checkpoint.tensors()[index].elements());
+  ReadScratch scratch;
+  const auto bytes = checkpoint.read(index, 0, result.size(), scratch);
+  std::memcpy(result.data(), bytes.data(), bytes.size());
+  return result;
+}
+
+/// A copy of kAligned with small seeded noise in every weight: the model before its training.
+void write_sft(const TemporaryFolder& folder) {
+  const auto aligned = open(kAligned);
+  std::mt19937 random(kSeed);
+  std::normal_distribution<float> noise(0, 1e-3F);
+  Json header = Json::object();
+  std::string data;
+  for (std::size_t i = 0; i < aligned->tensors().size(); ++i) {
+    const Tensor& tensor = aligned->tensors()[i];
+    std::vector<float> weights = values(*aligned, i);
+    for (float& weight : weights) weight += noise(random);
+    const std::size_t first = data.size();
+    data.append(reinterpret_cast<const char*>(weights.data()), weights.size() * sizeof(float));
+    header[tensor.name] = {
+        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {first, data.size()}}};
+  }
+  folder.write("sft/model.safetensors", safetensors_bytes(header.dump(), data));
+  std::filesystem::copy_file(kAligned / "config.json", folder / "sft/config.json");
+}
+
+class LiveWeightsTest : public testing::Test {
+ protected:
+  LiveWeightsTest() {
+    RecordProperty("seed", static_cast<int>(kSeed));
+    write_sft(folder_);
+    aligned_ = open(kAligned);
+    sft_ = open(folder_ / "sft");
+    architecture_ = read_architecture(aligned_->config(), "llama_bias");
+  }
+
+  LiveWeights make(const LiveWeightsOptions& options) {
+    return LiveWeights(architecture_, aligned_, sft_, options, never_);
+  }
+
+  std::filesystem::path extrapolate(double alpha, const LiveWeightsOptions& options) {
+    ExtrapolationJob job;
+    job.sft = (folder_ / "sft").string();
+    job.aligned = kAligned.string();
+    job.output = folder_ / "out";
+    job.alpha = AlphaSchedule(alpha);
+    job.out_type = options.dtype;
+    job.rounding = options.rounding;
+    job.seed = options.seed;
+    job.overwrite = true;
+    run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr, never_);
+    return job.output;
+  }
+
+  /// How many of the live tensors differ in any bit from a checkpoint's.
+  static std::size_t differing(const LiveWeights& live, const std::filesystem::path& path) {
+    const auto written = open(path);
+    std::size_t different = 0;
+    ReadScratch scratch;
+    for (const auto& [name, tensor] : live.weights().named) {
+      const std::size_t index = written->find(name).value();
+      const auto bytes =
+          written->read(index, 0, written->tensors()[index].elements(), scratch);
+      if (bytes.size() != tensor.nbytes() ||
+          std::memcmp(bytes.data(), tensor.const_data_ptr(), bytes.size()) != 0)
+        ++different;
+    }
+    return different;
+  }
+
+  TemporaryFolder folder_;
+  CancellationToken never_;
+  std::shared_ptr<const Checkpoint> aligned_, sft_;
+  Architecture architecture_;
+};
+
+TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    for (const Rounding rounding : {Rounding::nearest, Rounding::stochastic}) {
+      LiveWeightsOptions options;
+      options.dtype = dtype;
+      options.rounding = rounding;
+      options.seed = 5;
+      LiveWeights live = make(options);
+      for (const double alpha : {0.3, 8.0, -0.5}) {
+        live.move_to(AlphaSchedule(alpha), never_);
+        EXPECT_EQ(differing(live, extrapolate(alpha, options)), 0U) << alpha;
+      }
+    }
+  }
+}
+
+TEST_F(LiveWeightsTest, FollowAnAlphaOfEachModule) {
+  LiveWeightsOptions options;
+  LiveWeights live = make(options);
+  AlphaSchedule schedule(0);
+  schedule.add_rule("mlp", 2);
+  live.move_to(schedule, never_);
+  const auto two = extrapolate(2, options);
+  const auto zero = kAligned;
+  for (const auto& [name, tensor] : live.weights().named) {
+    const auto expected = open(name.find("mlp") == std::string::npos ? zero : two);
+    const auto numbers = values(*expected, expected->find(name).value());
+    EXPECT_EQ(std::memcmp(numbers.data(), tensor.const_data_ptr(), tensor.nbytes()), 0) << name;
+  }
+}
+
+TEST_F(LiveWeightsTest, ComeBackToAlignedBitForBit) {
+  LiveWeights live = make({});
+  EXPECT_EQ(differing(live, kAligned), 0U);
+  live.move_to(AlphaSchedule(3), never_);
+  EXPECT_GT(differing(live, kAligned), 0U);
+  live.move_to(AlphaSchedule(0), never_);
+  EXPECT_EQ(differing(live, kAligned), 0U);
+}
+
+TEST_F(LiveWeightsTest, DoNotDependOnTheNumberOfThreads) {
+  LiveWeightsOptions options;
+  options.rounding = Rounding::stochastic;
+  options.dtype = DType::bf16;
+  options.threads = 1;
+  LiveWeights one = make(options);
+  options.threads = 5;
+  LiveWeights five = make(options);
+  one.move_to(AlphaSchedule(0.3), never_);
+  five.move_to(AlphaSchedule(0.3), never_);
+  for (const auto& [name, tensor] : one.weights().named)
+    EXPECT_TRUE(tensor.equal(five.weights().named.at(name))) << name;
+}
+
+TEST_F(LiveWeightsTest, RefuseToMoveWithoutSft) {
+  LiveWeights live(architecture_, aligned_, nullptr, {}, never_);
+  try {
+    live.move_to(AlphaSchedule(0.3), never_);
+    FAIL() << "it moved";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::usage);
+    EXPECT_TRUE(contains(error.what(), "SFT"));
+  }
+}
+
+TEST_F(LiveWeightsTest, RefuseACheckpointOfAnotherArchitecture) {
+  Architecture other = architecture_;
+  other.mlp_bias = false;
+  EXPECT_THROW(LiveWeights(other, aligned_, nullptr, {}, never_), Error);
+  other = architecture_;
+  other.query_key_norm = QueryKeyNorm::per_head;
+  EXPECT_THROW(LiveWeights(other, aligned_, nullptr, {}, never_), Error);
+  other = architecture_;
+  other.intermediate = 40;
+  EXPECT_THROW(LiveWeights(other, aligned_, nullptr, {}, never_), Error);
+}
+
+TEST_F(LiveWeightsTest, RunInFloat32OrBfloat16Only) {
+  LiveWeightsOptions options;
+  options.dtype = DType::f16;
+  EXPECT_THROW(make(options), Error);
+}
+
+TEST_F(LiveWeightsTest, StopWhenInterrupted) {
+  LiveWeights live = make({});
+  CancellationToken cancelled;
+  cancelled.cancel();
+  EXPECT_THROW(live.move_to(AlphaSchedule(1), cancelled), Error);
+  live.move_to(AlphaSchedule(0), never_);
+  EXPECT_EQ(differing(live, kAligned), 0U);
+}
+
+}  // namespace
+}  // namespace expo
