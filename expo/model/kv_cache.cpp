@@ -21,4 +21,18 @@ std::int64_t KvCache::bytes() const {
   return total;
 }
 
+std::uint64_t KvCache::bytes_of_slot(const Architecture& architecture, std::int64_t capacity,
+                                     const at::TensorOptions& options) {
+  const auto elements = architecture.kv_heads * architecture.head_dim * capacity;
+  return 2 * architecture.layers.size() * static_cast<std::uint64_t>(elements) *
+         options.dtype().itemsize();
+}
+
+void KvCache::copy(std::int64_t from, std::int64_t to, std::int64_t tokens) {
+  for (const auto* tensors : {&keys_, &values_}) {
+    for (const at::Tensor& tensor : *tensors)
+      tensor[to].narrow(1, 0, tokens).copy_(tensor[from].narrow(1, 0, tokens));
+  }
+}
+
 }  // namespace expo

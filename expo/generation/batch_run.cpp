@@ -1,0 +1,242 @@
+#include "expo/generation/batch_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "expo/core/error.h"
+#include "expo/core/parallel.h"
+#include "expo/generation/packed_chunks.h"
+
+namespace expo {
+namespace {
+
+at::Tensor to_ids(const std::vector<std::int64_t>& ids) {
+  return at::tensor(at::ArrayRef<std::int64_t>(ids), at::kLong);
+}
+
+}  // namespace
+
+BatchRun::BatchRun(const Job& job)
+    : job_(job), waiting_(job.tasks.size()),
+      threads_(job.limits.threads == 0 ? available_threads() : job.limits.threads) {
+  check_prompts();
+  const std::int64_t slots = choose_slots();
+  cache_ = std::make_unique<KvCache>(job_.decoder.architecture(), slots, capacity_, job_.options);
+  for (std::int64_t slot = slots; slot-- > 0;) free_slots_.push_back(slot);
+  const auto vocabulary = static_cast<std::size_t>(job_.decoder.architecture().vocabulary);
+  for (unsigned i = 0; i < threads_; ++i) samplers_.emplace_back(job_.sampling, vocabulary);
+  // Longest first: what starts last is then soon done. Samples of a prompt stay together.
+  std::iota(waiting_.begin(), waiting_.end(), std::size_t{0});
+  std::ranges::stable_sort(waiting_, [&](std::size_t a, std::size_t b) {
+    const auto key = [&](std::size_t i) {
+      const std::size_t prompt = job_.tasks[i].prompt;
+      return std::pair(job_.prompts[prompt].tokens.size(), prompt);
+    };
+    return key(a) < key(b);
+  });
+}
+
+/// Tokens that an answer may have.
+std::size_t BatchRun::limit_of(std::size_t prompt) const {
+  const auto context = static_cast<std::size_t>(job_.decoder.architecture().max_positions);
+  const std::size_t room = context - std::min(context, job_.prompts[prompt].tokens.size());
+  return std::min(room, job_.stop.max_tokens.value_or(room));
+}
+
+void BatchRun::check_prompts() const {
+  for (const SampleTask& task : job_.tasks) {
+    const PromptTokens& prompt = job_.prompts[task.prompt];
+    if (prompt.tokens.empty())
+      throw input_error(fmt::format("{}: the prompt has no token to begin with", prompt.place));
+    if (limit_of(task.prompt) == 0) {
+      throw input_error(fmt::format(
+          "{}: the prompt has {} tokens, and the model's context holds {}, answer included",
+          prompt.place, prompt.tokens.size(), job_.decoder.architecture().max_positions));
+    }
+  }
+}
+
+std::int64_t BatchRun::choose_slots() {
+  std::size_t widest = 0;
+  for (const SampleTask& task : job_.tasks) {
+    const std::size_t tokens = job_.prompts[task.prompt].tokens.size() + limit_of(task.prompt);
+    if (static_cast<std::int64_t>(tokens) <= capacity_) continue;
+    capacity_ = static_cast<std::int64_t>(tokens);
+    widest = task.prompt;
+  }
+  const std::uint64_t slot =
+      KvCache::bytes_of_slot(job_.decoder.architecture(), capacity_, job_.options);
+  const std::uint64_t fitting = job_.limits.cache_bytes / slot;
+  if (fitting == 0) {
+    throw input_error(fmt::format(
+        "{}: the prompt's {} tokens and an answer of up to {} take {} MB of cache, and {} MB are "
+        "allowed; allow more, or shorter answers",
+        job_.prompts[widest].place, job_.prompts[widest].tokens.size(), limit_of(widest),
+        (slot + 999'999) / 1'000'000, job_.limits.cache_bytes / 1'000'000));
+  }
+  // Where shapes are fixed, the number of tasks must not choose them.
+  const std::uint64_t wanted = job_.limits.deterministic
+                                   ? job_.limits.max_sequences
+                                   : std::min(job_.limits.max_sequences, job_.tasks.size());
+  return static_cast<std::int64_t>(std::min(fitting, wanted));
+}
+
+void BatchRun::run(const CancellationToken& cancellation) {
+  while (!waiting_.empty() || !rows_.empty()) {
+    cancellation.check();
+    if (!waiting_.empty() && !free_slots_.empty()) {
+      admit(cancellation);
+    } else {
+      decode();
+    }
+    retire();
+  }
+}
+
+/// Prefills as many newcomers as there are places and one chunk takes.
+void BatchRun::admit(const CancellationToken& cancellation) {
+  std::vector<std::unique_ptr<Row>> rows;
+  std::size_t tokens = 0;
+  while (!waiting_.empty() && !free_slots_.empty()) {
+    const SampleTask task = job_.tasks[waiting_.back()];
+    const auto& prompt = job_.prompts[task.prompt].tokens;
+    const bool shared = !rows.empty() && rows.back()->task.prompt == task.prompt;
+    if (!shared && !rows.empty() &&
+        (job_.limits.deterministic || tokens + prompt.size() > job_.limits.prefill_tokens))
+      break;
+    if (!shared) tokens += prompt.size();
+    waiting_.pop_back();
+    StopOptions stop = job_.stop;
+    stop.max_tokens = limit_of(task.prompt);
+    rows.push_back(std::make_unique<Row>(Row{.task = task,
+                                             .slot = free_slots_.back(),
+                                             .output = {},
+                                             .counts = TokenCounts(prompt),
+                                             .stop = StopCondition(std::move(stop)),
+                                             .finish = {},
+                                             .text = {}}));
+    free_slots_.pop_back();
+  }
+  prefill(rows, cancellation);
+  for (auto& row : rows) rows_.push_back(std::move(row));
+}
+
+void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
+                       const CancellationToken& cancellation) {
+  std::vector<Row*> first_of_prompt;
+  for (const auto& row : rows) {
+    if (first_of_prompt.empty() || first_of_prompt.back()->task.prompt != row->task.prompt)
+      first_of_prompt.push_back(row.get());
+  }
+  // One that is longer than a chunk goes through alone, in pieces at places of its own.
+  std::vector<at::Tensor> last_states(first_of_prompt.size());
+  const auto limit = static_cast<std::int64_t>(job_.limits.prefill_tokens);
+  for (std::int64_t start = 0;; start += limit) {
+    cancellation.check();
+    std::vector<std::int64_t> ids;
+    std::vector<SequencePart> parts;
+    for (const Row* row : first_of_prompt) {
+      const auto& prompt = job_.prompts[row->task.prompt].tokens;
+      const auto length = static_cast<std::int64_t>(prompt.size());
+      const std::int64_t count = std::min(limit, length - start);
+      ids.insert(ids.end(), prompt.begin() + start, prompt.begin() + start + count);
+      parts.push_back({row->slot, start, count});
+    }
+    const at::Tensor hidden = job_.decoder.hidden_states(to_ids(ids), parts, cache_.get());
+    std::int64_t end = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      end += parts[i].count;
+      last_states[i] = hidden.narrow(0, end - 1, 1);
+      first_of_prompt[i]->cached = start + parts[i].count;
+    }
+    const auto length = job_.prompts[first_of_prompt.front()->task.prompt].tokens.size();
+    if (start + limit >= static_cast<std::int64_t>(length)) break;
+  }
+  share_prefixes(rows, first_of_prompt, job_.decoder.logits(at::cat(last_states)));
+}
+
+/// Gives the other samples of a prompt what its first one computed, and draws for all.
+void BatchRun::share_prefixes(std::span<const std::unique_ptr<Row>> rows,
+                              std::span<Row* const> first_of_prompt, const at::Tensor& logits) {
+  std::vector<std::int64_t> logits_of;
+  std::vector<Row*> all;
+  std::size_t index = 0;
+  for (const auto& row : rows) {
+    if (row->task.prompt != first_of_prompt[index]->task.prompt) ++index;
+    const Row& filled = *first_of_prompt[index];
+    if (row.get() != &filled) {
+      cache_->copy(filled.slot, row->slot, filled.cached);
+      row->cached = filled.cached;
+    }
+    logits_of.push_back(static_cast<std::int64_t>(index));
+    all.push_back(row.get());
+  }
+  draw(all, logits.index_select(0, to_ids(logits_of).to(logits.device())));
+}
+
+void BatchRun::decode() {
+  std::vector<std::int64_t> ids;
+  std::vector<SequencePart> parts;
+  std::vector<Row*> all;
+  for (const auto& row : rows_) {
+    ids.push_back(row->output.back());
+    parts.push_back({row->slot, row->cached++, 1});
+    all.push_back(row.get());
+  }
+  if (job_.limits.deterministic) {  // idle places take part, on their first position
+    for (const std::int64_t slot : free_slots_) {
+      ids.push_back(0);
+      parts.push_back({slot, 0, 1});
+    }
+  }
+  draw(all, job_.decoder.logits(job_.decoder.hidden_states(to_ids(ids), parts, cache_.get())));
+}
+
+/// Chooses the next token of `rows`, whose logits are the first of `on_device`.
+void BatchRun::draw(std::span<Row* const> rows, const at::Tensor& on_device) {
+  const at::Tensor logits = on_device.to(at::kCPU).contiguous();
+  const auto vocabulary = static_cast<std::size_t>(logits.size(1));
+  float* data = logits.mutable_data_ptr<float>();
+  parallel_for(rows.size(), std::min<unsigned>(threads_, static_cast<unsigned>(rows.size())),
+               [&](std::size_t index, unsigned worker) {
+                 take(*rows[index], {data + index * vocabulary, vocabulary}, samplers_[worker]);
+               });
+  if (job_.advance) job_.advance(rows.size());
+}
+
+void BatchRun::take(Row& row, std::span<float> logits, Sampler& sampler) const {
+  const PromptTokens& prompt = job_.prompts[row.task.prompt];
+  const DrawKey key{prompt.draw_id, row.task.sample, static_cast<std::uint32_t>(row.output.size())};
+  const Draw draw = sampler.draw(logits, row.counts, key);
+  row.output.push_back(draw.token);
+  row.counts.add_output(draw.token);
+  row.log_probability += draw.log_probability;
+  if (!job_.stop.strings.empty())
+    row.text = job_.tokenizer.decode(row.output, SpecialTokens::keep_out);
+  row.finish = row.stop.feed(draw.token, row.text);
+}
+
+void BatchRun::retire() {
+  for (const auto& row : rows_) {
+    if (!row->finish) continue;
+    emit(*row);
+    free_slots_.push_back(row->slot);
+  }
+  std::erase_if(rows_, [](const auto& row) { return row->finish.has_value(); });
+}
+
+void BatchRun::emit(Row& row) const {
+  const Finish& finish = *row.finish;
+  if (job_.stop.strings.empty()) {
+    const std::size_t kept = row.output.size() - (finish.token ? 1 : 0);
+    row.text = job_.tokenizer.decode(std::span(row.output).first(kept), SpecialTokens::keep_out);
+  } else {
+    row.text.resize(finish.text_size);
+  }
+  job_.sink({row.task, std::move(row.output), std::move(row.text), finish.reason,
+             row.log_probability});
+}
+
+}  // namespace expo

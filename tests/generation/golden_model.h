@@ -1,0 +1,67 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/model/decoder.h"
+#include "expo/model/live_weights.h"
+#include "expo/text/tokenizer.h"
+
+namespace expo {
+
+/// One of the small models of tests/model/goldens, with what transformers computed with it.
+struct GoldenModel {
+  explicit GoldenModel(const std::string& name)
+      : folder(std::filesystem::path(EXPO_SOURCE_DIR "/tests/model/goldens") / name),
+        checkpoint(open(folder.string())),
+        architecture(read_architecture(checkpoint->config(), name)),
+        weights(architecture, checkpoint, nullptr, {}, CancellationToken()),
+        decoder(architecture, weights.weights()),
+        golden(open((folder / "golden.safetensors").string())) {}
+
+  static std::shared_ptr<const Checkpoint> open(const std::string& path) {
+    return open_checkpoint(posix_filesystem(), path, {}, hugging_face_environment());
+  }
+
+  template <typename Value>
+  std::vector<Value> values(const std::string& name) const {
+    const std::size_t index = golden->find(name).value();
+    ReadScratch scratch;
+    const auto bytes = golden->read(index, 0, golden->tensors()[index].elements(), scratch);
+    std::vector<Value> result(bytes.size() / sizeof(Value));
+    std::memcpy(result.data(), bytes.data(), bytes.size());
+    return result;
+  }
+  std::vector<TokenId> ids(const std::string& name) const {
+    const auto wide = values<std::int64_t>(name);
+    return {wide.begin(), wide.end()};
+  }
+
+  std::filesystem::path folder;
+  std::shared_ptr<const Checkpoint> checkpoint;
+  Architecture architecture;
+  LiveWeights weights;
+  Decoder decoder;
+  std::shared_ptr<const Checkpoint> golden;
+};
+
+/// A tokenizer whose token of id N reads "tN ".
+inline Tokenizer numbered_tokenizer(int size) {
+  std::string vocabulary;
+  for (int i = 0; i < size; ++i)
+    vocabulary += (i == 0 ? "\"t" : ",\"t") + std::to_string(i) + " \":" + std::to_string(i);
+  return Tokenizer::from_json(
+      R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,)"
+      R"("pre_tokenizer":null,"post_processor":null,"decoder":{"type":"Fuse"},)"
+      R"("model":{"type":"WordLevel","vocab":{)" +
+          vocabulary + R"(},"unk_token":"t0 "}})",
+      "numbered");
+}
+
+}  // namespace expo
