@@ -1,5 +1,5 @@
-# The kernel's paths for wider instruction sets: each file alone is compiled for its processor, and runs only
-# where kernel.cpp found that processor. On machines other than x86-64 these files are empty.
+# The paths of the kernels for wider instruction sets: each file alone is compiled for its processor, and runs
+# only where kernel.cpp (kernels.cpp) found that processor. On machines other than x86-64 these files are empty.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set_source_files_properties(${PROJECT_SOURCE_DIR}/expo/extrapolation/kernel_avx2.cpp
     PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
@@ -10,4 +10,20 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     set_property(SOURCE ${PROJECT_SOURCE_DIR}/expo/extrapolation/kernel_avx512.cpp
       APPEND PROPERTY COMPILE_OPTIONS -Wno-uninitialized -Wno-maybe-uninitialized)
   endif()
+
+  set(avx2 -mavx2 -mfma)
+  set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+  set(kernels_avx2 ${avx2})
+  set(kernels_avx512 ${avx512})
+  set(product_avx512_bf16 ${avx512} -mavx512bf16)
+  set(product_amx ${avx512} -mamx-tile -mamx-bf16)
+  foreach(file kernels_avx2 kernels_avx512 product_avx512_bf16 product_amx)
+    set_property(SOURCE ${PROJECT_SOURCE_DIR}/expo/matrix/${file}.cpp
+      APPEND PROPERTY COMPILE_OPTIONS ${${file}})
+  endforeach()
 endif()
+# A running model's sums may be fused: its results are those of an instruction set anyway.
+foreach(set baseline avx2 avx512)
+  set_property(SOURCE ${PROJECT_SOURCE_DIR}/expo/matrix/kernels_${set}.cpp
+    APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=fast -O3 -Wno-psabi)
+endforeach()

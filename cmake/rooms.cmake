@@ -8,7 +8,8 @@ set(EXPO_ROOMS
   "checkpoint:core"
   "extrapolation:checkpoint"
   "text:core"
-  "model:extrapolation"
+  "matrix:core"
+  "model:extrapolation,matrix"
   "generation:model,text"
   "cli:extrapolation"
 )

@@ -6,8 +6,8 @@
 namespace expo {
 
 BatchGenerator::BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer,
-                               const at::TensorOptions& options, const BatchLimits& limits)
-    : decoder_(decoder), tokenizer_(tokenizer), options_(options), limits_(limits) {
+                               const BatchLimits& limits)
+    : decoder_(decoder), tokenizer_(tokenizer), limits_(limits) {
   if (decoder.architecture().head != ModelHead::language)
     throw usage_error("a reward model writes no answers; a language model is needed");
   if (limits.max_sequences == 0 || limits.prefill_tokens == 0)
@@ -15,12 +15,12 @@ BatchGenerator::BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer,
 }
 
 void BatchGenerator::run(std::span<const PromptTokens> prompts, std::span<const SampleTask> tasks,
-                         const SamplingOptions& sampling, const StopOptions& stop,
-                         const Sink& sink, const std::function<void(std::size_t)>& advance,
+                         const SamplingOptions& sampling, const StopOptions& stop, const Sink& sink,
+                         const std::function<void(std::size_t)>& advance,
                          const CancellationToken& cancellation) {
   if (tasks.empty()) return;
   const c10::InferenceMode no_gradients;
-  BatchRun({decoder_, tokenizer_, options_, limits_, prompts, tasks, sampling, stop, sink, advance})
+  BatchRun({decoder_, tokenizer_, limits_, prompts, tasks, sampling, stop, sink, advance})
       .run(cancellation);
 }
 

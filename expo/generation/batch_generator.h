@@ -15,10 +15,11 @@
 namespace expo {
 
 struct BatchLimits {
-  std::size_t max_sequences = 64;               ///< answered at the same time
-  std::uint64_t cache_bytes = 4'000'000'000;    ///< of keys and values, at most
-  std::size_t prefill_tokens = 2048;            ///< of prompts that go through the model at once
-  /// Batches of fixed shapes: a prompt goes through the model alone, and every decoding step has
+  std::size_t max_sequences = 64;             ///< answered at the same time
+  std::uint64_t cache_bytes = 4'000'000'000;  ///< of keys and values, at most
+  std::size_t prefill_tokens = 2048;          ///< of prompts that go through the model at once
+  /// An answer is the same bytes whatever runs beside it. Where the decoder is not batch-invariant
+  /// that takes fixed shapes: a prompt goes through the model alone, and every decoding step has
   /// max_sequences rows (fewer where cache_bytes allow fewer), used or not.
   bool deterministic = false;
   unsigned threads = 0;  ///< that sample; 0: as many as there are processors
@@ -52,8 +53,7 @@ class BatchGenerator {
   using Sink = std::function<void(GeneratedAnswer)>;
 
   /// Both must outlive it. Throws Error(usage) for a reward model.
-  BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer, const at::TensorOptions& options,
-                 const BatchLimits& limits);
+  BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer, const BatchLimits& limits);
 
   /// Gives every task's answer to `sink` as soon as it is done, in no particular order. An answer
   /// ends with stop, or at its max_tokens, or where the model's context is full. Before anything
@@ -68,7 +68,6 @@ class BatchGenerator {
  private:
   Decoder& decoder_;
   const Tokenizer& tokenizer_;
-  at::TensorOptions options_;
   BatchLimits limits_;
 };
 

@@ -19,11 +19,13 @@ at::Tensor to_ids(const std::vector<std::int64_t>& ids) {
 }  // namespace
 
 BatchRun::BatchRun(const Job& job)
-    : job_(job), waiting_(job.tasks.size()),
+    : job_(job),
+      fixed_shapes_(job.limits.deterministic && !job.decoder.is_batch_invariant()),
+      waiting_(job.tasks.size()),
       threads_(job.limits.threads == 0 ? available_threads() : job.limits.threads) {
   check_prompts();
   const std::int64_t slots = choose_slots();
-  cache_ = std::make_unique<KvCache>(job_.decoder.architecture(), slots, capacity_, job_.options);
+  cache_ = job_.decoder.make_cache(slots, capacity_);
   for (std::int64_t slot = slots; slot-- > 0;) free_slots_.push_back(slot);
   const auto vocabulary = static_cast<std::size_t>(job_.decoder.architecture().vocabulary);
   for (unsigned i = 0; i < threads_; ++i) samplers_.emplace_back(job_.sampling, vocabulary);
@@ -66,8 +68,7 @@ std::int64_t BatchRun::choose_slots() {
     capacity_ = static_cast<std::int64_t>(tokens);
     widest = task.prompt;
   }
-  const std::uint64_t slot =
-      KvCache::bytes_of_slot(job_.decoder.architecture(), capacity_, job_.options);
+  const std::uint64_t slot = job_.decoder.cache_bytes_of_slot(capacity_);
   const std::uint64_t fitting = job_.limits.cache_bytes / slot;
   if (fitting == 0) {
     throw input_error(fmt::format(
@@ -77,7 +78,7 @@ std::int64_t BatchRun::choose_slots() {
         (slot + 999'999) / 1'000'000, job_.limits.cache_bytes / 1'000'000));
   }
   // Where shapes are fixed, the number of tasks must not choose them.
-  const std::uint64_t wanted = job_.limits.deterministic
+  const std::uint64_t wanted = fixed_shapes_
                                    ? job_.limits.max_sequences
                                    : std::min(job_.limits.max_sequences, job_.tasks.size());
   return static_cast<std::int64_t>(std::min(fitting, wanted));
@@ -104,7 +105,7 @@ void BatchRun::admit(const CancellationToken& cancellation) {
     const auto& prompt = job_.prompts[task.prompt].tokens;
     const bool shared = !rows.empty() && rows.back()->task.prompt == task.prompt;
     if (!shared && !rows.empty() &&
-        (job_.limits.deterministic || tokens + prompt.size() > job_.limits.prefill_tokens))
+        (fixed_shapes_ || tokens + prompt.size() > job_.limits.prefill_tokens))
       break;
     if (!shared) tokens += prompt.size();
     waiting_.pop_back();
@@ -144,7 +145,7 @@ void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
       ids.insert(ids.end(), prompt.begin() + start, prompt.begin() + start + count);
       parts.push_back({row->slot, start, count});
     }
-    const at::Tensor hidden = job_.decoder.hidden_states(to_ids(ids), parts, cache_.get());
+    const at::Tensor hidden = job_.decoder.hidden_states(ids, parts, cache_.get());
     std::int64_t end = 0;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       end += parts[i].count;
@@ -173,7 +174,9 @@ void BatchRun::share_prefixes(std::span<const std::unique_ptr<Row>> rows,
     logits_of.push_back(static_cast<std::int64_t>(index));
     all.push_back(row.get());
   }
-  draw(all, logits.index_select(0, to_ids(logits_of).to(logits.device())));
+  // Samples of one prompt need a copy each, since penalties are applied in place.
+  const bool one_each = all.size() == first_of_prompt.size();
+  draw(all, one_each ? logits : logits.index_select(0, to_ids(logits_of).to(logits.device())));
 }
 
 void BatchRun::decode() {
@@ -185,23 +188,24 @@ void BatchRun::decode() {
     parts.push_back({row->slot, row->cached++, 1});
     all.push_back(row.get());
   }
-  if (job_.limits.deterministic) {  // idle places take part, on their first position
+  if (fixed_shapes_) {  // idle places take part, on their first position
     for (const std::int64_t slot : free_slots_) {
       ids.push_back(0);
       parts.push_back({slot, 0, 1});
     }
   }
-  draw(all, job_.decoder.logits(job_.decoder.hidden_states(to_ids(ids), parts, cache_.get())));
+  draw(all, job_.decoder.logits(job_.decoder.hidden_states(ids, parts, cache_.get())));
 }
 
 /// Chooses the next token of `rows`, whose logits are the first of `on_device`.
 void BatchRun::draw(std::span<Row* const> rows, const at::Tensor& on_device) {
-  const at::Tensor logits = on_device.to(at::kCPU).contiguous();
+  const at::Tensor logits = on_device.to(at::kCPU);
   const auto vocabulary = static_cast<std::size_t>(logits.size(1));
+  const auto stride = static_cast<std::size_t>(logits.stride(0));
   float* data = logits.mutable_data_ptr<float>();
   parallel_for(rows.size(), std::min<unsigned>(threads_, static_cast<unsigned>(rows.size())),
                [&](std::size_t index, unsigned worker) {
-                 take(*rows[index], {data + index * vocabulary, vocabulary}, samplers_[worker]);
+                 take(*rows[index], {data + index * stride, vocabulary}, samplers_[worker]);
                });
   if (job_.advance) job_.advance(rows.size());
 }
@@ -235,8 +239,8 @@ void BatchRun::emit(Row& row) const {
   } else {
     row.text.resize(finish.text_size);
   }
-  job_.sink({row.task, std::move(row.output), std::move(row.text), finish.reason,
-             row.log_probability});
+  job_.sink(
+      {row.task, std::move(row.output), std::move(row.text), finish.reason, row.log_probability});
 }
 
 }  // namespace expo

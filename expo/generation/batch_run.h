@@ -14,7 +14,6 @@ class BatchRun {
   struct Job {
     Decoder& decoder;
     const Tokenizer& tokenizer;
-    const at::TensorOptions& options;
     const BatchLimits& limits;
     std::span<const PromptTokens> prompts;
     std::span<const SampleTask> tasks;
@@ -55,6 +54,7 @@ class BatchRun {
   void emit(Row& row) const;
 
   Job job_;
+  bool fixed_shapes_;  ///< what determinism takes where the decoder is not batch-invariant
   std::vector<std::size_t> waiting_;  ///< indices of tasks, the next one last
   std::int64_t capacity_ = 0;
   std::vector<std::int64_t> free_slots_;

@@ -82,8 +82,8 @@ void check(const SamplingOptions& options) {
   require(options.temperature >= 0 && std::isfinite(options.temperature), "temperature",
           options.temperature, "a finite number of at least 0 (0: greedy)");
   if (options.top_k < -1) {
-    throw usage_error(fmt::format(
-        "top_k is {}; expected at least 1, or 0 or -1 for all tokens", options.top_k));
+    throw usage_error(
+        fmt::format("top_k is {}; expected at least 1, or 0 or -1 for all tokens", options.top_k));
   }
   require(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p,
           "more than 0 and at most 1 (1: all tokens)");
@@ -130,8 +130,8 @@ Sampler::Sampler(SamplingOptions options, std::size_t vocabulary)
 
 Draw Sampler::draw(std::span<float> logits, const TokenCounts& counts, const DrawKey& key) {
   if (logits.size() != vocabulary_) {
-    throw usage_error(fmt::format("{} logits for a vocabulary of {} tokens", logits.size(),
-                                  vocabulary_));
+    throw usage_error(
+        fmt::format("{} logits for a vocabulary of {} tokens", logits.size(), vocabulary_));
   }
   apply_penalties(logits, counts);
   const float highest = highest_logit(logits);

@@ -28,7 +28,8 @@ void run_sequences(Decoder& decoder, std::size_t count, const TokensOf& tokens_o
   std::vector<std::size_t> lengths;
   for (std::size_t i = 0; i < count; ++i) lengths.push_back(tokens_of(i).size());
   for (const std::size_t length : lengths) check_sequence(decoder.architecture(), length);
-  for (const auto& chunk : packed_chunks(lengths, options.deterministic ? 1 : options.chunk_tokens)) {
+  const bool alone = options.deterministic && !decoder.is_batch_invariant();
+  for (const auto& chunk : packed_chunks(lengths, alone ? 1 : options.chunk_tokens)) {
     cancellation.check();
     std::vector<std::int64_t> ids;
     std::vector<SequencePart> parts;
@@ -37,7 +38,7 @@ void run_sequences(Decoder& decoder, std::size_t count, const TokensOf& tokens_o
       ids.insert(ids.end(), tokens.begin(), tokens.end());
       parts.push_back({0, 0, static_cast<std::int64_t>(tokens.size())});
     }
-    const at::Tensor hidden = decoder.hidden_states(to_ids(ids), parts, nullptr);
+    const at::Tensor hidden = decoder.hidden_states(ids, parts, nullptr);
     std::int64_t row = 0;
     for (std::size_t i = 0; i < chunk.size(); ++i) {
       use(chunk[i], hidden.narrow(0, row, parts[i].count));
@@ -69,7 +70,7 @@ void require_head(const Decoder& decoder, ModelHead head) {
                           "language model is needed");
 }
 
-std::vector<float> log_probs_of(const Decoder& decoder, const at::Tensor& hidden,
+std::vector<float> log_probs_of(Decoder& decoder, const at::Tensor& hidden,
                                 const AnsweredPrompt& answered) {
   std::vector<float> result;
   const auto end = static_cast<std::int64_t>(answered.tokens.size());
@@ -78,8 +79,7 @@ std::vector<float> log_probs_of(const Decoder& decoder, const at::Tensor& hidden
     const std::int64_t rows = std::min(kLogitRows, end - first);
     const std::vector<std::int64_t> ids(answered.tokens.begin() + first,
                                         answered.tokens.begin() + first + rows);
-    const at::Tensor all =
-        at::log_softmax(decoder.logits(hidden.narrow(0, first - 1, rows)), -1);
+    const at::Tensor all = at::log_softmax(decoder.logits(hidden.narrow(0, first - 1, rows)), -1);
     const auto some = to_vector(all.gather(1, to_ids(ids).to(all.device()).unsqueeze(1)));
     result.insert(result.end(), some.begin(), some.end());
   }
@@ -105,10 +105,11 @@ std::vector<std::vector<float>> rewards(Decoder& decoder,
   std::vector<std::vector<float>> result(sequences.size());
   const auto score = [&](std::size_t index, const at::Tensor& hidden) {
     const std::size_t at = pooled_token(sequences[index], decoder.architecture().pad_id);
-    result[index] =
-        to_vector(decoder.logits(hidden.narrow(0, static_cast<std::int64_t>(at), 1)));
+    result[index] = to_vector(decoder.logits(hidden.narrow(0, static_cast<std::int64_t>(at), 1)));
     if (!std::ranges::all_of(result[index], [](float value) { return std::isfinite(value); }))
-      throw input_error("the reward model's output is not finite: its weights are damaged, or too large for this type");
+      throw input_error(
+          "the reward model's output is not finite: its weights are damaged, or too large for this "
+          "type");
   };
   run_sequences(
       decoder, sequences.size(),
@@ -125,13 +126,16 @@ std::vector<std::vector<float>> answer_log_probs(Decoder& decoder,
   require_head(decoder, ModelHead::language);
   for (const AnsweredPrompt& one : answered) {
     if (one.answer_start < 1 || one.answer_start > one.tokens.size())
-      throw usage_error("an answer must begin after the first token of its sequence, and within it");
+      throw usage_error(
+          "an answer must begin after the first token of its sequence, and within it");
   }
   std::vector<std::vector<float>> result(answered.size());
   const auto score = [&](std::size_t index, const at::Tensor& hidden) {
     result[index] = log_probs_of(decoder, hidden, answered[index]);
     if (std::ranges::any_of(result[index], [](float value) { return std::isnan(value); }))
-      throw input_error("the model's logits are not numbers: its weights are damaged, or too large for this type");
+      throw input_error(
+          "the model's logits are not numbers: its weights are damaged, or too large for this "
+          "type");
   };
   run_sequences(
       decoder, answered.size(),

@@ -19,8 +19,8 @@ struct AnsweredPrompt {
 
 struct ScoringOptions {
   std::size_t chunk_tokens = 2048;  ///< tokens that go through the model at once
-  /// One sequence in each pass, so that its result does not depend on the others even where the
-  /// device's products do.
+  /// A sequence's result does not depend on the others: where the decoder is not batch-invariant,
+  /// it goes through the model alone.
   bool deterministic = false;
   std::function<void(std::size_t tokens)> advance = {};  ///< told of every chunk
 };

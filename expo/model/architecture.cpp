@@ -13,7 +13,8 @@
 namespace expo {
 namespace {
 
-constexpr std::int64_t kMistralWindow = 4096;  // transformers' default for a config without the field
+constexpr std::int64_t kMistralWindow =
+    4096;  // transformers' default for a config without the field
 
 [[noreturn]] void refuse(const ConfigFields& fields, const std::string& what) {
   throw input_error(fields.where() + ": " + what);
@@ -259,14 +260,35 @@ const Family& family_of(const ConfigFields& fields, const std::string& model_typ
 
 /// What training, saving and generating know, and a forward pass does not.
 void ignore_bystanders(ConfigFields& fields) {
-  fields.ignore({"_name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype",
-                 "use_cache", "bos_token_id", "initializer_range", "attention_dropout",
-                 "hidden_dropout", "classifier_dropout", "label2id", "problem_type",
-                 "output_attentions", "output_hidden_states", "return_dict",
-                 "chunk_size_feed_forward", "auto_map", "unsloth_version", "unsloth_fixed",
-                 "is_encoder_decoder", "_attn_implementation", "attn_implementation",
-                 "finetuning_task", "task_specific_params", "tokenizer_class", "prefix",
-                 "_attn_implementation_autoset", "generation_config"});
+  fields.ignore({"_name_or_path",
+                 "_commit_hash",
+                 "transformers_version",
+                 "torch_dtype",
+                 "dtype",
+                 "use_cache",
+                 "bos_token_id",
+                 "initializer_range",
+                 "attention_dropout",
+                 "hidden_dropout",
+                 "classifier_dropout",
+                 "label2id",
+                 "problem_type",
+                 "output_attentions",
+                 "output_hidden_states",
+                 "return_dict",
+                 "chunk_size_feed_forward",
+                 "auto_map",
+                 "unsloth_version",
+                 "unsloth_fixed",
+                 "is_encoder_decoder",
+                 "_attn_implementation",
+                 "attn_implementation",
+                 "finetuning_task",
+                 "task_specific_params",
+                 "tokenizer_class",
+                 "prefix",
+                 "_attn_implementation_autoset",
+                 "generation_config"});
 }
 
 }  // namespace

@@ -41,8 +41,8 @@ struct RopeSpec {
 };
 
 struct LayerSpec {
-  bool rope = true;          ///< false: no position embedding (some of SmolLM3's)
-  std::int64_t window = 0;   ///< attends to this many positions, its own included; 0: to all
+  bool rope = true;         ///< false: no position embedding (some of SmolLM3's)
+  std::int64_t window = 0;  ///< attends to this many positions, its own included; 0: to all
 };
 
 /// A decoder of one of the families Llama 1 to 3, Mistral, Qwen2, Qwen3, Gemma 1 and 2, OLMo-2,
@@ -59,7 +59,7 @@ struct Architecture {
   std::int64_t max_positions = 0;
   std::int64_t labels = 0;  ///< outputs of the score head
   double norm_epsilon = 1e-6;
-  bool norm_adds_one = false;  ///< Gemma: the norm multiplies by 1 + weight
+  bool norm_adds_one = false;      ///< Gemma: the norm multiplies by 1 + weight
   bool scales_embeddings = false;  ///< Gemma: the embedding is multiplied by √hidden
   bool tied_head = false;          ///< the head is the embedding
   bool query_key_value_bias = false;

@@ -30,7 +30,9 @@ bool ConfigFields::has(const std::string& name) const {
   return found != object_.end() && !found->is_null();
 }
 
-bool ConfigFields::mentions(const std::string& name) const { return object_.contains(name); }
+bool ConfigFields::mentions(const std::string& name) const {
+  return object_.contains(name);
+}
 
 std::int64_t ConfigFields::integer(const std::string& name) {
   const Json* value = find(name);

@@ -18,15 +18,16 @@ class ConfigFields {
   ConfigFields(const Json& object, std::string where);
 
   bool has(const std::string& name) const;
-  bool mentions(const std::string& name) const;  ///< also as null
+  bool mentions(const std::string& name) const;   ///< also as null
   std::int64_t integer(const std::string& name);  ///< required, at least 1
   std::int64_t integer(const std::string& name, std::int64_t fallback);
   double number(const std::string& name, double fallback);
   bool flag(const std::string& name, bool fallback);
   std::string text(const std::string& name, const std::string& fallback);
-  std::vector<std::string> texts(const std::string& name);    ///< empty where absent
-  std::vector<std::int64_t> integers(const std::string& name);  ///< a number counts as a list of one
-  const Json* object(const std::string& name);                ///< null where absent
+  std::vector<std::string> texts(const std::string& name);  ///< empty where absent
+  std::vector<std::int64_t> integers(
+      const std::string& name);                 ///< a number counts as a list of one
+  const Json* object(const std::string& name);  ///< null where absent
 
   /// Fields that say nothing about the result of inference.
   void ignore(std::initializer_list<const char*> names);

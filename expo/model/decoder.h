@@ -2,13 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "expo/model/architecture.h"
-#include "expo/model/decoder_weights.h"
-#include "expo/model/kv_cache.h"
-#include "expo/model/rotary_embedding.h"
 
 namespace expo {
 
@@ -19,41 +17,66 @@ struct SequencePart {
   std::int64_t count = 0;  ///< at least 1
 };
 
+/// Keys and values of the tokens that a Decoder has computed, for a fixed number of sequences
+/// (slots) of a fixed greatest length. Not thread-safe.
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+
+  std::int64_t slots() const { return slots_; }
+  std::int64_t capacity() const { return capacity_; }  ///< tokens of a sequence
+  /// Gives slot `to` the first `tokens` tokens of slot `from`.
+  virtual void copy(std::int64_t from, std::int64_t to, std::int64_t tokens) = 0;
+
+ protected:
+  KvCache(std::int64_t slots, std::int64_t capacity) : slots_(slots), capacity_(capacity) {}
+
+ private:
+  std::int64_t slots_;
+  std::int64_t capacity_;
+};
+
 /// The forward pass. Rows of several sequences lie packed one after the other, without padding;
-/// each attends to its own sequence only. Not thread-safe; it computes on PyTorch's threads.
+/// each attends to its own sequence only. It refers to weights that must outlive it and may change
+/// between calls. Not thread-safe; it computes on threads of its own or on its device.
 class Decoder {
  public:
-  /// `weights` must outlive it, and may change between calls.
-  Decoder(const Architecture& architecture, const DecoderWeights& weights);
+  virtual ~Decoder() = default;
 
-  /// The final hidden states, normalised: [tokens, hidden] in the weights' type. `ids` is int64
-  /// [tokens] on any device; `parts` say whose they are, in order. With a cache, keys and values
-  /// are added to it and what it holds of a sequence before `start` is attended to. Throws
+  /// The final hidden states, normalised: [tokens, hidden], on the decoder's device. `parts` say
+  /// whose `ids` are, in order. With a cache, which make_cache of this decoder made, keys and
+  /// values are added to it and what it holds of a sequence before `start` is attended to. Throws
   /// Error(usage) for parts that do not fit ids or cache, Error(input) for an id beyond the
   /// vocabulary.
-  at::Tensor hidden_states(const at::Tensor& ids, std::span<const SequencePart> parts,
+  at::Tensor hidden_states(std::span<const std::int64_t> ids, std::span<const SequencePart> parts,
                            KvCache* cache);
 
-  /// What the head gives, in float32: [rows, vocabulary], or [rows, labels] for a score head (raw,
-  /// no activation).
-  at::Tensor logits(const at::Tensor& hidden_states) const;
+  /// What the head gives for rows of hidden_states, in float32: [rows, vocabulary], or [rows,
+  /// labels] for a score head (raw, no activation). Rows are contiguous, but there may be a gap
+  /// between them. Valid until the next call of logits.
+  virtual at::Tensor logits(const at::Tensor& hidden_states) = 0;
+
+  /// Throws Error(environment) where there is no memory for it.
+  virtual std::unique_ptr<KvCache> make_cache(std::int64_t slots, std::int64_t capacity) const = 0;
+  /// What one slot of a cache takes.
+  virtual std::uint64_t cache_bytes_of_slot(std::int64_t capacity) const = 0;
+
+  /// Whether a sequence's results are the same bits whatever runs beside it, and whether it runs
+  /// whole or in pieces.
+  virtual bool is_batch_invariant() const = 0;
 
   const Architecture& architecture() const { return architecture_; }
 
- private:
-  void check(const at::Tensor& ids, std::span<const SequencePart> parts,
-             const KvCache* cache) const;
-  void prepare_positions(std::span<const SequencePart> parts);
-  at::Tensor embed(const at::Tensor& ids) const;
-  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
-  at::Tensor attention(const at::Tensor& x, std::size_t layer,
-                       std::span<const SequencePart> parts, KvCache* cache);
-  at::Tensor mlp(const at::Tensor& x, const LayerWeights& weights) const;
-  at::Tensor activate(const at::Tensor& x) const;
+ protected:
+  /// The architecture must outlive it.
+  explicit Decoder(const Architecture& architecture) : architecture_(architecture) {}
 
+  /// hidden_states of arguments that were checked.
+  virtual at::Tensor compute(std::span<const std::int64_t> ids, std::span<const SequencePart> parts,
+                             KvCache* cache) = 0;
+
+ private:
   const Architecture& architecture_;
-  const DecoderWeights& weights_;
-  RotaryEmbedding rotary_;
 };
 
 }  // namespace expo

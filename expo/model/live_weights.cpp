@@ -3,28 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
+#include <map>
+#include <set>
 
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/planned_values.h"
-#include "expo/extrapolation/tensor_blocks.h"
+#include "expo/matrix/panel_layout.h"
 
 namespace expo {
 namespace {
 
-at::ScalarType scalar_type(DType dtype) {
-  if (dtype == DType::f32) return at::kFloat;
-  if (dtype == DType::bf16) return at::kBFloat16;
-  throw usage_error(fmt::format("models run in float32 or bfloat16, not in {}", torch_name(dtype)));
-}
-
-std::vector<std::uint64_t> shape_of(const at::Tensor& tensor) {
-  return {tensor.sizes().begin(), tensor.sizes().end()};
-}
-
-/// Tensors that checkpoints hold and a forward pass computes itself or, where the head is tied, does
-/// not look at.
+/// Tensors that checkpoints hold and a forward pass computes itself or, where the head is tied,
+/// does not look at.
 bool is_spare(const std::string& name, const Architecture& architecture) {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   const bool unused_head = architecture.tied_head || architecture.head == ModelHead::score;
@@ -38,69 +29,82 @@ struct Worker {
   AlignedBuffer values;
 };
 
-/// Writes the values of a plan into live tensors.
+/// Elements that a thread computes at once: what it reads and writes stays in its cache.
+constexpr std::uint64_t kBlock = 1 << 16;
+
+/// Writes the values of a plan into a store.
 class Filling {
  public:
-  Filling(const Plan& plan, const Checkpoint* sft, const Checkpoint& aligned,
-          DecoderWeights& weights, const LiveWeightsOptions& options)
+  Filling(const Plan& plan, const Checkpoint* sft, const Checkpoint& aligned, WeightStore& store,
+          const LiveWeightsOptions& options)
       : plan_(plan),
         sft_(sft),
         aligned_(aligned),
-        weights_(weights),
-        options_(options),
-        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow}) {}
+        store_(store),
+        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow}) {
+    for (std::size_t entry = 0; entry < store.entries().size(); ++entry)
+      entries_.emplace(store.entries()[entry].name, entry);
+    for (std::size_t i = 0; i < plan.tensors.size(); ++i) cut(i);
+  }
 
-  void run(const CancellationToken& cancellation) {
-    std::vector<TensorBlock> blocks;
-    for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
-      const Tensor& tensor = aligned_.tensors()[plan_.tensors[i].aligned];
-      if (!weights_.named.contains(tensor.name)) continue;
-      append_blocks(i, tensor.elements(), tensor.shape.empty() ? 1 : tensor.shape.back(), false,
-                    blocks);
-    }
-    const unsigned threads = options_.threads != 0 ? options_.threads : available_threads();
+  void run(unsigned threads, const CancellationToken& cancellation) const {
     std::vector<Worker> workers(threads);
-    parallel_for(blocks.size(), threads, [&](std::size_t block, unsigned worker) {
+    parallel_for(blocks_.size(), threads, [&](std::size_t block, unsigned worker) {
       cancellation.check();
-      fill(blocks[block], workers[worker]);
+      fill(blocks_[block], workers[worker]);
     });
   }
 
  private:
-  void fill(const TensorBlock& block, Worker& worker) {
-    const TensorPlan& plan = plan_.tensors[block.tensor];
-    const at::Tensor& target = weights_.named.at(aligned_.tensors()[plan.aligned].name);
-    const std::size_t width = byte_width(options_.dtype);
-    const std::size_t bytes = static_cast<std::size_t>(block.count) * width;
-    if (target.is_cpu()) {
-      auto* data = static_cast<std::byte*>(target.mutable_data_ptr()) + block.first * width;
-      compute(plan, block, worker, {data, bytes});
-      return;
-    }
-    const auto staged = worker.values.get(bytes);
-    compute(plan, block, worker, staged);
-    const auto count = static_cast<std::int64_t>(block.count);
-    target.view({-1})
-        .narrow(0, static_cast<std::int64_t>(block.first), count)
-        .copy_(at::from_blob(staged.data(), {count}, scalar_type(options_.dtype)));
+  struct Block {
+    const TensorPlan* plan;
+    std::size_t entry;
+    std::uint64_t first;
+    std::uint64_t count;
+  };
+
+  /// Blocks of whole rows, 16 or a multiple of it where that is not too much: whole panels.
+  void cut(std::size_t index) {
+    const TensorPlan& plan = plan_.tensors[index];
+    const Tensor& tensor = aligned_.tensors()[plan.aligned];
+    const auto entry = entries_.find(tensor.name);
+    if (entry == entries_.end()) return;
+    const std::uint64_t row =
+        tensor.shape.size() < 2 ? 1 : std::max<std::uint64_t>(1, tensor.shape.back());
+    constexpr auto kPanel = static_cast<std::uint64_t>(kPanelRows);
+    const std::uint64_t step = std::max(kPanel, kBlock / row / kPanel * kPanel) * row;
+    for (std::uint64_t first = 0; first < tensor.elements(); first += step)
+      blocks_.push_back({&plan, entry->second, first, std::min(step, tensor.elements() - first)});
   }
 
-  void compute(const TensorPlan& plan, const TensorBlock& block, Worker& worker,
-               std::span<std::byte> out) const {
+  void fill(const Block& block, Worker& worker) const {
+    const TensorPlan& plan = *block.plan;
     const std::uint64_t common = common_elements(plan, block.first, block.count);
     std::span<const std::byte> sft;
     if (common > 0) sft = sft_->read(*plan.sft, block.first, common, worker.sft);
     const auto aligned = aligned_.read(plan.aligned, block.first, block.count, worker.aligned);
-    values_.compute(plan, {block.first, block.count}, options_.dtype, sft, aligned, out);
+    const auto out =
+        worker.values.get(static_cast<std::size_t>(block.count) * byte_width(store_.dtype()))
+            .first(static_cast<std::size_t>(block.count) * byte_width(store_.dtype()));
+    values_.compute(plan, {block.first, block.count}, store_.dtype(), sft, aligned, out);
+    store_.write(block.entry, block.first, out);
   }
 
   const Plan& plan_;
   const Checkpoint* sft_;
   const Checkpoint& aligned_;
-  DecoderWeights& weights_;
-  const LiveWeightsOptions& options_;
+  WeightStore& store_;
   PlannedValues values_;
+  std::map<std::string, std::size_t> entries_;
+  std::vector<Block> blocks_;
 };
+
+std::unique_ptr<WeightStore> make_store(const Architecture& architecture,
+                                        const LiveWeightsOptions& options) {
+  if (options.device.is_cpu() && options.panels)
+    return make_panel_store(architecture, options.dtype);
+  return make_tensor_store(architecture, options.dtype, options.device);
+}
 
 }  // namespace
 
@@ -108,44 +112,50 @@ LiveWeights::LiveWeights(const Architecture& architecture,
                          std::shared_ptr<const Checkpoint> aligned,
                          std::shared_ptr<const Checkpoint> sft, const LiveWeightsOptions& options,
                          const CancellationToken& cancellation)
-    : aligned_(std::move(aligned)),
+    : architecture_(architecture),
+      aligned_(std::move(aligned)),
       sft_(std::move(sft)),
       options_(options),
-      weights_(allocate_weights(
-          architecture,
-          at::TensorOptions().dtype(scalar_type(options.dtype)).device(options.device))) {
-  check_tensors(architecture);
+      store_(make_store(architecture, options)) {
+  check_tensors();
   fill(make_copy_plan(*aligned_, options_.dtype), nullptr, cancellation);
 }
 
-void LiveWeights::check_tensors(const Architecture& architecture) const {
-  for (const auto& [name, tensor] : weights_.named) {
+std::unique_ptr<Decoder> LiveWeights::make_decoder() const {
+  return store_->make_decoder(architecture_, options_.threads);
+}
+
+void LiveWeights::check_tensors() const {
+  std::set<std::string_view> known;
+  for (const auto& [name, shape] : store_->entries()) {
+    known.insert(name);
     const auto index = aligned_->find(name);
     if (!index) {
-      throw input_error(fmt::format(
-          "{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
-          aligned_->location(), name, architecture.model_type));
+      throw input_error(
+          fmt::format("{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
+                      aligned_->location(), name, architecture_.model_type));
     }
     const Tensor& found = aligned_->tensors()[*index];
-    if (found.shape != shape_of(tensor) || !supports_arithmetic(found.dtype)) {
+    if (found.shape != shape || !supports_arithmetic(found.dtype)) {
       throw input_error(fmt::format(
           "{}: the tensor \"{}\" is {} {}, where config.json asks for floating values of shape {}",
           aligned_->location(), name, safetensors_name(found.dtype), format_shape(found.shape),
-          format_shape(shape_of(tensor))));
+          format_shape(shape)));
     }
   }
   for (const Tensor& tensor : aligned_->tensors()) {
-    if (weights_.named.contains(tensor.name) || is_spare(tensor.name, architecture)) continue;
+    if (known.contains(tensor.name) || is_spare(tensor.name, architecture_)) continue;
     throw input_error(fmt::format(
         "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so that the model "
         "would not compute what it was trained for",
-        aligned_->location(), tensor.name, architecture.model_type));
+        aligned_->location(), tensor.name, architecture_.model_type));
   }
 }
 
 void LiveWeights::fill(const Plan& plan, const Checkpoint* sft,
                        const CancellationToken& cancellation) {
-  Filling(plan, sft, *aligned_, weights_, options_).run(cancellation);
+  const unsigned threads = options_.threads != 0 ? options_.threads : available_threads();
+  Filling(plan, sft, *aligned_, *store_, options_).run(threads, cancellation);
 }
 
 void LiveWeights::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {

@@ -6,7 +6,7 @@
 #include "expo/core/progress.h"
 #include "expo/extrapolation/kernel.h"
 #include "expo/extrapolation/plan.h"
-#include "expo/model/decoder_weights.h"
+#include "expo/model/weight_store.h"
 
 namespace expo {
 
@@ -17,7 +17,9 @@ struct LiveWeightsOptions {
   std::uint64_t seed = 0;  ///< of Rounding::stochastic
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   bool allow_overflow = false;
-  unsigned threads = 0;  ///< 0: as many as there are processors
+  unsigned threads = 0;  ///< that move the weights and run them; 0: one for each processor
+  /// Weights in panels, which the CPU alone has; false: plain tensors there too.
+  bool panels = true;
 };
 
 /// The weights of a running model, which can be set to θ + αΔ for any α without a checkpoint being
@@ -25,9 +27,11 @@ struct LiveWeightsOptions {
 /// memory. Not thread-safe: nothing may run on the weights while they move.
 class LiveWeights {
  public:
-  /// Holds θ (ALIGNED's weights) at first; without `sft` it cannot move. Throws Error(input) for a
+  /// Holds θ (ALIGNED's weights) at first; without `sft` it cannot move. The architecture must
+  /// outlive it. Throws Error(input) for a
   /// tensor that the architecture wants and the checkpoint lacks or has in another shape, and for
-  /// one that the architecture does not know; Error(usage) for a dtype that is neither f32 nor bf16.
+  /// one that the architecture does not know; Error(usage) for a dtype that is neither f32 nor
+  /// bf16.
   LiveWeights(const Architecture& architecture, std::shared_ptr<const Checkpoint> aligned,
               std::shared_ptr<const Checkpoint> sft, const LiveWeightsOptions& options,
               const CancellationToken& cancellation);
@@ -38,17 +42,21 @@ class LiveWeights {
   /// are a mixture, and only a further move_to makes them sound again.
   void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
-  const DecoderWeights& weights() const { return weights_; }
+  const WeightStore& store() const { return *store_; }
+  /// The forward pass over these weights, which may move between its calls. Refers to this object
+  /// and its architecture.
+  std::unique_ptr<Decoder> make_decoder() const;
   DType dtype() const { return options_.dtype; }
 
  private:
-  void check_tensors(const Architecture& architecture) const;
+  void check_tensors() const;
   void fill(const Plan& plan, const Checkpoint* sft, const CancellationToken& cancellation);
 
+  const Architecture& architecture_;
   std::shared_ptr<const Checkpoint> aligned_;
   std::shared_ptr<const Checkpoint> sft_;
   LiveWeightsOptions options_;
-  DecoderWeights weights_;
+  std::unique_ptr<WeightStore> store_;
 };
 
 }  // namespace expo

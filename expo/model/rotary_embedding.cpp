@@ -13,9 +13,8 @@ at::Tensor llama3_frequencies(const RopeSpec& rope, const at::Tensor& frequencie
   const double shortest = rope.original_max_positions / rope.high_frequency_factor;
   const at::Tensor wavelength = 2 * std::numbers::pi / frequencies;
   const at::Tensor stretched = frequencies / rope.factor;
-  const at::Tensor smooth =
-      (rope.original_max_positions / wavelength - rope.low_frequency_factor) /
-      (rope.high_frequency_factor - rope.low_frequency_factor);
+  const at::Tensor smooth = (rope.original_max_positions / wavelength - rope.low_frequency_factor) /
+                            (rope.high_frequency_factor - rope.low_frequency_factor);
   const at::Tensor between = (1 - smooth) * stretched + smooth * frequencies;
   return at::where(wavelength > longest, stretched,
                    at::where(wavelength < shortest, frequencies, between));

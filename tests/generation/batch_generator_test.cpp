@@ -23,21 +23,22 @@ struct Request {
   BatchLimits limits = {};
 };
 
-Answers answer(GoldenModel& model, const Request& request, const CancellationToken& cancellation = {}) {
+Answers answer(GoldenModel& model, const Request& request,
+               const CancellationToken& cancellation = {}) {
   std::vector<SampleTask> tasks;
   for (std::size_t i = 0; i < request.prompts.size(); ++i) {
     for (std::uint32_t j = 0; j < request.samples; ++j) tasks.push_back({i, j});
   }
   const Tokenizer tokenizer = numbered_tokenizer(96);
-  BatchGenerator generator(model.decoder, tokenizer,
-                           model.weights.weights().embedding.options(), request.limits);
+  BatchGenerator generator(model.decoder, tokenizer, request.limits);
   Answers answers;
-  generator.run(request.prompts, tasks, request.sampling, request.stop,
-                [&](GeneratedAnswer done) {
-                  const Key key{done.task.prompt, done.task.sample};
-                  EXPECT_TRUE(answers.emplace(key, std::move(done)).second);
-                },
-                {}, cancellation);
+  generator.run(
+      request.prompts, tasks, request.sampling, request.stop,
+      [&](GeneratedAnswer done) {
+        const Key key{done.task.prompt, done.task.sample};
+        EXPECT_TRUE(answers.emplace(key, std::move(done)).second);
+      },
+      {}, cancellation);
   EXPECT_EQ(answers.size(), tasks.size());
   return answers;
 }
@@ -140,14 +141,16 @@ TEST(BatchGenerator, RefusesPromptsThatCannotBeAnswered) {
                        "128, answer included"));
   Request large{.prompts = prompts_of(model, {5, 30})};
   large.limits.cache_bytes = 1000;
-  EXPECT_TRUE(contains(refusal(model, large), "prompts.jsonl:2: the prompt's 30 tokens and an "
-                                              "answer of up to 64 take 1 MB of cache"));
+  EXPECT_TRUE(contains(refusal(model, large),
+                       "prompts.jsonl:2: the prompt's 30 tokens and an "
+                       "answer of up to 64 take 1 MB of cache"));
   EXPECT_TRUE(contains(refusal(model, {.prompts = {{{5, 96}, 0, "p"}}}), "token id 96"));
 }
 
 TEST(BatchGenerator, RefusesLogitsThatAreNotNumbers) {
-  GoldenModel model("llama");
-  model.weights.weights().final_norm.fill_(std::numeric_limits<float>::quiet_NaN());
+  const TemporaryFolder folder;
+  GoldenModel model(
+      write_damaged(folder, "llama", "model.norm.weight", std::numeric_limits<float>::quiet_NaN()));
   EXPECT_TRUE(contains(refusal(model, {.prompts = prompts_of(model, {5})}), "NaN"));
 }
 

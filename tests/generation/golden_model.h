@@ -12,17 +12,21 @@
 #include "expo/model/decoder.h"
 #include "expo/model/live_weights.h"
 #include "expo/text/tokenizer.h"
+#include "support/safetensors_bytes.h"
+#include "support/temporary_folder.h"
 
 namespace expo {
 
 /// One of the small models of tests/model/goldens, with what transformers computed with it.
 struct GoldenModel {
-  explicit GoldenModel(const std::string& name)
+  /// `name` may also be the path of such a folder.
+  explicit GoldenModel(const std::filesystem::path& name, const LiveWeightsOptions& options = {})
       : folder(std::filesystem::path(EXPO_SOURCE_DIR "/tests/model/goldens") / name),
         checkpoint(open(folder.string())),
-        architecture(read_architecture(checkpoint->config(), name)),
-        weights(architecture, checkpoint, nullptr, {}, CancellationToken()),
-        decoder(architecture, weights.weights()),
+        architecture(read_architecture(checkpoint->config(), name.string())),
+        weights(architecture, checkpoint, nullptr, options, CancellationToken()),
+        own_decoder(weights.make_decoder()),
+        decoder(*own_decoder),
         golden(open((folder / "golden.safetensors").string())) {}
 
   static std::shared_ptr<const Checkpoint> open(const std::string& path) {
@@ -47,9 +51,33 @@ struct GoldenModel {
   std::shared_ptr<const Checkpoint> checkpoint;
   Architecture architecture;
   LiveWeights weights;
-  Decoder decoder;
+  std::unique_ptr<Decoder> own_decoder;
+  Decoder& decoder;
   std::shared_ptr<const Checkpoint> golden;
 };
+
+/// A copy of a golden model whose tensor `name` holds nothing but `value`; the folder's path.
+inline std::filesystem::path write_damaged(const TemporaryFolder& folder, const std::string& model,
+                                           const std::string& name, float value) {
+  const GoldenModel sound(model);
+  Json header = Json::object();
+  std::string data;
+  ReadScratch scratch;
+  for (std::size_t i = 0; i < sound.checkpoint->tensors().size(); ++i) {
+    const Tensor& tensor = sound.checkpoint->tensors()[i];
+    const auto bytes = sound.checkpoint->read(i, 0, tensor.elements(), scratch);
+    std::vector<float> values(bytes.size() / sizeof(float), value);
+    if (tensor.name != name) std::memcpy(values.data(), bytes.data(), bytes.size());
+    const std::size_t first = data.size();
+    data.append(reinterpret_cast<const char*>(values.data()), bytes.size());
+    header[tensor.name] = {
+        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {first, data.size()}}};
+  }
+  folder.write("model.safetensors", safetensors_bytes(header.dump(), data));
+  for (const char* file : {"config.json", "golden.safetensors"})
+    std::filesystem::copy_file(sound.folder / file, folder / file);
+  return folder.path();
+}
 
 /// A tokenizer whose token of id N reads "tN ".
 inline Tokenizer numbered_tokenizer(int size) {

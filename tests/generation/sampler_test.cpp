@@ -213,33 +213,33 @@ TEST_P(Distribution, IsTheOneThatTheOptionsDefine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Options, Distribution,
-    testing::Values(
-        Case{"temperature1", {.temperature = 1}}, Case{"temperature0_3", {.temperature = 0.3}},
-        Case{"temperature2", {.temperature = 2}},
-        Case{"top_k", {.temperature = 1, .top_k = 5}},
-        Case{"top_k_beyond", {.temperature = 1, .top_k = 1000}},
-        Case{"top_p", {.temperature = 1, .top_p = 0.8}},
-        Case{"min_p", {.temperature = 1, .min_p = 0.15}},
-        Case{"presence", {.temperature = 1, .presence_penalty = 1.1}},
-        Case{"presence_negative", {.temperature = 1, .presence_penalty = -1.1}},
-        Case{"frequency", {.temperature = 1, .frequency_penalty = 0.6}},
-        Case{"repetition", {.temperature = 1, .repetition_penalty = 1.7}},
-        Case{"repetition_below1", {.temperature = 1, .repetition_penalty = 0.6}},
-        Case{"penalties",
-             {.temperature = 1,
-              .presence_penalty = 0.4,
-              .frequency_penalty = 0.3,
-              .repetition_penalty = 1.2}},
-        Case{"top_k_top_p", {.temperature = 1, .top_k = 12, .top_p = 0.7}},
-        Case{"min_p_top_k", {.temperature = 1.5, .top_k = 6, .min_p = 0.3}},
-        Case{"all",
-             {.temperature = 1.2,
-              .top_k = 15,
-              .top_p = 0.9,
-              .min_p = 0.05,
-              .presence_penalty = 0.4,
-              .frequency_penalty = 0.3,
-              .repetition_penalty = 1.2}}),
+    testing::Values(Case{"temperature1", {.temperature = 1}},
+                    Case{"temperature0_3", {.temperature = 0.3}},
+                    Case{"temperature2", {.temperature = 2}},
+                    Case{"top_k", {.temperature = 1, .top_k = 5}},
+                    Case{"top_k_beyond", {.temperature = 1, .top_k = 1000}},
+                    Case{"top_p", {.temperature = 1, .top_p = 0.8}},
+                    Case{"min_p", {.temperature = 1, .min_p = 0.15}},
+                    Case{"presence", {.temperature = 1, .presence_penalty = 1.1}},
+                    Case{"presence_negative", {.temperature = 1, .presence_penalty = -1.1}},
+                    Case{"frequency", {.temperature = 1, .frequency_penalty = 0.6}},
+                    Case{"repetition", {.temperature = 1, .repetition_penalty = 1.7}},
+                    Case{"repetition_below1", {.temperature = 1, .repetition_penalty = 0.6}},
+                    Case{"penalties",
+                         {.temperature = 1,
+                          .presence_penalty = 0.4,
+                          .frequency_penalty = 0.3,
+                          .repetition_penalty = 1.2}},
+                    Case{"top_k_top_p", {.temperature = 1, .top_k = 12, .top_p = 0.7}},
+                    Case{"min_p_top_k", {.temperature = 1.5, .top_k = 6, .min_p = 0.3}},
+                    Case{"all",
+                         {.temperature = 1.2,
+                          .top_k = 15,
+                          .top_p = 0.9,
+                          .min_p = 0.05,
+                          .presence_penalty = 0.4,
+                          .frequency_penalty = 0.3,
+                          .repetition_penalty = 1.2}}),
     [](const auto& test) { return test.param.name; });
 
 // What nucleus and top-k leave of a large vocabulary, where the sampler takes its short cuts.
@@ -317,12 +317,25 @@ TEST(Sampler, DrawsDependOnTheKeyNotOnTheOrder) {
 TEST(Sampler, NeighbouringDrawsAreIndependent) {
   using Key = std::pair<std::uint64_t, DrawKey>;
   const std::map<std::string, std::function<Key(std::uint32_t, std::uint32_t)>> parts{
-      {"step", [](auto i, auto next) { return Key{7, {3, 1, 2 * i + next}}; }},
-      {"sample", [](auto i, auto next) { return Key{7, {3, 2 * i + next, 5}}; }},
-      {"prompt", [](auto i, auto next) { return Key{7, {2 * i + next, 1, 5}}; }},
+      {"step",
+       [](auto i, auto next) {
+         return Key{7, {3, 1, 2 * i + next}};
+       }},
+      {"sample",
+       [](auto i, auto next) {
+         return Key{7, {3, 2 * i + next, 5}};
+       }},
+      {"prompt",
+       [](auto i, auto next) {
+         return Key{7, {2 * i + next, 1, 5}};
+       }},
       {"high half of prompt",
-       [](auto i, auto next) { return Key{7, {std::uint64_t{2 * i + next} << 32, 1, 5}}; }},
-      {"seed", [](auto i, auto next) { return Key{2 * i + next, {3, 1, 5}}; }}};
+       [](auto i, auto next) {
+         return Key{7, {std::uint64_t{2 * i + next} << 32, 1, 5}};
+       }},
+      {"seed", [](auto i, auto next) {
+         return Key{2 * i + next, {3, 1, 5}};
+       }}};
   std::vector<float> logits(8);
   for (const auto& [name, key] : parts) {
     std::vector<int> pairs(64);
@@ -462,10 +475,12 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
 }
 
 TEST(Sampler, RefusesNaNAndInfinityInEveryOption) {
-  const std::array<double SamplingOptions::*, 6> members{
-      &SamplingOptions::temperature,       &SamplingOptions::top_p,
-      &SamplingOptions::min_p,             &SamplingOptions::presence_penalty,
-      &SamplingOptions::frequency_penalty, &SamplingOptions::repetition_penalty};
+  const std::array<double SamplingOptions::*, 6> members{&SamplingOptions::temperature,
+                                                         &SamplingOptions::top_p,
+                                                         &SamplingOptions::min_p,
+                                                         &SamplingOptions::presence_penalty,
+                                                         &SamplingOptions::frequency_penalty,
+                                                         &SamplingOptions::repetition_penalty};
   for (const auto member : members) {
     for (const double value : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
       SamplingOptions options;

@@ -23,8 +23,9 @@ TEST_P(RewardFamilies, GiveTheRewardsOfTransformers) {
       model.ids("input_ids_0"), model.ids("input_ids_1"), model.ids("input_ids_2")};
   const auto expected = model.values<float>("scores");
   for (const bool deterministic : {false, true}) {
-    const auto scores = rewards(model.decoder, rows, {.chunk_tokens = 50, .deterministic = deterministic},
-                                CancellationToken());
+    const auto scores =
+        rewards(model.decoder, rows, {.chunk_tokens = 50, .deterministic = deterministic},
+                CancellationToken());
     for (std::size_t i = 0; i < rows.size(); ++i)
       EXPECT_NEAR(scores[i].at(0), expected[i], 1e-4F * range_of(expected)) << i;
   }
@@ -41,7 +42,8 @@ TEST(AnswerLogProbs, AreThoseOfTransformers) {
   const auto expected = model.values<float>("log_probs");
   std::vector<AnsweredPrompt> answered;
   for (const std::size_t start : {1, 7, 39, 40}) answered.push_back({ids, start});
-  const auto result = answer_log_probs(model.decoder, answered, {.chunk_tokens = 90}, CancellationToken());
+  const auto result =
+      answer_log_probs(model.decoder, answered, {.chunk_tokens = 90}, CancellationToken());
   for (std::size_t i = 0; i < answered.size(); ++i) {
     const std::size_t start = answered[i].answer_start;
     ASSERT_EQ(result[i].size(), ids.size() - start);
@@ -67,8 +69,9 @@ TEST(SequenceScores, RefuseTheOtherKindOfModelAndBadSequences) {
 }
 
 TEST(Rewards, RefuseWhatIsNotFinite) {
-  GoldenModel model("llama_reward");
-  model.weights.weights().head.fill_(std::numeric_limits<float>::infinity());
+  const TemporaryFolder folder;
+  GoldenModel model(write_damaged(folder, "llama_reward", "score.weight",
+                                  std::numeric_limits<float>::infinity()));
   const std::vector<std::vector<TokenId>> one = {{1, 2, 3}};
   EXPECT_THROW(rewards(model.decoder, one, {}, CancellationToken()), Error);
 }

@@ -2,15 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include "support/contains.h"
 #include "expo/core/error.h"
+#include "support/contains.h"
 
 namespace expo {
 namespace {
 
 Json small(const char* model_type) {
-  return {{"model_type", model_type},   {"vocab_size", 96},         {"hidden_size", 32},
-          {"intermediate_size", 48},    {"num_attention_heads", 4}, {"num_hidden_layers", 4},
+  return {{"model_type", model_type},      {"vocab_size", 96},         {"hidden_size", 32},
+          {"intermediate_size", 48},       {"num_attention_heads", 4}, {"num_hidden_layers", 4},
           {"max_position_embeddings", 128}};
 }
 

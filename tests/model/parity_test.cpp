@@ -1,4 +1,5 @@
-// Against what transformers computed (make_models.py): logits, log-probabilities, greedy ids, rewards.
+// Against what transformers computed (make_models.py): logits, log-probabilities, greedy ids,
+// rewards.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -18,15 +19,26 @@ namespace {
 const std::filesystem::path kGoldens = EXPO_SOURCE_DIR "/tests/model/goldens";
 constexpr double kTolerance = 1e-4;  // of the range of the logits
 
+/// Row-major tensors in PyTorch's operators, and panels.
+enum class Way { tensors, panels };
+
+LiveWeightsOptions options_of(Way way) {
+  LiveWeightsOptions options;
+  options.panels = way == Way::panels;
+  return options;
+}
+
 struct Model {
-  explicit Model(const std::string& name)
+  Model(const std::string& name, Way way)
       : checkpoint(open_checkpoint(posix_filesystem(), (kGoldens / name).string(), {},
                                    hugging_face_environment())),
         architecture(read_architecture(checkpoint->config(), name)),
-        weights(architecture, checkpoint, nullptr, {}, CancellationToken()),
-        decoder(architecture, weights.weights()),
-        golden(open_checkpoint(posix_filesystem(), (kGoldens / name / "golden.safetensors").string(),
-                               {}, hugging_face_environment())) {}
+        weights(architecture, checkpoint, nullptr, options_of(way), CancellationToken()),
+        own_decoder(weights.make_decoder()),
+        decoder(*own_decoder),
+        golden(open_checkpoint(posix_filesystem(),
+                               (kGoldens / name / "golden.safetensors").string(), {},
+                               hugging_face_environment())) {}
 
   at::Tensor expected(const std::string& name) const {
     const std::size_t index = golden->find(name).value();
@@ -41,37 +53,51 @@ struct Model {
 
   at::Tensor logits(const at::Tensor& ids) {
     const SequencePart part{0, 0, ids.size(0)};
-    return decoder.logits(decoder.hidden_states(ids, {&part, 1}, nullptr));
+    return logits(ids, {&part, 1}, nullptr);
   }
-
-  KvCache cache(std::int64_t slots, std::int64_t capacity) const {
-    return KvCache(architecture, slots, capacity, weights.weights().embedding.options());
+  at::Tensor logits(const at::Tensor& ids, std::span<const SequencePart> parts, KvCache* cache) {
+    const auto whole = ids.contiguous();
+    const std::span values(whole.const_data_ptr<std::int64_t>(),
+                           static_cast<std::size_t>(whole.numel()));
+    // The next call would overwrite what it returns.
+    return decoder.logits(decoder.hidden_states(values, parts, cache)).clone();
   }
 
   std::shared_ptr<const Checkpoint> checkpoint;
   Architecture architecture;
   LiveWeights weights;
-  Decoder decoder;
+  std::unique_ptr<Decoder> own_decoder;
+  Decoder& decoder;
   std::shared_ptr<const Checkpoint> golden;
 };
 
-double range(const at::Tensor& values) { return (values.max() - values.min()).item<double>(); }
+double range(const at::Tensor& values) {
+  return (values.max() - values.min()).item<double>();
+}
 
 double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-class LanguageModels : public testing::TestWithParam<const char*> {};
+const auto kWays = testing::Values(Way::tensors, Way::panels);
+using Case = std::tuple<const char*, Way>;
+
+class LanguageModels : public testing::TestWithParam<Case> {};
+
+std::string name_of(const testing::TestParamInfo<Case>& test) {
+  return std::string(std::get<0>(test.param)) +
+         (std::get<1>(test.param) == Way::tensors ? "_tensors" : "_panels");
+}
 
 TEST_P(LanguageModels, GivesTheLogitsOfTransformers) {
-  Model model(GetParam());
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
   const at::Tensor expected = model.expected("logits");
   EXPECT_LT(distance(model.logits(model.expected("input_ids")), expected),
             kTolerance * range(expected));
 }
 
 TEST_P(LanguageModels, GivesTheLogProbabilitiesOfTransformers) {
-  Model model(GetParam());
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
   const at::Tensor ids = model.expected("input_ids");
   const at::Tensor log_probs = at::log_softmax(model.logits(ids), -1)
                                    .narrow(0, 0, ids.size(0) - 1)
@@ -81,26 +107,25 @@ TEST_P(LanguageModels, GivesTheLogProbabilitiesOfTransformers) {
 }
 
 TEST_P(LanguageModels, ContinuesGreedilyAsTransformersThroughTheCache) {
-  Model model(GetParam());
-  KvCache cache = model.cache(2, 80);
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
+  const auto cache = model.decoder.make_cache(2, 80);
   at::Tensor next = model.expected("input_ids").narrow(0, 0, 10);
   const at::Tensor expected = model.expected("greedy");
   std::int64_t position = 0;
   for (std::int64_t step = 0; step < expected.size(0); ++step) {
     const SequencePart part{1, position, next.size(0)};
-    const at::Tensor hidden = model.decoder.hidden_states(next, {&part, 1}, &cache);
+    const at::Tensor logits = model.logits(next, {&part, 1}, cache.get());
     position += next.size(0);
-    next = model.decoder.logits(hidden.narrow(0, hidden.size(0) - 1, 1)).argmax(-1);
+    next = logits.narrow(0, logits.size(0) - 1, 1).argmax(-1);
     ASSERT_EQ(next.item<std::int64_t>(), expected[step].item<std::int64_t>()) << "step " << step;
   }
 }
 
 TEST_P(LanguageModels, GivesPackedSequencesTheirOwnLogits) {
-  Model model(GetParam());
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
   const at::Tensor ids = model.expected("input_ids");
   const std::vector<SequencePart> parts = {{0, 0, 7}, {1, 0, 30}, {2, 0, 3}};
-  const at::Tensor packed =
-      model.decoder.logits(model.decoder.hidden_states(ids, parts, nullptr));
+  const at::Tensor packed = model.logits(ids, parts, nullptr);
   std::int64_t row = 0;
   for (const SequencePart& part : parts) {
     const at::Tensor alone = model.logits(ids.narrow(0, row, part.count));
@@ -110,27 +135,28 @@ TEST_P(LanguageModels, GivesPackedSequencesTheirOwnLogits) {
 }
 
 TEST_P(LanguageModels, GivesTheSameThroughACacheFilledInPieces) {
-  Model model(GetParam());
-  KvCache cache = model.cache(1, 40);
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
+  const auto cache = model.decoder.make_cache(1, 40);
   const at::Tensor ids = model.expected("input_ids");
   const at::Tensor expected = model.expected("logits");
   std::int64_t start = 0;
   for (const std::int64_t count : {13, 1, 20, 6}) {
     const SequencePart part{0, start, count};
-    const at::Tensor logits = model.decoder.logits(
-        model.decoder.hidden_states(ids.narrow(0, start, count), {&part, 1}, &cache));
+    const at::Tensor logits = model.logits(ids.narrow(0, start, count), {&part, 1}, cache.get());
     EXPECT_LT(distance(logits, expected.narrow(0, start, count)), kTolerance * range(expected));
     start += count;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LanguageModels,
-                         testing::Values("llama", "llama_bias", "llama3_rope", "llama_linear_rope",
-                                         "mistral", "qwen2", "qwen3", "gemma", "gemma2", "olmo2",
-                                         "smollm3"),
-                         [](const auto& test) { return std::string(test.param); });
+                         testing::Combine(testing::Values("llama", "llama_bias", "llama3_rope",
+                                                          "llama_linear_rope", "mistral", "qwen2",
+                                                          "qwen3", "gemma", "gemma2", "olmo2",
+                                                          "smollm3"),
+                                          kWays),
+                         name_of);
 
-class RewardModels : public testing::TestWithParam<const char*> {};
+class RewardModels : public testing::TestWithParam<Case> {};
 
 /// The last token that is no padding speaks for the row, as in transformers.
 std::int64_t scored_token(const at::Tensor& ids, std::int64_t pad) {
@@ -140,7 +166,7 @@ std::int64_t scored_token(const at::Tensor& ids, std::int64_t pad) {
 }
 
 TEST_P(RewardModels, GiveTheRawRewardsOfTransformers) {
-  Model model(GetParam());
+  Model model(std::get<0>(GetParam()), std::get<1>(GetParam()));
   const at::Tensor expected = model.expected("scores");
   for (std::int64_t i = 0; i < expected.size(0); ++i) {
     const at::Tensor ids = model.expected("input_ids_" + std::to_string(i));
@@ -151,20 +177,60 @@ TEST_P(RewardModels, GiveTheRawRewardsOfTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, RewardModels,
-                         testing::Values("llama_reward", "mistral_reward", "qwen2_reward",
-                                         "gemma2_reward"),
-                         [](const auto& test) { return std::string(test.param); });
+                         testing::Combine(testing::Values("llama_reward", "mistral_reward",
+                                                          "qwen2_reward", "gemma2_reward"),
+                                          kWays),
+                         name_of);
 
 TEST(Decoder, RefusesIdsAndPartsThatDoNotFit) {
-  Model model("llama");
-  const SequencePart part{0, 0, 3};
-  EXPECT_THROW(model.decoder.hidden_states(at::tensor({1, 2, 96}, at::kLong), {&part, 1}, nullptr),
-               Error);
-  EXPECT_THROW(model.decoder.hidden_states(at::tensor({1, 2}, at::kLong), {&part, 1}, nullptr),
-               Error);
-  KvCache cache = model.cache(1, 2);
-  EXPECT_THROW(model.decoder.hidden_states(at::tensor({1, 2, 3}, at::kLong), {&part, 1}, &cache),
-               Error);
+  for (const Way way : {Way::tensors, Way::panels}) {
+    Model model("llama", way);
+    const SequencePart part{0, 0, 3};
+    const auto refused = [&](std::initializer_list<std::int64_t> ids, KvCache* cache) {
+      const std::vector<std::int64_t> list(ids);
+      EXPECT_THROW(model.decoder.hidden_states(list, {&part, 1}, cache), Error);
+    };
+    refused({1, 2, 96}, nullptr);
+    refused({1, -2, 3}, nullptr);
+    refused({1, 2}, nullptr);
+    const auto cache = model.decoder.make_cache(1, 2);
+    refused({1, 2, 3}, cache.get());
+  }
+}
+
+/// In both types: bits, not numbers.
+TEST(PanelDecoder, GivesASequenceTheSameBitsWhateverRunsBesideIt) {
+  for (const char* name : {"llama", "mistral", "gemma2", "qwen3"}) {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      LiveWeightsOptions options;
+      options.dtype = dtype;
+      const auto checkpoint = open_checkpoint(posix_filesystem(), (kGoldens / name).string(), {},
+                                              hugging_face_environment());
+      const Architecture architecture = read_architecture(checkpoint->config(), name);
+      LiveWeights weights(architecture, checkpoint, nullptr, options, CancellationToken());
+      const auto decoder = weights.make_decoder();
+      EXPECT_TRUE(decoder->is_batch_invariant());
+      std::vector<std::int64_t> ids(40);
+      for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(7 * i % 90);
+      const SequencePart whole{0, 0, 40};
+      const at::Tensor alone = decoder->hidden_states(ids, {&whole, 1}, nullptr);
+      // Beside another, and in pieces through a cache.
+      std::vector<std::int64_t> both(ids.rbegin(), ids.rend());
+      both.insert(both.end(), ids.begin(), ids.end());
+      const std::vector<SequencePart> parts = {{0, 0, 40}, {1, 0, 40}};
+      EXPECT_TRUE(decoder->hidden_states(both, parts, nullptr).narrow(0, 40, 40).equal(alone))
+          << name;
+      const auto cache = decoder->make_cache(3, 64);
+      for (std::int64_t start = 0, count = 1; start < 40; start += count, count = count % 5 + 1) {
+        count = std::min<std::int64_t>(count, 40 - start);
+        const SequencePart piece{2, start, count};
+        const std::span some(ids.data() + start, static_cast<std::size_t>(count));
+        EXPECT_TRUE(decoder->hidden_states(some, {&piece, 1}, cache.get())
+                        .equal(alone.narrow(0, start, count)))
+            << name << " at " << start;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "expo/model/attention.h"
+#include "expo/model/tensor_attention.h"
 
 #include <algorithm>
 #include <optional>
@@ -50,8 +50,7 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
     mask = visible(tokens, length, layer.window, q.device());
   const bool causal = tokens > 1 && !mask;
   return at::scaled_dot_product_attention(q, keys, values, mask, 0.0, causal,
-                                          architecture.attention_scale,
-                                          q.size(1) != k.size(1));
+                                          architecture.attention_scale, q.size(1) != k.size(1));
 }
 
 }  // namespace expo

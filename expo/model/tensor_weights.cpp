@@ -1,4 +1,4 @@
-#include "expo/model/decoder_weights.h"
+#include "expo/model/tensor_weights.h"
 
 namespace expo {
 namespace {

@@ -1,0 +1,15 @@
+#if defined(__AVX2__)
+#define EXPO_KERNELS kernels_avx2
+#define EXPO_PANELS_AT_ONCE 1
+#include "expo/matrix/kernel_sets.h"
+#include "expo/matrix/kernels_generic.h"
+
+namespace expo {
+
+const Kernels& avx2_kernels() {
+  static const Kernels set = EXPO_KERNELS::make_kernels("avx2");
+  return set;
+}
+
+}  // namespace expo
+#endif

@@ -1,0 +1,316 @@
+// The functions of Kernels in GCC's vector extensions. Included by one file for each instruction
+// set, which is compiled for it and defines EXPO_KERNELS (the namespace that keeps its functions
+// apart) and EXPO_PANELS_AT_ONCE; not for others.
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "expo/matrix/kernels.h"
+
+namespace expo::EXPO_KERNELS {
+namespace {
+
+// A panel's 16 rows in one value.
+typedef float Lanes __attribute__((vector_size(64)));
+typedef std::int32_t IntLanes __attribute__((vector_size(64)));
+typedef std::uint32_t BitLanes __attribute__((vector_size(64)));
+typedef std::uint16_t HalfLanes __attribute__((vector_size(32)));
+constexpr std::int64_t kLanes = 16;
+
+using BFloat16 = std::uint16_t;
+
+inline Lanes load(const void* from) {
+  Lanes value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+inline void store(Lanes value, float* to) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+inline Lanes all(float value) {
+  return Lanes{} + value;
+}
+
+/// To nearest, ties to even; a NaN stays one.
+inline BitLanes rounded_bits(Lanes value) {
+  const auto bits = std::bit_cast<BitLanes>(value);
+  const BitLanes rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
+  const auto is_nan = std::bit_cast<BitLanes>(value != value);
+  return ((rounded & ~is_nan) | ((bits | 0x400000U) & is_nan)) >> 16;
+}
+
+inline void store(Lanes value, BFloat16* to) {
+  const HalfLanes halves = __builtin_convertvector(rounded_bits(value), HalfLanes);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+inline void store_one(float value, float* to) {
+  *to = value;
+}
+
+inline void store_one(float value, BFloat16* to) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  *to = static_cast<BFloat16>(value != value ? (bits | 0x400000U) >> 16
+                                             : (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+/// The first `count` < 16 values; zeros after them.
+inline Lanes load_some(const float* from, std::int64_t count) {
+  Lanes value{};
+  std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
+  return value;
+}
+
+template <typename Out>
+inline void store_some(Lanes value, std::int64_t count, Out* to) {
+  for (std::int64_t i = 0; i < count; ++i) store_one(value[i], to + i);
+}
+
+inline float sum(Lanes value) {
+  float total = 0;
+  for (int i = 0; i < kLanes; ++i) total += value[i];
+  return total;
+}
+
+/// out[i] = body(i, lanes of the inputs at i), for whole lanes and then for the rest.
+template <typename Out, typename Body>
+inline void map(std::int64_t count, Out* out, const Body& body) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    store(body([i](const float* x) { return load(x + i); }), out + i);
+  if (i < count) {
+    const std::int64_t rest = count - i;
+    store_some(body([i, rest](const float* x) { return load_some(x + i, rest); }), rest, out + i);
+  }
+}
+
+// Functions of a value
+
+inline Lanes clamp(Lanes x, float low, float high) {
+  const Lanes above = x < all(low) ? all(low) : x;
+  return above > all(high) ? all(high) : above;
+}
+
+/// eˣ to about one unit in the last place (Cephes' expf); a NaN gives a NaN.
+inline Lanes exponential(Lanes x) {
+  const Lanes bounded = clamp(x, -87.33654F, 88.37626F);
+  constexpr float kRounder = 12582912.0F;  // 1.5 · 2²³: adding it leaves no fraction
+  const Lanes n = (bounded * 1.44269504F + kRounder) - kRounder;
+  const Lanes r = (bounded - n * 0.693359375F) - n * -2.12194440e-4F;
+  Lanes poly = all(1.9875691500e-4F);
+  poly = poly * r + 1.3981999507e-3F;
+  poly = poly * r + 8.3334519073e-3F;
+  poly = poly * r + 4.1665795894e-2F;
+  poly = poly * r + 1.6666665459e-1F;
+  poly = poly * r + 5.0000001201e-1F;
+  const Lanes fraction = poly * (r * r) + r + 1.0F;
+  const IntLanes exponent = __builtin_convertvector(n, IntLanes) << 23;
+  const auto scaled = std::bit_cast<Lanes>(std::bit_cast<IntLanes>(fraction) + exponent);
+  return x != x ? x : scaled;
+}
+
+inline Lanes hyperbolic_tangent(Lanes x) {
+  return 1.0F - 2.0F / (exponential(clamp(x, -20.0F, 20.0F) * 2.0F) + 1.0F);
+}
+
+inline Lanes silu(Lanes x) {
+  return x / (1.0F + exponential(-x));
+}
+
+inline Lanes gelu_tanh(Lanes x) {
+  constexpr float kRoot = 0.7978845608F;  // √(2/π)
+  return 0.5F * x * (1.0F + hyperbolic_tangent(kRoot * (x + 0.044715F * x * x * x)));
+}
+
+inline Lanes gelu(Lanes x) {
+  Lanes result{};
+  for (int i = 0; i < kLanes; ++i) result[i] = 0.5F * x[i] * (1.0F + std::erf(x[i] * 0.70710678F));
+  return result;
+}
+
+// Products
+
+struct Float32 {
+  using Element = float;
+  static constexpr std::int64_t kPair = 1;
+  static constexpr std::size_t kUnitBytes = 64;
+
+  template <int Rows, int Panels>
+  static inline void step(const float* const (&a)[Rows], std::int64_t unit,
+                          const std::byte* const (&b)[Panels], Lanes (&sums)[Rows][Panels]) {
+    for (int p = 0; p < Panels; ++p) {
+      const Lanes weights = load(b[p] + static_cast<std::size_t>(unit) * kUnitBytes);
+      for (int r = 0; r < Rows; ++r) sums[r][p] += a[r][unit] * weights;
+    }
+  }
+};
+
+struct Bfloat16 {
+  using Element = BFloat16;
+  static constexpr std::int64_t kPair = 2;
+  static constexpr std::size_t kUnitBytes = 64;
+
+  static float widen(BFloat16 bits) {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
+
+  template <int Rows, int Panels>
+  static inline void step(const BFloat16* const (&a)[Rows], std::int64_t unit,
+                          const std::byte* const (&b)[Panels], Lanes (&sums)[Rows][Panels]) {
+    for (int p = 0; p < Panels; ++p) {
+      const auto pairs =
+          std::bit_cast<BitLanes>(load(b[p] + static_cast<std::size_t>(unit) * kUnitBytes));
+      const auto even = std::bit_cast<Lanes>(pairs << 16);
+      const auto odd = std::bit_cast<Lanes>(pairs & 0xFFFF0000U);
+      for (int r = 0; r < Rows; ++r) {
+        sums[r][p] += widen(a[r][2 * unit]) * even;
+        sums[r][p] += widen(a[r][2 * unit + 1]) * odd;
+      }
+    }
+  }
+};
+
+template <typename Type, int Rows, int Panels>
+void multiply_block(const Product& product, std::int64_t row, std::int64_t panel) {
+  const typename Type::Element* a[Rows];
+  const std::byte* b[Panels];
+  Lanes sums[Rows][Panels] = {};
+  float* c = product.c + row * product.c_stride + panel * kLanes;
+  for (int r = 0; r < Rows; ++r) {
+    a[r] = static_cast<const typename Type::Element*>(product.a) + (row + r) * product.a_stride;
+    for (int p = 0; product.add && p < Panels; ++p)
+      sums[r][p] = load(c + r * product.c_stride + p * kLanes);
+  }
+  for (int p = 0; p < Panels; ++p)
+    b[p] = product.panels + static_cast<std::size_t>(panel + p) * product.panel_stride;
+  const std::int64_t units = product.padded_columns / Type::kPair;
+  for (std::int64_t unit = 0; unit < units; ++unit)
+    Type::template step<Rows, Panels>(a, unit, b, sums);
+  for (int r = 0; r < Rows; ++r) {
+    for (int p = 0; p < Panels; ++p) store(sums[r][p], c + r * product.c_stride + p * kLanes);
+  }
+}
+
+template <typename Type, int Panels>
+void multiply_rows(const Product& product, std::int64_t panel) {
+  std::int64_t row = 0;
+  for (; row + 6 <= product.rows; row += 6) multiply_block<Type, 6, Panels>(product, row, panel);
+  switch (product.rows - row) {
+    case 5:
+      return multiply_block<Type, 5, Panels>(product, row, panel);
+    case 4:
+      return multiply_block<Type, 4, Panels>(product, row, panel);
+    case 3:
+      return multiply_block<Type, 3, Panels>(product, row, panel);
+    case 2:
+      return multiply_block<Type, 2, Panels>(product, row, panel);
+    case 1:
+      return multiply_block<Type, 1, Panels>(product, row, panel);
+    default:
+      return;
+  }
+}
+
+template <typename Type>
+void multiply(const Product& product) {
+  std::int64_t panel = 0;
+  for (; panel + EXPO_PANELS_AT_ONCE <= product.panel_count; panel += EXPO_PANELS_AT_ONCE)
+    multiply_rows<Type, EXPO_PANELS_AT_ONCE>(product, panel);
+  for (; panel < product.panel_count; ++panel) multiply_rows<Type, 1>(product, panel);
+}
+
+// Rows
+
+template <typename Out>
+void norm(const float* x, std::int64_t count, const float* weight, float added, float epsilon,
+          Out* out) {
+  Lanes squares{};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) squares += load(x + i) * load(x + i);
+  if (i < count) squares += load_some(x + i, count - i) * load_some(x + i, count - i);
+  const float mean = sum(squares) / static_cast<float>(count);
+  const float scale = 1.0F / std::sqrt(mean + epsilon);
+  map(count, out, [&](const auto& at) { return at(x) * scale * (added + at(weight)); });
+}
+
+void round_row(const float* x, std::int64_t count, BFloat16* out) {
+  map(count, out, [&](const auto& at) { return at(x); });
+}
+
+void rotate(float* x, const float* cosine, const float* sine, std::int64_t half) {
+  for (std::int64_t i = 0; i < half; i += kLanes) {
+    const std::int64_t here = half - i < kLanes ? half - i : kLanes;
+    const Lanes low = load_some(x + i, here), high = load_some(x + half + i, here);
+    const Lanes c = load_some(cosine + i, here), s = load_some(sine + i, here);
+    store_some(low * c - high * s, here, x + i);
+    store_some(high * c + low * s, here, x + half + i);
+  }
+}
+
+template <typename Out>
+void softmax(float* x, std::int64_t first, std::int64_t last, std::int64_t count, float scale,
+             float cap, Out* out) {
+  // Lanes outside [first, last) hold −∞, whose exponential is made 0 below.
+  const std::int64_t begin = first / kLanes * kLanes;
+  const std::int64_t end = (last + kLanes - 1) / kLanes * kLanes;
+  for (std::int64_t i = begin; i < first; ++i) x[i] = -std::numeric_limits<float>::infinity();
+  for (std::int64_t i = last; i < end; ++i) x[i] = -std::numeric_limits<float>::infinity();
+  if (cap != 0) {
+    for (std::int64_t i = begin; i < end; i += kLanes) {
+      const Lanes value = load(x + i);
+      const Lanes capped = hyperbolic_tangent(value * (scale / cap)) * cap;
+      store(value == all(-std::numeric_limits<float>::infinity()) ? value : capped, x + i);
+    }
+    scale = 1;
+  }
+  Lanes highest = all(-std::numeric_limits<float>::infinity());
+  Lanes odd{};  // keeps a NaN, which comparisons would lose
+  for (std::int64_t i = begin; i < end; i += kLanes) {
+    const Lanes value = load(x + i);
+    highest = value > highest ? value : highest;
+    odd = value != value ? value : odd;
+  }
+  float top = highest[0];
+  for (int i = 1; i < kLanes; ++i) top = highest[i] > top ? highest[i] : top;
+  Lanes total{};
+  for (std::int64_t i = begin; i < end; i += kLanes) {
+    const Lanes value = load(x + i);
+    const Lanes weight = exponential((value - top) * scale);
+    const Lanes kept = value == all(-std::numeric_limits<float>::infinity()) ? Lanes{} : weight;
+    store(kept, x + i);
+    total += kept;
+  }
+  const float factor = 1.0F / sum(total + odd);
+  const Lanes nothing{};
+  for (std::int64_t i = 0; i < count; i += kLanes)
+    store(i >= begin && i < end ? load(x + i) * factor : nothing, out + i);
+}
+
+template <typename Out>
+void gate(Gate kind, const float* x, const float* y, std::int64_t count, Out* out) {
+  switch (kind) {
+    case Gate::silu:
+      return map(count, out, [&](const auto& at) { return silu(at(x)) * at(y); });
+    case Gate::gelu:
+      return map(count, out, [&](const auto& at) { return gelu(at(x)) * at(y); });
+    case Gate::gelu_tanh:
+      return map(count, out, [&](const auto& at) { return gelu_tanh(at(x)) * at(y); });
+  }
+}
+
+void soft_cap(float* x, std::int64_t count, float cap) {
+  map(count, x, [&](const auto& at) { return hyperbolic_tangent(at(x) / cap) * cap; });
+}
+
+Kernels make_kernels(std::string_view name) {
+  return {name,   multiply<Bfloat16>, multiply<Float32>, norm<float>, norm<BFloat16>, round_row,
+          rotate, softmax<float>,     softmax<BFloat16>, gate<float>, gate<BFloat16>, soft_cap};
+}
+
+}  // namespace
+}  // namespace expo::EXPO_KERNELS

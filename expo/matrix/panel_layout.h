@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "expo/core/dtype.h"
+
+namespace expo {
+
+/// Rows of a panel: the lanes of a 512-bit register of float32, and the columns of an AMX tile.
+inline constexpr std::int64_t kPanelRows = 16;
+
+/// How a matrix [rows, columns] lies in memory for products with it: in panels of 16 rows, and
+/// within a panel column by column, bfloat16 in pairs of columns, as VDPBF16PS and AMX take them:
+///   element (r, c) is at (((r / 16) · padded_columns/p + c / p) · 16 + r mod 16) · p + c mod p
+/// with p = 2 for bfloat16 and 1 for float32. Rows are filled up to a multiple of 16, and columns
+/// of bfloat16 to one of 32; what is filled up holds zeros.
+class PanelLayout {
+ public:
+  /// `dtype` is f32 or bf16; others throw Error(usage).
+  PanelLayout(std::int64_t rows, std::int64_t columns, DType dtype);
+
+  std::int64_t rows() const { return rows_; }
+  std::int64_t columns() const { return columns_; }
+  std::int64_t padded_columns() const { return padded_columns_; }
+  std::int64_t panels() const { return (rows_ + kPanelRows - 1) / kPanelRows; }
+  DType dtype() const { return dtype_; }
+  std::size_t panel_bytes() const;
+  std::size_t bytes() const { return static_cast<std::size_t>(panels()) * panel_bytes(); }
+
+  /// Puts rows [first, first + count), which lie row-major at `values` in this type, into the
+  /// panels at `storage`. Threads may do so at once for different rows.
+  void pack(std::int64_t first, std::int64_t count, const std::byte* values,
+            std::byte* storage) const;
+  /// The reverse.
+  void unpack(std::int64_t first, std::int64_t count, const std::byte* storage,
+              std::byte* values) const;
+
+ private:
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::int64_t padded_columns_;
+  DType dtype_;
+};
+
+/// `columns` as products take them: a multiple of 32 for bfloat16.
+std::int64_t padded_columns(std::int64_t columns, DType dtype);
+
+}  // namespace expo

@@ -1,0 +1,367 @@
+#include "expo/model/panel_decoder.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// Rows and panels of one product at most, so that what it touches stays in the second-level cache.
+constexpr std::int64_t kRowBlock = 128;
+constexpr std::int64_t kPanelBlock = 4;
+
+std::int64_t width_of(const PanelMatrix& matrix) {
+  return matrix.layout.panels() * kPanelRows;
+}
+
+std::byte* bytes_of(std::vector<float>& values) {
+  return reinterpret_cast<std::byte*>(values.data());
+}
+
+/// Grows only, so that a decoding step allocates nothing. What it held is lost.
+void make_room(std::vector<float>& values, std::int64_t count) {
+  if (values.size() < static_cast<std::size_t>(count))
+    std::vector<float>(static_cast<std::size_t>(count)).swap(values);
+}
+
+void add_to(float* x, const PanelVector& y) {
+  for (std::size_t i = 0; i < y.size(); ++i) x[i] += y[i];
+}
+
+/// How a product is cut among threads: panels in blocks, and rows in blocks within them.
+struct Blocks {
+  Blocks(std::int64_t panel_count, std::int64_t row_count, unsigned threads)
+      : panels(panel_count),
+        rows(row_count),
+        // Few panels are cut finer, so that all threads have some.
+        panel_block(panel_count >= kPanelBlock * 8 * threads ? kPanelBlock
+                    : panel_count >= 4 * threads             ? 2
+                                                             : 1),
+        row_blocks((row_count + kRowBlock - 1) / kRowBlock) {}
+  std::int64_t count() const { return (panels + panel_block - 1) / panel_block * row_blocks; }
+  std::int64_t first_panel(std::int64_t i) const { return i / row_blocks * panel_block; }
+  std::int64_t panels_of(std::int64_t i) const {
+    return std::min(panel_block, panels - first_panel(i));
+  }
+  std::int64_t first_row(std::int64_t i) const { return i % row_blocks * kRowBlock; }
+  std::int64_t rows_of(std::int64_t i) const { return std::min(kRowBlock, rows - first_row(i)); }
+
+  std::int64_t panels, rows, panel_block, row_blocks;
+};
+
+}  // namespace
+
+PanelDecoder::PanelDecoder(const Architecture& architecture, const PanelWeights& weights,
+                           unsigned threads)
+    : Decoder(architecture),
+      weights_(weights),
+      kernels_(weights.dtype()),
+      team_(threads),
+      rotary_(architecture.rope, architecture.head_dim),
+      attention_(architecture, weights.dtype()),
+      worker_scratch_(team_.size()) {}
+
+std::unique_ptr<KvCache> PanelDecoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
+  return std::make_unique<PanelCache>(architecture(), weights_.dtype(),
+                                      static_cast<std::int64_t>(architecture().layers.size()),
+                                      slots, capacity);
+}
+
+std::uint64_t PanelDecoder::cache_bytes_of_slot(std::int64_t capacity) const {
+  return PanelCache::bytes_of_slot(architecture(), weights_.dtype(), capacity);
+}
+
+at::Tensor PanelDecoder::compute(std::span<const std::int64_t> ids,
+                                 std::span<const SequencePart> parts, KvCache* cache) {
+  prepare(parts, cache != nullptr);
+  embed(ids);
+  if (cache != nullptr) {
+    const auto& own = dynamic_cast<const PanelCache&>(*cache);
+    team_.run([&](unsigned worker) { run_layers(own, false, worker); });
+  } else {
+    // Keys and values of one layer at a time are enough.
+    std::int64_t longest = 0;
+    for (const SequencePart& part : parts) longest = std::max(longest, part.count);
+    const PanelCache passing(architecture(), weights_.dtype(), 1,
+                             static_cast<std::int64_t>(parts.size()), longest);
+    team_.run([&](unsigned worker) { run_layers(passing, true, worker); });
+  }
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  const at::Tensor result = at::empty({rows, architecture().hidden}, at::kFloat);
+  std::memcpy(result.mutable_data_ptr(), added_.data(), result.nbytes());
+  return result;
+}
+
+void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) {
+  const Architecture& model = architecture();
+  rows_.clear();
+  slots_.clear();
+  std::int64_t longest = 0;
+  for (const SequencePart& part : parts) {
+    slots_.push_back(has_cache ? part.slot : static_cast<std::int64_t>(slots_.size()));
+    for (std::int64_t i = 0; i < part.count; ++i) rows_.push_back({slots_.back(), part.start + i});
+    longest = std::max(longest, part.start + part.count);
+  }
+  rotary_.reserve(longest);
+  attention_.prepare(parts, team_.size());
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  const PanelLayer& layer = weights_.layers.front();
+  make_room(stream_, rows * width_of(layer.output));
+  make_room(added_, rows * width_of(layer.output));
+  make_room(q_, rows * width_of(layer.q));
+  make_room(k_, rows * width_of(layer.k));
+  make_room(v_, rows * width_of(layer.v));
+  // As floats there is room enough for either type; what is never written stays zero.
+  make_room(normed_, rows * layer.q.layout.padded_columns());
+  make_room(queries_, static_cast<std::int64_t>(attention_.query_elements(rows)));
+  make_room(attended_, rows * layer.output.layout.padded_columns());
+  make_room(gated_, rows * layer.down.layout.padded_columns());
+  for (auto& scratch : worker_scratch_)
+    make_room(scratch, 2 * kRowBlock * kPanelBlock * kPanelRows + model.head_dim);
+}
+
+void PanelDecoder::embed(std::span<const std::int64_t> ids) {
+  const Architecture& model = architecture();
+  const PanelMatrix& matrix = weights_.embedding;
+  const float scale = model.scales_embeddings ? std::sqrt(static_cast<float>(model.hidden)) : 1.0F;
+  const std::int64_t stride = width_of(weights_.layers.front().output);
+  std::vector<std::byte> row(static_cast<std::size_t>(model.hidden) * kernels_.width());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    matrix.layout.unpack(ids[i], 1, matrix.storage, row.data());
+    float* out = stream_.data() + static_cast<std::int64_t>(i) * stride;
+    if (weights_.dtype() == DType::f32) {
+      std::memcpy(out, row.data(), row.size());
+    } else {
+      for (std::int64_t j = 0; j < model.hidden; ++j) {
+        std::uint16_t bits = 0;
+        std::memcpy(&bits, row.data() + 2 * j, sizeof bits);
+        out[j] = std::bit_cast<float>(std::uint32_t{bits} << 16);
+      }
+    }
+    for (std::int64_t j = 0; scale != 1 && j < model.hidden; ++j) out[j] *= scale;
+  }
+}
+
+/// All layers, on every thread of the team at once.
+void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, unsigned worker) {
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
+    const PanelLayer& layer = weights_.layers[i];
+    const LayerSpec& spec = architecture().layers[i];
+    const std::size_t cache_layer = one_layer ? 0 : i;
+    norm_rows(layer.attention_norm);
+    const Projection projections[] = {{&layer.q, q_.data(), width_of(layer.q)},
+                                      {&layer.k, k_.data(), width_of(layer.k)},
+                                      {&layer.v, v_.data(), width_of(layer.v)}};
+    project(projections, bytes_of(normed_), layer.q.layout.padded_columns());
+    team_.for_each(rows, [&](std::int64_t row) { turn_row(row, layer, spec, cache, cache_layer); });
+    const std::int64_t attended = layer.output.layout.padded_columns();
+    team_.for_each(attention_.tasks(), [&](std::int64_t task) {
+      attention_.compute(task, worker, cache, cache_layer, spec, slots_, bytes_of(queries_), rows,
+                         bytes_of(attended_), attended);
+    });
+    add_to_stream(layer.output, layer.output_bias, layer.attention_post_norm, bytes_of(attended_),
+                  attended);
+    norm_rows(layer.mlp_norm);
+    gate_up(layer, worker);
+    add_to_stream(layer.down, layer.down_bias, layer.mlp_post_norm, bytes_of(gated_),
+                  layer.down.layout.padded_columns());
+  }
+  const std::int64_t stride = width_of(weights_.layers.front().output);
+  const std::int64_t hidden = architecture().hidden;
+  team_.for_each(rows, [&](std::int64_t row) {
+    kernels_.set().norm_f32(stream_.data() + row * stride, hidden, weights_.final_norm.data(),
+                            norm_offset(), static_cast<float>(architecture().norm_epsilon),
+                            added_.data() + row * hidden);
+  });
+}
+
+/// The stream as the left side of products; normed where there is a weight.
+void PanelDecoder::norm_rows(const PanelVector& weight) {
+  const std::int64_t hidden = architecture().hidden;
+  const std::int64_t stride = width_of(weights_.layers.front().output);
+  const auto out_stride =
+      static_cast<std::size_t>(weights_.layers.front().q.layout.padded_columns()) *
+      kernels_.width();
+  team_.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
+    const float* x = stream_.data() + row * stride;
+    std::byte* out = bytes_of(normed_) + static_cast<std::size_t>(row) * out_stride;
+    if (weight.empty()) return kernels_.round(x, hidden, out);
+    kernels_.norm(x, hidden, weight.data(), norm_offset(),
+                  static_cast<float>(architecture().norm_epsilon), out);
+  });
+}
+
+void PanelDecoder::project(std::span<const Projection> projections, const std::byte* left,
+                           std::int64_t left_stride) {
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  std::int64_t total = 0;
+  std::vector<Blocks> blocks;
+  for (const Projection& one : projections) {
+    blocks.emplace_back(one.matrix->layout.panels(), rows, team_.size());
+    total += blocks.back().count();
+  }
+  team_.for_each(total, [&](std::int64_t index) {
+    std::size_t which = 0;
+    for (; index >= blocks[which].count(); ++which) index -= blocks[which].count();
+    const Projection& one = projections[which];
+    const Blocks& cut = blocks[which];
+    const std::int64_t row = cut.first_row(index), panel = cut.first_panel(index);
+    Product product;
+    product.a = left + static_cast<std::size_t>(row * left_stride) * kernels_.width();
+    product.a_stride = left_stride;
+    product.rows = cut.rows_of(index);
+    product.panels =
+        one.matrix->storage + static_cast<std::size_t>(panel) * one.matrix->layout.panel_bytes();
+    product.panel_stride = one.matrix->layout.panel_bytes();
+    product.panel_count = cut.panels_of(index);
+    product.padded_columns = one.matrix->layout.padded_columns();
+    product.c = one.out + row * one.stride + panel * kPanelRows;
+    product.c_stride = one.stride;
+    product.add = one.add;
+    kernels_.multiply(product);
+  });
+}
+
+/// Biases, norms and rotation of one row's q and k; k and v go to the cache.
+void PanelDecoder::turn_row(std::int64_t row, const PanelLayer& layer, const LayerSpec& spec,
+                            const PanelCache& cache, std::size_t cache_layer) {
+  const Architecture& model = architecture();
+  const Row& where = rows_[static_cast<std::size_t>(row)];
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  float* q = q_.data() + row * width_of(layer.q);
+  float* k = k_.data() + row * width_of(layer.k);
+  float* v = v_.data() + row * width_of(layer.v);
+  turn_heads(q, model.heads, layer.q_bias, layer.q_norm, spec.rope, where.position);
+  turn_heads(k, model.kv_heads, layer.k_bias, layer.k_norm, spec.rope, where.position);
+  add_to(v, layer.v_bias);
+  for (std::int64_t head = 0; head < model.heads; ++head) {
+    kernels_.round(
+        q + head * model.head_dim, model.head_dim,
+        bytes_of(queries_) + attention_.query_offset(head, row, rows) * kernels_.width());
+  }
+  for (std::int64_t head = 0; head < model.kv_heads; ++head) {
+    cache.write(cache_layer, where.slot, head, where.position, k + head * model.head_dim,
+                v + head * model.head_dim);
+  }
+}
+
+void PanelDecoder::turn_heads(float* x, std::int64_t heads, const PanelVector& bias,
+                              const PanelVector& norm, bool rotates, std::int64_t position) const {
+  const std::int64_t dim = architecture().head_dim;
+  const auto epsilon = static_cast<float>(architecture().norm_epsilon);
+  add_to(x, bias);
+  if (architecture().query_key_norm == QueryKeyNorm::projection)
+    kernels_.set().norm_f32(x, heads * dim, norm.data(), norm_offset(), epsilon, x);
+  for (std::int64_t head = 0; head < heads; ++head, x += dim) {
+    if (architecture().query_key_norm == QueryKeyNorm::per_head)
+      kernels_.set().norm_f32(x, dim, norm.data(), norm_offset(), epsilon, x);
+    if (rotates)
+      kernels_.set().rotate(x, rotary_.cosine(position), rotary_.sine(position), dim / 2);
+  }
+}
+
+/// Adds left · matrixᵀ to the stream: at once, or where it is normed before, row by row.
+void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
+                                 const PanelVector& post_norm, const std::byte* left,
+                                 std::int64_t left_stride) {
+  const std::int64_t hidden = architecture().hidden;
+  const std::int64_t stride = width_of(matrix);
+  if (bias.empty() && post_norm.empty()) {
+    const Projection projection[] = {{&matrix, stream_.data(), stride, true}};
+    return project(projection, left, left_stride);
+  }
+  const Projection projection[] = {{&matrix, added_.data(), stride}};
+  project(projection, left, left_stride);
+  team_.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
+    float* y = added_.data() + row * stride;
+    float* x = stream_.data() + row * stride;
+    add_to(y, bias);
+    if (!post_norm.empty()) {
+      kernels_.set().norm_f32(y, hidden, post_norm.data(), norm_offset(),
+                              static_cast<float>(architecture().norm_epsilon), y);
+    }
+    for (std::int64_t i = 0; i < hidden; ++i) x[i] += y[i];
+  });
+}
+
+/// Both products of a block and the gate between them, while they are in the cache.
+void PanelDecoder::gate_up(const PanelLayer& layer, unsigned worker) {
+  const auto rows = static_cast<std::int64_t>(rows_.size());
+  const Blocks blocks(layer.gate.layout.panels(), rows, team_.size());
+  const PanelLayout& layout = layer.gate.layout;
+  const std::int64_t left_stride = layout.padded_columns();
+  const std::int64_t out_stride = layer.down.layout.padded_columns();
+  static constexpr Gate kGates[] = {Gate::silu, Gate::gelu, Gate::gelu_tanh};
+  const Gate kind = kGates[static_cast<int>(architecture().activation)];
+  team_.for_each(blocks.count(), [&](std::int64_t index) {
+    const std::int64_t row = blocks.first_row(index), panel = blocks.first_panel(index);
+    Product product;
+    product.a = bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width();
+    product.a_stride = left_stride;
+    product.rows = blocks.rows_of(index);
+    product.panel_stride = layout.panel_bytes();
+    product.panel_count = blocks.panels_of(index);
+    product.padded_columns = layout.padded_columns();
+    product.c_stride = product.panel_count * kPanelRows;
+    float* const gates = worker_scratch_[worker].data();
+    float* const ups = gates + kRowBlock * kPanelBlock * kPanelRows;
+    const auto multiply = [&](const PanelMatrix& matrix, float* out) {
+      product.panels = matrix.storage + static_cast<std::size_t>(panel) * layout.panel_bytes();
+      product.c = out;
+      kernels_.multiply(product);
+    };
+    multiply(layer.gate, gates);
+    multiply(layer.up, ups);
+    const std::int64_t first = panel * kPanelRows;
+    const std::int64_t count = std::min(product.c_stride, layout.rows() - first);
+    for (std::int64_t i = 0; i < product.rows; ++i) {
+      float* g = gates + i * product.c_stride;
+      float* u = ups + i * product.c_stride;
+      for (std::int64_t j = 0; !layer.gate_bias.empty() && j < count; ++j) {
+        g[j] += layer.gate_bias[static_cast<std::size_t>(first + j)];
+        u[j] += layer.up_bias[static_cast<std::size_t>(first + j)];
+      }
+      kernels_.gate(kind, g, u, count,
+                    bytes_of(gated_) + static_cast<std::size_t>((row + i) * out_stride + first) *
+                                           kernels_.width());
+    }
+  });
+}
+
+at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
+  const c10::InferenceMode no_gradients;
+  const at::Tensor hidden = hidden_states.contiguous();
+  const std::int64_t rows = hidden.size(0), size = hidden.size(1);
+  const PanelMatrix& head = weights_.head;
+  const std::int64_t stride = width_of(head);
+  const std::int64_t left_stride = head.layout.padded_columns();
+  make_room(normed_, rows * left_stride);
+  make_room(logits_, rows * stride);
+  rows_.assign(static_cast<std::size_t>(rows), Row{0, 0});
+  // transformers caps the logits of the vocabulary only, not rewards.
+  const auto cap = static_cast<float>(
+      architecture().head == ModelHead::score ? 0 : architecture().logit_softcap);
+  const float* values = hidden.const_data_ptr<float>();
+  team_.run([&](unsigned) {
+    team_.for_each(rows, [&](std::int64_t row) {
+      kernels_.round(
+          values + row * size, size,
+          bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width());
+    });
+    const Projection projection[] = {{&head, logits_.data(), stride}};
+    project(projection, bytes_of(normed_), left_stride);
+    if (cap > 0) {
+      team_.for_each(rows, [&](std::int64_t row) {
+        kernels_.set().soft_cap(logits_.data() + row * stride, stride, cap);
+      });
+    }
+  });
+  return at::from_blob(logits_.data(), {rows, head.layout.rows()}, {stride, 1}, at::kFloat);
+}
+
+}  // namespace expo
