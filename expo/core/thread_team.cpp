@@ -8,7 +8,7 @@ namespace expo {
 namespace {
 
 /// Tries before a thread gives its processor away: about 50 microseconds.
-constexpr int kSpins = 2000;
+constexpr int kSpins = 1000;
 
 void pause_processor() {
 #if defined(__x86_64__)
@@ -16,18 +16,20 @@ void pause_processor() {
 #endif
 }
 
-/// Waits until `value` is no longer `old`, in short intervals.
-void spin_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  for (int spins = 0; value.load(std::memory_order_acquire) == old; ++spins) {
-    if (spins < kSpins) {
-      pause_processor();
-    } else {
-      std::this_thread::yield();
-    }
+/// One try of a wait.
+void spin(int& spins) {
+  if (++spins < kSpins) {
+    pause_processor();
+  } else {
+    std::this_thread::yield();
   }
 }
 
-/// The same, but falls asleep where it takes long.
+std::uint32_t phase_of(std::uint64_t ticket) {
+  return static_cast<std::uint32_t>(ticket >> 32);
+}
+
+/// Waits until `value` is no longer `old`; falls asleep where it takes long.
 void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   for (int spins = 0; spins < kSpins; ++spins) {
     if (value.load(std::memory_order_acquire) != old) return;
@@ -47,7 +49,6 @@ ThreadTeam::ThreadTeam(unsigned threads) {
   } catch (const std::system_error&) {
     // The system gives no more threads.
   }
-  members_.store(size(), std::memory_order_release);
 }
 
 ThreadTeam::~ThreadTeam() {
@@ -57,33 +58,55 @@ ThreadTeam::~ThreadTeam() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadTeam::run(const std::function<void(unsigned worker)>& body) {
+void ThreadTeam::run(const std::function<void(Member& member)>& body) {
   body_ = &body;
+  first_phase_ = phase_of(next_.load(std::memory_order_relaxed));
+  inside_.store(size(), std::memory_order_relaxed);
   run_.fetch_add(1, std::memory_order_release);
   run_.notify_all();
-  body(0);
-  barrier();
+  Member member(*this, 0, first_phase_);
+  body(member);
+  leave();
+  for (int spins = 0; inside_.load(std::memory_order_acquire) != 0;) spin(spins);
 }
 
 void ThreadTeam::work(unsigned worker) {
   for (std::uint32_t seen = 0;; ++seen) {
     wait_while(run_, seen);
     if (stopping_.load(std::memory_order_relaxed)) return;
-    (*body_)(worker);
-    barrier();
+    Member member(*this, worker, first_phase_);
+    (*body_)(member);
+    leave();
   }
 }
 
-void ThreadTeam::barrier() {
-  const std::uint32_t phase = phase_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 <
-      members_.load(std::memory_order_relaxed)) {
-    spin_while(phase_, phase);
-    return;
+void ThreadTeam::leave() {
+  inside_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+/// The next item of this member's phase; false when the phase is over.
+bool ThreadTeam::Member::claim(std::int64_t count, std::int64_t& index) {
+  if (count <= 0) return false;
+  int spins = 0;
+  std::uint64_t ticket = team_.next_.load(std::memory_order_acquire);
+  while (phase_of(ticket) == phase_) {
+    index = static_cast<std::int64_t>(ticket & 0xFFFFFFFFU);
+    if (index >= count) {  // the others are still at theirs
+      spin(spins);
+      ticket = team_.next_.load(std::memory_order_acquire);
+    } else if (team_.next_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+                                                 std::memory_order_acquire)) {
+      return true;
+    }
   }
-  arrived_.store(0, std::memory_order_relaxed);
-  next_.store(0, std::memory_order_relaxed);
-  phase_.store(phase + 1, std::memory_order_release);
+  return false;
+}
+
+/// Whoever does the last item opens the next phase.
+void ThreadTeam::Member::finish(std::int64_t count) {
+  if (team_.done_.fetch_add(1, std::memory_order_acq_rel) + 1 < count) return;
+  team_.done_.store(0, std::memory_order_relaxed);
+  team_.next_.store(static_cast<std::uint64_t>(phase_ + 1) << 32, std::memory_order_release);
 }
 
 }  // namespace expo

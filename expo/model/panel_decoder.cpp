@@ -81,14 +81,14 @@ at::Tensor PanelDecoder::compute(std::span<const std::int64_t> ids,
   embed(ids);
   if (cache != nullptr) {
     const auto& own = dynamic_cast<const PanelCache&>(*cache);
-    team_.run([&](unsigned worker) { run_layers(own, false, worker); });
+    team_.run([&](ThreadTeam::Member& member) { run_layers(own, false, member); });
   } else {
     // Keys and values of one layer at a time are enough.
     std::int64_t longest = 0;
     for (const SequencePart& part : parts) longest = std::max(longest, part.count);
     const PanelCache passing(architecture(), weights_.dtype(), 1,
                              static_cast<std::int64_t>(parts.size()), longest);
-    team_.run([&](unsigned worker) { run_layers(passing, true, worker); });
+    team_.run([&](ThreadTeam::Member& member) { run_layers(passing, true, member); });
   }
   const auto rows = static_cast<std::int64_t>(rows_.size());
   const at::Tensor result = at::empty({rows, architecture().hidden}, at::kFloat);
@@ -147,33 +147,34 @@ void PanelDecoder::embed(std::span<const std::int64_t> ids) {
 }
 
 /// All layers, on every thread of the team at once.
-void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, unsigned worker) {
+void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
     const PanelLayer& layer = weights_.layers[i];
     const LayerSpec& spec = architecture().layers[i];
     const std::size_t cache_layer = one_layer ? 0 : i;
-    norm_rows(layer.attention_norm);
+    norm_rows(layer.attention_norm, member);
     const Projection projections[] = {{&layer.q, q_.data(), width_of(layer.q)},
                                       {&layer.k, k_.data(), width_of(layer.k)},
                                       {&layer.v, v_.data(), width_of(layer.v)}};
-    project(projections, bytes_of(normed_), layer.q.layout.padded_columns());
-    team_.for_each(rows, [&](std::int64_t row) { turn_row(row, layer, spec, cache, cache_layer); });
+    project(projections, bytes_of(normed_), layer.q.layout.padded_columns(), member);
+    member.for_each(rows,
+                    [&](std::int64_t row) { turn_row(row, layer, spec, cache, cache_layer); });
     const std::int64_t attended = layer.output.layout.padded_columns();
-    team_.for_each(attention_.tasks(), [&](std::int64_t task) {
-      attention_.compute(task, worker, cache, cache_layer, spec, slots_, bytes_of(queries_), rows,
-                         bytes_of(attended_), attended);
+    member.for_each(attention_.tasks(), [&](std::int64_t task) {
+      attention_.compute(task, member.worker(), cache, cache_layer, spec, slots_,
+                         bytes_of(queries_), rows, bytes_of(attended_), attended);
     });
     add_to_stream(layer.output, layer.output_bias, layer.attention_post_norm, bytes_of(attended_),
-                  attended);
-    norm_rows(layer.mlp_norm);
-    gate_up(layer, worker);
+                  attended, member);
+    norm_rows(layer.mlp_norm, member);
+    gate_up(layer, member);
     add_to_stream(layer.down, layer.down_bias, layer.mlp_post_norm, bytes_of(gated_),
-                  layer.down.layout.padded_columns());
+                  layer.down.layout.padded_columns(), member);
   }
   const std::int64_t stride = width_of(weights_.layers.front().output);
   const std::int64_t hidden = architecture().hidden;
-  team_.for_each(rows, [&](std::int64_t row) {
+  member.for_each(rows, [&](std::int64_t row) {
     kernels_.set().norm_f32(stream_.data() + row * stride, hidden, weights_.final_norm.data(),
                             norm_offset(), static_cast<float>(architecture().norm_epsilon),
                             added_.data() + row * hidden);
@@ -181,13 +182,13 @@ void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, unsigned 
 }
 
 /// The stream as the left side of products; normed where there is a weight.
-void PanelDecoder::norm_rows(const PanelVector& weight) {
+void PanelDecoder::norm_rows(const PanelVector& weight, ThreadTeam::Member& member) {
   const std::int64_t hidden = architecture().hidden;
   const std::int64_t stride = width_of(weights_.layers.front().output);
   const auto out_stride =
       static_cast<std::size_t>(weights_.layers.front().q.layout.padded_columns()) *
       kernels_.width();
-  team_.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
+  member.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
     const float* x = stream_.data() + row * stride;
     std::byte* out = bytes_of(normed_) + static_cast<std::size_t>(row) * out_stride;
     if (weight.empty()) return kernels_.round(x, hidden, out);
@@ -197,7 +198,7 @@ void PanelDecoder::norm_rows(const PanelVector& weight) {
 }
 
 void PanelDecoder::project(std::span<const Projection> projections, const std::byte* left,
-                           std::int64_t left_stride) {
+                           std::int64_t left_stride, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   std::int64_t total = 0;
   std::vector<Blocks> blocks;
@@ -205,7 +206,7 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
     blocks.emplace_back(one.matrix->layout.panels(), rows, team_.size());
     total += blocks.back().count();
   }
-  team_.for_each(total, [&](std::int64_t index) {
+  member.for_each(total, [&](std::int64_t index) {
     std::size_t which = 0;
     for (; index >= blocks[which].count(); ++which) index -= blocks[which].count();
     const Projection& one = projections[which];
@@ -268,16 +269,16 @@ void PanelDecoder::turn_heads(float* x, std::int64_t heads, const PanelVector& b
 /// Adds left · matrixᵀ to the stream: at once, or where it is normed before, row by row.
 void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
                                  const PanelVector& post_norm, const std::byte* left,
-                                 std::int64_t left_stride) {
+                                 std::int64_t left_stride, ThreadTeam::Member& member) {
   const std::int64_t hidden = architecture().hidden;
   const std::int64_t stride = width_of(matrix);
   if (bias.empty() && post_norm.empty()) {
     const Projection projection[] = {{&matrix, stream_.data(), stride, true}};
-    return project(projection, left, left_stride);
+    return project(projection, left, left_stride, member);
   }
   const Projection projection[] = {{&matrix, added_.data(), stride}};
-  project(projection, left, left_stride);
-  team_.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
+  project(projection, left, left_stride, member);
+  member.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
     float* y = added_.data() + row * stride;
     float* x = stream_.data() + row * stride;
     add_to(y, bias);
@@ -290,7 +291,7 @@ void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& b
 }
 
 /// Both products of a block and the gate between them, while they are in the cache.
-void PanelDecoder::gate_up(const PanelLayer& layer, unsigned worker) {
+void PanelDecoder::gate_up(const PanelLayer& layer, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   const Blocks blocks(layer.gate.layout.panels(), rows, team_.size());
   const PanelLayout& layout = layer.gate.layout;
@@ -298,7 +299,7 @@ void PanelDecoder::gate_up(const PanelLayer& layer, unsigned worker) {
   const std::int64_t out_stride = layer.down.layout.padded_columns();
   static constexpr Gate kGates[] = {Gate::silu, Gate::gelu, Gate::gelu_tanh};
   const Gate kind = kGates[static_cast<int>(architecture().activation)];
-  team_.for_each(blocks.count(), [&](std::int64_t index) {
+  member.for_each(blocks.count(), [&](std::int64_t index) {
     const std::int64_t row = blocks.first_row(index), panel = blocks.first_panel(index);
     Product product;
     product.a = bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width();
@@ -308,7 +309,7 @@ void PanelDecoder::gate_up(const PanelLayer& layer, unsigned worker) {
     product.panel_count = blocks.panels_of(index);
     product.padded_columns = layout.padded_columns();
     product.c_stride = product.panel_count * kPanelRows;
-    float* const gates = worker_scratch_[worker].data();
+    float* const gates = worker_scratch_[member.worker()].data();
     float* const ups = gates + kRowBlock * kPanelBlock * kPanelRows;
     const auto multiply = [&](const PanelMatrix& matrix, float* out) {
       product.panels = matrix.storage + static_cast<std::size_t>(panel) * layout.panel_bytes();
@@ -347,16 +348,16 @@ at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
   const auto cap = static_cast<float>(
       architecture().head == ModelHead::score ? 0 : architecture().logit_softcap);
   const float* values = hidden.const_data_ptr<float>();
-  team_.run([&](unsigned) {
-    team_.for_each(rows, [&](std::int64_t row) {
+  team_.run([&](ThreadTeam::Member& member) {
+    member.for_each(rows, [&](std::int64_t row) {
       kernels_.round(
           values + row * size, size,
           bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width());
     });
     const Projection projection[] = {{&head, logits_.data(), stride}};
-    project(projection, bytes_of(normed_), left_stride);
+    project(projection, bytes_of(normed_), left_stride, member);
     if (cap > 0) {
-      team_.for_each(rows, [&](std::int64_t row) {
+      member.for_each(rows, [&](std::int64_t row) {
         kernels_.set().soft_cap(logits_.data() + row * stride, stride, cap);
       });
     }

@@ -43,17 +43,18 @@ class PanelDecoder final : public Decoder {
 
   void prepare(std::span<const SequencePart> parts, bool has_cache);
   void embed(std::span<const std::int64_t> ids);
-  void run_layers(const PanelCache& own_cache, bool one_layer, unsigned worker);
-  void norm_rows(const PanelVector& weight);
+  void run_layers(const PanelCache& own_cache, bool one_layer, ThreadTeam::Member& member);
+  void norm_rows(const PanelVector& weight, ThreadTeam::Member& member);
   void project(std::span<const Projection> projections, const std::byte* left,
-               std::int64_t left_stride);
+               std::int64_t left_stride, ThreadTeam::Member& member);
   void turn_row(std::int64_t row, const PanelLayer& layer, const LayerSpec& spec,
                 const PanelCache& cache, std::size_t cache_layer);
   void turn_heads(float* x, std::int64_t heads, const PanelVector& bias, const PanelVector& norm,
                   bool rotates, std::int64_t position) const;
   void add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
-                     const PanelVector& post_norm, const std::byte* left, std::int64_t left_stride);
-  void gate_up(const PanelLayer& layer, unsigned worker);
+                     const PanelVector& post_norm, const std::byte* left, std::int64_t left_stride,
+                     ThreadTeam::Member& member);
+  void gate_up(const PanelLayer& layer, ThreadTeam::Member& member);
   float norm_offset() const { return architecture().norm_adds_one ? 1.0F : 0.0F; }
 
   const PanelWeights& weights_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 namespace expo {
@@ -13,7 +14,7 @@ TEST(ThreadTeam, RunsTheBodyOnceOnEveryThread) {
     ASSERT_EQ(team.size(), threads);
     for (int run = 0; run < 100; ++run) {
       std::vector<int> calls(threads, 0);
-      team.run([&](unsigned worker) { ++calls[worker]; });
+      team.run([&](ThreadTeam::Member& member) { ++calls[member.worker()]; });
       EXPECT_EQ(calls, std::vector<int>(threads, 1));
     }
   }
@@ -22,31 +23,39 @@ TEST(ThreadTeam, RunsTheBodyOnceOnEveryThread) {
 TEST(ThreadTeam, HandsOutEveryIndexOnceInEachPhase) {
   ThreadTeam team(3);
   std::vector<int> first(1000, 0), second(77, 0);
-  team.run([&](unsigned) {
+  team.run([&](ThreadTeam::Member& member) {
     for (int round = 0; round < 50; ++round) {
-      team.for_each(1000, [&](std::int64_t i) { ++first[static_cast<std::size_t>(i)]; });
-      team.for_each(0, [&](std::int64_t) { FAIL(); });
-      team.for_each(77, [&](std::int64_t i) { ++second[static_cast<std::size_t>(i)]; });
+      member.for_each(1000, [&](std::int64_t i) { ++first[static_cast<std::size_t>(i)]; });
+      member.for_each(0, [&](std::int64_t) { FAIL(); });
+      member.for_each(77, [&](std::int64_t i) { ++second[static_cast<std::size_t>(i)]; });
     }
   });
   EXPECT_EQ(first, std::vector<int>(1000, 50));
   EXPECT_EQ(second, std::vector<int>(77, 50));
 }
 
-TEST(ThreadTeam, ShowsAfterABarrierWhatWasWrittenBefore) {
+/// Each phase reads what the whole phase before wrote: a sum that only comes out right if no phase
+/// begins before the last item of the one before is done.
+TEST(ThreadTeam, BeginsAPhaseWhenAllOfTheOneBeforeIsDone) {
   ThreadTeam team(4);
-  std::vector<std::int64_t> slots(4, 0);
-  std::vector<std::int64_t> wrong(4, 0);
-  team.run([&](unsigned worker) {
-    for (std::int64_t round = 1; round <= 1000; ++round) {
-      slots[worker] = round;
-      team.barrier();
-      if (std::accumulate(slots.begin(), slots.end(), std::int64_t{0}) != 4 * round)
-        ++wrong[worker];
-      team.barrier();
-    }
-  });
-  EXPECT_EQ(wrong, std::vector<std::int64_t>(4, 0));
+  constexpr std::int64_t kItems = 7;
+  std::vector<std::int64_t> values(kItems, 1);
+  std::vector<std::int64_t> next(kItems, 0);
+  for (int run = 0; run < 100; ++run) {
+    std::ranges::fill(values, 1);
+    team.run([&](ThreadTeam::Member& member) {
+      for (int round = 0; round < 10; ++round) {
+        member.for_each(kItems, [&](std::int64_t i) {
+          next[static_cast<std::size_t>(i)] =
+              std::accumulate(values.begin(), values.end(), std::int64_t{0});
+        });
+        member.for_each(kItems, [&](std::int64_t i) {
+          values[static_cast<std::size_t>(i)] = next[static_cast<std::size_t>(i)];
+        });
+      }
+    });
+    EXPECT_EQ(values, std::vector<std::int64_t>(kItems, 282475249));  // 7¹⁰
+  }
 }
 
 TEST(ThreadTeam, TakesAllProcessorsForNone) {
