@@ -243,13 +243,20 @@ void round_row(const float* x, std::int64_t count, BFloat16* out) {
 }
 
 void rotate(float* x, const float* cosine, const float* sine, std::int64_t half) {
-  for (std::int64_t i = 0; i < half; i += kLanes) {
-    const std::int64_t here = half - i < kLanes ? half - i : kLanes;
-    const Lanes low = load_some(x + i, here), high = load_some(x + half + i, here);
-    const Lanes c = load_some(cosine + i, here), s = load_some(sine + i, here);
-    store_some(low * c - high * s, here, x + i);
-    store_some(high * c + low * s, here, x + half + i);
+  const auto turn = [&](const auto& at, const auto& put, std::int64_t i) {
+    const Lanes low = at(x + i), high = at(x + half + i);
+    const Lanes c = at(cosine + i), s = at(sine + i);
+    put(low * c - high * s, x + i);
+    put(high * c + low * s, x + half + i);
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    turn([](const float* from) { return load(from); },
+         [](Lanes value, float* to) { store(value, to); }, i);
   }
+  if (i == half) return;
+  turn([rest = half - i](const float* from) { return load_some(from, rest); },
+       [rest = half - i](Lanes value, float* to) { store_some(value, rest, to); }, i);
 }
 
 template <typename Out>

@@ -13,6 +13,11 @@ std::int64_t round_up(std::int64_t value, std::int64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
 
+/// The first position that a query sees.
+std::int64_t first_seen(std::int64_t position, const LayerSpec& spec) {
+  return spec.window == 0 ? 0 : std::max<std::int64_t>(0, position - spec.window + 1);
+}
+
 }  // namespace
 
 PanelAttention::PanelAttention(const Architecture& architecture, DType dtype)
@@ -61,64 +66,73 @@ std::size_t PanelAttention::query_offset(std::int64_t head, std::int64_t row,
                                   padded_dim_);
 }
 
-void PanelAttention::compute(std::int64_t task_index, unsigned thread, const PanelCache& cache,
-                             std::size_t layer, const LayerSpec& spec,
-                             std::span<const std::int64_t> slots, const std::byte* queries,
-                             std::int64_t rows, std::byte* out, std::int64_t out_stride) {
-  const Task& task = tasks_[static_cast<std::size_t>(task_index)];
+void PanelAttention::compute(std::int64_t index, unsigned thread, const Call& call) {
+  const Task& task = tasks_[static_cast<std::size_t>(index)];
   Scratch& scratch = scratch_[thread];
-  const std::int64_t slot = slots[task.part];
-  const std::int64_t last = task.position + task.count;
-  const std::int64_t first =
-      spec.window == 0 ? 0 : std::max<std::int64_t>(0, task.position - spec.window + 1);
-  const std::int64_t begin = first / kKeyBlock * kKeyBlock;
-  const std::int64_t keys = round_up(last - begin, kKeyBlock);
+  const Keys keys = keys_of(task, call.spec);
+  score(task, call, keys, scratch);
+  weigh(task, call.spec, keys, scratch);
+  mix(task, call, keys, scratch);
+  const std::int64_t dim = architecture_.head_dim;
+  const std::int64_t stride = round_up(dim, kPanelRows);
+  for (std::int64_t i = 0; i < task.count * group_; ++i) {
+    const std::int64_t head = task.head * group_ + i % group_;
+    const std::int64_t at = (task.row + i / group_) * call.out_stride + head * dim;
+    kernels_.round(scratch.result.data() + i * stride, dim,
+                   call.out + static_cast<std::size_t>(at) * kernels_.width());
+  }
+}
 
-  const PanelCache::View key_panels = cache.keys(layer, slot, task.head);
-  Product scores;
-  scores.a = queries + query_offset(task.head * group_, task.row, rows) * kernels_.width();
-  scores.a_stride = padded_dim_;
-  scores.rows = task.count * group_;
-  scores.panels =
-      key_panels.data + static_cast<std::size_t>(begin / kPanelRows) * key_panels.panel_stride;
-  scores.panel_stride = key_panels.panel_stride;
-  scores.panel_count = keys / kPanelRows;
-  scores.padded_columns = padded_dim_;
-  scores.c = scratch.scores.data();
-  scores.c_stride = keys;
-  kernels_.multiply(scores);
+PanelAttention::Keys PanelAttention::keys_of(const Task& task, const LayerSpec& spec) const {
+  const std::int64_t begin = first_seen(task.position, spec) / kKeyBlock * kKeyBlock;
+  return {begin, round_up(task.position + task.count - begin, kKeyBlock)};
+}
 
+void PanelAttention::score(const Task& task, const Call& call, const Keys& keys,
+                           Scratch& scratch) const {
+  const PanelCache::View view = call.cache.keys(call.layer, call.slots[task.part], task.head);
+  Product product;
+  product.a =
+      call.queries + query_offset(task.head * group_, task.row, call.rows) * kernels_.width();
+  product.a_stride = padded_dim_;
+  product.rows = task.count * group_;
+  product.panels =
+      view.data + static_cast<std::size_t>(keys.begin / kPanelRows) * view.panel_stride;
+  product.panel_stride = view.panel_stride;
+  product.panel_count = keys.count / kPanelRows;
+  product.padded_columns = padded_dim_;
+  product.c = scratch.scores.data();
+  product.c_stride = keys.count;
+  kernels_.multiply(product);
+}
+
+void PanelAttention::weigh(const Task& task, const LayerSpec& spec, const Keys& keys,
+                           Scratch& scratch) const {
   auto* weights = reinterpret_cast<std::byte*>(scratch.weights.data());
-  for (std::int64_t i = 0; i < scores.rows; ++i) {
+  for (std::int64_t i = 0; i < task.count * group_; ++i) {
     const std::int64_t position = task.position + i / group_;
-    const std::int64_t from =
-        spec.window == 0 ? 0 : std::max<std::int64_t>(0, position - spec.window + 1);
-    kernels_.softmax(scores.c + i * keys, from - begin, position + 1 - begin, keys,
+    kernels_.softmax(scratch.scores.data() + i * keys.count,
+                     first_seen(position, spec) - keys.begin, position + 1 - keys.begin, keys.count,
                      static_cast<float>(architecture_.attention_scale),
                      static_cast<float>(architecture_.attention_softcap),
-                     weights + static_cast<std::size_t>(i * keys) * kernels_.width());
+                     weights + static_cast<std::size_t>(i * keys.count) * kernels_.width());
   }
+}
 
-  const PanelCache::View value_panels = cache.values(layer, slot, task.head);
-  Product result;
-  result.a = weights;
-  result.a_stride = keys;
-  result.rows = scores.rows;
-  result.panels =
-      value_panels.data + static_cast<std::size_t>(begin * kPanelRows) * kernels_.width();
-  result.panel_stride = value_panels.panel_stride;
-  result.panel_count = round_up(architecture_.head_dim, kPanelRows) / kPanelRows;
-  result.padded_columns = keys;
-  result.c = scratch.result.data();
-  result.c_stride = result.panel_count * kPanelRows;
-  kernels_.multiply(result);
-
-  for (std::int64_t i = 0; i < result.rows; ++i) {
-    const std::int64_t head = task.head * group_ + i % group_;
-    const std::int64_t at = (task.row + i / group_) * out_stride + head * architecture_.head_dim;
-    kernels_.round(result.c + i * result.c_stride, architecture_.head_dim,
-                   out + static_cast<std::size_t>(at) * kernels_.width());
-  }
+void PanelAttention::mix(const Task& task, const Call& call, const Keys& keys,
+                         Scratch& scratch) const {
+  const PanelCache::View view = call.cache.values(call.layer, call.slots[task.part], task.head);
+  Product product;
+  product.a = scratch.weights.data();
+  product.a_stride = keys.count;
+  product.rows = task.count * group_;
+  product.panels = view.data + static_cast<std::size_t>(keys.begin * kPanelRows) * kernels_.width();
+  product.panel_stride = view.panel_stride;
+  product.panel_count = round_up(architecture_.head_dim, kPanelRows) / kPanelRows;
+  product.padded_columns = keys.count;
+  product.c = scratch.result.data();
+  product.c_stride = product.panel_count * kPanelRows;
+  kernels_.multiply(product);
 }
 
 }  // namespace expo

@@ -34,12 +34,19 @@ class PanelAttention {
   std::size_t query_offset(std::int64_t head, std::int64_t row, std::int64_t rows) const;
   std::int64_t padded_head_dim() const { return padded_dim_; }
 
-  /// `queries` are laid out as query_offset says; `slots` gives each part's slot; the results go to
-  /// rows of `out_stride` elements of the type, heads side by side. Threads may do different tasks
-  /// at once, each with its own `thread`.
-  void compute(std::int64_t task, unsigned thread, const PanelCache& cache, std::size_t layer,
-               const LayerSpec& spec, std::span<const std::int64_t> slots, const std::byte* queries,
-               std::int64_t rows, std::byte* out, std::int64_t out_stride);
+  /// A layer's attention of the batch.
+  struct Call {
+    const PanelCache& cache;
+    std::size_t layer;  ///< of the cache
+    const LayerSpec& spec;
+    std::span<const std::int64_t> slots;  ///< of each part
+    const std::byte* queries;             ///< laid out as query_offset says
+    std::int64_t rows;
+    std::byte* out;           ///< rows of the type, heads side by side
+    std::int64_t out_stride;  ///< elements
+  };
+  /// Threads may do different tasks at once, each with its own `thread`.
+  void compute(std::int64_t task, unsigned thread, const Call& call);
 
  private:
   struct Scratch {
@@ -47,6 +54,16 @@ class PanelAttention {
     std::vector<float> weights;  ///< of the type: half of it is used for bfloat16
     std::vector<float> result;
   };
+  /// The keys that a task looks at: whole blocks.
+  struct Keys {
+    std::int64_t begin;
+    std::int64_t count;
+  };
+
+  Keys keys_of(const Task& task, const LayerSpec& spec) const;
+  void score(const Task& task, const Call& call, const Keys& keys, Scratch& scratch) const;
+  void weigh(const Task& task, const LayerSpec& spec, const Keys& keys, Scratch& scratch) const;
+  void mix(const Task& task, const Call& call, const Keys& keys, Scratch& scratch) const;
 
   const Architecture& architecture_;
   TypedKernels kernels_;

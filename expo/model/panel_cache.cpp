@@ -1,30 +1,8 @@
 #include "expo/model/panel_cache.h"
 
-#include <bit>
 #include <cstring>
 
 namespace expo {
-namespace {
-
-/// To nearest, ties to even, as all rows are rounded (kernels.h).
-std::uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (value != value) return static_cast<std::uint16_t>((bits | 0x400000U) >> 16);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-
-/// Sets the element that is `at` units and `half` of one in.
-void set(std::byte* storage, std::int64_t unit, std::int64_t half, float value, DType dtype) {
-  std::byte* out = storage + unit * 4;
-  if (dtype == DType::f32) {
-    std::memcpy(out, &value, sizeof value);
-  } else {
-    const std::uint16_t bits = to_bf16(value);
-    std::memcpy(out + 2 * half, &bits, sizeof bits);
-  }
-}
-
-}  // namespace
 
 /// Products take 32 columns at once, and the values' columns are positions.
 std::int64_t PanelCache::rounded(std::int64_t capacity) {
@@ -54,18 +32,23 @@ PanelCache::View PanelCache::values(std::size_t layer, std::int64_t slot, std::i
 }
 
 void PanelCache::write(std::size_t layer, std::int64_t slot, std::int64_t head,
-                       std::int64_t position, const float* key, const float* value) const {
-  const std::int64_t pair = dtype_ == DType::bf16 ? 2 : 1;
+                       std::int64_t position, const std::byte* key, const std::byte* value) const {
+  const auto width = static_cast<std::int64_t>(byte_width(dtype_));
+  constexpr std::int64_t kUnit = 4;  // bytes: a pair of bfloat16, or a float32
   const View to_keys = keys(layer, slot, head);
-  std::byte* panel =
-      to_keys.data + static_cast<std::size_t>(position / kPanelRows) * to_keys.panel_stride;
+  std::byte* lane = to_keys.data +
+                    static_cast<std::size_t>(position / kPanelRows) * to_keys.panel_stride +
+                    position % kPanelRows * kUnit;
   const std::int64_t dim = keys_.columns();
-  for (std::int64_t i = 0; i < dim; ++i)
-    set(panel, i / pair * kPanelRows + position % kPanelRows, i % pair, key[i], dtype_);
+  for (std::int64_t at = 0; at < dim * width; at += kUnit)
+    std::memcpy(lane + at * kPanelRows, key + at, kUnit);
   const View to_values = values(layer, slot, head);
+  std::byte* column =
+      to_values.data + position * width / kUnit * kUnit * kPanelRows + position * width % kUnit;
   for (std::int64_t i = 0; i < dim; ++i) {
-    set(to_values.data + static_cast<std::size_t>(i / kPanelRows) * to_values.panel_stride,
-        position / pair * kPanelRows + i % kPanelRows, position % pair, value[i], dtype_);
+    std::memcpy(column + static_cast<std::size_t>(i / kPanelRows) * to_values.panel_stride +
+                    i % kPanelRows * kUnit,
+                value + i * width, static_cast<std::size_t>(width));
   }
 }
 

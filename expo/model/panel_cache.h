@@ -23,10 +23,10 @@ class PanelCache final : public KvCache {
 
   View keys(std::size_t layer, std::int64_t slot, std::int64_t head) const;
   View values(std::size_t layer, std::int64_t slot, std::int64_t head) const;
-  /// Sets a position's key and value of one head, head_dim numbers each. Threads may do so at once
-  /// for different positions and heads.
+  /// Sets a position's key and value of one head, head_dim numbers of the type each. Threads may do
+  /// so at once for different positions and heads.
   void write(std::size_t layer, std::int64_t slot, std::int64_t head, std::int64_t position,
-             const float* key, const float* value) const;
+             const std::byte* key, const std::byte* value) const;
   void copy(std::int64_t from, std::int64_t to, std::int64_t tokens) override;
 
   static std::uint64_t bytes_of_slot(const Architecture& architecture, DType dtype,

@@ -121,7 +121,7 @@ void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) 
   make_room(attended_, rows * layer.output.layout.padded_columns());
   make_room(gated_, rows * layer.down.layout.padded_columns());
   for (auto& scratch : worker_scratch_)
-    make_room(scratch, 2 * kRowBlock * kPanelBlock * kPanelRows + model.head_dim);
+    make_room(scratch, std::max(2 * kRowBlock * kPanelBlock * kPanelRows, 2 * model.head_dim));
 }
 
 void PanelDecoder::embed(std::span<const std::int64_t> ids) {
@@ -158,13 +158,13 @@ void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, ThreadTea
                                       {&layer.k, k_.data(), width_of(layer.k)},
                                       {&layer.v, v_.data(), width_of(layer.v)}};
     project(projections, bytes_of(normed_), layer.q.layout.padded_columns(), member);
-    member.for_each(rows,
-                    [&](std::int64_t row) { turn_row(row, layer, spec, cache, cache_layer); });
-    const std::int64_t attended = layer.output.layout.padded_columns();
-    member.for_each(attention_.tasks(), [&](std::int64_t task) {
-      attention_.compute(task, member.worker(), cache, cache_layer, spec, slots_,
-                         bytes_of(queries_), rows, bytes_of(attended_), attended);
+    member.for_each(rows, [&](std::int64_t row) {
+      turn_row(row, layer, spec, cache, cache_layer, member.worker());
     });
+    const std::int64_t attended = layer.output.layout.padded_columns();
+    attend(
+        {cache, cache_layer, spec, slots_, bytes_of(queries_), rows, bytes_of(attended_), attended},
+        member);
     add_to_stream(layer.output, layer.output_bias, layer.attention_post_norm, bytes_of(attended_),
                   attended, member);
     norm_rows(layer.mlp_norm, member);
@@ -178,6 +178,16 @@ void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, ThreadTea
     kernels_.set().norm_f32(stream_.data() + row * stride, hidden, weights_.final_norm.data(),
                             norm_offset(), static_cast<float>(architecture().norm_epsilon),
                             added_.data() + row * hidden);
+  });
+}
+
+void PanelDecoder::attend(const PanelAttention::Call& call, ThreadTeam::Member& member) {
+  // Of many small tasks a thread takes some at once.
+  const std::int64_t tasks = attention_.tasks();
+  const std::int64_t chunk = tasks / (32 * team_.size()) + 1;
+  member.for_each((tasks + chunk - 1) / chunk, [&](std::int64_t index) {
+    for (std::int64_t task = index * chunk; task < std::min(tasks, (index + 1) * chunk); ++task)
+      attention_.compute(task, member.worker(), call);
   });
 }
 
@@ -230,7 +240,7 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
 
 /// Biases, norms and rotation of one row's q and k; k and v go to the cache.
 void PanelDecoder::turn_row(std::int64_t row, const PanelLayer& layer, const LayerSpec& spec,
-                            const PanelCache& cache, std::size_t cache_layer) {
+                            const PanelCache& cache, std::size_t cache_layer, unsigned worker) {
   const Architecture& model = architecture();
   const Row& where = rows_[static_cast<std::size_t>(row)];
   const auto rows = static_cast<std::int64_t>(rows_.size());
@@ -245,9 +255,12 @@ void PanelDecoder::turn_row(std::int64_t row, const PanelLayer& layer, const Lay
         q + head * model.head_dim, model.head_dim,
         bytes_of(queries_) + attention_.query_offset(head, row, rows) * kernels_.width());
   }
+  std::byte* key = bytes_of(worker_scratch_[worker]);
+  std::byte* value = key + static_cast<std::size_t>(model.head_dim) * kernels_.width();
   for (std::int64_t head = 0; head < model.kv_heads; ++head) {
-    cache.write(cache_layer, where.slot, head, where.position, k + head * model.head_dim,
-                v + head * model.head_dim);
+    kernels_.round(k + head * model.head_dim, model.head_dim, key);
+    kernels_.round(v + head * model.head_dim, model.head_dim, value);
+    cache.write(cache_layer, where.slot, head, where.position, key, value);
   }
 }
 

@@ -48,9 +48,10 @@ class PanelDecoder final : public Decoder {
   void project(std::span<const Projection> projections, const std::byte* left,
                std::int64_t left_stride, ThreadTeam::Member& member);
   void turn_row(std::int64_t row, const PanelLayer& layer, const LayerSpec& spec,
-                const PanelCache& cache, std::size_t cache_layer);
+                const PanelCache& cache, std::size_t cache_layer, unsigned worker);
   void turn_heads(float* x, std::int64_t heads, const PanelVector& bias, const PanelVector& norm,
                   bool rotates, std::int64_t position) const;
+  void attend(const PanelAttention::Call& call, ThreadTeam::Member& member);
   void add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
                      const PanelVector& post_norm, const std::byte* left, std::int64_t left_stride,
                      ThreadTeam::Member& member);
