@@ -62,12 +62,16 @@ void BatchRun::check_prompts() const {
 
 std::int64_t BatchRun::choose_slots() {
   std::size_t widest = 0;
-  for (const SampleTask& task : job_.tasks) {
-    const std::size_t tokens = job_.prompts[task.prompt].tokens.size() + limit_of(task.prompt);
-    if (static_cast<std::int64_t>(tokens) <= capacity_) continue;
-    capacity_ = static_cast<std::int64_t>(tokens);
-    widest = task.prompt;
-  }
+  const auto consider = [&](std::size_t prompt) {
+    const auto tokens =
+        static_cast<std::int64_t>(job_.prompts[prompt].tokens.size() + limit_of(prompt));
+    if (tokens <= capacity_) return;
+    capacity_ = tokens;
+    widest = prompt;
+  };
+  for (const SampleTask& task : job_.tasks) consider(task.prompt);
+  // Nor may the prompts that have tasks left choose the shapes.
+  for (std::size_t i = 0; fixed_shapes_ && i < job_.prompts.size(); ++i) consider(i);
   const std::uint64_t slot = job_.decoder.cache_bytes_of_slot(capacity_);
   const std::uint64_t fitting = job_.limits.cache_bytes / slot;
   if (fitting == 0) {

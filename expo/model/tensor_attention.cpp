@@ -53,4 +53,19 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
                                           architecture.attention_scale, q.size(1) != k.size(1));
 }
 
+at::Tensor masked_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            const at::Tensor& mask, const Architecture& architecture) {
+  if (architecture.attention_softcap > 0) return capped_attention(q, k, v, mask, architecture);
+  return at::scaled_dot_product_attention(q, k, v, mask, 0.0, false, architecture.attention_scale,
+                                          q.size(1) != k.size(1));
+}
+
+at::Tensor seen_by_slots(const at::Tensor& positions, std::int64_t length, const LayerSpec& layer) {
+  const at::Tensor key = at::arange(length, positions.options()).unsqueeze(0);
+  const at::Tensor query = positions.clamp_min(0).unsqueeze(1);
+  at::Tensor mask = key <= query;
+  if (layer.window > 0) mask = mask.logical_and(key > query - layer.window);
+  return mask.unsqueeze(1).unsqueeze(1);
+}
+
 }  // namespace expo

@@ -8,8 +8,9 @@ TensorCache::TensorCache(const Architecture& architecture, std::int64_t slots,
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const std::vector<std::int64_t> shape = {slots, architecture.kv_heads, capacity,
                                              architecture.head_dim};
-    keys_.push_back(at::empty(shape, options));
-    values_.push_back(at::empty(shape, options));
+    // What a mask hides is multiplied by zero, which does not hide a NaN.
+    keys_.push_back(at::zeros(shape, options));
+    values_.push_back(at::zeros(shape, options));
   }
 }
 

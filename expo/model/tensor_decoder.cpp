@@ -20,9 +20,11 @@ at::Tensor heads_first(const at::Tensor& x) {
 
 }  // namespace
 
-TensorDecoder::TensorDecoder(const Architecture& architecture, const DecoderWeights& weights)
+TensorDecoder::TensorDecoder(const Architecture& architecture, const DecoderWeights& weights,
+                             Steps steps)
     : Decoder(architecture),
       weights_(weights),
+      steps_(steps),
       rotary_(architecture.rope, architecture.head_dim, weights.embedding.options()) {}
 
 std::unique_ptr<KvCache> TensorDecoder::make_cache(std::int64_t slots,
@@ -40,6 +42,7 @@ at::Tensor TensorDecoder::compute(std::span<const std::int64_t> ids,
                                   std::span<const SequencePart> parts, KvCache* any_cache) {
   auto* cache = dynamic_cast<TensorCache*>(any_cache);
   prepare_positions(parts);
+  prepare_step(parts, cache);
   at::Tensor x = embed(ids);
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
@@ -105,7 +108,15 @@ at::Tensor TensorDecoder::attention(const at::Tensor& x, std::size_t layer,
     k = rotary_.apply(k);
   }
   const at::Tensor result =
-      at::empty({x.size(0), architecture().heads, architecture().head_dim}, x.options());
+      step_ ? attend_step(q, k, v, layer, *cache) : attend_parts(q, k, v, layer, parts, cache);
+  return linear(result.reshape({x.size(0), q_size}), weights.output, weights.output_bias);
+}
+
+at::Tensor TensorDecoder::attend_parts(const at::Tensor& q, const at::Tensor& k,
+                                       const at::Tensor& v, std::size_t layer,
+                                       std::span<const SequencePart> parts,
+                                       TensorCache* cache) const {
+  const at::Tensor result = at::empty(q.sizes(), q.options());
   std::int64_t row = 0;
   for (const SequencePart& part : parts) {
     at::Tensor keys = heads_first(k.narrow(0, row, part.count));
@@ -118,12 +129,49 @@ at::Tensor TensorDecoder::attention(const at::Tensor& x, std::size_t layer,
       keys = all_keys.narrow(2, 0, part.start + part.count);
       values = all_values.narrow(2, 0, part.start + part.count);
     }
-    const at::Tensor attended = causal_attention(heads_first(q.narrow(0, row, part.count)), keys,
-                                                 values, architecture(), spec);
+    const at::Tensor attended =
+        causal_attention(heads_first(q.narrow(0, row, part.count)), keys, values, architecture(),
+                         architecture().layers[layer]);
     result.narrow(0, row, part.count).copy_(attended.squeeze(0).transpose(0, 1));
     row += part.count;
   }
-  return linear(result.reshape({x.size(0), q_size}), weights.output, weights.output_bias);
+  return result;
+}
+
+void TensorDecoder::prepare_step(std::span<const SequencePart> parts, const TensorCache* cache) {
+  step_.reset();
+  const bool is_step =
+      std::ranges::all_of(parts, [](const SequencePart& part) { return part.count == 1; });
+  if (cache == nullptr || steps_ == Steps::one_by_one || !is_step) return;
+  std::vector<std::int64_t> slots, positions;
+  std::vector<std::int64_t> of_slot(static_cast<std::size_t>(cache->slots()), -1);
+  for (const SequencePart& part : parts) {
+    slots.push_back(part.slot);
+    positions.push_back(part.start);
+    of_slot[static_cast<std::size_t>(part.slot)] = part.start;
+  }
+  const auto on_device = [&](const std::vector<std::int64_t>& values) {
+    return at::tensor(at::ArrayRef<std::int64_t>(values), at::kLong)
+        .to(weights_.embedding.device());
+  };
+  step_ = {on_device(slots), on_device(positions), on_device(of_slot)};
+}
+
+/// Places of the cache that no sequence is in take part, and nobody looks at their results.
+at::Tensor TensorDecoder::attend_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      std::size_t layer, const TensorCache& cache) const {
+  const at::Tensor& keys = cache.keys(layer);
+  const at::Tensor& values = cache.values(layer);
+  const at::indexing::TensorIndex everything = at::indexing::Slice();
+  at::Tensor(keys).index_put_({step_->slots, everything, step_->positions}, k);
+  at::Tensor(values).index_put_({step_->slots, everything, step_->positions}, v);
+  const at::Tensor queries = at::zeros({cache.slots(), q.size(1), 1, q.size(2)}, q.options())
+                                 .index_copy_(0, step_->slots, q.unsqueeze(2));
+  const at::Tensor mask =
+      seen_by_slots(step_->of_slot, cache.capacity(), architecture().layers[layer]);
+  return masked_attention(queries, keys, values, mask, architecture())
+      .index_select(0, step_->slots)
+      .squeeze(2);
 }
 
 at::Tensor TensorDecoder::activate(const at::Tensor& x) const {

@@ -55,7 +55,9 @@ class TensorStore final : public WeightStore {
   std::unique_ptr<Decoder> make_decoder(const Architecture& architecture,
                                         unsigned threads) const override {
     if (threads != 0) at::set_num_threads(static_cast<int>(threads));
-    return std::make_unique<TensorDecoder>(architecture, weights_);
+    const auto steps = weights_.embedding.is_cuda() ? TensorDecoder::Steps::together
+                                                    : TensorDecoder::Steps::one_by_one;
+    return std::make_unique<TensorDecoder>(architecture, weights_, steps);
   }
 
  private:

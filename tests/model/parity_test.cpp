@@ -12,6 +12,7 @@
 #include "expo/core/error.h"
 #include "expo/model/decoder.h"
 #include "expo/model/live_weights.h"
+#include "expo/model/tensor_decoder.h"
 
 namespace expo {
 namespace {
@@ -195,6 +196,32 @@ TEST(Decoder, RefusesIdsAndPartsThatDoNotFit) {
     refused({1, 2}, nullptr);
     const auto cache = model.decoder.make_cache(1, 2);
     refused({1, 2, 3}, cache.get());
+  }
+}
+
+TEST(TensorDecoder, AttendsTogetherAsOneByOne) {
+  for (const char* name : {"llama", "mistral", "gemma2", "qwen3"}) {
+    const auto checkpoint = open_checkpoint(posix_filesystem(), (kGoldens / name).string(), {},
+                                            hugging_face_environment());
+    const Architecture architecture = read_architecture(checkpoint->config(), name);
+    DecoderWeights weights = allocate_weights(architecture, at::kFloat);
+    at::manual_seed(20261124);
+    for (auto& [_, tensor] : weights.named) tensor.normal_(0, 0.2);
+    std::vector<at::Tensor> results;
+    for (const auto steps : {TensorDecoder::Steps::one_by_one, TensorDecoder::Steps::together}) {
+      TensorDecoder decoder(architecture, weights, steps);
+      const auto cache = decoder.make_cache(5, 40);
+      const std::vector<std::int64_t> prompts = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+      const std::vector<SequencePart> first = {{3, 0, 8}, {1, 0, 4}};
+      decoder.hidden_states(prompts, first, cache.get());
+      for (std::int64_t step = 0; step < 20; ++step) {
+        const std::vector<std::int64_t> ids = {20 + step, 50 + step};
+        const std::vector<SequencePart> parts = {{3, 8 + step, 1}, {1, 4 + step, 1}};
+        results.push_back(decoder.hidden_states(ids, parts, cache.get()));
+      }
+    }
+    for (std::size_t i = 0; i < 20; ++i)
+      EXPECT_LT(distance(results[i], results[i + 20]), 1e-4) << name << ", step " << i;
   }
 }
 
