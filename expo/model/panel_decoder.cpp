@@ -5,14 +5,13 @@
 #include <cmath>
 #include <cstring>
 
-#include "expo/core/error.h"
+#include "expo/model/panel_blocks.h"
 
 namespace expo {
 namespace {
 
-/// Rows and panels of one product at most, so that what it touches stays in the second-level cache.
-constexpr std::int64_t kRowBlock = 128;
-constexpr std::int64_t kPanelBlock = 4;
+/// Of one block's product.
+constexpr std::int64_t kGateElements = PanelBlocks::kRows * PanelBlocks::kPanels * kPanelRows;
 
 std::int64_t width_of(const PanelMatrix& matrix) {
   return matrix.layout.panels() * kPanelRows;
@@ -31,27 +30,6 @@ void make_room(std::vector<float>& values, std::int64_t count) {
 void add_to(float* x, const PanelVector& y) {
   for (std::size_t i = 0; i < y.size(); ++i) x[i] += y[i];
 }
-
-/// How a product is cut among threads: panels in blocks, and rows in blocks within them.
-struct Blocks {
-  Blocks(std::int64_t panel_count, std::int64_t row_count, unsigned threads)
-      : panels(panel_count),
-        rows(row_count),
-        // Few panels are cut finer, so that all threads have some.
-        panel_block(panel_count >= kPanelBlock * 8 * threads ? kPanelBlock
-                    : panel_count >= 4 * threads             ? 2
-                                                             : 1),
-        row_blocks((row_count + kRowBlock - 1) / kRowBlock) {}
-  std::int64_t count() const { return (panels + panel_block - 1) / panel_block * row_blocks; }
-  std::int64_t first_panel(std::int64_t i) const { return i / row_blocks * panel_block; }
-  std::int64_t panels_of(std::int64_t i) const {
-    return std::min(panel_block, panels - first_panel(i));
-  }
-  std::int64_t first_row(std::int64_t i) const { return i % row_blocks * kRowBlock; }
-  std::int64_t rows_of(std::int64_t i) const { return std::min(kRowBlock, rows - first_row(i)); }
-
-  std::int64_t panels, rows, panel_block, row_blocks;
-};
 
 }  // namespace
 
@@ -121,7 +99,7 @@ void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) 
   make_room(attended_, rows * layer.output.layout.padded_columns());
   make_room(gated_, rows * layer.down.layout.padded_columns());
   for (auto& scratch : worker_scratch_)
-    make_room(scratch, std::max(2 * kRowBlock * kPanelBlock * kPanelRows, 2 * model.head_dim));
+    make_room(scratch, std::max(2 * kGateElements, 2 * model.head_dim));
 }
 
 void PanelDecoder::embed(std::span<const std::int64_t> ids) {
@@ -211,27 +189,18 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
                            std::int64_t left_stride, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   std::int64_t total = 0;
-  std::vector<Blocks> blocks;
+  std::vector<PanelBlocks> blocks;
   for (const Projection& one : projections) {
-    blocks.emplace_back(one.matrix->layout.panels(), rows, team_.size());
+    blocks.emplace_back(*one.matrix, rows, team_.size());
     total += blocks.back().count();
   }
-  member.for_each(total, [&](std::int64_t index) {
+  member.for_each(total, [&](std::int64_t block) {
     std::size_t which = 0;
-    for (; index >= blocks[which].count(); ++which) index -= blocks[which].count();
+    for (; block >= blocks[which].count(); ++which) block -= blocks[which].count();
     const Projection& one = projections[which];
-    const Blocks& cut = blocks[which];
-    const std::int64_t row = cut.first_row(index), panel = cut.first_panel(index);
-    Product product;
-    product.a = left + static_cast<std::size_t>(row * left_stride) * kernels_.width();
-    product.a_stride = left_stride;
-    product.rows = cut.rows_of(index);
-    product.panels =
-        one.matrix->storage + static_cast<std::size_t>(panel) * one.matrix->layout.panel_bytes();
-    product.panel_stride = one.matrix->layout.panel_bytes();
-    product.panel_count = cut.panels_of(index);
-    product.padded_columns = one.matrix->layout.padded_columns();
-    product.c = one.out + row * one.stride + panel * kPanelRows;
+    Product product = blocks[which].product(block, left, left_stride);
+    product.c = one.out + blocks[which].first_row(block) * one.stride +
+                blocks[which].first_panel(block) * kPanelRows;
     product.c_stride = one.stride;
     product.add = one.add;
     kernels_.multiply(product);
@@ -306,45 +275,38 @@ void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& b
 /// Both products of a block and the gate between them, while they are in the cache.
 void PanelDecoder::gate_up(const PanelLayer& layer, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
-  const Blocks blocks(layer.gate.layout.panels(), rows, team_.size());
-  const PanelLayout& layout = layer.gate.layout;
-  const std::int64_t left_stride = layout.padded_columns();
-  const std::int64_t out_stride = layer.down.layout.padded_columns();
-  static constexpr Gate kGates[] = {Gate::silu, Gate::gelu, Gate::gelu_tanh};
-  const Gate kind = kGates[static_cast<int>(architecture().activation)];
-  member.for_each(blocks.count(), [&](std::int64_t index) {
-    const std::int64_t row = blocks.first_row(index), panel = blocks.first_panel(index);
-    Product product;
-    product.a = bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width();
-    product.a_stride = left_stride;
-    product.rows = blocks.rows_of(index);
-    product.panel_stride = layout.panel_bytes();
-    product.panel_count = blocks.panels_of(index);
-    product.padded_columns = layout.padded_columns();
-    product.c_stride = product.panel_count * kPanelRows;
+  const std::int64_t stride = layer.gate.layout.padded_columns();
+  const PanelBlocks gate(layer.gate, rows, team_.size()), up(layer.up, rows, team_.size());
+  member.for_each(gate.count(), [&](std::int64_t block) {
     float* const gates = worker_scratch_[member.worker()].data();
-    float* const ups = gates + kRowBlock * kPanelBlock * kPanelRows;
-    const auto multiply = [&](const PanelMatrix& matrix, float* out) {
-      product.panels = matrix.storage + static_cast<std::size_t>(panel) * layout.panel_bytes();
+    float* const ups = gates + kGateElements;
+    const auto multiply = [&](const PanelBlocks& blocks, float* out) {
+      Product product = blocks.product(block, bytes_of(normed_), stride);
       product.c = out;
+      product.c_stride = product.panel_count * kPanelRows;
       kernels_.multiply(product);
+      return product;
     };
-    multiply(layer.gate, gates);
-    multiply(layer.up, ups);
-    const std::int64_t first = panel * kPanelRows;
-    const std::int64_t count = std::min(product.c_stride, layout.rows() - first);
-    for (std::int64_t i = 0; i < product.rows; ++i) {
-      float* g = gates + i * product.c_stride;
-      float* u = ups + i * product.c_stride;
-      for (std::int64_t j = 0; !layer.gate_bias.empty() && j < count; ++j) {
-        g[j] += layer.gate_bias[static_cast<std::size_t>(first + j)];
-        u[j] += layer.up_bias[static_cast<std::size_t>(first + j)];
-      }
-      kernels_.gate(kind, g, u, count,
-                    bytes_of(gated_) + static_cast<std::size_t>((row + i) * out_stride + first) *
-                                           kernels_.width());
+    multiply(gate, gates);
+    const Product done = multiply(up, ups);
+    for (std::int64_t i = 0; i < done.rows; ++i) {
+      gate_row(layer, gate.first_row(block) + i, gate.first_panel(block) * kPanelRows,
+               {gates + i * done.c_stride, ups + i * done.c_stride, done.c_stride});
     }
   });
+}
+
+void PanelDecoder::gate_row(const PanelLayer& layer, std::int64_t row, std::int64_t first,
+                            const GateRow& values) {
+  static constexpr Gate kGates[] = {Gate::silu, Gate::gelu, Gate::gelu_tanh};
+  const std::int64_t count = std::min(values.count, layer.gate.layout.rows() - first);
+  for (std::int64_t i = 0; !layer.gate_bias.empty() && i < count; ++i) {
+    values.gate[i] += layer.gate_bias[static_cast<std::size_t>(first + i)];
+    values.up[i] += layer.up_bias[static_cast<std::size_t>(first + i)];
+  }
+  const std::int64_t at = row * layer.down.layout.padded_columns() + first;
+  kernels_.gate(kGates[static_cast<int>(architecture().activation)], values.gate, values.up, count,
+                bytes_of(gated_) + static_cast<std::size_t>(at) * kernels_.width());
 }
 
 at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {

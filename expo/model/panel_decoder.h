@@ -55,7 +55,15 @@ class PanelDecoder final : public Decoder {
   void add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
                      const PanelVector& post_norm, const std::byte* left, std::int64_t left_stride,
                      ThreadTeam::Member& member);
+  /// Some of a row's products with gate and up.
+  struct GateRow {
+    float* gate;
+    float* up;
+    std::int64_t count;
+  };
   void gate_up(const PanelLayer& layer, ThreadTeam::Member& member);
+  void gate_row(const PanelLayer& layer, std::int64_t row, std::int64_t first,
+                const GateRow& values);
   float norm_offset() const { return architecture().norm_adds_one ? 1.0F : 0.0F; }
 
   const PanelWeights& weights_;
