@@ -60,12 +60,15 @@ void BatchRun::check_prompts() const {
 
 std::int64_t BatchRun::choose_slots() {
   std::size_t widest = 0;
-  for (const SampleTask& task : job_.tasks) {
-    const std::size_t tokens = job_.prompts[task.prompt].tokens.size() + limit_of(task.prompt);
-    if (static_cast<std::int64_t>(tokens) <= capacity_) continue;
+  const auto widen = [&](std::size_t prompt) {
+    const std::size_t tokens = job_.prompts[prompt].tokens.size() + limit_of(prompt);
+    if (static_cast<std::int64_t>(tokens) <= capacity_) return;
     capacity_ = static_cast<std::int64_t>(tokens);
-    widest = task.prompt;
-  }
+    widest = prompt;
+  };
+  for (const SampleTask& task : job_.tasks) widen(task.prompt);
+  // Where shapes are fixed, a run that was interrupted goes on with those of all its prompts.
+  for (std::size_t i = 0; job_.limits.deterministic && i < job_.prompts.size(); ++i) widen(i);
   const std::uint64_t slot =
       KvCache::bytes_of_slot(job_.decoder.architecture(), capacity_, job_.options);
   const std::uint64_t fitting = job_.limits.cache_bytes / slot;

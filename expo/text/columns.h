@@ -16,6 +16,7 @@ struct Columns {
   std::string id;        ///< prompt_id, id; none: the row's number, from 0
   std::string chosen;    ///< chosen
   std::string rejected;  ///< rejected
+  std::string answer;    ///< output, answer, response, completion
 };
 
 /// One row with its place, for messages that name both. Refers to both; does not own them.
