@@ -50,15 +50,15 @@ struct AnswerStatistics {
 };
 
 struct EngineDescription {
-  std::string name;                  ///< how a person knows the model
-  std::string kind;                  ///< "embedded", …
-  std::optional<std::string> alpha;  ///< AlphaSchedule::description(), once it has been moved
-  std::size_t context = 0;           ///< tokens of a sequence at most; 0: not known
-  double loading_seconds = 0;        ///< so far
-  Json facts = Json::object();       ///< for the record: dtype, device, versions …
+  std::string name;                       ///< how a person knows the model
+  std::string kind;                       ///< "embedded", …
+  std::optional<std::string> alpha = {};  ///< AlphaSchedule::description(), once it has been moved
+  std::size_t context = 0;                ///< tokens of a sequence at most; 0: not known
+  double loading_seconds = 0;             ///< so far
+  Json facts = Json::object();            ///< for the record: dtype, device, versions …
   /// What a second run must have in common with a first one to go on with its work.
   Json identity = Json::object();
-  std::vector<std::string> warnings;  ///< a sentence each
+  std::vector<std::string> warnings = {};  ///< a sentence each
 };
 
 /// What answers prompts, or judges answers: a model in one role (policy, reward model, judge),

@@ -32,7 +32,7 @@ def transformers_answers(folder, conversations, new_tokens, **options):
     """The greedy ids of each conversation's answer, the end token included, each prompt alone."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     answers = []
     for messages in conversations:

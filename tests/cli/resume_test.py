@@ -1,7 +1,7 @@
 """Runs of `expo generate` and `expo score` that are killed, interrupted and resumed: with --deterministic the files are
 those of an undisturbed run, byte for byte.
 
-EXPO_MODEL_KILL_RUNS sets how many runs are killed (6 unless told; 60 where EXPO_LONG_TESTS is set), EXPO_TEST_SEED
+EXPO_MODEL_KILL_RUNS sets how many runs are killed (4 unless told; 60 where EXPO_LONG_TESTS is set), EXPO_TEST_SEED
 their moments."""
 
 import json
@@ -19,7 +19,7 @@ from small_models import model, needs_engine, pair, prompts, read_rows, write_ro
 
 pytestmark = needs_engine
 SEED = int(os.environ.get("EXPO_TEST_SEED", "20240603"))
-KILL_RUNS = int(os.environ.get("EXPO_MODEL_KILL_RUNS", "60" if os.environ.get("EXPO_LONG_TESTS") else "6"))
+KILL_RUNS = int(os.environ.get("EXPO_MODEL_KILL_RUNS", "60" if os.environ.get("EXPO_LONG_TESTS") else "4"))
 PARTIAL, LOCK = ".out.jsonl.expo-partial", ".out.jsonl.expo-lock"
 
 
@@ -53,10 +53,10 @@ class Run:
 def generation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generation")
     print("seed", SEED)
-    data = write_rows(folder / "prompts.jsonl", [{"prompt": text} for text in prompts(np.random.default_rng(SEED), 60)])
+    data = write_rows(folder / "prompts.jsonl", [{"prompt": text} for text in prompts(np.random.default_rng(SEED), 24)])
     sft, aligned = pair(folder / "pair")
     return Run(folder, "generate", aligned, data, "--sft", sft, "--alpha", "0.5", "--deterministic", "--batch-size", "4",
-               "--temperature", "0.9", "--n", "2", "--ignore-eos", "--max-new-tokens", "60")
+               "--temperature", "0.9", "--n", "2", "--ignore-eos", "--max-new-tokens", "40")
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def interrupted(folder, run, out):
 @pytest.mark.parametrize("options, words", [
     (["--alpha", "0.6"], "model.alpha was \"0.5\" and is \"0.6\""),
     (["--temperature", "0.8"], "answers.sampling.temperature was 0.9 and is 0.8"),
-    (["--limit", "59"], "prompts."),
+    (["--limit", "23"], "prompts."),
     (["--seed", "1"], "answers.sampling.seed was 0 and is 1"),
     (["--batch-size", "5"], "model.batch_size was 4 and is 5"),
     (["--system", "w9"], "prompts.digest"),
@@ -213,7 +213,7 @@ def test_the_record_says_what_was_done(generation):
     record = generation.record
     assert record["settings"]["model"]["alpha"] == "0.5"
     assert record["settings"]["answers"]["sampling"]["temperature"] == 0.9
-    assert record["results"]["answers"] == 120
+    assert record["results"]["answers"] == 48
     files = record["inputs"]["model"]
     assert [file["file"] for file in files["model"] + files["sft"]] == ["model.safetensors"] * 2
     assert all(file["digest"].startswith("xxh3-128:") for file in files["model"])

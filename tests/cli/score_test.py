@@ -38,7 +38,7 @@ def ids_of(tokenizer, messages, **options):
 def transformers_rewards(folder, conversations):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     network = transformers.AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
         return [network(ids_of(tokenizer, messages)).logits[0].tolist() for messages in conversations]
@@ -124,7 +124,7 @@ def test_log_probs_of_answers(tmp_path, conversations):
                                                 for one in conversations])
     done = expo("score", folder, data, "--log-probs")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
     network = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     for row, messages in zip(rows, conversations, strict=True):
         prompt = ids_of(tokenizer, messages[:1], add_generation_prompt=True)[0]

@@ -15,6 +15,8 @@ from safetensors.numpy import load_file, save_file
 ROOT = Path(os.environ["EXPO_SOURCE_DIR"])
 GOLDENS = ROOT / "tests/model/goldens"
 WORDS = 96
+# Threads that wait for each other by spinning are slow where other tests want the same processors.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 needs_engine = pytest.mark.skipif(not (Path(os.environ["EXPO_BINARY"]).parent / "expo-engine").exists(),
                                   reason="this build runs no models (EXPO_TORCH=OFF)")
