@@ -1,6 +1,6 @@
 # expo_room("name:needed,needed"): the static library expo_<name> of the sources in expo/<name>, linked with
-# the rooms it needs. The room `cli` is also the executable `expo`, whose main.cpp stays out of the library
-# so that tests can link the commands.
+# the rooms it needs. The room `program` is no library: it is the
+# executables (expo_programs below).
 function(expo_room entry)
   string(REPLACE ":" ";" parts "${entry}:")
   list(GET parts 0 room)
@@ -38,13 +38,30 @@ function(expo_room entry)
     # ATen's headers take 15 s a file.
     target_precompile_headers(expo_model PRIVATE <ATen/ATen.h>)
   endif()
+  if(room STREQUAL "embedded")
+    target_link_libraries(expo_embedded PRIVATE ${CMAKE_DL_LIBS})
+  endif()
   if(room STREQUAL "text")
     target_link_libraries(expo_text PRIVATE $<BUILD_INTERFACE:expo_text_bridge>
                           $<INSTALL_INTERFACE:expo::text_bridge>)
   endif()
   if(room STREQUAL "cli")
     target_link_libraries(expo_cli PUBLIC CLI11::CLI11)
-    add_executable(expo ${PROJECT_SOURCE_DIR}/expo/cli/main.cpp)
-    target_link_libraries(expo PRIVATE expo_cli expo_options)
+    # Where `expo` finds `expo-engine` once both are installed.
+    file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
+    target_compile_definitions(expo_cli PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}")
+  endif()
+endfunction()
+
+# The executables, in the room `program`: `expo`, which starts at once and needs no libtorch, and
+# `expo-engine`, which is the same program with the embedded engine in it.
+function(expo_programs)
+  add_executable(expo ${PROJECT_SOURCE_DIR}/expo/program/main.cpp)
+  target_link_libraries(expo PRIVATE expo_cli expo_options)
+  if(TARGET expo_embedded)
+    add_executable(expo-engine ${PROJECT_SOURCE_DIR}/expo/program/engine_main.cpp)
+    target_link_libraries(expo-engine PRIVATE expo_cli expo_embedded expo_options)
+    set_target_properties(expo-engine PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+    add_dependencies(expo expo-engine)
   endif()
 endfunction()

@@ -1,10 +1,13 @@
 # The installed product: the program, the library's rooms as expo::<room>, and their public headers.
 include(CMakePackageConfigHelpers)
 install(TARGETS expo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS expo_core expo_checkpoint expo_extrapolation expo_text EXPORT expo-targets
+if(TARGET expo-engine)
+  install(TARGETS expo-engine RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/expo)
+endif()
+install(TARGETS expo_core expo_checkpoint expo_extrapolation expo_text expo_engine EXPORT expo-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${EXPO_RUST_DIR}/release/libexpo_text_bridge.a DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(room core checkpoint extrapolation text)
+foreach(room core checkpoint extrapolation text engine)
   install(DIRECTORY expo/${room} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/expo
           FILES_MATCHING PATTERN "*.h")
 endforeach()

@@ -8,9 +8,12 @@ set(EXPO_ROOMS
   "checkpoint:core"
   "extrapolation:checkpoint"
   "text:core"
+  "engine:extrapolation,text"
   "matrix:core"
   "model:extrapolation,matrix"
-  "generation:model,text"
-  "cli:extrapolation"
+  "generation:model,engine"
+  "embedded:generation"
+  "cli:engine"
+  "program:cli,embedded"
 )
-set(EXPO_TORCH_ROOMS model generation)
+set(EXPO_TORCH_ROOMS model generation embedded)

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "expo/core/progress.h"
+#include "expo/engine/embedded_spec.h"
 
 namespace CLI {
 class App;
@@ -16,6 +17,8 @@ namespace expo {
 struct CommandContext {
   const CancellationToken& cancellation;
   std::string command_line;  ///< as a person would type it again
+  /// Empty in the program `expo`, which becomes `expo-engine` before a command that runs models.
+  EmbeddedOpener open_embedded = {};
 };
 
 /// A subcommand: `declare` adds it with its options to the program and returns what runs it.
@@ -23,17 +26,27 @@ struct CommandContext {
 struct Command {
   const char* name;
   std::function<std::function<void(const CommandContext&)>(CLI::App& program)> declare;
+  bool runs_models = false;  ///< needs CommandContext::open_embedded
 };
 
 /// All subcommands, in the order of --help.
 const std::vector<Command>& commands();
 
 /// Parses the arguments, runs the command, prints errors; returns the exit code: 0 done, 2 wrong
-/// use, 3 bad input, 4 failed environment, 130 interrupted.
-int run_program(int argc, const char* const* argv, const CancellationToken& cancellation);
+/// use, 3 bad input, 4 failed environment, 130 interrupted. Without `open_embedded`, a command that
+/// runs models goes on in the program `expo-engine`. `argv` ends with a null, as main's does.
+int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
+                const EmbeddedOpener& open_embedded);
+
+/// Lets the first Ctrl-C (SIGINT, SIGTERM, SIGHUP) cancel the token that it returns and the second
+/// one end the program, has a closed pipe tell the writer, and lifts the limit of open files. For
+/// main, once.
+const CancellationToken& catch_signals();
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program);
 std::function<void(const CommandContext&)> declare_convert(CLI::App& program);
 std::function<void(const CommandContext&)> declare_inspect(CLI::App& program);
+std::function<void(const CommandContext&)> declare_generate(CLI::App& program);
+std::function<void(const CommandContext&)> declare_score(CLI::App& program);
 
 }  // namespace expo

@@ -1,11 +1,11 @@
 #include <CLI/CLI.hpp>
-#include <charconv>
-#include <cmath>
 #include <iostream>
 #include <memory>
 
+#include "expo/cli/alpha_options.h"
 #include "expo/cli/command.h"
 #include "expo/cli/extrapolation_text.h"
+#include "expo/cli/number_checks.h"
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
@@ -21,9 +21,7 @@ namespace {
 struct Options {
   std::string sft;
   std::string aligned;
-  std::optional<double> alpha;
-  std::optional<double> gamma;
-  std::vector<std::string> alpha_for;
+  AlphaOptions alpha;
   std::string recipe;
   std::string rounding;
   std::optional<std::uint64_t> seed;
@@ -52,10 +50,7 @@ void merge(Options& options, const Recipe& recipe) {
 }
 
 AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
-  if (options.alpha && options.gamma)
-    throw usage_error("--alpha and --gamma say the same thing twice; give one of them");
-  if (options.alpha) return AlphaSchedule(*options.alpha);
-  if (options.gamma) return AlphaSchedule(alpha_from_gamma(*options.gamma));
+  if (auto given = options.alpha.base()) return *std::move(given);
   if (recipe.alpha && recipe.alpha->points.size() > 1)
     return AlphaSchedule::gradient(recipe.alpha->points, recipe.alpha->outside_layers);
   if (recipe.alpha) return AlphaSchedule(recipe.alpha->points.at(0));
@@ -68,24 +63,6 @@ AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
       "prompts, is not in this version yet)");
 }
 
-/// REGEX=A: the last '=' parts them, as an expression may hold one.
-void add_rule(AlphaSchedule& schedule, const std::string& rule) {
-  const std::size_t equals = rule.rfind('=');
-  std::size_t parsed = 0;
-  double alpha = 0;
-  try {
-    if (equals != std::string::npos && equals > 0)
-      alpha = std::stod(rule.substr(equals + 1), &parsed);
-  } catch (const std::exception&) {
-    parsed = 0;
-  }
-  if (parsed == 0 || equals + 1 + parsed != rule.size()) {
-    throw usage_error("--alpha-for: \"" + rule +
-                      "\" is not of the form REGEX=A, for example 'layers\\.1[0-9]\\.=0.5'");
-  }
-  schedule.add_rule(rule.substr(0, equals), alpha);
-}
-
 AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
   AlphaSchedule result = base_schedule(options, recipe);
   for (const Recipe::Rule& rule : recipe.rules) {
@@ -95,7 +72,7 @@ AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
       result.add_rule(rule.match, rule.alpha.points.at(0));
     }
   }
-  for (const std::string& rule : options.alpha_for) add_rule(result, rule);
+  options.alpha.add_rules(result);
   return result;
 }
 
@@ -114,10 +91,7 @@ Rounding parse_rounding(const Options& options) {
     }
     return Rounding::like_original;
   }
-  if (options.rounding.empty() || options.rounding == "nearest") return Rounding::nearest;
-  if (options.rounding == "stochastic") return Rounding::stochastic;
-  throw usage_error("--rounding: \"" + options.rounding +
-                    "\" is not known; expected nearest or stochastic");
+  return parse_rounding_word(options.rounding);
 }
 
 ExtrapolationJob make_job(const Options& options, const Recipe& recipe,
@@ -170,14 +144,6 @@ void run(Options options, const CommandContext& context) {
   std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
 }
 
-/// CLI11 takes −1 for 2⁶⁴ − 1 and clamps what is larger.
-std::string is_seed(const std::string& word) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error == std::errc() && end == word.data() + word.size()) return {};
-  return "\"" + word + "\" is not a whole number from 0 to 2^64 - 1";
-}
-
 }  // namespace
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
@@ -188,17 +154,7 @@ std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program
                       "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER");
   command->add_option("ALIGNED", options->aligned,
                       "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter over SFT");
-  command->add_option("--alpha", options->alpha, "How far to extrapolate: any finite number")
-      ->type_name("A");
-  command->add_option("--gamma", options->gamma, "The same by equation 1 of the paper: α = 1/γ − 1")
-      ->type_name("G");
-  command
-      ->add_option("--alpha-for", options->alpha_for,
-                   "Another α for the tensors whose name matches; repeatable, the last match wins")
-      ->type_name("REGEX=A")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  options->alpha.declare(*command);
   command
       ->add_option(
           "--recipe", options->recipe,

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "expo/cli/command.h"
+#include "expo/cli/engine_program.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
@@ -75,21 +76,21 @@ int report(const std::string& message, int code) {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table{
-      {"extrapolate", declare_extrapolate},
-      {"inspect", declare_inspect},
-      {"convert", declare_convert},
+      {"extrapolate", declare_extrapolate}, {"inspect", declare_inspect},
+      {"convert", declare_convert},         {"generate", declare_generate, true},
+      {"score", declare_score, true},
   };
   return table;
 }
 
-int run_program(int argc, const char* const* argv, const CancellationToken& cancellation) {
+int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
+                const EmbeddedOpener& open_embedded) {
   CLI::App program("Weak-to-strong extrapolation of language models: θ + α(θ − θ_sft)", "expo");
   program.set_version_flag("--version", "expo " + version(), "Print the version and exit");
   program.require_subcommand(1);
   program.get_formatter()->column_width(36);
-  std::vector<std::pair<std::string, std::function<void(const CommandContext&)>>> runs;
-  for (const Command& command : commands())
-    runs.emplace_back(command.name, command.declare(program));
+  std::vector<std::function<void(const CommandContext&)>> runs;
+  for (const Command& command : commands()) runs.push_back(command.declare(program));
   try {
     program.parse(with_help_as_option(argc, argv));
   } catch (const CLI::ParseError& error) {
@@ -98,8 +99,10 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
     return 0;
   }
   try {
-    for (const auto& [name, run] : runs) {
-      if (program.got_subcommand(name)) run({cancellation, command_line(argc, argv)});
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      if (!program.got_subcommand(commands()[i].name)) continue;
+      if (commands()[i].runs_models && !open_embedded) become_engine_program(argv);
+      runs[i]({cancellation, command_line(argc, argv), open_embedded});
     }
     errno = 0;
     std::cout.flush();

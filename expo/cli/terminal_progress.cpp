@@ -1,79 +1,70 @@
 #include "expo/cli/terminal_progress.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
+#include <utility>
 
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {
 
-using namespace std::chrono_literals;
-
-std::string duration(double seconds) {
-  const auto whole = std::lround(seconds);
-  return whole < 60 ? fmt::format("{} s", whole)
-                    : fmt::format("{} min {:02} s", whole / 60, whole % 60);
+double share_of(std::uint64_t done, std::uint64_t total) {
+  return total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
 }
 
-/// A terminal that can redraw a line.
-bool redraws() {
-  const char* kind = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
+double rate_of(std::uint64_t done, double seconds) {
+  return seconds > 0 ? static_cast<double>(done) / seconds : 0;
 }
 
 }  // namespace
-
-TerminalProgress::TerminalProgress() : terminal_(redraws()) {}
 
 void TerminalProgress::begin(std::string_view what, std::uint64_t total_bytes) {
   what_ = what;
   total_ = total_bytes;
   done_ = 0;
-  start_ = std::chrono::steady_clock::now();
-  next_ = start_ + (terminal_ ? 300ms : 10s);
+  line_.begin();
 }
 
 void TerminalProgress::advance(std::uint64_t bytes) {
   done_ += bytes;
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (now < next_) return;
-  next_ = now + (terminal_ ? 100ms : 10s);
-  draw();
+  line_.update([&](double seconds) {
+    const std::uint64_t done = done_;
+    const double share = share_of(done, total_);
+    const auto rate = static_cast<std::uint64_t>(rate_of(done, seconds));
+    return std::pair(share,
+                     fmt::format("{} {:3.0f} %  {} of {}  {}/s  {}", what_, 100 * share,
+                                 format_bytes(done), format_bytes(total_), format_bytes(rate),
+                                 ProgressLine::time_left(share, seconds)));
+  });
 }
 
-void TerminalProgress::draw() {
-  const double elapsed =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  const auto done = static_cast<double>(done_.load());
-  const double share = total_ == 0 ? 1 : done / static_cast<double>(total_);
-  const double rate = elapsed > 0 ? done / elapsed : 0;
-  const double left = rate > 0 ? (static_cast<double>(total_) - done) / rate : 0;
-  std::string line = fmt::format("{} {:3.0f} %  {} of {}  {}/s  {} left", what_, 100 * share,
-                                 format_bytes(done_.load()), format_bytes(total_),
-                                 format_bytes(static_cast<std::uint64_t>(rate)), duration(left));
-  if (terminal_) {
-    const auto filled = static_cast<std::size_t>(share * 24);
-    line = fmt::format("\r\x1b[K[{}{}] {}", std::string(filled, '#'),
-                       std::string(24 - std::min<std::size_t>(filled, 24), '.'), line);
-  } else {
-    line += "\n";
-  }
-  std::fputs(line.c_str(), stderr);
-  std::fflush(stderr);
+void TerminalRowProgress::begin(std::string_view what, std::uint64_t rows) {
+  what_ = what;
+  total_ = rows;
+  rows_ = 0;
+  tokens_ = 0;
+  line_.begin();
 }
 
-void TerminalProgress::end() {
-  if (terminal_) {
-    std::fputs("\r\x1b[K", stderr);
-    std::fflush(stderr);
-  }
+void TerminalRowProgress::advance_tokens(std::uint64_t tokens) {
+  tokens_ += tokens;
+  update();
+}
+
+void TerminalRowProgress::advance_rows(std::uint64_t rows) {
+  rows_ += rows;
+  update();
+}
+
+void TerminalRowProgress::update() {
+  line_.update([&](double seconds) {
+    const std::uint64_t rows = rows_;
+    const double share = share_of(rows, total_);
+    return std::pair(
+        share, fmt::format("{} {} of {} rows  {:.0f} tokens/s  {}", what_, rows, total_,
+                           rate_of(tokens_, seconds), ProgressLine::time_left(share, seconds)));
+  });
 }
 
 }  // namespace expo

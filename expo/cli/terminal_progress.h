@@ -1,34 +1,45 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
-#include <mutex>
 #include <string>
 
+#include "expo/cli/progress_line.h"
 #include "expo/core/progress.h"
+#include "expo/core/row_progress.h"
 
 namespace expo {
 
-/// Progress on stderr: a bar that redraws itself on a terminal, a line every ten seconds elsewhere,
-/// nothing for work that is done sooner. Thread-safe.
+/// Bytes done, by the second and still to do, as ProgressLine shows it. Thread-safe.
 class TerminalProgress final : public Progress {
  public:
-  TerminalProgress();
   void begin(std::string_view what, std::uint64_t total_bytes) override;
   void advance(std::uint64_t bytes) override;
-  void end() override;
+  void end() override { line_.end(); }
 
  private:
-  void draw();
-
-  bool terminal_;
   std::string what_;
   std::uint64_t total_ = 0;
   std::atomic<std::uint64_t> done_{0};
-  std::chrono::steady_clock::time_point start_;
-  std::chrono::steady_clock::time_point next_;
-  std::mutex mutex_;
+  ProgressLine line_;
+};
+
+/// Rows done, tokens by the second and the time left, likewise. Thread-safe.
+class TerminalRowProgress final : public RowProgress {
+ public:
+  void begin(std::string_view what, std::uint64_t rows) override;
+  void advance_tokens(std::uint64_t tokens) override;
+  void advance_rows(std::uint64_t rows) override;
+  void end() override { line_.end(); }
+
+ private:
+  void update();
+
+  std::string what_;
+  std::uint64_t total_ = 0;
+  std::atomic<std::uint64_t> rows_{0};
+  std::atomic<std::uint64_t> tokens_{0};
+  ProgressLine line_;
 };
 
 }  // namespace expo

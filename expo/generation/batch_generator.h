@@ -20,7 +20,8 @@ struct BatchLimits {
   std::size_t prefill_tokens = 2048;          ///< of prompts that go through the model at once
   /// An answer is the same bytes whatever runs beside it. Where the decoder is not batch-invariant
   /// that takes fixed shapes: a prompt goes through the model alone, and every decoding step has
-  /// max_sequences rows (fewer where cache_bytes allow fewer), used or not.
+  /// max_sequences rows (fewer where cache_bytes allow fewer of the
+  /// longest of all prompts, those without a task included), used or not.
   bool deterministic = false;
   unsigned threads = 0;  ///< that sample; 0: as many as there are processors
 };

@@ -6,22 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "expo/engine/stop_options.h"
 #include "expo/text/tokenizer.h"
 
 namespace expo {
-
-/// What ends a sample's output; as stop, stop_token_ids (and the model's EOS tokens) and max_tokens
-/// of vLLM's SamplingParams, with include_stop_str_in_output off.
-struct StopOptions {
-  std::vector<TokenId> tokens = {};            ///< the EOS tokens among them
-  std::vector<std::string> strings = {};       ///< UTF-8, none empty
-  std::optional<std::size_t> max_tokens = {};  ///< at least 1; nothing: no limit
-};
-
-enum class FinishReason {
-  stop,    ///< a stop token or a stop string
-  length,  ///< max_tokens
-};
 
 struct Finish {
   FinishReason reason;

@@ -12,10 +12,11 @@ namespace expo {
 /// What a data set's columns are called; an empty name is found out: the first that the row has of
 /// those in the comment, in that order.
 struct Columns {
-  std::string prompt;    ///< prompt, instruction, messages, question, query
-  std::string id;        ///< prompt_id, id; none: the row's number, from 0
-  std::string chosen;    ///< chosen
-  std::string rejected;  ///< rejected
+  std::string prompt = {};    ///< prompt, instruction, messages, question, query
+  std::string id = {};        ///< prompt_id, id; none: the row's number, from 0
+  std::string chosen = {};    ///< chosen
+  std::string rejected = {};  ///< rejected
+  std::string answer = {};    ///< output, answer, response, completion
 };
 
 /// One row with its place, for messages that name both. Refers to both; does not own them.

@@ -75,7 +75,28 @@ class Files final : public RowReader {
   std::unique_ptr<RowReader> current_;
 };
 
+class FirstRows final : public RowReader {
+ public:
+  FirstRows(std::unique_ptr<RowReader> rows, std::uint64_t limit)
+      : rows_(std::move(rows)), left_(limit) {}
+
+  bool next(Json& row) override {
+    if (left_ == 0) return false;
+    --left_;
+    return rows_->next(row);
+  }
+  std::string place() const override { return rows_->place(); }
+
+ private:
+  std::unique_ptr<RowReader> rows_;
+  std::uint64_t left_;
+};
+
 }  // namespace
+
+std::unique_ptr<RowReader> first_rows(std::unique_ptr<RowReader> rows, std::uint64_t limit) {
+  return std::make_unique<FirstRows>(std::move(rows), limit);
+}
 
 std::unique_ptr<RowReader> open_rows(Filesystem& filesystem, const fs::path& path,
                                      const std::optional<std::string>& split) {

@@ -33,4 +33,7 @@ class RowReader {
 std::unique_ptr<RowReader> open_rows(Filesystem& filesystem, const std::filesystem::path& path,
                                      const std::optional<std::string>& split = std::nullopt);
 
+/// The first `limit` rows of another reader.
+std::unique_ptr<RowReader> first_rows(std::unique_ptr<RowReader> rows, std::uint64_t limit);
+
 }  // namespace expo

@@ -4,11 +4,14 @@
 
 #include "expo/cli/command.h"
 
+namespace expo {
 namespace {
-expo::CancellationToken interrupted;
-}
 
-int main(int argc, char** argv) {
+CancellationToken interrupted;
+
+}  // namespace
+
+const CancellationToken& catch_signals() {
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted.cancel(); };
   action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
@@ -21,5 +24,7 @@ int main(int argc, char** argv) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  return expo::run_program(argc, argv, interrupted);
+  return interrupted;
 }
+
+}  // namespace expo

@@ -1,0 +1,61 @@
+#include "expo/cli/alpha_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// REGEX=A: the last '=' parts them, as an expression may hold one.
+void add_rule(AlphaSchedule& schedule, const std::string& rule) {
+  const std::size_t equals = rule.rfind('=');
+  std::size_t parsed = 0;
+  double alpha = 0;
+  try {
+    if (equals != std::string::npos && equals > 0)
+      alpha = std::stod(rule.substr(equals + 1), &parsed);
+  } catch (const std::exception&) {
+    parsed = 0;
+  }
+  if (parsed == 0 || equals + 1 + parsed != rule.size()) {
+    throw usage_error("--alpha-for: \"" + rule +
+                      "\" is not of the form REGEX=A, for example 'layers\\.1[0-9]\\.=0.5'");
+  }
+  schedule.add_rule(rule.substr(0, equals), alpha);
+}
+
+}  // namespace
+
+void AlphaOptions::declare(CLI::App& command) {
+  command.add_option("--alpha", alpha, "How far to extrapolate: any finite number")->type_name("A");
+  command.add_option("--gamma", gamma, "The same by equation 1 of the paper: α = 1/γ − 1")
+      ->type_name("G");
+  command
+      .add_option("--alpha-for", alpha_for,
+                  "Another α for the tensors whose name matches; repeatable, the last match wins")
+      ->type_name("REGEX=A")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+std::optional<AlphaSchedule> AlphaOptions::base() const {
+  if (alpha && gamma)
+    throw usage_error("--alpha and --gamma say the same thing twice; give one of them");
+  if (alpha) return AlphaSchedule(*alpha);
+  if (gamma) return AlphaSchedule(alpha_from_gamma(*gamma));
+  return std::nullopt;
+}
+
+void AlphaOptions::add_rules(AlphaSchedule& schedule) const {
+  for (const std::string& rule : alpha_for) add_rule(schedule, rule);
+}
+
+Rounding parse_rounding_word(const std::string& word) {
+  if (word.empty() || word == "nearest") return Rounding::nearest;
+  if (word == "stochastic") return Rounding::stochastic;
+  throw usage_error("--rounding: \"" + word + "\" is not known; expected nearest or stochastic");
+}
+
+}  // namespace expo

@@ -1,0 +1,71 @@
+#include "expo/cli/run_text.h"
+
+#include <fmt/format.h>
+
+namespace expo {
+namespace {
+
+/// "on cpu in bfloat16"
+std::string where(const EngineDescription& engine) {
+  return fmt::format("on {} in {}", engine.facts.value("device", ""),
+                     engine.facts.value("dtype", ""));
+}
+
+std::string rate(std::uint64_t tokens, double seconds) {
+  return seconds > 0 ? fmt::format("{:.1f} tokens/s", static_cast<double>(tokens) / seconds)
+                     : std::string("nothing left to do");
+}
+
+std::string describe(const MeanOfRewards& value) {
+  std::string text = fmt::format("{:.4f}", value.mean);
+  if (value.standard_error)
+    text += fmt::format(" ± {:.4f} (standard error)", *value.standard_error);
+  return text;
+}
+
+std::string describe(const PairScores& pairs) {
+  const auto& [low, high] = pairs.accuracy_interval;
+  const auto& [margin_low, margin_high] = pairs.margin_interval;
+  return fmt::format(
+      "accuracy {:.2f} % (95 %: {:.2f} to {:.2f}), {} ties\n"
+      "margin {:.4f} (95 %: {:.4f} to {:.4f})\n",
+      100 * pairs.accuracy, 100 * low, 100 * high, pairs.ties, pairs.margin.mean, margin_low,
+      margin_high);
+}
+
+std::string also(std::uint64_t count, const char* what) {
+  return count == 0 ? "" : fmt::format(", {} {}", count, what);
+}
+
+}  // namespace
+
+std::string describe(const GenerationReport& report) {
+  return fmt::format(
+      "{}{} answers to {} prompts{}{}{}{}\n"
+      "{} new tokens, {}, up to {} at once, {}; {:.2f} s of loading, {:.2f} s of generation\n",
+      report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
+      report.answers, report.prompts, also(report.truncated, "cut off at the limit"),
+      also(report.skipped, "prompts skipped"), also(report.resumed, "from the interrupted run"),
+      report.engine.alpha ? fmt::format(", α = {}", *report.engine.alpha) : "", report.run.tokens,
+      rate(report.run.tokens, report.run.seconds), report.run.peak_batch, where(report.engine),
+      report.engine.loading_seconds, report.run.seconds);
+}
+
+std::string describe(const ScoringReport& report) {
+  std::string text =
+      fmt::format("{}{} {}{}{}\n",
+                  report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
+                  report.rows, report.pairs ? "pairs" : "rows", also(report.skipped, "skipped"),
+                  also(report.resumed, "from the interrupted run"));
+  if (report.pairs) text += describe(*report.pairs);
+  for (std::size_t i = 0; i < report.labels.size(); ++i) {
+    text += fmt::format("mean {}{} {}\n", report.column,
+                        report.labels.size() > 1 ? fmt::format("[{}]", i) : "",
+                        describe(report.labels[i]));
+  }
+  return text + fmt::format("{} tokens, {}, {}; {:.2f} s of loading, {:.2f} s of scoring\n",
+                            report.tokens, rate(report.tokens, report.seconds),
+                            where(report.engine), report.engine.loading_seconds, report.seconds);
+}
+
+}  // namespace expo

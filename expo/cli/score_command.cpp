@@ -1,0 +1,96 @@
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <memory>
+
+#include "expo/cli/command.h"
+#include "expo/cli/model_options.h"
+#include "expo/cli/output_options.h"
+#include "expo/cli/run_text.h"
+#include "expo/cli/terminal_progress.h"
+#include "expo/core/error.h"
+#include "expo/engine/scoring_job.h"
+
+namespace expo {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  RowOptions rows;
+  std::string answer_column;
+  std::string chosen_column;
+  std::string rejected_column;
+  std::string reward_column;
+  bool log_probs = false;
+};
+
+ScoringJob make_job(const Options& options) {
+  ScoringJob job;
+  job.output = options.rows.output;
+  job.as_array = options.rows.as_array();
+  job.log_probs = options.log_probs;
+  job.column = options.reward_column;
+  if (job.column.empty()) job.column = options.log_probs ? "log_prob" : "reward";
+  job.system = options.model.system;
+  job.skip_too_long = options.rows.skip_too_long;
+  job.overwrite = options.rows.overwrite;
+  job.resume = options.rows.resume;
+  job.inputs = options.rows.inputs();
+  return job;
+}
+
+void run(const Options& options, const CommandContext& context) {
+  options.rows.check_output();
+  if (options.rows.data.empty())
+    throw usage_error("score: what is to be scored? Give a data set with answers");
+  const EmbeddedSpec spec = options.model.spec();
+  const ScoringJob job = make_job(options);
+  const auto reader = open_first_rows(posix_filesystem(), options.rows);
+  const auto rows = read_answered(*reader, {.prompt = options.rows.prompt_column,
+                                            .id = options.rows.id_column,
+                                            .chosen = options.chosen_column,
+                                            .rejected = options.rejected_column,
+                                            .answer = options.answer_column});
+  const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
+  print_warnings(engine->describe().warnings);
+  TerminalRowProgress progress;
+  const ScoringReport report = run_scoring(
+      posix_filesystem(), *engine, rows, job,
+      [](const Json& row) { std::cout << compact_json(row) << "\n"
+                                      << std::flush; }, &progress,
+      context.cancellation);
+  print_warnings(report.warnings);
+  if (job.output.empty()) {
+    std::cerr << describe(report);
+  } else {
+    std::cout << (options.rows.json ? format_json(to_json(report)) : describe(report));
+  }
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_score(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "score", "Rewards of answers, or how often a reward model prefers the chosen ones");
+  options->model.declare(*command,
+                         "A reward model (…ForSequenceClassification), named as every other model");
+  options->rows.declare(*command);
+  command
+      ->add_option("--answer-column", options->answer_column,
+                   "Default: output, answer, response or completion")
+      ->type_name("NAME");
+  command->add_option("--chosen-column", options->chosen_column, "Default: chosen")
+      ->type_name("NAME");
+  command->add_option("--rejected-column", options->rejected_column, "Default: rejected")
+      ->type_name("NAME");
+  command
+      ->add_option("--reward-column", options->reward_column,
+                   "What the rewards are called in the output; default: reward, or log_prob")
+      ->type_name("NAME");
+  command->add_flag(
+      "--log-probs", options->log_probs,
+      "With a language model: the log-probability of each answer instead of a reward");
+  return [options](const CommandContext& context) { run(*options, context); };
+}
+
+}  // namespace expo

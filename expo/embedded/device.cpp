@@ -1,0 +1,90 @@
+#include "expo/embedded/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// Loads libtorch_cuda.so from the folder of libtorch_cpu.so, which registers its kernels. PyTorch
+/// looks for them once, at its first question about CUDA. What stands in the way; empty for
+/// nothing.
+std::string load_cuda() {
+  Dl_info library{};
+  if (dladdr(reinterpret_cast<const void*>(&at::globalContext), &library) == 0 ||
+      library.dli_fname == nullptr)
+    return "the folder of libtorch_cpu.so cannot be told";
+  const auto folder = std::filesystem::canonical(library.dli_fname).parent_path();
+  const auto path = folder / "libtorch_cuda.so";
+  if (!std::filesystem::exists(path))
+    return fmt::format("{} is not there: this PyTorch is built without CUDA", path.string());
+  // By its absolute path, and never closed: kernels stay registered.
+  if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return fmt::format("{}; the CUDA libraries that PyTorch's wheel requires are not all installed",
+                       dlerror());
+  }
+  return {};
+}
+
+/// The number of usable GPUs, or what stands in their way.
+struct Gpus {
+  int count = 0;
+  std::string obstacle;
+};
+
+Gpus find_gpus() {
+  Gpus gpus{.count = 0, .obstacle = load_cuda()};
+  if (!gpus.obstacle.empty()) return gpus;
+  try {
+    if (at::globalContext().hasCUDA()) gpus.count = at::detail::getCUDAHooks().deviceCount();
+  } catch (const std::exception& error) {
+    gpus.obstacle = error.what();
+  }
+  if (gpus.count <= 0 && gpus.obstacle.empty())
+    gpus.obstacle = "no GPU is visible to CUDA (nvidia-smi tells which there are)";
+  return gpus;
+}
+
+/// The number in "cuda:N", 0 for "cuda", nothing for another word.
+std::optional<int> gpu_number(const std::string& word) {
+  constexpr std::string_view kPrefix = "cuda:";
+  if (word == "cuda") return 0;
+  if (!word.starts_with(kPrefix)) return std::nullopt;
+  constexpr int kMost = 127;  // c10::DeviceIndex is a signed byte
+  int number = -1;
+  const char* end = word.data() + word.size();
+  const auto parsed = std::from_chars(word.data() + kPrefix.size(), end, number);
+  if (parsed.ec != std::errc() || parsed.ptr != end || number < 0 || number > kMost)
+    return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+c10::Device choose_device(const std::string& word) {
+  if (word == "cpu") return c10::Device(c10::kCPU);
+  const bool automatic = word == "auto";
+  const auto number = gpu_number(word);
+  if (!automatic && !number) {
+    throw usage_error("--device: \"" + word +
+                      "\" is not known; expected auto, cpu, cuda or cuda:N");
+  }
+  const Gpus gpus = find_gpus();
+  const int wanted = number.value_or(0);
+  if (wanted < gpus.count) return {c10::kCUDA, static_cast<c10::DeviceIndex>(wanted)};
+  if (automatic) return c10::Device(c10::kCPU);
+  throw environment_error(
+      fmt::format("--device {}: {}; --device cpu runs on the processor", word,
+                  gpus.count > 0 ? fmt::format("there are {} GPUs, numbered from 0", gpus.count)
+                                 : gpus.obstacle));
+}
+
+}  // namespace expo

@@ -1,0 +1,257 @@
+#include "expo/embedded/embedded_engine.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/headeronly/version.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "expo/core/error.h"
+#include "expo/embedded/embedded_model.h"
+#include "expo/embedded/model_tokenizer.h"
+#include "expo/extrapolation/input_digest.h"
+#include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/pair_files.h"
+#include "expo/generation/batch_generator.h"
+#include "expo/generation/sequence_scores.h"
+
+namespace expo {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+class EmbeddedEngine final : public Engine {
+ public:
+  EmbeddedEngine(Filesystem& filesystem, const Environment& environment, const EmbeddedSpec& spec)
+      : filesystem_(filesystem),
+        spec_(spec),
+        model_(open_model(filesystem, environment, spec)),
+        tokenizer_(filesystem, *model_->aligned, spec) {
+    warnings_ = model_->aligned->warnings();
+    if (!model_->sft) return;
+    for (const auto& list :
+         {model_->sft->warnings(), file_warnings(filesystem, *model_->sft, *model_->aligned)}) {
+      for (const std::string& warning : list) {
+        if (std::ranges::find(warnings_, warning) == warnings_.end()) warnings_.push_back(warning);
+      }
+    }
+  }
+
+  EngineDescription describe() const override {
+    EngineDescription result;
+    result.name = spec_.model;
+    result.kind = "embedded";
+    if (alpha_) result.alpha = alpha_->description();
+    result.context = static_cast<std::size_t>(model_->architecture.max_positions);
+    result.loading_seconds = loading_seconds_;
+    result.facts = facts();
+    result.identity = identity();
+    result.warnings = warnings_;
+    return result;
+  }
+
+  Json digests(const CancellationToken& cancellation) const override {
+    Json result = {{"model", digests_of(*model_->aligned, cancellation)}};
+    if (model_->sft) result["sft"] = digests_of(*model_->sft, cancellation);
+    return result;
+  }
+
+  std::optional<std::vector<std::size_t>> count_tokens(
+      std::span<const Conversation> conversations) override {
+    std::vector<std::size_t> counts;
+    for (const Conversation& one : conversations) counts.push_back(tokenizer_.encode(one).size());
+    return counts;
+  }
+
+  AnswerStatistics answer(std::span<const Conversation> prompts, std::span<const AnswerTask> tasks,
+                          const AnswerOptions& options, const AnswerSink& sink,
+                          const TokenSink& advance, const CancellationToken& cancellation) override;
+  std::vector<std::vector<float>> rewards(std::span<const Conversation> answered,
+                                          const TokenSink& advance,
+                                          const CancellationToken& cancellation) override;
+  std::vector<std::vector<float>> log_probs(std::span<const Conversation> answered,
+                                            const TokenSink& advance,
+                                            const CancellationToken& cancellation) override;
+  void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) override;
+
+ private:
+  Json digests_of(const Checkpoint& checkpoint, const CancellationToken& cancellation) const;
+  Json facts() const;
+  Json identity() const;
+  void require(ModelHead head) const;
+  void load(const CancellationToken& cancellation);
+  ScoringOptions scoring(const TokenSink& advance) const;
+  StopOptions stop_options(const AnswerOptions& options) const;
+
+  Filesystem& filesystem_;
+  EmbeddedSpec spec_;
+  std::unique_ptr<EmbeddedModel> model_;
+  ModelTokenizer tokenizer_;
+  std::optional<AlphaSchedule> alpha_;
+  std::vector<std::string> warnings_;
+  double loading_seconds_ = 0;
+};
+
+Json EmbeddedEngine::digests_of(const Checkpoint& checkpoint,
+                                const CancellationToken& cancellation) const {
+  // Where no tensor's range was announced, the whole files are read here.
+  return to_json(InputDigest(filesystem_, checkpoint).finish(cancellation));
+}
+
+Json EmbeddedEngine::facts() const {
+  return {{"kind", "embedded"},
+          {"device", model_->device.str()},
+          {"dtype", torch_name(model_->dtype)},
+          {"threads", spec_.threads == 0 ? Json() : Json(spec_.threads)},
+          {"deterministic", spec_.deterministic},
+          {"libtorch", TORCH_VERSION}};
+}
+
+/// What the answers depend on. Sizes of batches and threads change the last bits of logits, and so
+/// count where the same bytes are promised.
+Json EmbeddedEngine::identity() const {
+  Json result = {{"files", describe_files(filesystem_, *model_->aligned)},
+                 {"sft", model_->sft ? describe_files(filesystem_, *model_->sft) : Json()},
+                 {"alpha", alpha_ ? Json(alpha_->description()) : Json()},
+                 {"rounding", spec_.rounding == Rounding::stochastic ? "stochastic" : "nearest"},
+                 {"rounding_seed", spec_.rounding_seed},
+                 {"on_mismatch", mismatch_policy_name(spec_.on_mismatch)},
+                 {"device", model_->device.str()},
+                 {"dtype", torch_name(model_->dtype)},
+                 {"tokenizer", tokenizer_.digest()},
+                 {"raw_text", spec_.raw_text},
+                 {"template_variables", spec_.template_variables},
+                 {"deterministic", spec_.deterministic},
+                 {"libtorch", TORCH_VERSION}};
+  if (spec_.deterministic) {
+    result["threads"] = at::get_num_threads();
+    result["batch_size"] = spec_.max_sequences;
+    result["cache_bytes"] = spec_.cache_bytes;
+  }
+  return result;
+}
+
+void EmbeddedEngine::require(ModelHead head) const {
+  if (model_->architecture.head == head) return;
+  throw usage_error(fmt::format(
+      "{}: {}", model_->aligned->location(),
+      head == ModelHead::score
+          ? "is a language model, which gives no rewards; a …ForSequenceClassification is needed"
+          : "is a reward model, which writes no answers; a …ForCausalLM is needed"));
+}
+
+void EmbeddedEngine::load(const CancellationToken& cancellation) {
+  if (model_->is_loaded()) return;
+  const auto start = Clock::now();
+  load_model(*model_, spec_, cancellation);
+  if (alpha_) model_->weights->move_to(*alpha_, cancellation);
+  loading_seconds_ += seconds_since(start);
+}
+
+void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
+  if (!model_->sft) {
+    throw usage_error(model_->aligned->location() +
+                      ": to move to another alpha the SFT checkpoint is needed too (--sft)");
+  }
+  const PlanOptions options{alpha, model_->dtype, spec_.on_mismatch};
+  const Plan plan = make_plan(*model_->sft, *model_->aligned, options, cancellation);
+  if (!alpha_) {
+    warnings_.insert(warnings_.end(), plan.warnings.begin(), plan.warnings.end());
+    for (const Mismatch& mismatch : plan.mismatches) {
+      warnings_.push_back(
+          fmt::format("{}: {}; {}", mismatch.tensor, mismatch.problem, mismatch.treatment));
+    }
+  }
+  alpha_ = alpha;
+  if (!model_->is_loaded()) return;
+  const auto start = Clock::now();
+  model_->weights->move_to(alpha, cancellation);
+  loading_seconds_ += seconds_since(start);
+}
+
+StopOptions EmbeddedEngine::stop_options(const AnswerOptions& options) const {
+  StopOptions stop = options.stop;
+  if (options.ignore_eos) return stop;
+  const auto& ends = tokenizer_.end_tokens();
+  stop.tokens.insert(stop.tokens.end(), ends.begin(), ends.end());
+  return stop;
+}
+
+AnswerStatistics EmbeddedEngine::answer(std::span<const Conversation> prompts,
+                                        std::span<const AnswerTask> tasks,
+                                        const AnswerOptions& options, const AnswerSink& sink,
+                                        const TokenSink& advance,
+                                        const CancellationToken& cancellation) {
+  require(ModelHead::language);
+  std::vector<PromptTokens> inputs;
+  for (const Conversation& prompt : prompts)
+    inputs.push_back({tokenizer_.encode(prompt), tensor_stream(prompt.id), prompt.place});
+  std::vector<SampleTask> samples;
+  for (const AnswerTask& task : tasks) samples.push_back({task.prompt, task.sample});
+  load(cancellation);
+  AnswerStatistics statistics;
+  const auto count = [&](std::size_t tokens) {
+    statistics.tokens += tokens;
+    statistics.peak_batch = std::max(statistics.peak_batch, tokens);
+    advance(tokens);
+  };
+  const auto pass_on = [&](const GeneratedAnswer& answer) {
+    sink({{answer.task.prompt, answer.task.sample},
+          answer.text,
+          answer.finish,
+          answer.tokens.size()});
+  };
+  const BatchLimits limits{.max_sequences = spec_.max_sequences,
+                           .cache_bytes = spec_.cache_bytes,
+                           .deterministic = spec_.deterministic,
+                           .threads = spec_.threads};
+  const auto start = Clock::now();
+  BatchGenerator(*model_->decoder, tokenizer_.tokenizer(), limits)
+      .run(inputs, samples, options.sampling, stop_options(options), pass_on, count, cancellation);
+  statistics.seconds = seconds_since(start);
+  return statistics;
+}
+
+ScoringOptions EmbeddedEngine::scoring(const TokenSink& advance) const {
+  return {.deterministic = spec_.deterministic, .advance = advance};
+}
+
+std::vector<std::vector<float>> EmbeddedEngine::rewards(std::span<const Conversation> answered,
+                                                        const TokenSink& advance,
+                                                        const CancellationToken& cancellation) {
+  require(ModelHead::score);
+  std::vector<std::vector<TokenId>> sequences;
+  for (const Conversation& one : answered) sequences.push_back(tokenizer_.encode(one));
+  load(cancellation);
+  return expo::rewards(*model_->decoder, sequences, scoring(advance), cancellation);
+}
+
+std::vector<std::vector<float>> EmbeddedEngine::log_probs(std::span<const Conversation> answered,
+                                                          const TokenSink& advance,
+                                                          const CancellationToken& cancellation) {
+  require(ModelHead::language);
+  std::vector<AnsweredPrompt> sequences;
+  for (const Conversation& one : answered) {
+    AnsweredPrompt sequence{.tokens = tokenizer_.encode(ModelTokenizer::prompt_of(one))};
+    sequence.answer_start = sequence.tokens.size();
+    const auto answer = tokenizer_.encode_answer(one);
+    sequence.tokens.insert(sequence.tokens.end(), answer.begin(), answer.end());
+    sequences.push_back(std::move(sequence));
+  }
+  load(cancellation);
+  return answer_log_probs(*model_->decoder, sequences, scoring(advance), cancellation);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> open_embedded_engine(Filesystem& filesystem, const Environment& environment,
+                                             const EmbeddedSpec& spec) {
+  return std::make_unique<EmbeddedEngine>(filesystem, environment, spec);
+}
+
+}  // namespace expo

@@ -1,0 +1,67 @@
+#include "expo/embedded/embedded_model.h"
+
+#include <ATen/Parallel.h>
+
+#include <map>
+
+#include "expo/core/error.h"
+#include "expo/embedded/device.h"
+
+namespace expo {
+namespace {
+
+/// bfloat16 for what was trained or stored in 16 bits or less.
+DType natural_dtype(const Checkpoint& checkpoint) {
+  if (!checkpoint.quantised_formats().empty()) return DType::bf16;
+  std::map<DType, std::uint64_t> amounts;
+  for (const Tensor& tensor : checkpoint.tensors()) amounts[tensor.nominal] += tensor.elements();
+  const DType main = main_dtype(amounts);
+  return main == DType::f32 || main == DType::f64 ? DType::f32 : DType::bf16;
+}
+
+DType choose_dtype(const std::string& word, const Checkpoint& checkpoint) {
+  if (word == "auto") return natural_dtype(checkpoint);
+  const auto dtype = dtype_from_user(word);
+  if (dtype == DType::f32 || dtype == DType::bf16) return *dtype;
+  throw usage_error("--dtype: \"" + word +
+                    "\" is not what models run in; expected auto, f32 or bf16");
+}
+
+}  // namespace
+
+std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
+                                          const EmbeddedSpec& spec) {
+  auto model = std::make_unique<EmbeddedModel>();
+  model->device = choose_device(spec.device);
+  if (spec.threads != 0) at::set_num_threads(static_cast<int>(spec.threads));
+  OpenOptions options;
+  if (spec.sft) {
+    model->sft = open_checkpoint(filesystem, *spec.sft, options, environment);
+    options.adapter_base = model->sft;
+  }
+  model->aligned = open_checkpoint(filesystem, spec.model, options, environment);
+  const std::string& place = model->aligned->location();
+  if (model->aligned->config().is_null()) {
+    throw input_error(place +
+                      ": there is no config.json, which says what to compute with the weights");
+  }
+  model->architecture = read_architecture(model->aligned->config(), place + "/config.json");
+  model->dtype = choose_dtype(spec.dtype, *model->aligned);
+  return model;
+}
+
+void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
+                const CancellationToken& cancellation) {
+  const LiveWeightsOptions options{.dtype = model.dtype,
+                                   .device = model.device,
+                                   .rounding = spec.rounding,
+                                   .seed = spec.rounding_seed,
+                                   .on_mismatch = spec.on_mismatch,
+                                   .allow_overflow = spec.allow_overflow,
+                                   .threads = spec.threads};
+  model.weights = std::make_unique<LiveWeights>(model.architecture, model.aligned, model.sft,
+                                                options, cancellation);
+  model.decoder = model.weights->make_decoder();
+}
+
+}  // namespace expo

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/engine/embedded_spec.h"
+#include "expo/model/architecture.h"
+#include "expo/model/decoder.h"
+#include "expo/model/live_weights.h"
+
+namespace expo {
+
+/// A model of which the files are open, and, once loaded, which can run. Stays where it is in
+/// memory, as its parts refer to each other.
+struct EmbeddedModel {
+  std::shared_ptr<const Checkpoint> aligned;
+  std::shared_ptr<const Checkpoint> sft;  ///< null where none is named
+  at::Device device = at::kCPU;
+  DType dtype = DType::f32;
+  Architecture architecture;
+  std::unique_ptr<LiveWeights> weights;
+  std::unique_ptr<Decoder> decoder;
+
+  bool is_loaded() const { return decoder != nullptr; }
+};
+
+/// Opens the files: headers and configuration. Throws Error as open_checkpoint, read_architecture
+/// and choose_device do, Error(usage) for a dtype that is none.
+std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
+                                          const EmbeddedSpec& spec);
+
+/// Reads the weights, θ, and makes the decoder over them. Throws Error as LiveWeights does.
+void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
+                const CancellationToken& cancellation);
+
+}  // namespace expo

@@ -1,0 +1,108 @@
+#include "expo/embedded/model_tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "expo/core/error.h"
+#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/model_files.h"
+
+namespace expo {
+namespace {
+
+ChatTokenizer read_chat_tokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
+                                  const EmbeddedSpec& spec, std::string& digest) {
+  std::string all;
+  std::vector<TextFile> files;
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    files.push_back({sidecar.name, [&, name = sidecar.name] {
+                       std::string text = sidecar_text(filesystem, checkpoint, name).value();
+                       all += text;
+                       return text;
+                     }});
+  }
+  ChatTokenizer chat = ChatTokenizer::from_files(files, checkpoint.location());
+  if (spec.chat_template) {
+    const std::string source = filesystem.read_text(*spec.chat_template);
+    chat.set_template(source, spec.chat_template->string());
+    all += source;
+  } else if (!spec.raw_text && !chat.has_template()) {
+    throw input_error(checkpoint.location() +
+                      ": the model has no chat template; give one with --chat-template FILE, or "
+                      "--no-chat-template for text as it is");
+  }
+  digest = fmt::format("xxh3-64:{:016x}", tensor_stream(all));
+  return chat;
+}
+
+/// A number or a list of them under "eos_token_id"; Error(input) for anything else.
+void add_end_tokens(const Json& config, const std::string& where, std::set<TokenId>& tokens) {
+  const auto found = config.find("eos_token_id");
+  if (found == config.end() || found->is_null()) return;
+  for (const Json& id : found->is_array() ? *found : Json::array({*found})) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0xFFFFFFFF)
+      throw input_error(where + ": eos_token_id is neither a token's number nor a list of them");
+    tokens.insert(id.get<TokenId>());
+  }
+}
+
+std::vector<TokenId> read_end_tokens(Filesystem& filesystem, const Checkpoint& checkpoint,
+                                     const ChatTokenizer& chat) {
+  std::set<TokenId> tokens;
+  add_end_tokens(checkpoint.config(), checkpoint.location() + "/config.json", tokens);
+  if (const auto text = sidecar_text(filesystem, checkpoint, "generation_config.json")) {
+    const std::string where = checkpoint.location() + "/generation_config.json";
+    const Json config = parse_json(*text, where);
+    if (!config.is_object()) throw input_error(where + ": not a JSON object");
+    add_end_tokens(config, where, tokens);
+  }
+  if (const auto eos = chat.special_id("eos_token")) tokens.insert(*eos);
+  return {tokens.begin(), tokens.end()};
+}
+
+}  // namespace
+
+ModelTokenizer::ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
+                               const EmbeddedSpec& spec)
+    : chat_(read_chat_tokenizer(filesystem, checkpoint, spec, digest_)),
+      options_{
+          .template_name = {}, .variables = spec.template_variables, .seconds_since_epoch = {}},
+      raw_text_(spec.raw_text),
+      end_tokens_(read_end_tokens(filesystem, checkpoint, chat_)) {}
+
+std::vector<TokenId> ModelTokenizer::encode(const Conversation& conversation) const {
+  try {
+    if (raw_text_) return encode_raw(conversation);
+    ChatOptions options = options_;
+    options.add_generation_prompt = !conversation.is_answered();
+    return chat_.encode(conversation.messages, options);
+  } catch (const Error& error) {
+    throw Error(error.category(), fmt::format("{}: {}", conversation.place, error.what()));
+  }
+}
+
+std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation) const {
+  std::string text;
+  for (const Json& message : conversation.messages)
+    text += message.at("content").get_ref<const std::string&>();
+  if (conversation.messages.size() > (conversation.is_answered() ? 2 : 1)) {
+    throw input_error(
+        "it has several turns, which only a chat template can put together; --no-chat-template "
+        "takes single prompts");
+  }
+  return chat_.encode_text(text);
+}
+
+std::vector<TokenId> ModelTokenizer::encode_answer(const Conversation& answered) const {
+  const auto& text = answered.messages.back().at("content").get_ref<const std::string&>();
+  return tokenizer().encode(text, SpecialTokens::keep_out);
+}
+
+Conversation ModelTokenizer::prompt_of(const Conversation& answered) {
+  Conversation prompt = answered;
+  prompt.messages.erase(prompt.messages.size() - 1);
+  return prompt;
+}
+
+}  // namespace expo

@@ -1,0 +1,64 @@
+#include "expo/engine/conversations.h"
+
+#include <fmt/format.h>
+
+#include "expo/core/error.h"
+#include "expo/extrapolation/kernel.h"
+
+namespace expo {
+namespace {
+
+/// What is wrong with a conversation of so many tokens; empty for nothing.
+std::string problem(const Conversation& conversation, std::size_t tokens, std::size_t reserve,
+                    std::size_t context) {
+  const char* what = conversation.is_answered() ? "conversation" : "prompt";
+  if (tokens == 0) return fmt::format("{}: the {} has no tokens", conversation.place, what);
+  if (context == 0 || tokens + reserve <= context) return {};
+  return fmt::format("{}: the {} has {} tokens, and the model's context holds {}{}",
+                     conversation.place, what, tokens, context,
+                     reserve > 0 ? ", answer included" : "");
+}
+
+}  // namespace
+
+Json with_system(const Json& messages, const std::string& system) {
+  if (system.empty() || messages.front().at("role") == "system") return messages;
+  Json result = Json::array({{{"role", "system"}, {"content", system}}});
+  for (const Json& message : messages) result.push_back(message);
+  return result;
+}
+
+Fitting choose_fitting(Engine& engine, std::span<const Conversation> conversations,
+                       std::size_t reserve, bool skip) {
+  Fitting result;
+  const auto counts = engine.count_tokens(conversations);
+  const std::size_t context = engine.describe().context;
+  for (std::size_t i = 0; i < conversations.size(); ++i) {
+    std::string wrong =
+        counts ? problem(conversations[i], counts->at(i), reserve, context) : std::string();
+    if (wrong.empty()) {
+      result.kept.push_back(i);
+    } else if (skip) {
+      result.skipped.push_back(std::move(wrong));
+    } else {
+      throw input_error(wrong + " (--skip-too-long leaves such rows out)");
+    }
+  }
+  if (result.kept.empty())
+    throw input_error("no row is left to work on: there are none, or all were skipped");
+  return result;
+}
+
+std::vector<std::string> describe_skipped(const Fitting& fitting) {
+  if (fitting.skipped.empty()) return {};
+  return {fmt::format("{} rows do not fit the model and were skipped, the first of them {}",
+                      fitting.skipped.size(), fitting.skipped.front())};
+}
+
+std::string digest_of(std::span<const Conversation> conversations) {
+  std::string text;
+  for (const Conversation& one : conversations) text += compact_json({one.id, one.messages}) + "\n";
+  return fmt::format("xxh3-64:{:016x}", tensor_stream(text));
+}
+
+}  // namespace expo

@@ -1,0 +1,44 @@
+#include "expo/engine/engine.h"
+
+#include <fmt/format.h>
+
+#include "expo/core/error.h"
+
+namespace expo {
+
+void Engine::refuse(const char* what) const {
+  const EngineDescription self = describe();
+  throw usage_error(
+      fmt::format("{} ({}): this engine cannot {}; choose another kind of engine for that role",
+                  self.name, self.kind, what));
+}
+
+Json Engine::digests(const CancellationToken&) const {
+  return Json::array();
+}
+
+std::optional<std::vector<std::size_t>> Engine::count_tokens(std::span<const Conversation>) {
+  return std::nullopt;
+}
+
+AnswerStatistics Engine::answer(std::span<const Conversation>, std::span<const AnswerTask>,
+                                const AnswerOptions&, const AnswerSink&, const TokenSink&,
+                                const CancellationToken&) {
+  refuse("answer prompts");
+}
+
+std::vector<std::vector<float>> Engine::rewards(std::span<const Conversation>, const TokenSink&,
+                                                const CancellationToken&) {
+  refuse("give rewards");
+}
+
+std::vector<std::vector<float>> Engine::log_probs(std::span<const Conversation>, const TokenSink&,
+                                                  const CancellationToken&) {
+  refuse("give log-probabilities of answers");
+}
+
+void Engine::move_to(const AlphaSchedule&, const CancellationToken&) {
+  refuse("move to another alpha");
+}
+
+}  // namespace expo

@@ -1,0 +1,225 @@
+#include "expo/engine/generation_job.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "expo/core/error.h"
+#include "expo/engine/background_digests.h"
+#include "expo/engine/conversations.h"
+#include "expo/engine/resumable_output.h"
+#include "expo/extrapolation/output_folder.h"
+
+namespace expo {
+namespace {
+
+Json to_json(const SamplingOptions& sampling) {
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"presence_penalty", sampling.presence_penalty},
+          {"frequency_penalty", sampling.frequency_penalty},
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"seed", sampling.seed}};
+}
+
+Json to_json(const AnswerOptions& options) {
+  return {{"sampling", to_json(options.sampling)},
+          {"stop", options.stop.strings},
+          {"stop_token_ids", options.stop.tokens},
+          {"ignore_eos", options.ignore_eos},
+          {"max_new_tokens", options.stop.max_tokens ? Json(*options.stop.max_tokens) : Json()}};
+}
+
+Json result_of(const Answer& answer) {
+  return {{"text", answer.text},
+          {"finish_reason", answer.finish == FinishReason::length ? "length" : "stop"},
+          {"tokens", answer.tokens}};
+}
+
+class Job {
+ public:
+  Job(Filesystem& filesystem, Engine& engine, const std::vector<Prompt>& prompts,
+      const GenerationJob& job, const std::function<void(const Json&)>& emit)
+      : filesystem_(filesystem), engine_(engine), prompts_(prompts), job_(job), emit_(emit) {}
+
+  GenerationReport run(RowProgress* progress, const CancellationToken& cancellation) {
+    check_job();
+    collect();
+    if (!job_.output.empty()) open_output();
+    try {
+      answer(progress, cancellation);
+    } catch (const Error& error) {
+      throw output_ ? output_->with_advice(error) : error;
+    }
+    report_.engine = engine_.describe();
+    if (output_) output_->commit(file_of_rows(rows(), job_.as_array), record());
+    return std::move(report_);
+  }
+
+ private:
+  void check_job() const {
+    check(job_.answer.sampling);
+    if (std::ranges::any_of(job_.answer.stop.strings, &std::string::empty))
+      throw usage_error("a stop string is empty, which would end every answer at once");
+    if (job_.samples > 1 && job_.answer.sampling.temperature == 0) {
+      throw usage_error(
+          "several samples of a prompt are all the same at temperature 0; give --temperature, or "
+          "--n 1");
+    }
+    if (job_.samples > 1 && job_.format == AnswerFormat::alpaca) {
+      throw usage_error(
+          "AlpacaEval's format has one answer for each instruction; give --n 1, or another "
+          "--format");
+    }
+  }
+
+  /// The prompts that fit, as conversations.
+  void collect() {
+    std::vector<Conversation> all;
+    for (const Prompt& prompt : prompts_) {
+      check_columns(job_.format, prompt);
+      all.push_back({with_system(prompt.messages, job_.system), prompt.id, prompt.place});
+    }
+    const Fitting fitting = choose_fitting(engine_, all, 1, job_.skip_too_long);
+    for (const std::size_t index : fitting.kept) {
+      kept_.push_back(index);
+      conversations_.push_back(std::move(all[index]));
+    }
+    report_.warnings = describe_skipped(fitting);
+    report_.skipped = fitting.skipped.size();
+    report_.prompts = kept_.size();
+    report_.answers = kept_.size() * job_.samples;
+    report_.output = job_.output;
+  }
+
+  Json settings() const {
+    return {{"expo", version()},
+            {"model", engine_.describe().identity},
+            {"prompts", {{"rows", conversations_.size()}, {"digest", digest_of(conversations_)}}},
+            {"samples", job_.samples},
+            {"answers", to_json(job_.answer)},
+            {"format", answer_format_name(job_.format)},
+            {"as_array", job_.as_array},
+            {"generator", job_.generator}};
+  }
+
+  void open_output() {
+    output_ = std::make_unique<ResumableOutput>(
+        filesystem_, ResumableOutput::Options{.file = job_.output,
+                                              .overwrite = job_.overwrite,
+                                              .resume = job_.resume,
+                                              .settings = settings(),
+                                              .inputs = job_.inputs});
+    results_ = output_->finished();
+    report_.resumed = results_.size();
+    for (const auto& [number, result] : results_) count(result);
+    digests_ = std::make_unique<BackgroundDigests>(engine_);
+  }
+
+  void answer(RowProgress* progress, const CancellationToken& cancellation) {
+    std::vector<AnswerTask> tasks;
+    for (std::size_t prompt = 0; prompt < kept_.size(); ++prompt) {
+      for (std::uint32_t sample = 0; sample < job_.samples; ++sample) {
+        if (!results_.contains(prompt * job_.samples + sample)) tasks.push_back({prompt, sample});
+      }
+    }
+    if (tasks.empty()) return;
+    const auto advance = [&](std::uint64_t tokens) {
+      if (progress != nullptr) progress->advance_tokens(tokens);
+    };
+    const auto sink = [&](const Answer& answer) {
+      take(answer);
+      if (progress != nullptr) progress->advance_rows(1);
+    };
+    if (progress != nullptr) progress->begin("answering", tasks.size());
+    report_.run = engine_.answer(conversations_, tasks, job_.answer, sink, advance, cancellation);
+    if (progress != nullptr) progress->end();
+  }
+
+  void take(const Answer& answer) {
+    const std::uint64_t number = answer.task.prompt * job_.samples + answer.task.sample;
+    Json result = result_of(answer);
+    count(result);
+    if (output_) output_->append(std::vector{ResumableOutput::Row{number, result}});
+    results_.insert_or_assign(number, std::move(result));
+    if (output_) return;
+    for (; results_.contains(emitted_); ++emitted_) emit_(row(emitted_));
+  }
+
+  void count(const Json& result) {
+    report_.truncated += result.at("finish_reason") == "length" ? 1 : 0;
+    report_.tokens += result.at("tokens").get<std::uint64_t>();
+  }
+
+  Json row(std::uint64_t number) const {
+    const std::size_t prompt = number / job_.samples;
+    return answer_row(job_.format, prompts_[kept_[prompt]], conversations_[prompt].messages,
+                      static_cast<std::uint32_t>(number % job_.samples), results_.at(number),
+                      job_.generator);
+  }
+
+  std::vector<Json> rows() const {
+    std::vector<Json> all;
+    for (std::uint64_t number = 0; number < report_.answers; ++number) all.push_back(row(number));
+    return all;
+  }
+
+  /// Enough to do it again; the same whether the run was interrupted or not.
+  Json record() {
+    return {{"expo", version()},
+            {"command", "generate"},
+            {"settings", settings()},
+            {"engine", report_.engine.facts},
+            {"inputs", {{"model", digests_->take()}}},
+            {"results",
+             {{"prompts", report_.prompts},
+              {"skipped", report_.skipped},
+              {"answers", report_.answers},
+              {"truncated", report_.truncated},
+              {"tokens", report_.tokens}}}};
+  }
+
+  Filesystem& filesystem_;
+  Engine& engine_;
+  const std::vector<Prompt>& prompts_;
+  const GenerationJob& job_;
+  const std::function<void(const Json&)>& emit_;
+  std::vector<std::size_t> kept_;  ///< indices into prompts_
+  std::vector<Conversation> conversations_;
+  std::unique_ptr<ResumableOutput> output_;
+  std::unique_ptr<BackgroundDigests> digests_;
+  std::map<std::uint64_t, Json> results_;
+  std::uint64_t emitted_ = 0;
+  GenerationReport report_;
+};
+
+}  // namespace
+
+GenerationReport run_generation(Filesystem& filesystem, Engine& engine,
+                                const std::vector<Prompt>& prompts, const GenerationJob& job,
+                                const std::function<void(const Json&)>& emit, RowProgress* progress,
+                                const CancellationToken& cancellation) {
+  return Job(filesystem, engine, prompts, job, emit).run(progress, cancellation);
+}
+
+Json to_json(const GenerationReport& report) {
+  const auto& run = report.run;
+  return {{"output", report.output.empty() ? Json() : Json(report.output.string())},
+          {"prompts", report.prompts},
+          {"skipped", report.skipped},
+          {"answers", report.answers},
+          {"resumed", report.resumed},
+          {"truncated", report.truncated},
+          {"tokens", report.tokens},
+          {"new_tokens", run.tokens},
+          {"seconds", {{"loading", report.engine.loading_seconds}, {"generation", run.seconds}}},
+          {"tokens_per_second",
+           run.seconds > 0 ? Json(static_cast<double>(run.tokens) / run.seconds) : Json()},
+          {"peak_batch", run.peak_batch},
+          {"alpha", report.engine.alpha ? Json(*report.engine.alpha) : Json()},
+          {"engine", report.engine.facts},
+          {"warnings", report.warnings}};
+}
+
+}  // namespace expo

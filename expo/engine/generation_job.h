@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/core/filesystem.h"
+#include "expo/core/row_progress.h"
+#include "expo/engine/answer_rows.h"
+#include "expo/engine/engine.h"
+#include "expo/text/prompts.h"
+
+namespace expo {
+
+/// Answers to the prompts of a data set, from an engine to a file.
+struct GenerationJob {
+  std::filesystem::path output;  ///< empty: every row goes to `emit`, and nothing is kept
+  AnswerFormat format = AnswerFormat::ultrafeedback;
+  bool as_array = false;      ///< one JSON array instead of an object a line
+  std::string generator;      ///< AlpacaEval's name of the model
+  std::uint32_t samples = 1;  ///< of every prompt
+  std::string system;         ///< a system turn for prompts that have none
+  AnswerOptions answer;
+  bool skip_too_long = false;  ///< leave out prompts that do not fit, instead of refusing them
+  bool overwrite = false;
+  bool resume = false;
+  std::vector<std::filesystem::path> inputs;  ///< must not be written over
+};
+
+struct GenerationReport {
+  EngineDescription engine;
+  std::filesystem::path output;
+  std::uint64_t prompts = 0;    ///< that were answered
+  std::uint64_t skipped = 0;    ///< prompts that did not fit
+  std::uint64_t answers = 0;    ///< in the output
+  std::uint64_t resumed = 0;    ///< of them, those that an earlier run had made
+  std::uint64_t truncated = 0;  ///< of them, those that ended at the limit
+  std::uint64_t tokens = 0;     ///< of all answers
+  AnswerStatistics run;         ///< of this run alone
+  std::vector<std::string> warnings;
+};
+
+/// Runs the job: rows that do not fit, and an output that must not be written, are refused before
+/// anything runs. Rows are in the order of the prompts, the samples of a prompt side by side; with
+/// `emit` each is given out as soon as all before it are. Interrupted or failed work stays beside
+/// the output, and the same job with `resume` goes on with it. Throws Error.
+GenerationReport run_generation(Filesystem& filesystem, Engine& engine,
+                                const std::vector<Prompt>& prompts, const GenerationJob& job,
+                                const std::function<void(const Json& row)>& emit,
+                                RowProgress* progress, const CancellationToken& cancellation);
+
+/// The report as --json prints it.
+Json to_json(const GenerationReport& report);
+
+}  // namespace expo

@@ -1,0 +1,201 @@
+#include "expo/engine/resumable_output.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace expo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLargestJournal = std::uint64_t{16} << 30;
+
+/// "sampling.seed was 0 and is 1", for every leaf in which two objects differ.
+void list_differences(const Json& before, const Json& now, const std::string& path,
+                      std::vector<std::string>& found) {
+  if (before == now) return;
+  if (!before.is_object() || !now.is_object()) {
+    const auto shown = [](const Json& value) {
+      const std::string text = compact_json(value);
+      return text.size() <= 100 ? text : text.substr(0, 97) + "…";
+    };
+    found.push_back(fmt::format("{} was {} and is {}", path, shown(before), shown(now)));
+    return;
+  }
+  const std::string prefix = path.empty() ? "" : path + ".";
+  for (const auto& [key, value] : before.items())
+    list_differences(value, now.value(key, Json()), prefix + key, found);
+  for (const auto& [key, value] : now.items()) {
+    if (!before.contains(key)) list_differences(Json(), value, prefix + key, found);
+  }
+}
+
+std::string line_of(const Json& value) {
+  return compact_json(value) + "\n";
+}
+
+}  // namespace
+
+/// As AtomicDirectory's: only its holder removes the file, and while holding it.
+class ResumableOutput::Lock {
+ public:
+  Lock(Filesystem& filesystem, fs::path path, const fs::path& file)
+      : filesystem_(filesystem), path_(std::move(path)), lock_(filesystem.try_lock(path_)) {
+    if (lock_) return;
+    throw environment_error(
+        fmt::format("{}: another run is writing this file (it holds the lock {}); wait for it to "
+                    "end, or choose another output",
+                    file.string(), path_.string()));
+  }
+  ~Lock() {
+    try {
+      filesystem_.remove(path_);
+    } catch (...) {  // a file without a holder locks nobody out
+    }
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  Filesystem& filesystem_;
+  fs::path path_;
+  std::unique_ptr<FileLock> lock_;
+};
+
+ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
+    : filesystem_(filesystem), options_(std::move(options)) {
+  check_place();
+  folder_ = filesystem_.canonical(options_.file).parent_path();
+  filesystem_.create_directory(folder_);
+  lock_ = std::make_unique<Lock>(filesystem_, hidden("lock"), options_.file);
+  take_over();
+  if (filesystem_.exists(options_.file) && !may_replace_) {
+    throw usage_error(
+        fmt::format("{}: exists already; --overwrite replaces it, or choose another output",
+                    options_.file.string()));
+  }
+  begin_journal();
+}
+
+ResumableOutput::~ResumableOutput() {
+  if (committed_ || !finished_.empty() || !journal_) return;
+  try {
+    journal_.reset();
+    filesystem_.remove(hidden("partial"));
+  } catch (...) {  // a journal without rows says nothing to the next run
+  }
+}
+
+fs::path ResumableOutput::hidden(std::string_view suffix) const {
+  return folder_ / fmt::format(".{}.expo-{}", options_.file.filename().string(), suffix);
+}
+
+void ResumableOutput::check_place() const {
+  if (!options_.file.has_filename() || filesystem_.is_directory(options_.file)) {
+    throw usage_error(
+        fmt::format("{}: is a folder, where a file is to be written", options_.file.string()));
+  }
+  const auto same = [&, file = filesystem_.canonical(options_.file)](const fs::path& input) {
+    return filesystem_.canonical(input) == file;
+  };
+  if (std::ranges::any_of(options_.inputs, same)) {
+    throw usage_error(
+        fmt::format("{}: is an input, which would be written over", options_.file.string()));
+  }
+}
+
+/// Reads what an earlier run has left, but for a last line that it could not finish.
+void ResumableOutput::take_over() {
+  may_replace_ = options_.overwrite;
+  if (!filesystem_.exists(hidden("partial")) || (options_.overwrite && !options_.resume)) return;
+  const std::string text = filesystem_.read_text(hidden("partial"), kLargestJournal);
+  const std::string place = hidden("partial").string();
+  std::size_t begin = 0;
+  Json head;
+  for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    Json line = parse_json(std::string_view(text).substr(begin, end - begin), place);
+    if (head.is_null()) {
+      head = std::move(line);
+    } else if (line.contains("committing")) {
+      may_replace_ = true;
+    } else {
+      finished_.insert_or_assign(line.at("row").get<std::uint64_t>(), std::move(line.at("result")));
+    }
+  }
+  if (finished_.empty()) return;
+  if (!options_.resume) {
+    const std::size_t rows = std::exchange(finished_, {}).size();
+    throw usage_error(fmt::format(
+        "{}: an interrupted run has left {} finished rows; --resume goes on with them, --overwrite "
+        "drops them",
+        options_.file.string(), rows));
+  }
+  check_settings(head.at("settings"));
+  may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
+}
+
+void ResumableOutput::check_settings(const Json& earlier) const {
+  std::vector<std::string> found;
+  list_differences(earlier, options_.settings, "", found);
+  if (found.empty()) return;
+  constexpr std::size_t kShown = 5;
+  const std::size_t rest = found.size() - std::min(kShown, found.size());
+  found.resize(std::min(kShown, found.size()));
+  throw usage_error(fmt::format(
+      "{}: --resume goes on with the settings of the interrupted run only: {}{}; give those again, "
+      "or --overwrite alone to begin anew",
+      options_.file.string(), fmt::join(found, ", "),
+      rest == 0 ? "" : fmt::format(" and {} more", rest)));
+}
+
+/// A journal anew, with what was taken over, under another name first: at no moment is the old one
+/// cut short.
+void ResumableOutput::begin_journal() {
+  std::string lines = line_of({{"settings", options_.settings}, {"overwrite", may_replace_}});
+  for (const auto& [number, result] : finished_)
+    lines += line_of({{"row", number}, {"result", result}});
+  journal_ = filesystem_.create(hidden("journal"), Caching::buffered);
+  write_lines(lines);
+  filesystem_.rename_replace(hidden("journal"), hidden("partial"));
+  filesystem_.sync_directory(folder_);
+}
+
+void ResumableOutput::write_lines(std::string_view lines) {
+  journal_->write_at(journal_size_, std::as_bytes(std::span(lines.data(), lines.size())));
+  journal_->sync();
+  journal_size_ += lines.size();
+}
+
+void ResumableOutput::append(std::span<const Row> rows) {
+  std::string lines;
+  for (const auto& [number, result] : rows) lines += line_of({{"row", number}, {"result", result}});
+  write_lines(lines);
+  for (const auto& [number, result] : rows) finished_.insert_or_assign(number, result);
+}
+
+Error ResumableOutput::with_advice(const Error& error) const {
+  if (committed_ || finished_.empty()) return error;
+  return Error(
+      error.category(),
+      fmt::format("{}; the {} rows that were finished are kept: --resume goes on from them",
+                  error.what(), finished_.size()));
+}
+
+void ResumableOutput::commit(std::string_view text, const Json& record) {
+  fs::path record_file = options_.file;
+  record_file += ".run.json";
+  filesystem_.write_text(hidden("record"), format_json(record));
+  filesystem_.write_text(hidden("finished"), text);
+  // From here on a FILE that is there is this run's own.
+  write_lines(line_of({{"committing", true}}));
+  filesystem_.rename_replace(hidden("record"), record_file);
+  filesystem_.rename_replace(hidden("finished"), options_.file);
+  filesystem_.sync_directory(folder_);
+  committed_ = true;
+  journal_->close();
+  filesystem_.remove(hidden("partial"));
+}
+
+}  // namespace expo

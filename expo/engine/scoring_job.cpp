@@ -1,0 +1,287 @@
+#include "expo/engine/scoring_job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <numeric>
+
+#include "expo/core/error.h"
+#include "expo/engine/answer_rows.h"
+#include "expo/engine/background_digests.h"
+#include "expo/engine/conversations.h"
+#include "expo/engine/resumable_output.h"
+#include "expo/engine/reward_statistics.h"
+#include "expo/extrapolation/output_folder.h"
+
+namespace expo {
+namespace {
+
+/// Rows that are scored and kept at once: enough for packing, and little to lose.
+constexpr std::size_t kRowsAtOnce = 64;
+
+/// The shortest decimal number that is this float again, and not the digits of its double.
+Json number_of(float value) {
+  return std::stod(fmt::format("{}", value));
+}
+
+class Job {
+ public:
+  Job(Filesystem& filesystem, Engine& engine, const std::vector<AnsweredRow>& rows,
+      const ScoringJob& job, const std::function<void(const Json&)>& emit)
+      : filesystem_(filesystem), engine_(engine), rows_(rows), job_(job), emit_(emit) {}
+
+  ScoringReport run(RowProgress* progress, const CancellationToken& cancellation) {
+    collect();
+    if (!job_.output.empty()) open_output();
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      score(progress, cancellation);
+    } catch (const Error& error) {
+      throw output_ ? output_->with_advice(error) : error;
+    }
+    report_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report_.engine = engine_.describe();
+    report_.seconds = std::max(0.0, report_.seconds - report_.engine.loading_seconds);
+    summarise();
+    if (output_) output_->commit(file_of_rows(all_rows(), job_.as_array), record());
+    return std::move(report_);
+  }
+
+ private:
+  bool are_pairs() const { return rows_.front().conversations.size() == 2; }
+
+  std::vector<std::string> suffixes() const {
+    return are_pairs() ? std::vector<std::string>{"_chosen", "_rejected"}
+                       : std::vector<std::string>{""};
+  }
+
+  void check_columns(const AnsweredRow& row) const {
+    for (const std::string& suffix : suffixes()) {
+      if (!row.row.contains(job_.column + suffix)) continue;
+      throw input_error(
+          fmt::format("{}: the row has a column {} already; --reward-column NAME writes to another",
+                      row.place, job_.column + suffix));
+    }
+  }
+
+  /// The rows of which every conversation fits.
+  void collect() {
+    std::vector<Conversation> all;
+    for (const AnsweredRow& row : rows_) {
+      check_columns(row);
+      for (const Json& messages : row.conversations)
+        all.push_back({with_system(messages, job_.system), row.id, row.place});
+    }
+    const Fitting fitting = choose_fitting(engine_, all, 0, job_.skip_too_long);
+    const std::size_t each = rows_.empty() ? 1 : rows_.front().conversations.size();
+    std::vector<std::size_t> fits(rows_.size());
+    for (const std::size_t index : fitting.kept) ++fits[index / each];
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      if (fits[row] < each) continue;
+      kept_.push_back(row);
+      for (std::size_t i = 0; i < each; ++i)
+        conversations_.push_back(std::move(all[row * each + i]));
+    }
+    if (kept_.empty()) throw input_error("no row is left to score: all were skipped");
+    report_.warnings = describe_skipped(fitting);
+    report_.rows = kept_.size();
+    report_.skipped = rows_.size() - kept_.size();
+    report_.output = job_.output;
+    report_.column = job_.column;
+  }
+
+  Json settings() const {
+    return {{"expo", version()},
+            {"model", engine_.describe().identity},
+            {"answers", {{"rows", kept_.size()}, {"digest", digest_of(conversations_)}}},
+            {"log_probs", job_.log_probs},
+            {"column", job_.column},
+            {"as_array", job_.as_array}};
+  }
+
+  void open_output() {
+    output_ = std::make_unique<ResumableOutput>(
+        filesystem_, ResumableOutput::Options{.file = job_.output,
+                                              .overwrite = job_.overwrite,
+                                              .resume = job_.resume,
+                                              .settings = settings(),
+                                              .inputs = job_.inputs});
+    results_ = output_->finished();
+    report_.resumed = results_.size();
+    digests_ = std::make_unique<BackgroundDigests>(engine_);
+  }
+
+  void score(RowProgress* progress, const CancellationToken& cancellation) {
+    std::vector<std::uint64_t> missing;
+    for (std::uint64_t number = 0; number < kept_.size(); ++number) {
+      if (!results_.contains(number)) missing.push_back(number);
+    }
+    const auto advance = [&](std::uint64_t tokens) {
+      report_.tokens += tokens;
+      if (progress != nullptr) progress->advance_tokens(tokens);
+    };
+    if (progress != nullptr) progress->begin("scoring", missing.size());
+    for (std::size_t first = 0; first < missing.size(); first += kRowsAtOnce) {
+      cancellation.check();
+      const auto some =
+          std::span(missing).subspan(first, std::min(kRowsAtOnce, missing.size() - first));
+      take(some, ask(some, advance, cancellation));
+      if (progress != nullptr) progress->advance_rows(some.size());
+    }
+    if (progress != nullptr) progress->end();
+  }
+
+  /// A result for each conversation of the rows.
+  std::vector<std::vector<float>> ask(std::span<const std::uint64_t> numbers,
+                                      const Engine::TokenSink& advance,
+                                      const CancellationToken& cancellation) const {
+    const std::size_t each = suffixes().size();
+    std::vector<Conversation> some;
+    for (const std::uint64_t number : numbers) {
+      for (std::size_t i = 0; i < each; ++i) some.push_back(conversations_[number * each + i]);
+    }
+    return job_.log_probs ? engine_.log_probs(some, advance, cancellation)
+                          : engine_.rewards(some, advance, cancellation);
+  }
+
+  /// A row's result is a list with an entry for each of its conversations.
+  void take(std::span<const std::uint64_t> numbers, const std::vector<std::vector<float>>& values) {
+    const std::size_t each = suffixes().size();
+    std::vector<ResumableOutput::Row> fresh;
+    for (std::size_t row = 0; row < numbers.size(); ++row) {
+      Json result = Json::array();
+      for (std::size_t i = 0; i < each; ++i) result.push_back(value_of(values[row * each + i]));
+      fresh.emplace_back(numbers[row], std::move(result));
+    }
+    if (output_) output_->append(fresh);
+    for (auto& [number, result] : fresh) {
+      results_.insert_or_assign(number, std::move(result));
+      if (!output_) emit_(row_of(number));
+    }
+  }
+
+  /// One reward as a number, several as a list; of log-probabilities their sum and number.
+  Json value_of(const std::vector<float>& values) const {
+    if (job_.log_probs) {
+      return {{"sum", std::accumulate(values.begin(), values.end(), 0.0)},
+              {"tokens", values.size()}};
+    }
+    if (values.size() == 1) return number_of(values.front());
+    Json list = Json::array();
+    for (const float value : values) list.push_back(number_of(value));
+    return list;
+  }
+
+  Json row_of(std::uint64_t number) const {
+    Json row = rows_[kept_[number]].row;
+    const Json& result = results_.at(number);
+    const auto names = suffixes();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      row[job_.column + names[i]] = job_.log_probs ? result.at(i).at("sum") : result.at(i);
+      if (job_.log_probs) row["answer_tokens" + names[i]] = result.at(i).at("tokens");
+    }
+    return row;
+  }
+
+  std::vector<Json> all_rows() const {
+    std::vector<Json> all;
+    for (std::uint64_t number = 0; number < kept_.size(); ++number) all.push_back(row_of(number));
+    return all;
+  }
+
+  /// The values of one conversation of a row, as a list.
+  std::vector<double> values_at(std::uint64_t number, std::size_t conversation) const {
+    const Json& value = results_.at(number).at(conversation);
+    if (job_.log_probs) return {value.at("sum").get<double>()};
+    return value.is_array() ? value.get<std::vector<double>>()
+                            : std::vector<double>{value.get<double>()};
+  }
+
+  void summarise() {
+    if (are_pairs()) {
+      std::vector<std::pair<double, double>> pairs;
+      for (std::uint64_t number = 0; number < kept_.size(); ++number)
+        pairs.emplace_back(values_at(number, 0).front(), values_at(number, 1).front());
+      if (values_at(0, 0).size() == 1) report_.pairs = score_pairs(pairs);
+      return;
+    }
+    for (std::size_t label = 0; label < values_at(0, 0).size(); ++label) {
+      std::vector<double> values;
+      for (std::uint64_t number = 0; number < kept_.size(); ++number)
+        values.push_back(values_at(number, 0).at(label));
+      report_.labels.push_back(mean_of(values));
+    }
+  }
+
+  Json record() {
+    const Json report = to_json(report_);
+    Json results = {{"rows", report_.rows}, {"skipped", report_.skipped}};
+    for (const char* key : {"labels", "pairs"}) results[key] = report.at(key);
+    return {{"expo", version()},
+            {"command", "score"},
+            {"settings", settings()},
+            {"engine", report_.engine.facts},
+            {"inputs", {{"model", digests_->take()}}},
+            {"results", std::move(results)}};
+  }
+
+  Filesystem& filesystem_;
+  Engine& engine_;
+  const std::vector<AnsweredRow>& rows_;
+  const ScoringJob& job_;
+  const std::function<void(const Json&)>& emit_;
+  std::vector<std::size_t> kept_;            ///< indices into rows_
+  std::vector<Conversation> conversations_;  ///< of the kept rows, one or two each
+  std::unique_ptr<ResumableOutput> output_;
+  std::unique_ptr<BackgroundDigests> digests_;
+  std::map<std::uint64_t, Json> results_;
+  ScoringReport report_;
+};
+
+Json to_json(const MeanOfRewards& mean) {
+  return {{"mean", mean.mean},
+          {"standard_error", mean.standard_error ? Json(*mean.standard_error) : Json()}};
+}
+
+Json to_json(const PairScores& pairs) {
+  const auto& [low, high] = pairs.accuracy_interval;
+  const auto& [margin_low, margin_high] = pairs.margin_interval;
+  return {{"wins", pairs.wins},
+          {"ties", pairs.ties},
+          {"accuracy", pairs.accuracy},
+          {"accuracy_95", {low, high}},
+          {"margin", to_json(pairs.margin)},
+          {"margin_95", {margin_low, margin_high}}};
+}
+
+}  // namespace
+
+ScoringReport run_scoring(Filesystem& filesystem, Engine& engine,
+                          const std::vector<AnsweredRow>& rows, const ScoringJob& job,
+                          const std::function<void(const Json&)>& emit, RowProgress* progress,
+                          const CancellationToken& cancellation) {
+  return Job(filesystem, engine, rows, job, emit).run(progress, cancellation);
+}
+
+Json to_json(const ScoringReport& report) {
+  Json labels = Json::array();
+  for (const MeanOfRewards& label : report.labels) labels.push_back(to_json(label));
+  return {{"output", report.output.empty() ? Json() : Json(report.output.string())},
+          {"column", report.column},
+          {"rows", report.rows},
+          {"skipped", report.skipped},
+          {"resumed", report.resumed},
+          {"labels", std::move(labels)},
+          {"pairs", report.pairs ? to_json(*report.pairs) : Json()},
+          {"tokens", report.tokens},
+          {"seconds", {{"loading", report.engine.loading_seconds}, {"scoring", report.seconds}}},
+          {"tokens_per_second",
+           report.seconds > 0 ? Json(static_cast<double>(report.tokens) / report.seconds) : Json()},
+          {"engine", report.engine.facts},
+          {"warnings", report.warnings}};
+}
+
+}  // namespace expo
