@@ -4,9 +4,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-BENCH = Path(__file__).parent
-ROOT = BENCH.parent
-EXPO = ROOT / "build/release/expo"
+from machine import ROOT
+from models import BENCH, EXPO
+
 BASELINE = ROOT / "build/release/bench/direct_io_baseline"
 ALPHA = 0.3
 
@@ -31,22 +31,6 @@ class Contestant:
     command: callable  # (pair, out) -> list of words
     environment: dict = field(default_factory=dict)
     extrapolates: bool = True
-
-
-@dataclass
-class Pair:
-    folder: Path
-
-    @property
-    def sft(self):
-        return self.folder / "sft"
-
-    @property
-    def aligned(self):
-        return self.folder / "aligned"
-
-    def input_bytes(self):
-        return sum(path.stat().st_size for path in self.aligned.glob("*.safetensors"))
 
 
 def expo(*options):

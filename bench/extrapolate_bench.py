@@ -6,25 +6,20 @@ Contestants take turns, and medians are given. Outputs are removed and the disk 
 
 import argparse
 import json
-import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from contestants import ALPHA, BENCH, CONTESTANTS, EXPO, ROOT, Pair
-from measure import Runs, drop_caches, measure, remove, run_once, sync_folder, warm
+from contestants import ALPHA, CONTESTANTS
+from machine import ROOT, machine, say
+from measure import Runs, drop_caches, measure, remove, run_once, warm
+from models import BENCH, EXPO, synthetic_pair
 
 SECTIONS = ("warm", "cold", "sizes", "threads")
 TAKING_PART = {"warm": ("cp", "expo", "expo-stochastic", "mergekit", "authors"), "cold": ("direct", "cp", "expo")}
 LAYERS, SMALL_LAYERS, LARGE_LAYERS = 22, 4, 96
 TINY_LAYERS = {LAYERS: 3, SMALL_LAYERS: 1, LARGE_LAYERS: 12}
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class Bench:
@@ -34,17 +29,8 @@ class Bench:
         self.results = {}
 
     def pair(self, layers, parent=None):
-        """The pair of so many layers, made if it is not there."""
-        tiny = ["--tiny"] if self.arguments.quick else []
-        layers = TINY_LAYERS[layers] if tiny else layers
-        folder = (parent or self.data) / f"{'tiny-' if tiny else ''}{layers}-layers"
-        if not (folder / "complete").exists():
-            say(f"making a pair of {layers} layers in {folder}")
-            shutil.rmtree(folder, ignore_errors=True)
-            run_once([sys.executable, BENCH / "synthetic_pair.py", folder, str(layers), *tiny])
-            sync_folder(folder)
-            (folder / "complete").touch()
-        return Pair(folder)
+        quick = self.arguments.quick
+        return synthetic_pair(parent or self.data, TINY_LAYERS[layers] if quick else layers, quick)
 
     def take_turns(self, section, names, pair, prepare):
         """{name: Runs}; the first round begins with the first contestant, the next with the second, and so on."""
@@ -161,24 +147,6 @@ def peak(run):
 def describe_pair(pair):
     layers = json.loads((pair.aligned / "config.json").read_text())["num_hidden_layers"]
     return f"a bfloat16 Llama pair of {pair.input_bytes() / 2e9:.2f} B weights ({layers} layers, three shards each)"
-
-
-def first_line(path, key):
-    return next((line.split(":", 1)[1].strip() for line in Path(path).read_text().splitlines()
-                 if line.startswith(key)), "unknown")
-
-
-def machine():
-    """What the numbers were measured on."""
-    def git(*words):
-        result = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
-        return result.stdout.strip()
-    commit = git("rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = " with uncommitted changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-    memory = int(first_line("/proc/meminfo", "MemTotal").split()[0]) / 1e6
-    command = " ".join(["bench/run", *sys.argv[1:]])
-    return (f"Measured at commit {commit}{changed} on {len(os.sched_getaffinity(0))} cores of "
-            f"{first_line('/proc/cpuinfo', 'model name')}, {memory:.0f} GB of memory, by `{command}`.")
 
 
 def parse_arguments():

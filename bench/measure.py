@@ -30,12 +30,60 @@ class Runs:
         return max(self.peak_bytes)
 
 
+@dataclass
+class Watched:
+    """What a command printed, and what was seen while it ran."""
+
+    text: str
+    peak_bytes: int  # resident, files that are mapped into memory included
+    peak_anonymous_bytes: int  # resident, without what a file backs
+    others_cores: float  # processors that other work kept busy at the same time, on average
+
+
 def run_once(command, environment=None):
     """(seconds, peak resident bytes, stdout). This process stays small: a child's peak counts from before its exec."""
+    seconds, usage, text = run(command, environment, lambda child: os.wait4(child, 0)[1:])
+    return seconds, usage.ru_maxrss * 1024, text
+
+
+def run_watched(command, environment=None):
+    """Linux keeps no peak of anonymous memory, so that it is looked at a hundred times a second."""
+    peak = 0
+
+    def watch(child):
+        nonlocal peak
+        while True:
+            pid, status, usage = os.wait4(child, os.WNOHANG)
+            if pid:
+                return status, usage
+            peak = max(peak, anonymous_bytes(child))
+            time.sleep(0.01)
+    busy = busy_seconds()
+    seconds, usage, text = run(command, environment, watch)
+    others = max(0.0, busy_seconds() - busy - usage.ru_utime - usage.ru_stime)
+    return Watched(text, usage.ru_maxrss * 1024, peak, others / seconds)
+
+
+def anonymous_bytes(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return 0  # it is ending
+
+
+def busy_seconds():
+    """What all processors together have worked since the start, and what the host took from them."""
+    user, nice, system, _, _, interrupts, soft_interrupts, stolen, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
+    return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def run(command, environment, wait):
+    """(seconds, usage, stdout), where wait(pid) gives (status, usage) of the ended child."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
-        _, status, usage = os.wait4(child.pid, 0)
+        status, usage = wait(child.pid)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         texts = []
@@ -44,7 +92,7 @@ def run_once(command, environment=None):
             texts.append(stream.read().decode(errors="replace"))
     if child.returncode:
         raise SystemExit(f"failed ({child.returncode}): {' '.join(map(str, command))}\n" + "".join(texts)[-4000:])
-    return seconds, usage.ru_maxrss * 1024, texts[0]
+    return seconds, usage, texts[0]
 
 
 def sync_folder(folder):

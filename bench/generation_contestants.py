@@ -1,0 +1,66 @@
+"""Who takes part in the benchmark of generation: the command of each, and what it says of itself."""
+
+import json
+import sys
+from dataclasses import dataclass
+from operator import itemgetter
+
+from machine import ROOT
+from models import BENCH
+
+SPEED = ROOT / "build/release/bench/generation_speed"
+LLAMA_CPP = ROOT / "build/bench/llama.cpp/llama-batched-bench"
+
+
+@dataclass
+class Task:
+    """So many prompts at once, of one length, with answers of one length."""
+
+    batch: int
+    prompt_tokens: int
+    new_tokens: int
+    threads: int
+
+    @property
+    def made(self):
+        return self.batch * self.new_tokens
+
+
+@dataclass
+class Contestant:
+    title: str
+    command: callable  # (pair, task) -> list of words
+    seconds: callable = itemgetter("seconds")  # (its line of JSON) -> prefill, decoding and sampling
+
+
+def llama_cpp(pair, task):
+    """A context as large as it takes. The first new token comes out of the prefill, so that decoding has one step less."""
+    row = -(-(task.prompt_tokens + task.new_tokens) // 256) * 256  # it rounds up a sequence's share
+    return [LLAMA_CPP, "-m", pair.gguf, "-t", str(task.threads), "-tb", str(task.threads), "-c", str(task.batch * row),
+            "-npp", str(task.prompt_tokens), "-ntg", str(task.new_tokens - 1), "-npl", str(task.batch),
+            "-fa", "on", "--output-format", "jsonl"]
+
+
+def transformers(pair, task):
+    return [sys.executable, BENCH / "transformers_generation.py", pair.sft, str(task.batch), str(task.prompt_tokens),
+            str(task.new_tokens), str(task.threads)]
+
+
+def expo(*options):
+    return lambda pair, task: [SPEED, pair.sft, "--batch", str(task.batch), "--prompt-tokens", str(task.prompt_tokens),
+                               "--new-tokens", str(task.new_tokens), "--threads", str(task.threads), *options]
+
+
+def result_line(text):
+    """The line of JSON among those that a contestant printed."""
+    return json.loads(next(line for line in text.splitlines() if line.startswith("{")))
+
+
+CONTESTANTS = {
+    "llama.cpp": Contestant("llama.cpp `llama-batched-bench`, without sampling", llama_cpp,
+                            lambda line: line["t_pp"] + line["t_tg"]),
+    "transformers": Contestant("transformers `generate()`, greedy", transformers),
+    "expo": Contestant("expo, greedy", expo()),
+    "expo-sampling": Contestant("expo, the paper's sampling", expo("--paper-sampling")),
+    "expo-deterministic": Contestant("expo, greedy, `--deterministic`", expo("--deterministic")),
+}

@@ -1,0 +1,80 @@
+"""How fast LiveWeights move to another α and load, against what memory and disk allow."""
+
+import statistics
+import sys
+
+from generation_contestants import result_line
+from machine import ROOT, cores, say
+from measure import drop_caches, run_once, warm
+from models import BENCH
+
+PROGRAM = ROOT / "build/release/bench/live_weights_speed"
+
+
+def run_program(pair, moves):
+    _, _, text = run_once([PROGRAM, pair.sft, pair.aligned, "--moves", str(moves), "--threads", str(cores())])
+    return result_line(text)
+
+
+def spread(seconds):
+    """Two cells of a table."""
+    return f"{statistics.median(seconds):.3f} | {min(seconds):.3f}–{max(seconds):.3f}"
+
+
+def move(pairs, moves):
+    """(results, caption, table): move_to, and a triad that reads and writes as many bytes."""
+    results = {}
+    table = ["| two checkpoints in the page cache | weights | `move_to`, median | range | triad, median | range "
+             "| triad ÷ `move_to` |", "|---|---:|---:|---:|---:|---:|---:|"]
+    for title, pair in pairs:
+        warm([pair.sft, pair.aligned])
+        results[title] = line = run_program(pair, moves)
+        moved, triad = line["move_seconds"], line["triad_seconds"]
+        ratio = statistics.median(triad) / statistics.median(moved)
+        say(f"move: {title}: triad ÷ move_to {ratio:.2f}")
+        table.append(f"| {title} | {line['weight_bytes'] / 1e6:,.0f} MB | {spread(moved)} | {spread(triad)} "
+                     f"| {ratio:.2f} |")
+    caption = (f"Seconds on {cores()} threads, {moves} times in turns; the triad is a[i] = b[i] + s·c[i] in float32, over "
+               "three arrays in memory of the weights' size each.")
+    return results, caption, table
+
+
+def cat(files):
+    seconds, _, _ = run_once(["sh", "-c", 'cat "$@" >/dev/null', "cat", *files])
+    return seconds
+
+
+def read_directly(files):
+    _, _, text = run_once([sys.executable, BENCH / "direct_read.py", *files])
+    return float(text)
+
+
+def load(pairs, repeats):
+    """(results, caption, table): the weights' construction, and the same files merely read."""
+    results = {}
+    table = ["| | file bytes | seconds, median | range | GB/s |", "|---|---:|---:|---:|---:|"]
+    for title, pair in pairs:
+        files, size = sorted(pair.aligned.glob("*.safetensors")), pair.input_bytes()
+        expo = lambda _: run_program(pair, 0)["load_seconds"]  # noqa: E731
+        states = {"warm": (lambda: warm([pair.aligned]), {"`cat` to /dev/null": cat, "expo": expo}),
+                  "cold": (drop_caches, {"read by direct I/O": read_directly, "expo": expo})}
+        for state, (prepare, readers) in states.items():
+            if prepare() is False:
+                say("load: nothing from a cold cache, as emptying the page cache takes root")
+                continue
+            series = take_turns(readers, files, prepare, repeats)
+            for name, seconds in series.items():
+                say(f"load: {title}, {state}: {name}: {statistics.median(seconds):.3f} s")
+                table.append(f"| {title}, {state} cache: {name} | {size / 1e6:,.0f} MB | {spread(seconds)} "
+                             f"| {size / statistics.median(seconds) / 1e9:.2f} |")
+            results[f"{title}, {state}"] = series
+    return results, "From opening the checkpoint to weights in bfloat16; of expo without the program's own start.", table
+
+
+def take_turns(readers, files, prepare, repeats):
+    series = {name: [] for name in readers}
+    for _ in range(repeats):
+        for name, read in readers.items():
+            prepare()
+            series[name].append(read(files))
+    return series
