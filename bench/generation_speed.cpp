@@ -8,20 +8,17 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/core/error.h"
 #include "expo/generation/batch_generator.h"
 #include "expo/model/decoder.h"
-#include "expo/model/kv_cache.h"
 #include "expo/model/live_weights.h"
+#include "speed_measures.h"
 
 namespace {
 
@@ -41,41 +38,27 @@ struct Request {
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 /// Everything between a folder and answers.
 struct Model {
   explicit Model(const Request& request)
-      : checkpoint(expo::open_checkpoint(expo::posix_filesystem(), request.folder, {},
-                                         expo::hugging_face_environment())),
+      : checkpoint(expo::open_model(request.folder)),
         architecture(expo::read_architecture(checkpoint->config(), checkpoint->location())),
         weights(architecture, checkpoint, nullptr,
                 {.dtype = request.dtype, .threads = request.threads}, cancellation),
-        decoder(architecture, weights.weights()),
+        decoder(weights.make_decoder()),
         tokenizer(read_tokenizer(std::filesystem::path(request.folder) / "tokenizer.json")) {}
 
   static expo::Tokenizer read_tokenizer(const std::filesystem::path& path) {
     return expo::Tokenizer::from_json(expo::posix_filesystem().read_text(path), path.string());
   }
 
-  at::TensorOptions options() const { return weights.weights().embedding.options(); }
-
   expo::CancellationToken cancellation;
   std::shared_ptr<const expo::Checkpoint> checkpoint;
   expo::Architecture architecture;
   expo::LiveWeights weights;
-  expo::Decoder decoder;
+  std::unique_ptr<expo::Decoder> decoder;
   expo::Tokenizer tokenizer;
 };
-
-/// What the model's tensors take, a tied head counted once.
-std::uint64_t weight_bytes(const expo::DecoderWeights& weights) {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : weights.named) bytes += tensor.nbytes();
-  return bytes;
-}
 
 expo::SamplingOptions sampling_of(const Request& request) {
   if (!request.paper_sampling) return {};
@@ -110,7 +93,7 @@ std::size_t answer(Model& model, const Request& request, std::size_t batch,
   for (std::size_t i = 0; i < batch; ++i) tasks.push_back({i, 0});
   const expo::BatchLimits limits = {
       .max_sequences = batch, .deterministic = request.deterministic, .threads = request.threads};
-  expo::BatchGenerator generator(model.decoder, model.tokenizer, model.options(), limits);
+  expo::BatchGenerator generator(*model.decoder, model.tokenizer, limits);
   std::size_t made = 0;
   generator.run(
       prompts, tasks, sampling_of(request), {.max_tokens = new_tokens},
@@ -121,26 +104,25 @@ std::size_t answer(Model& model, const Request& request, std::size_t batch,
 
 std::uint64_t cache_bytes(const Model& model, const Request& request, std::size_t batch) {
   const auto capacity = static_cast<std::int64_t>(request.prompt_tokens + request.new_tokens);
-  return batch * expo::KvCache::bytes_of_slot(model.architecture, capacity, model.options());
+  return batch * model.decoder->cache_bytes_of_slot(capacity);
 }
 
 void run(const Request& request) {
-  at::set_num_threads(static_cast<int>(request.threads));
   const auto start = Clock::now();
   Model model(request);
-  const double load_seconds = seconds_since(start);
+  const double load_seconds = expo::seconds_since(start);
   for (const std::size_t batch : request.batch_sizes) {
     answer(model, request, batch, 2);  // what is made once, at the first use
     const auto begin = Clock::now();
     const std::size_t new_tokens = answer(model, request, batch, request.new_tokens);
-    const double seconds = seconds_since(begin);
+    const double seconds = expo::seconds_since(begin);
     const expo::Json line = {{"batch", batch},
                              {"prompt_tokens", request.prompt_tokens},
                              {"new_tokens", new_tokens},
                              {"seconds", seconds},
                              {"tokens_per_second", static_cast<double>(new_tokens) / seconds},
                              {"load_seconds", load_seconds},
-                             {"weight_bytes", weight_bytes(model.weights.weights())},
+                             {"weight_bytes", expo::weight_bytes(model.weights.store())},
                              {"cache_bytes", cache_bytes(model, request, batch)}};
     std::cout << line.dump() << std::endl;
   }

@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -13,12 +12,8 @@
 #include <thread>
 #include <vector>
 
-#include <ATen/Parallel.h>
-
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/core/error.h"
-#include "expo/core/parallel.h"
 #include "expo/model/live_weights.h"
+#include "speed_measures.h"
 
 namespace {
 
@@ -30,21 +25,6 @@ struct Request {
   unsigned moves = 5;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::shared_ptr<const expo::Checkpoint> open(const std::string& reference) {
-  return expo::open_checkpoint(expo::posix_filesystem(), reference, {},
-                               expo::hugging_face_environment());
-}
-
-std::uint64_t weight_bytes(const expo::DecoderWeights& weights) {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, tensor] : weights.named) bytes += tensor.nbytes();
-  return bytes;
-}
 
 /// a[i] = b[i] + s · c[i] as in McCalpin's STREAM, over three arrays in memory: it reads two models
 /// and writes one, as a move does. In float32, so that the arithmetic costs next to nothing.
@@ -71,7 +51,7 @@ class Triad {
       const float* c = c_.get() + first;
       for (std::size_t i = 0; i < count; ++i) a[i] = b[i] + scale * c[i];
     });
-    return seconds_since(start);
+    return expo::seconds_since(start);
   }
 
  private:
@@ -94,15 +74,15 @@ class Triad {
 };
 
 void run(const Request& request) {
-  at::set_num_threads(static_cast<int>(request.threads));
   const expo::CancellationToken cancellation;
-  const auto aligned = open(request.aligned);
-  const auto architecture = expo::read_architecture(aligned->config(), aligned->location());
+  const auto sft = expo::open_model(request.sft);
   const auto start = Clock::now();
-  expo::LiveWeights weights(architecture, aligned, open(request.sft),
+  const auto aligned = expo::open_model(request.aligned);
+  const auto architecture = expo::read_architecture(aligned->config(), aligned->location());
+  expo::LiveWeights weights(architecture, aligned, sft,
                             {.dtype = expo::DType::bf16, .threads = request.threads}, cancellation);
-  const double load_seconds = seconds_since(start);
-  const std::uint64_t bytes = weight_bytes(weights.weights());
+  const double load_seconds = expo::seconds_since(start);
+  const std::uint64_t bytes = expo::weight_bytes(weights.store());
   std::vector<double> moves;
   std::vector<double> triads;
   if (request.moves > 0) {
@@ -111,7 +91,7 @@ void run(const Request& request) {
       const double alpha = 0.1 * (1 + i % 5);
       const auto begin = Clock::now();
       weights.move_to(expo::AlphaSchedule(alpha), cancellation);
-      moves.push_back(seconds_since(begin));
+      moves.push_back(expo::seconds_since(begin));
       triads.push_back(triad.seconds(static_cast<float>(alpha)));
     }
   }
