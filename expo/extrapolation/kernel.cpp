@@ -27,7 +27,7 @@ bool has_f16c() noexcept {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
-InstructionSet processor_instruction_set() noexcept {
+InstructionSet read_instruction_set() noexcept {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   if (!avx2) return InstructionSet::scalar;
@@ -36,10 +36,16 @@ InstructionSet processor_instruction_set() noexcept {
   return avx512 ? InstructionSet::avx512 : InstructionSet::avx2;
 }
 #else
-InstructionSet processor_instruction_set() noexcept {
+InstructionSet read_instruction_set() noexcept {
   return InstructionSet::scalar;
 }
 #endif
+
+/// Read once: on a virtual machine CPUID takes tens of microseconds.
+InstructionSet processor_instruction_set() noexcept {
+  static const InstructionSet read = read_instruction_set();
+  return read;
+}
 
 InstructionSet chosen_instruction_set() noexcept {
   const InstructionSet best = processor_instruction_set();
@@ -82,9 +88,13 @@ double fold(const double (&lanes)[kSumLanes]) {
   return sum;
 }
 
-DeltaSums fold(const LaneSums& lanes, std::size_t elements) {
+DeltaSums fold(const LaneSums& lanes, const KernelInput& input) {
   DeltaSums sums = lanes.counts;
-  sums.elements = elements;
+  sums.elements = input.count;
+  if (!input.measures) {
+    sums.changed = sums.lost = 0;
+    return sums;
+  }
   sums.theta_squared = fold(lanes.theta_squared);
   sums.sft_squared = fold(lanes.sft_squared);
   sums.theta_dot_sft = fold(lanes.theta_dot_sft);
@@ -125,15 +135,15 @@ DeltaSums extrapolate(const KernelInput& input, InstructionSet instruction_set) 
 #if defined(__x86_64__)
   if (instruction_set == InstructionSet::avx512) {
     extrapolate_avx512(input, sums);
-    return fold(sums, input.count);
+    return fold(sums, input);
   }
   if (instruction_set == InstructionSet::avx2) {
     extrapolate_avx2(input, sums);
-    return fold(sums, input.count);
+    return fold(sums, input);
   }
 #endif
   extrapolate_scalar(input, sums);
-  return fold(sums, input.count);
+  return fold(sums, input);
 }
 
 void convert_values(const std::byte* in, DType in_type, std::byte* out, DType out_type,

@@ -55,8 +55,8 @@ struct Factor {
 };
 
 /// Elements [begin, end) of the run, `begin` a multiple of the step.
-template <class Isa, class Input, class Output, class Round>
-void extrapolate_run(const KernelInput& input, const Input& sft_values, const Input& aligned_values,
+template <class Isa, class Input, class Output, class Round, bool kMeasures>
+void extrapolate_elements_of(const KernelInput& input, const Input& sft_values, const Input& aligned_values,
                      std::size_t begin, std::size_t end, const std::uint32_t* draws,
                      LaneSums& lanes) {
   const Factor<Isa> factor(input.alpha);
@@ -82,6 +82,7 @@ void extrapolate_run(const KernelInput& input, const Input& sft_values, const In
       continue;
     }
     if (out != nullptr) Output::store(out, i, result.codes);
+    if constexpr (!kMeasures) continue;
     sums.template add<Input::kExactProducts>(step.theta.low, step.sft.low, step.delta.low,
                                              result.values.low);
     sums.template add<Input::kExactProducts>(step.theta.high, step.sft.high, step.delta.high,
@@ -95,6 +96,19 @@ void extrapolate_run(const KernelInput& input, const Input& sft_values, const In
   lanes.counts.changed += sums.changed;
   if (input.alpha != 0) lanes.counts.lost += sums.lost;
   extrapolate_elements(input, i, end, draws + (Round::kDraws ? i - begin : 0), lanes);
+}
+
+template <class Isa, class Input, class Output, class Round>
+void extrapolate_run(const KernelInput& input, const Input& sft, const Input& aligned,
+                     std::size_t begin, std::size_t end, const std::uint32_t* draws,
+                     LaneSums& lanes) {
+  if (input.measures) {
+    extrapolate_elements_of<Isa, Input, Output, Round, true>(input, sft, aligned, begin, end,
+                                                             draws, lanes);
+  } else {
+    extrapolate_elements_of<Isa, Input, Output, Round, false>(input, sft, aligned, begin, end,
+                                                              draws, lanes);
+  }
 }
 
 template <class Isa, class Input, class Output>

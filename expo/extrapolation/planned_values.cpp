@@ -53,6 +53,7 @@ KernelInput PlannedValues::kernel_input(const TensorPlan& plan, const Range& ran
   input.rounding = options_.rounding;
   input.seed = options_.seed;
   input.stream = tensor_stream(tensor.name);
+  input.measures = options_.measures;
   return input;
 }
 

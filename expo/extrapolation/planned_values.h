@@ -21,6 +21,7 @@ class PlannedValues {
     Rounding rounding = Rounding::nearest;
     std::uint64_t seed = 0;
     bool allow_overflow = false;  ///< finite weights may become infinite in the output type
+    bool measures = true;         ///< KernelInput::measures
   };
   /// Elements [first, first + count) of a tensor.
   struct Range {

@@ -57,6 +57,10 @@ struct Kernels {
                     std::uint16_t* out);
   /// x = cap · tanh(x / cap), in place
   void (*soft_cap)(float* x, std::int64_t count, float cap);
+  /// 16 rows of `units` units of 4 bytes, `stride` bytes apart, become a panel: the first units of
+  /// all rows, then the second, …
+  void (*interleave)(const std::byte* rows, std::size_t stride, std::int64_t units,
+                     std::byte* panel);
 };
 
 /// The best that this processor has. The environment variable EXPO_ISA (baseline, avx2, avx512,

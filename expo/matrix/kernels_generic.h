@@ -1,3 +1,5 @@
+#pragma once
+
 // The functions of Kernels in GCC's vector extensions. Included by one file for each instruction
 // set, which is compiled for it and defines EXPO_KERNELS (the namespace that keeps its functions
 // apart) and EXPO_PANELS_AT_ONCE; not for others.
@@ -314,9 +316,50 @@ void soft_cap(float* x, std::int64_t count, float cap) {
   map(count, x, [&](const auto& at) { return hyperbolic_tangent(at(x) / cap) * cap; });
 }
 
+/// Exchanges what lies off the diagonal in blocks of 2·kDistance rows by as many units; with 1, 2,
+/// 4 and 8 that transposes.
+template <int kDistance>
+inline void exchange(IntLanes (&rows)[kLanes]) {
+  IntLanes low{}, high{};  // lanes of a, then from 16 on of b
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const bool upper = (lane & kDistance) != 0;
+    low[lane] = upper ? lane - kDistance + 16 : lane;
+    high[lane] = upper ? lane + 16 : lane + kDistance;
+  }
+  for (int row = 0; row < kLanes; ++row) {
+    if ((row & kDistance) != 0) continue;
+    const IntLanes a = rows[row], b = rows[row + kDistance];
+    rows[row] = __builtin_shuffle(a, b, low);
+    rows[row + kDistance] = __builtin_shuffle(a, b, high);
+  }
+}
+
+void interleave(const std::byte* rows, std::size_t stride, std::int64_t units, std::byte* panel) {
+  constexpr std::size_t kUnit = 4;
+  std::int64_t unit = 0;
+  for (; unit + kLanes <= units; unit += kLanes) {
+    IntLanes block[kLanes];
+    for (std::size_t row = 0; row < kLanes; ++row)
+      std::memcpy(&block[row], rows + row * stride + static_cast<std::size_t>(unit) * kUnit,
+                  sizeof block[row]);
+    exchange<1>(block);
+    exchange<2>(block);
+    exchange<4>(block);
+    exchange<8>(block);
+    std::memcpy(panel + static_cast<std::size_t>(unit * kLanes) * kUnit, block, sizeof block);
+  }
+  for (; unit < units; ++unit) {
+    for (std::size_t row = 0; row < kLanes; ++row) {
+      std::memcpy(panel + (static_cast<std::size_t>(unit) * kLanes + row) * kUnit,
+                  rows + row * stride + static_cast<std::size_t>(unit) * kUnit, kUnit);
+    }
+  }
+}
+
 Kernels make_kernels(std::string_view name) {
-  return {name,   multiply<Bfloat16>, multiply<Float32>, norm<float>, norm<BFloat16>, round_row,
-          rotate, softmax<float>,     softmax<BFloat16>, gate<float>, gate<BFloat16>, soft_cap};
+  return {name,      multiply<Bfloat16>, multiply<Float32>, norm<float>, norm<BFloat16>, round_row,
+          rotate,    softmax<float>,     softmax<BFloat16>, gate<float>, gate<BFloat16>, soft_cap,
+          interleave};
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "expo/core/error.h"
+#include "expo/matrix/kernels.h"
 
 namespace expo {
 namespace {
@@ -17,22 +19,6 @@ template <typename Unit>
 Unit* row_of(std::byte* storage, std::int64_t row, std::int64_t units) {
   return reinterpret_cast<Unit*>(storage) + row / kPanelRows * units * kPanelRows +
          row % kPanelRows;
-}
-
-/// 16 whole rows at once, so that every line of the panel is written in one go.
-void pack_panel(const std::byte* values, std::int64_t columns, std::int64_t units,
-                std::size_t width, std::byte* storage) {
-  const auto stride = static_cast<std::size_t>(columns) * width;
-  const auto whole = static_cast<std::int64_t>(stride / sizeof(std::uint32_t));
-  auto* out = row_of<std::uint32_t>(storage, 0, units);
-  for (std::int64_t unit = 0; unit < whole; ++unit) {
-    for (std::int64_t row = 0; row < kPanelRows; ++row) {
-      std::memcpy(out + unit * kPanelRows + row,
-                  values + static_cast<std::size_t>(row) * stride +
-                      static_cast<std::size_t>(unit) * sizeof(std::uint32_t),
-                  sizeof(std::uint32_t));
-    }
-  }
 }
 
 }  // namespace
@@ -64,10 +50,10 @@ void PanelLayout::pack(std::int64_t first, std::int64_t count, const std::byte* 
   const auto stride = static_cast<std::size_t>(columns_) * width;
   for (std::int64_t row = first; row < first + count;) {
     const std::byte* from = values + static_cast<std::size_t>(row - first) * stride;
-    // An odd column of bfloat16 has no whole unit.
+    // 16 rows at once; an odd column of bfloat16 has no whole unit.
     if (row % kPanelRows == 0 && row + kPanelRows <= first + count && stride % 4 == 0) {
-      pack_panel(from, columns_, units, width,
-                 storage + static_cast<std::size_t>(row / kPanelRows) * panel_bytes());
+      kernels().interleave(from, stride, static_cast<std::int64_t>(stride / 4),
+                           storage + static_cast<std::size_t>(row / kPanelRows) * panel_bytes());
       row += kPanelRows;
       continue;
     }

@@ -41,7 +41,7 @@ class Filling {
         sft_(sft),
         aligned_(aligned),
         store_(store),
-        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow}) {
+        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow, false}) {
     for (std::size_t entry = 0; entry < store.entries().size(); ++entry)
       entries_.emplace(store.entries()[entry].name, entry);
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) cut(i);

@@ -265,6 +265,21 @@ TEST_P(EachKernels, RoundsToNearestAndKeepsNaN) {
   }
 }
 
+TEST_P(EachKernels, InterleavesSixteenRows) {
+  for (const std::int64_t units : {1, 16, 37}) {
+    const std::size_t stride = static_cast<std::size_t>(units) * 4 + 2;
+    std::vector<std::byte> rows(16 * stride), panel(static_cast<std::size_t>(units) * 64);
+    for (std::byte& byte : rows) byte = static_cast<std::byte>(random_());
+    set().interleave(rows.data(), stride, units, panel.data());
+    for (std::size_t unit = 0; unit < static_cast<std::size_t>(units); ++unit) {
+      for (std::size_t row = 0; row < 16; ++row) {
+        for (std::size_t i = 0; i < 4; ++i)
+          ASSERT_EQ(panel[(unit * 16 + row) * 4 + i], rows[row * stride + unit * 4 + i]);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EachKernels, testing::ValuesIn(available_kernels()),
                          [](const auto& test) { return std::string(test.param->name); });
 
