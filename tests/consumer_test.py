@@ -89,6 +89,15 @@ def test_installed_headers_compile_alone(consumer, tmp_path):
     assert (prefix / "bin/expo").is_file()
 
 
+def test_the_installed_program_finds_its_engine(consumer):
+    prefix = consumer.parents[1] / "prefix"
+    result = subprocess.run([prefix / "bin/expo", "generate", "nowhere", "--prompt", "w"], capture_output=True, text=True)
+    if (prefix / "libexec/expo/expo-engine").exists():
+        assert result.returncode == 3 and "nowhere" in result.stderr, result.stderr
+    else:
+        assert result.returncode == 4 and "EXPO_TORCH" in result.stderr, result.stderr
+
+
 def test_tokenizes(consumer):
     goldens = ROOT / "tests/text/goldens"
     listed = json.loads((goldens / "tokenizer_ids.json").read_text(encoding="utf-8"))["sentence_piece"]["with_special"][0]

@@ -18,6 +18,9 @@ namespace {
 /// looks for them once, at its first question about CUDA. What stands in the way; empty for
 /// nothing.
 std::string load_cuda() {
+  // Without a driver there is no need to load a gigabyte of kernels.
+  if (dlopen("libcuda.so.1", RTLD_LAZY) == nullptr)
+    return "there is no NVIDIA driver (libcuda.so.1) on this machine";
   Dl_info library{};
   if (dladdr(reinterpret_cast<const void*>(&at::globalContext), &library) == 0 ||
       library.dli_fname == nullptr)

@@ -106,34 +106,47 @@ void ResumableOutput::check_place() const {
   }
 }
 
-/// Reads what an earlier run has left, but for a last line that it could not finish.
+/// Takes over what an earlier run has left.
 void ResumableOutput::take_over() {
   may_replace_ = options_.overwrite;
   if (!filesystem_.exists(hidden("partial")) || (options_.overwrite && !options_.resume)) return;
-  const std::string text = filesystem_.read_text(hidden("partial"), kLargestJournal);
-  const std::string place = hidden("partial").string();
-  std::size_t begin = 0;
-  Json head;
-  for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    Json line = parse_json(std::string_view(text).substr(begin, end - begin), place);
-    if (head.is_null()) {
-      head = std::move(line);
-    } else if (line.contains("committing")) {
-      may_replace_ = true;
-    } else {
-      finished_.insert_or_assign(line.at("row").get<std::uint64_t>(), std::move(line.at("result")));
-    }
-  }
+  const Json head = read_journal();
   if (finished_.empty()) return;
   if (!options_.resume) {
-    const std::size_t rows = std::exchange(finished_, {}).size();
     throw usage_error(fmt::format(
         "{}: an interrupted run has left {} finished rows; --resume goes on with them, --overwrite "
         "drops them",
-        options_.file.string(), rows));
+        options_.file.string(), finished_.size()));
   }
   check_settings(head.at("settings"));
   may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
+}
+
+/// Fills finished_, but for a last line that was not finished; returns the first line.
+Json ResumableOutput::read_journal() {
+  const fs::path place = hidden("partial");
+  const std::string text = filesystem_.read_text(place, kLargestJournal);
+  Json head = {{"settings", Json::object()}, {"overwrite", false}};
+  try {
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+      Json line = parse_json(std::string_view(text).substr(begin, end - begin), place.string());
+      if (begin == 0) {
+        head.at("settings") = line.at("settings");
+        head.at("overwrite") = line.at("overwrite");
+      } else if (line.contains("committing")) {
+        may_replace_ = true;
+      } else {
+        finished_.insert_or_assign(line.at("row").get<std::uint64_t>(),
+                                   std::move(line.at("result")));
+      }
+    }
+  } catch (const Json::exception&) {
+    throw input_error(place.string() +
+                      ": is not what an interrupted run leaves; --overwrite drops it");
+  }
+  return head;
 }
 
 void ResumableOutput::check_settings(const Json& earlier) const {

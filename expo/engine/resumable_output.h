@@ -61,6 +61,7 @@ class ResumableOutput {
   std::filesystem::path hidden(std::string_view suffix) const;
   void check_place() const;
   void take_over();
+  Json read_journal();
   void check_settings(const Json& earlier) const;
   void begin_journal();
   void write_lines(std::string_view lines);

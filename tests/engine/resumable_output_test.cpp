@@ -99,6 +99,18 @@ TEST(ResumableOutput, DropsALineThatWasNotFinished) {
   EXPECT_EQ(output.finished().size(), 1U);
 }
 
+TEST(ResumableOutput, RefusesWhatNoRunHasLeft) {
+  for (const char* text :
+       {"[]\n", "{\"settings\":{},\"overwrite\":false}\n{\"row\":\"x\"}\n", "?\n"}) {
+    MemoryFilesystem memory;
+    with_folder(memory).write_text("/disk/.out.jsonl.expo-partial", text);
+    const std::string message =
+        refusal([&] { ResumableOutput(memory, options(true)); }, ErrorCategory::input);
+    EXPECT_TRUE(contains(message, ".out.jsonl.expo-partial"));
+    EXPECT_TRUE(ResumableOutput(memory, options(false, true)).finished().empty());
+  }
+}
+
 TEST(ResumableOutput, NeverDropsRowsUnasked) {
   MemoryFilesystem memory;
   leave_two_rows(with_folder(memory));
