@@ -46,6 +46,9 @@ struct ReadScratch {
   AlignedBuffer decoded;  ///< values, where decoding is needed
   AlignedBuffer extra;    ///< for readers that combine two sources
   FileBytesObserver* observer = nullptr;
+  /// Readers may give views of mapped files (ReadableFile::view): for values that are read again
+  /// and again, and just before they are used.
+  bool takes_views = false;
 };
 
 /// A readable checkpoint, whatever its format. Opening one reads and checks headers only; tensors

@@ -25,8 +25,8 @@ class SafetensorsCheckpoint final : public Checkpoint {
     const std::uint64_t bits = bit_width(tensor.dtype);
     const std::uint64_t offset = tensor.extent->offset + first * bits / 8;
     try {
-      const auto bytes = open_[tensor.extent->file]->read(
-          offset, static_cast<std::size_t>(count * bits / 8), scratch.raw);
+      const auto bytes = bytes_at(*open_[tensor.extent->file], offset,
+                                  static_cast<std::size_t>(count * bits / 8), scratch);
       if (scratch.observer != nullptr)
         scratch.observer->file_bytes(tensor.extent->file, offset, bytes);
       return bytes;
@@ -36,6 +36,14 @@ class SafetensorsCheckpoint final : public Checkpoint {
   }
 
  private:
+  static std::span<const std::byte> bytes_at(const ReadableFile& file, std::uint64_t offset,
+                                             std::size_t length, ReadScratch& scratch) {
+    if (scratch.takes_views) {
+      if (const auto view = file.view(offset, length)) return *view;
+    }
+    return file.read(offset, length, scratch.raw);
+  }
+
   void add_file(Filesystem& filesystem, const std::filesystem::path& path) {
     auto file = filesystem.open(path, Caching::direct);
     SafetensorsHeader header = read_safetensors_header(*file);

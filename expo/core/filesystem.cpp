@@ -27,6 +27,10 @@ std::span<std::byte> AlignedBuffer::get(std::size_t size) {
   return {data_, size};
 }
 
+std::optional<std::span<const std::byte>> ReadableFile::view(std::uint64_t, std::size_t) const {
+  return std::nullopt;
+}
+
 std::string Filesystem::read_text(const Path& path, std::uint64_t max_size) {
   const auto file = open(path, Caching::buffered);
   if (file->size() > max_size) {

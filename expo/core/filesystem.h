@@ -43,6 +43,11 @@ class ReadableFile {
   /// when the disk fails.
   virtual std::span<const std::byte> read(std::uint64_t offset, std::size_t length,
                                           AlignedBuffer& scratch) const = 0;
+  /// The same bytes without a copy: the file mapped into memory, as long as this object lives.
+  /// Nothing where files cannot be mapped. Throws as read() does; whoever cuts the file short while
+  /// a view is read kills the process, so ask for each piece just before it is used.
+  virtual std::optional<std::span<const std::byte>> view(std::uint64_t offset,
+                                                         std::size_t length) const;
   virtual std::uint64_t size() const = 0;  ///< when it was opened
   virtual const std::filesystem::path& path() const = 0;
 };

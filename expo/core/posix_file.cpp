@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "expo/core/error.h"
@@ -103,10 +105,43 @@ class PosixReadableFile final : public ReadableFile {
     return {buffer + lead, length};
   }
 
+  std::optional<std::span<const std::byte>> view(std::uint64_t offset,
+                                                 std::size_t length) const override {
+    std::call_once(mapping_tried_, [this] {
+      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, buffered_.get(), 0);
+      if (memory != MAP_FAILED) mapping_ = static_cast<std::byte*>(memory);
+    });
+    if (mapping_ == nullptr) return std::nullopt;
+    struct stat status {};
+    if (::fstat(buffered_.get(), &status) != 0) fail(path_, "examine", errno);
+    const auto now = static_cast<std::uint64_t>(status.st_size);
+    if (offset > now || length > now - offset || offset > size_ || length > size_ - offset)
+      cut_short(offset + length);
+    fetch(offset, length);
+    return std::span<const std::byte>(mapping_ + offset, length);
+  }
+
   std::uint64_t size() const override { return size_; }
   const Path& path() const override { return path_; }
 
+  ~PosixReadableFile() override {
+    if (mapping_ != nullptr) ::munmap(mapping_, size_);
+  }
+
  private:
+  /// Brings a piece of the mapping into memory at once, and meets the disk's failures here, where
+  /// they can be told; older kernels do not know how.
+  void fetch(std::uint64_t offset, std::size_t length) const {
+#if defined(MADV_POPULATE_READ)
+    const std::uint64_t begin = align_down(offset);
+    const auto size = static_cast<std::size_t>(offset + length - begin);
+    if (::madvise(mapping_ + begin, size, MADV_POPULATE_READ) == 0) return;
+    if (errno == EFAULT || errno == EHWPOISON) fail(path_, "read", EIO);
+#else
+    (void)offset, (void)length;
+#endif
+  }
+
   /// What the page cache already holds, without going to the disk: a checkpoint that was just
   /// written or read is copied from memory, a cold one bypasses the cache.
   std::size_t read_cached(std::uint64_t offset, std::size_t length, std::byte* out) const {
@@ -171,6 +206,8 @@ class PosixReadableFile final : public ReadableFile {
   Descriptor buffered_;
   Descriptor direct_;
   mutable std::atomic<bool> direct_refused_{false};
+  mutable std::once_flag mapping_tried_;
+  mutable std::byte* mapping_ = nullptr;
   std::uint64_t size_ = 0;
 };
 

@@ -148,8 +148,7 @@ void EmbeddedEngine::require(ModelHead head) const {
 void EmbeddedEngine::load(const CancellationToken& cancellation) {
   if (model_->is_loaded()) return;
   const auto start = Clock::now();
-  load_model(*model_, spec_, cancellation);
-  if (alpha_) model_->weights->move_to(*alpha_, cancellation);
+  load_model(*model_, spec_, alpha_, cancellation);
   loading_seconds_ += seconds_since(start);
 }
 

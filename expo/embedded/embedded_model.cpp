@@ -51,14 +51,15 @@ std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environm
 }
 
 void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
-                const CancellationToken& cancellation) {
+                const std::optional<AlphaSchedule>& alpha, const CancellationToken& cancellation) {
   const LiveWeightsOptions options{.dtype = model.dtype,
                                    .device = model.device,
                                    .rounding = spec.rounding,
                                    .seed = spec.rounding_seed,
                                    .on_mismatch = spec.on_mismatch,
                                    .allow_overflow = spec.allow_overflow,
-                                   .threads = spec.threads};
+                                   .threads = spec.threads,
+                                   .alpha = alpha};
   model.weights = std::make_unique<LiveWeights>(model.architecture, model.aligned, model.sft,
                                                 options, cancellation);
   model.decoder = model.weights->make_decoder();

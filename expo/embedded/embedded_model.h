@@ -34,8 +34,9 @@ struct EmbeddedModel {
 std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
                                           const EmbeddedSpec& spec);
 
-/// Reads the weights, θ, and makes the decoder over them. Throws Error as LiveWeights does.
+/// Reads the weights (θ, or those of `alpha`) and makes the decoder over them. Throws Error as
+/// LiveWeights does.
 void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
-                const CancellationToken& cancellation);
+                const std::optional<AlphaSchedule>& alpha, const CancellationToken& cancellation);
 
 }  // namespace expo

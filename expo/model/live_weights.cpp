@@ -47,8 +47,10 @@ class Filling {
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) cut(i);
   }
 
-  void run(unsigned threads, const CancellationToken& cancellation) const {
+  void run(unsigned threads, bool takes_views, const CancellationToken& cancellation) const {
     std::vector<Worker> workers(threads);
+    for (Worker& worker : workers)
+      worker.sft.takes_views = worker.aligned.takes_views = takes_views;
     parallel_for(blocks_.size(), threads, [&](std::size_t block, unsigned worker) {
       cancellation.check();
       fill(blocks_[block], workers[worker]);
@@ -118,7 +120,10 @@ LiveWeights::LiveWeights(const Architecture& architecture,
       options_(options),
       store_(make_store(architecture, options)) {
   check_tensors();
-  fill(make_copy_plan(*aligned_, options_.dtype), nullptr, cancellation);
+  const Plan plan = options_.alpha ? plan_of(*options_.alpha, cancellation)
+                                   : make_copy_plan(*aligned_, options_.dtype);
+  // Read once, and past the page cache where they are not in it.
+  fill(plan, false, cancellation);
 }
 
 std::unique_ptr<Decoder> LiveWeights::make_decoder() const {
@@ -152,19 +157,21 @@ void LiveWeights::check_tensors() const {
   }
 }
 
-void LiveWeights::fill(const Plan& plan, const Checkpoint* sft,
-                       const CancellationToken& cancellation) {
+void LiveWeights::fill(const Plan& plan, bool takes_views, const CancellationToken& cancellation) {
   const unsigned threads = options_.threads != 0 ? options_.threads : available_threads();
-  Filling(plan, sft, *aligned_, *store_, options_).run(threads, cancellation);
+  Filling(plan, sft_.get(), *aligned_, *store_, options_).run(threads, takes_views, cancellation);
 }
 
-void LiveWeights::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
+Plan LiveWeights::plan_of(const AlphaSchedule& alpha, const CancellationToken& cancellation) const {
   if (!sft_) {
     throw usage_error(aligned_->location() +
                       ": to move to another α the SFT checkpoint is needed too, and none is named");
   }
-  PlanOptions plan{alpha, options_.dtype, options_.on_mismatch};
-  fill(make_plan(*sft_, *aligned_, plan, cancellation), sft_.get(), cancellation);
+  return make_plan(*sft_, *aligned_, {alpha, options_.dtype, options_.on_mismatch}, cancellation);
+}
+
+void LiveWeights::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
+  fill(plan_of(alpha, cancellation), true, cancellation);
 }
 
 }  // namespace expo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/progress.h"
@@ -20,6 +21,8 @@ struct LiveWeightsOptions {
   unsigned threads = 0;  ///< that move the weights and run them; 0: one for each processor
   /// Weights in panels, which the CPU alone has; false: plain tensors there too.
   bool panels = true;
+  /// Where they are at first; nothing: θ.
+  std::optional<AlphaSchedule> alpha = {};
 };
 
 /// The weights of a running model, which can be set to θ + αΔ for any α without a checkpoint being
@@ -27,7 +30,8 @@ struct LiveWeightsOptions {
 /// memory. Not thread-safe: nothing may run on the weights while they move.
 class LiveWeights {
  public:
-  /// Holds θ (ALIGNED's weights) at first; without `sft` it cannot move. The architecture must
+  /// Holds what options.alpha says at first; without `sft` it cannot move from θ (ALIGNED's
+  /// weights). The architecture must
   /// outlive it. Throws Error(input) for a
   /// tensor that the architecture wants and the checkpoint lacks or has in another shape, and for
   /// one that the architecture does not know; Error(usage) for a dtype that is neither f32 nor
@@ -50,7 +54,8 @@ class LiveWeights {
 
  private:
   void check_tensors() const;
-  void fill(const Plan& plan, const Checkpoint* sft, const CancellationToken& cancellation);
+  Plan plan_of(const AlphaSchedule& alpha, const CancellationToken& cancellation) const;
+  void fill(const Plan& plan, bool takes_views, const CancellationToken& cancellation);
 
   const Architecture& architecture_;
   std::shared_ptr<const Checkpoint> aligned_;

@@ -118,6 +118,27 @@ TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
   }
 }
 
+TEST_F(LiveWeightsTest, BeginWhereTheyAreTold) {
+  LiveWeightsOptions options;
+  options.alpha = AlphaSchedule(2.5);
+  EXPECT_EQ(differing(make(options), extrapolate(2.5, options)), 0U);
+  EXPECT_THROW(LiveWeights(architecture_, aligned_, nullptr, options, never_), Error);
+}
+
+TEST_F(LiveWeightsTest, RefuseASourceThatWasCutShort) {
+  LiveWeights live = make({});
+  live.move_to(AlphaSchedule(1), never_);
+  const auto file = folder_ / "sft/model.safetensors";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
+  try {
+    live.move_to(AlphaSchedule(2), never_);
+    FAIL() << "it moved";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    EXPECT_TRUE(contains(error.what(), "cut short"));
+  }
+}
+
 TEST_F(LiveWeightsTest, FollowAnAlphaOfEachModule) {
   LiveWeightsOptions options;
   LiveWeights live = make(options);
