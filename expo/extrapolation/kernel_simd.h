@@ -23,6 +23,7 @@ using Pair = typename Isa::Pair;
 template <class Isa>
 struct Bf16Values {
   static constexpr DType kType = DType::bf16;
+  static constexpr std::size_t kWidth = 2;
   static constexpr bool kExactProducts = true;
   const std::byte* values;
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_bf16(values + 2 * index)); }
@@ -31,6 +32,7 @@ struct Bf16Values {
 template <class Isa>
 struct F16Values {
   static constexpr DType kType = DType::f16;
+  static constexpr std::size_t kWidth = 2;
   static constexpr bool kExactProducts = true;
   const std::byte* values;
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_f16(values + 2 * index)); }
@@ -39,6 +41,7 @@ struct F16Values {
 template <class Isa>
 struct F32Values {
   static constexpr DType kType = DType::f32;
+  static constexpr std::size_t kWidth = 4;
   static constexpr bool kExactProducts = true;
   const std::byte* values;
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_f32(values + 4 * index)); }
@@ -47,6 +50,7 @@ struct F32Values {
 template <class Isa>
 struct F64Values {
   static constexpr DType kType = DType::f64;
+  static constexpr std::size_t kWidth = 8;
   static constexpr bool kExactProducts = false;
   const std::byte* values;
   Pair<Isa> load(std::size_t index) const {
@@ -58,6 +62,7 @@ struct F64Values {
 template <class Isa>
 struct AnyValues {
   static constexpr DType kType = DType::f64;  // as wide as need be
+  static constexpr std::size_t kWidth = 4;    // or about that
   static constexpr bool kExactProducts = false;
   const std::byte* values;
   DType type;

@@ -10,6 +10,10 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 #include "expo/matrix/kernels.h"
 
 namespace expo::EXPO_KERNELS {
@@ -334,6 +338,27 @@ inline void exchange(IntLanes (&rows)[kLanes]) {
   }
 }
 
+// Panels are written once, and read much later: their lines need neither be read before nor stay in
+// the cache. Panels lie at multiples of 64 bytes; other addresses do as well.
+#if defined(__AVX512F__)
+inline void store_past_cache(IntLanes value, std::byte* to) {
+  if (reinterpret_cast<std::uintptr_t>(to) % sizeof value == 0) {
+    _mm512_stream_si512(reinterpret_cast<__m512i*>(to), std::bit_cast<__m512i>(value));
+  } else {
+    std::memcpy(to, &value, sizeof value);
+  }
+}
+/// Others see these stores in order only after this.
+inline void settle_stores() {
+  _mm_sfence();
+}
+#else
+inline void store_past_cache(IntLanes value, std::byte* to) {
+  std::memcpy(to, &value, sizeof value);
+}
+inline void settle_stores() {}
+#endif
+
 void interleave(const std::byte* rows, std::size_t stride, std::int64_t units, std::byte* panel) {
   constexpr std::size_t kUnit = 4;
   std::int64_t unit = 0;
@@ -346,8 +371,11 @@ void interleave(const std::byte* rows, std::size_t stride, std::int64_t units, s
     exchange<2>(block);
     exchange<4>(block);
     exchange<8>(block);
-    std::memcpy(panel + static_cast<std::size_t>(unit * kLanes) * kUnit, block, sizeof block);
+    for (std::size_t row = 0; row < kLanes; ++row)
+      store_past_cache(block[row],
+                       panel + (static_cast<std::size_t>(unit) + row) * sizeof block[row]);
   }
+  settle_stores();
   for (; unit < units; ++unit) {
     for (std::size_t row = 0; row < kLanes; ++row) {
       std::memcpy(panel + (static_cast<std::size_t>(unit) * kLanes + row) * kUnit,
