@@ -89,3 +89,11 @@ def test_sources_are_formatted():
     sources = [str(path) for path in tracked_files() if path.suffix in {".h", ".cpp"}]
     result = subprocess.run([formatter, "--dry-run", "--Werror", *sources], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-4000:]
+
+
+def test_libtorch_is_pinned_alike_in_both_lists():
+    def pins(name):
+        lines = (ROOT / "scripts" / name).read_text().splitlines()
+        return {line for line in lines if line and not line.startswith("#")}
+    torch = pins("requirements-torch.txt")
+    assert torch and torch <= pins("requirements-test.txt")

@@ -51,7 +51,7 @@ void ModelOptions::declare(CLI::App& command, const std::string& model_descripti
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command.add_flag("--deterministic", deterministic,
-                   "The same bytes whatever runs beside a row, and after --resume; slower");
+                   "The same bytes whatever runs beside a row, and after --resume; free on a CPU");
 }
 
 EmbeddedSpec ModelOptions::spec() const {

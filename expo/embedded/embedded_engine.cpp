@@ -1,6 +1,5 @@
 #include "expo/embedded/embedded_engine.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
@@ -15,6 +14,7 @@
 #include "expo/extrapolation/pair_files.h"
 #include "expo/generation/batch_generator.h"
 #include "expo/generation/sequence_scores.h"
+#include "expo/matrix/kernels.h"
 
 namespace expo {
 namespace {
@@ -109,11 +109,13 @@ Json EmbeddedEngine::facts() const {
           {"dtype", torch_name(model_->dtype)},
           {"threads", spec_.threads == 0 ? Json() : Json(spec_.threads)},
           {"deterministic", spec_.deterministic},
+          {"instructions", model_->device.is_cpu() ? Json(kernels().name) : Json()},
           {"libtorch", TORCH_VERSION}};
 }
 
-/// What the answers depend on. Sizes of batches and threads change the last bits of logits, and so
-/// count where the same bytes are promised.
+/// What the answers depend on. Where the same bytes are promised, so do the processor's
+/// instructions on a CPU, and on a GPU, whose products are not batch-invariant, the sizes of
+/// batches.
 Json EmbeddedEngine::identity() const {
   Json result = {{"files", describe_files(filesystem_, *model_->aligned)},
                  {"sft", model_->sft ? describe_files(filesystem_, *model_->sft) : Json()},
@@ -128,8 +130,9 @@ Json EmbeddedEngine::identity() const {
                  {"template_variables", spec_.template_variables},
                  {"deterministic", spec_.deterministic},
                  {"libtorch", TORCH_VERSION}};
-  if (spec_.deterministic) {
-    result["threads"] = at::get_num_threads();
+  if (spec_.deterministic && model_->device.is_cpu()) {
+    result["instructions"] = kernels().name;
+  } else if (spec_.deterministic) {
     result["batch_size"] = spec_.max_sequences;
     result["cache_bytes"] = spec_.cache_bytes;
   }

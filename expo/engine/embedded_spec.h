@@ -34,8 +34,8 @@ struct EmbeddedSpec {
   std::size_t max_sequences = 64;             ///< answered at the same time
   std::uint64_t cache_bytes = 4'000'000'000;  ///< of keys and values
   unsigned threads = 0;                       ///< 0: as many as there are processors
-  /// The same bytes whatever runs beside a row, at the price of speed: BatchLimits::deterministic,
-  /// ScoringOptions::deterministic.
+  /// The same bytes whatever runs beside a row: BatchLimits::deterministic,
+  /// ScoringOptions::deterministic. It has its price on a GPU.
   bool deterministic = false;
 };
 

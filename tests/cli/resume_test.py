@@ -146,7 +146,6 @@ def interrupted(folder, run, out):
     (["--temperature", "0.8"], "answers.sampling.temperature was 0.9 and is 0.8"),
     (["--limit", "23"], "prompts."),
     (["--seed", "1"], "answers.sampling.seed was 0 and is 1"),
-    (["--batch-size", "5"], "model.batch_size was 4 and is 5"),
     (["--system", "w9"], "prompts.digest"),
 ])
 def test_other_settings_are_refused_by_name(tmp_path, generation, options, words):
@@ -161,6 +160,15 @@ def test_other_settings_are_refused_by_name(tmp_path, generation, options, words
     done = subprocess.run([*arguments, "-o", out, "--resume"], capture_output=True, text=True)
     assert done.returncode == 2 and words in done.stderr, done.stderr
     assert (tmp_path / PARTIAL).exists()
+
+
+def test_a_run_goes_on_in_other_batches_to_the_same_bytes(tmp_path, generation):
+    out = tmp_path / "out.jsonl"
+    interrupted(tmp_path, generation, out)
+    arguments = list(generation.arguments)
+    arguments[arguments.index("--batch-size") + 1] = "7"
+    subprocess.run([*arguments, "--threads", "2", "--cache-size", "20MB", "-o", out, "--resume"], check=True, capture_output=True)
+    assert out.read_bytes() == generation.reference
 
 
 def test_another_model_is_refused(tmp_path, generation):
