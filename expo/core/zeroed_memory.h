@@ -9,7 +9,8 @@ namespace expo {
 class ZeroedMemory {
  public:
   ZeroedMemory() = default;
-  /// Throws Error(environment) where the system has no more.
+  /// Throws Error(environment) where there is no room for it in the address space. Whether the
+  /// machine has the memory shows when it is touched.
   explicit ZeroedMemory(std::size_t size);
   ~ZeroedMemory();
   ZeroedMemory(ZeroedMemory&& other) noexcept;

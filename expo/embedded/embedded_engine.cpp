@@ -5,10 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
+#include <optional>
 
 #include "expo/core/error.h"
 #include "expo/embedded/embedded_model.h"
 #include "expo/embedded/model_tokenizer.h"
+#include "expo/extrapolation/delta_report.h"
+#include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/input_digest.h"
 #include "expo/extrapolation/output_folder.h"
 #include "expo/extrapolation/pair_files.h"
@@ -25,6 +29,16 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// As a chat template's strftime_now has it.
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char text[16] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
+  return text;
+}
+
 class EmbeddedEngine final : public Engine {
  public:
   EmbeddedEngine(Filesystem& filesystem, const Environment& environment, const EmbeddedSpec& spec)
@@ -34,8 +48,9 @@ class EmbeddedEngine final : public Engine {
         tokenizer_(filesystem, *model_->aligned, spec) {
     warnings_ = model_->aligned->warnings();
     if (!model_->sft) return;
-    for (const auto& list :
-         {model_->sft->warnings(), file_warnings(filesystem, *model_->sft, *model_->aligned)}) {
+    for (const auto& list : {model_->sft->warnings(), quantisation_warnings(*model_->sft),
+                             quantisation_warnings(*model_->aligned),
+                             file_warnings(filesystem, *model_->sft, *model_->aligned)}) {
       for (const std::string& warning : list) {
         if (std::ranges::find(warnings_, warning) == warnings_.end()) warnings_.push_back(warning);
       }
@@ -47,11 +62,13 @@ class EmbeddedEngine final : public Engine {
     result.name = spec_.model;
     result.kind = "embedded";
     if (alpha_) result.alpha = alpha_->description();
+    result.effective_alpha = effective_alpha_;
     result.context = static_cast<std::size_t>(model_->architecture.max_positions);
     result.loading_seconds = loading_seconds_;
     result.facts = facts();
     result.identity = identity();
     result.warnings = warnings_;
+    result.warnings.insert(result.warnings.end(), delta_warnings_.begin(), delta_warnings_.end());
     return result;
   }
 
@@ -87,6 +104,7 @@ class EmbeddedEngine final : public Engine {
   void load(const CancellationToken& cancellation);
   ScoringOptions scoring(const TokenSink& advance) const;
   StopOptions stop_options(const AnswerOptions& options) const;
+  void warn_of_deltas();
 
   Filesystem& filesystem_;
   EmbeddedSpec spec_;
@@ -94,6 +112,8 @@ class EmbeddedEngine final : public Engine {
   ModelTokenizer tokenizer_;
   std::optional<AlphaSchedule> alpha_;
   std::vector<std::string> warnings_;
+  std::vector<std::string> delta_warnings_;
+  std::optional<double> effective_alpha_;
   double loading_seconds_ = 0;
 };
 
@@ -125,12 +145,15 @@ Json EmbeddedEngine::identity() const {
                  {"on_mismatch", mismatch_policy_name(spec_.on_mismatch)},
                  {"device", model_->device.str()},
                  {"dtype", torch_name(model_->dtype)},
+                 {"config", model_->aligned->config()},
                  {"tokenizer", tokenizer_.digest()},
+                 {"end_tokens", tokenizer_.end_tokens()},
                  {"raw_text", spec_.raw_text},
                  {"template_variables", spec_.template_variables},
                  {"deterministic", spec_.deterministic},
                  {"libtorch", TORCH_VERSION}};
-  if (spec_.deterministic && model_->device.is_cpu()) {
+  if (tokenizer_.asks_for_time()) result["date"] = today();
+  if (model_->device.is_cpu()) {
     result["instructions"] = kernels().name;
   } else if (spec_.deterministic) {
     result["batch_size"] = spec_.max_sequences;
@@ -153,6 +176,7 @@ void EmbeddedEngine::load(const CancellationToken& cancellation) {
   const auto start = Clock::now();
   load_model(*model_, spec_, alpha_, cancellation);
   loading_seconds_ += seconds_since(start);
+  warn_of_deltas();
 }
 
 void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
@@ -174,6 +198,17 @@ void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken
   const auto start = Clock::now();
   model_->weights->move_to(alpha, cancellation);
   loading_seconds_ += seconds_since(start);
+  warn_of_deltas();
+}
+
+/// What is true of this α takes the place of what was of the one before.
+void EmbeddedEngine::warn_of_deltas() {
+  delta_warnings_.clear();
+  effective_alpha_.reset();
+  if (!alpha_) return;
+  const auto& deltas = model_->weights->deltas();
+  delta_warnings_ = delta_warnings(deltas, spec_.rounding, false, "--dtype f32 exactly");
+  effective_alpha_ = summarise(total(deltas)).effective_alpha;
 }
 
 StopOptions EmbeddedEngine::stop_options(const AnswerOptions& options) const {

@@ -59,6 +59,7 @@ void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
                                    .on_mismatch = spec.on_mismatch,
                                    .allow_overflow = spec.allow_overflow,
                                    .threads = spec.threads,
+                                   .measures = model.sft != nullptr,
                                    .alpha = alpha};
   model.weights = std::make_unique<LiveWeights>(model.architecture, model.aligned, model.sft,
                                                 options, cancellation);

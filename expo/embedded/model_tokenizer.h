@@ -27,6 +27,8 @@ class ModelTokenizer {
   const Tokenizer& tokenizer() const { return chat_.tokenizer(); }
   /// What the model ends an answer with.
   const std::vector<TokenId>& end_tokens() const { return end_tokens_; }
+  /// Whether what the model is shown depends on the day.
+  bool asks_for_time() const { return !raw_text_ && chat_.asks_for_time(); }
   /// "xxh3-64:…" of the files that it was made from.
   const std::string& digest() const { return digest_; }
 

@@ -53,9 +53,11 @@ struct EngineDescription {
   std::string name;                       ///< how a person knows the model
   std::string kind;                       ///< "embedded", …
   std::optional<std::string> alpha = {};  ///< AlphaSchedule::description(), once it has been moved
-  std::size_t context = 0;                ///< tokens of a sequence at most; 0: not known
-  double loading_seconds = 0;             ///< so far
-  Json facts = Json::object();            ///< for the record: dtype, device, versions …
+  /// What rounding left of α, as far as it is known (DeltaSummary::effective_alpha).
+  std::optional<double> effective_alpha;
+  std::size_t context = 0;      ///< tokens of a sequence at most; 0: not known
+  double loading_seconds = 0;   ///< so far
+  Json facts = Json::object();  ///< for the record: dtype, device, versions …
   /// What a second run must have in common with a first one to go on with its work.
   Json identity = Json::object();
   std::vector<std::string> warnings = {};  ///< a sentence each

@@ -78,12 +78,8 @@ class Job {
           side->warnings(), std::back_inserter(report_.warnings), [&](const std::string& warning) {
             return std::ranges::find(report_.warnings, warning) == report_.warnings.end();
           });
-      if (side->quantised_formats().empty()) continue;
-      report_.warnings.push_back(
-          fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "
-                      "which α multiplies; take the "
-                      "checkpoints before quantisation where you have them",
-                      side->location(), fmt::join(side->quantised_formats(), ", ")));
+      for (std::string& warning : quantisation_warnings(*side))
+        report_.warnings.push_back(std::move(warning));
     }
     for (std::string& warning : file_warnings(filesystem_, *sft_, *aligned_))
       report_.warnings.push_back(std::move(warning));
@@ -360,8 +356,17 @@ ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment&
   return Job(filesystem, environment, job, progress, cancellation).run();
 }
 
+std::vector<std::string> quantisation_warnings(const Checkpoint& checkpoint) {
+  if (checkpoint.quantised_formats().empty()) return {};
+  return {
+      fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "
+                  "which α multiplies; take the checkpoints before quantisation where you have "
+                  "them",
+                  checkpoint.location(), fmt::join(checkpoint.quantised_formats(), ", "))};
+}
+
 std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding,
-                                        bool quantised) {
+                                        bool quantised, std::string_view exact) {
   std::vector<std::string> warnings;
   const DeltaSummary summary = summarise(total(deltas));
   const double asked = asked_alpha(deltas);
@@ -379,9 +384,7 @@ std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, 
     if (quantised) {
       text += "; --out-dtype f32 or bf16 keeps more of them than Q8_0 blocks do";
     } else if (rounding != Rounding::stochastic) {
-      text +=
-          "; --rounding stochastic keeps α on average, --out-dtype float32 exactly (if it is also "
-          "served in float32)";
+      text += fmt::format("; --rounding stochastic keeps α on average, {}", exact);
     }
     warnings.push_back(text);
   }

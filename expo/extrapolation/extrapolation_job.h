@@ -75,7 +75,12 @@ Json to_json(const ExtrapolationReport& report);
 
 /// Warnings that only the finished sums allow: an α that rounding took away, checkpoints that do
 /// not differ, weights that are not finite. `quantised`: matrices were written as Q8_0 blocks.
-std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding,
-                                        bool quantised = false);
+/// `exact` is what would keep all of α.
+std::vector<std::string> delta_warnings(
+    const std::vector<TensorDelta>& deltas, Rounding rounding, bool quantised = false,
+    std::string_view exact = "--out-dtype float32 exactly (if it is also served in float32)");
+
+/// That Δ holds quantisation noise, where a checkpoint is quantised.
+std::vector<std::string> quantisation_warnings(const Checkpoint& checkpoint);
 
 }  // namespace expo

@@ -23,14 +23,12 @@ std::uint64_t common_elements(const TensorPlan& plan, std::uint64_t first,
 }
 
 DeltaSums PlannedValues::compute(const TensorPlan& plan, const Range& range, DType out_type,
-                                 std::span<const std::byte> sft,
-                                 std::span<const std::byte> aligned,
+                                 std::span<const std::byte> sft, std::span<const std::byte> aligned,
                                  std::span<std::byte> out) const {
   const std::uint64_t common = common_elements(plan, range.first, range.count);
   DeltaSums sums;
   if (common > 0) {
-    const KernelInput input =
-        kernel_input(plan, {range.first, common}, out_type, sft, aligned);
+    const KernelInput input = kernel_input(plan, {range.first, common}, out_type, sft, aligned);
     sums = extrapolate_values(plan, input, out);
   }
   sums.nonfinite_created += copy_values(plan, range, out_type, aligned, common, out);
@@ -75,9 +73,9 @@ DeltaSums PlannedValues::extrapolate_values(const TensorPlan& plan, const Kernel
 
 /// ALIGNED's own values, in the output type, from element `from` of the range on; how many of them
 /// became infinite.
-std::uint64_t PlannedValues::copy_values(const TensorPlan& plan, const Range& range,
-                                         DType out_type, std::span<const std::byte> aligned,
-                                         std::uint64_t from, std::span<std::byte> out) const {
+std::uint64_t PlannedValues::copy_values(const TensorPlan& plan, const Range& range, DType out_type,
+                                         std::span<const std::byte> aligned, std::uint64_t from,
+                                         std::span<std::byte> out) const {
   if (from == range.count) return 0;
   const DType in_type = aligned_.tensors()[plan.aligned].dtype;
   if (in_type == out_type) {
@@ -103,9 +101,9 @@ void PlannedValues::check_overflow(const TensorPlan& plan, const Range& range, D
   if (sums.nonfinite_created == 0 || options_.allow_overflow) return;
   throw input_error(fmt::format(
       "tensor \"{}\": {} finite weights among elements {} to {} become infinite in {}; take a "
-      "smaller α or a wider --out-dtype, or --allow-overflow to write them as they are",
+      "smaller α or {}",
       aligned_.tensors()[plan.aligned].name, sums.nonfinite_created, range.first,
-      range.first + range.count - 1, safetensors_name(out_type)));
+      range.first + range.count - 1, safetensors_name(out_type), options_.overflow_advice));
 }
 
 }  // namespace expo

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/extrapolation/kernel.h"
@@ -22,6 +23,9 @@ class PlannedValues {
     std::uint64_t seed = 0;
     bool allow_overflow = false;  ///< finite weights may become infinite in the output type
     bool measures = true;         ///< KernelInput::measures
+    /// What to do about that, for the message.
+    std::string_view overflow_advice =
+        "a wider --out-dtype, or --allow-overflow to write them as they are";
   };
   /// Elements [first, first + count) of a tensor.
   struct Range {
@@ -33,9 +37,9 @@ class PlannedValues {
   PlannedValues(const Checkpoint* sft, const Checkpoint& aligned, const Options& options)
       : sft_(sft), aligned_(aligned), options_(options) {}
 
-  /// Fills `out` with the range's values of out_type. `aligned` holds ALIGNED's values of the range,
-  /// `sft` SFT's of its first common_elements(). Throws Error(input) naming the tensor where finite
-  /// weights become infinite, unless that is allowed.
+  /// Fills `out` with the range's values of out_type. `aligned` holds ALIGNED's values of the
+  /// range, `sft` SFT's of its first common_elements(). Throws Error(input) naming the tensor where
+  /// finite weights become infinite, unless that is allowed.
   DeltaSums compute(const TensorPlan& plan, const Range& range, DType out_type,
                     std::span<const std::byte> sft, std::span<const std::byte> aligned,
                     std::span<std::byte> out) const;

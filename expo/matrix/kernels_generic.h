@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -320,21 +321,30 @@ void soft_cap(float* x, std::int64_t count, float cap) {
   map(count, x, [&](const auto& at) { return hyperbolic_tangent(at(x) / cap) * cap; });
 }
 
+/// Lane `lane` of what two rows give each other: lanes of the first one, then from 16 on of the
+/// second.
+template <int kDistance, bool kUpperRow>
+constexpr int exchanged(int lane) {
+  const bool upper = (lane & kDistance) != 0;
+  if (kUpperRow) return upper ? lane + 16 : lane + kDistance;
+  return upper ? lane - kDistance + 16 : lane;
+}
+
+template <int kDistance, bool kUpperRow, int... kLane>
+inline IntLanes mingle(IntLanes a, IntLanes b, std::integer_sequence<int, kLane...>) {
+  return __builtin_shufflevector(a, b, exchanged<kDistance, kUpperRow>(kLane)...);
+}
+
 /// Exchanges what lies off the diagonal in blocks of 2·kDistance rows by as many units; with 1, 2,
 /// 4 and 8 that transposes.
 template <int kDistance>
 inline void exchange(IntLanes (&rows)[kLanes]) {
-  IntLanes low{}, high{};  // lanes of a, then from 16 on of b
-  for (int lane = 0; lane < kLanes; ++lane) {
-    const bool upper = (lane & kDistance) != 0;
-    low[lane] = upper ? lane - kDistance + 16 : lane;
-    high[lane] = upper ? lane + 16 : lane + kDistance;
-  }
+  constexpr std::make_integer_sequence<int, 16> kAll{};
   for (int row = 0; row < kLanes; ++row) {
     if ((row & kDistance) != 0) continue;
     const IntLanes a = rows[row], b = rows[row + kDistance];
-    rows[row] = __builtin_shuffle(a, b, low);
-    rows[row + kDistance] = __builtin_shuffle(a, b, high);
+    rows[row] = mingle<kDistance, false>(a, b, kAll);
+    rows[row + kDistance] = mingle<kDistance, true>(a, b, kAll);
   }
 }
 

@@ -34,6 +34,8 @@ void configure(std::int64_t upper, std::int64_t lower) {
   const auto second = static_cast<std::uint8_t>(lower == 0 ? upper : lower);
   const std::uint8_t rows[8] = {first, first, second, second, first, second, 16, 16};
   std::copy_n(rows, 8, configuration.rows);
+  // GCC 12's _tile_loadconfig says that it reads 8 bytes of the 64.
+  asm volatile("" : : "r"(&configuration) : "memory");
   _tile_loadconfig(&configuration);
 }
 

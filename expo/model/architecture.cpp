@@ -13,6 +13,7 @@
 namespace expo {
 namespace {
 
+constexpr std::int64_t kMostLayers = 10'000;
 constexpr std::int64_t kMistralWindow =
     4096;  // transformers' default for a config without the field
 
@@ -33,7 +34,9 @@ ModelHead read_head(ConfigFields& fields) {
 std::int64_t read_labels(ConfigFields& fields) {
   const Json* names = fields.object("id2label");
   const std::int64_t named = names == nullptr ? 2 : static_cast<std::int64_t>(names->size());
-  return fields.integer("num_labels", named);
+  const std::int64_t labels = fields.integer("num_labels", named, 1);
+  if (labels < 1) refuse(fields, "id2label is empty; a reward model has at least one label");
+  return labels;
 }
 
 void read_sizes(ConfigFields& fields, Architecture& model) {
@@ -43,7 +46,10 @@ void read_sizes(ConfigFields& fields, Architecture& model) {
   model.heads = fields.integer("num_attention_heads");
   model.kv_heads = fields.integer("num_key_value_heads", model.heads);
   model.max_positions = fields.integer("max_position_embeddings");
-  model.layers.resize(static_cast<std::size_t>(fields.integer("num_hidden_layers")));
+  const std::int64_t layers = fields.integer("num_hidden_layers");
+  if (layers > kMostLayers)
+    refuse(fields, fmt::format("num_hidden_layers is {}, more than {}", layers, kMostLayers));
+  model.layers.resize(static_cast<std::size_t>(layers));
   if (model.kv_heads < 1 || model.heads % model.kv_heads != 0) {
     refuse(fields, fmt::format("num_key_value_heads {} does not divide num_attention_heads {}",
                                model.kv_heads, model.heads));
@@ -108,6 +114,11 @@ void read_rope(ConfigFields& fields, Architecture& model, double theta) {
 
 // Sliding windows
 
+/// An explicit null means that there is no window.
+std::int64_t read_window(ConfigFields& fields) {
+  return fields.integer("sliding_window", fields.mentions("sliding_window") ? 0 : kMistralWindow);
+}
+
 void apply_layer_types(ConfigFields& fields, Architecture& model, std::int64_t window) {
   const auto types = fields.texts("layer_types");
   if (types.empty()) return;
@@ -156,9 +167,7 @@ void read_llama(ConfigFields& fields, Architecture& model) {
 void read_mistral(ConfigFields& fields, Architecture& model) {
   read_head_dim(fields, model, model.hidden / model.heads);
   read_rope(fields, model, 10000);
-  // An explicit null means that there is no window.
-  const std::int64_t window =
-      fields.integer("sliding_window", fields.mentions("sliding_window") ? 0 : kMistralWindow);
+  const std::int64_t window = read_window(fields);
   for (LayerSpec& layer : model.layers) layer.window = window;
   apply_layer_types(fields, model, window);
 }
@@ -194,10 +203,16 @@ void read_gemma(ConfigFields& fields, Architecture& model) {
 void read_gemma2(ConfigFields& fields, Architecture& model) {
   read_gemma(fields, model);
   model.norms = NormPlacement::sandwich;
-  model.attention_softcap = fields.number("attn_logit_softcapping", 50);
-  model.logit_softcap = fields.number("final_logit_softcapping", 30);
-  model.attention_scale = 1 / std::sqrt(fields.number("query_pre_attn_scalar", 256));
-  const std::int64_t window = fields.integer("sliding_window", kMistralWindow);
+  // An explicit null means that there is none.
+  const auto cap = [&](const char* name, double fallback) {
+    return fields.number(name, fields.mentions(name) ? 0 : fallback);
+  };
+  model.attention_softcap = cap("attn_logit_softcapping", 50);
+  model.logit_softcap = cap("final_logit_softcapping", 30);
+  const double scalar = fields.number("query_pre_attn_scalar", 256);
+  if (!(scalar > 0)) refuse(fields, "query_pre_attn_scalar is not above zero");
+  model.attention_scale = 1 / std::sqrt(scalar);
+  const std::int64_t window = read_window(fields);
   for (std::size_t i = 0; i < model.layers.size(); i += 2) model.layers[i].window = window;
   fields.ignore({"cache_implementation"});
   apply_layer_types(fields, model, window);
@@ -216,7 +231,7 @@ void read_smollm3(ConfigFields& fields, Architecture& model) {
   read_rope(fields, model, 2000000);
   read_biases(fields, model);
   fields.ignore({"pretraining_tp"});
-  const std::int64_t interval = fields.integer("no_rope_layer_interval", 4);
+  const std::int64_t interval = fields.integer("no_rope_layer_interval", 4, 1);
   const auto listed = fields.integers("no_rope_layers");
   if (!listed.empty() && listed.size() != model.layers.size())
     refuse(fields, "no_rope_layers does not have one entry for each layer");
@@ -306,7 +321,7 @@ Architecture read_architecture(const Json& config, const std::string& where) {
   model.activation = read_activation(fields, family.activation);
   family.read(fields, model);
   model.eos_ids = fields.integers("eos_token_id");
-  model.pad_id = fields.integer("pad_token_id", -1);
+  model.pad_id = fields.integer("pad_token_id", -1, -1);
   ignore_bystanders(fields);
   fields.refuse_others();
   return model;

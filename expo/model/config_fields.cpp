@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
+
 #include "expo/core/error.h"
 
 namespace expo {
@@ -35,16 +37,20 @@ bool ConfigFields::mentions(const std::string& name) const {
 }
 
 std::int64_t ConfigFields::integer(const std::string& name) {
-  const Json* value = find(name);
-  if (value == nullptr || !value->is_number_integer() || value->get<std::int64_t>() < 1)
-    wrong(name, "an integer above zero");
-  return value->get<std::int64_t>();
+  if (find(name) == nullptr) wrong(name, "an integer above zero");
+  return integer(name, 1, 1);
 }
 
-std::int64_t ConfigFields::integer(const std::string& name, std::int64_t fallback) {
+std::int64_t ConfigFields::integer(const std::string& name, std::int64_t fallback,
+                                   std::int64_t lowest) {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_number_integer()) wrong(name, "an integer");
+  constexpr std::int64_t kHighest = std::numeric_limits<std::int32_t>::max();
+  const bool fits = value->is_number_unsigned()
+                        ? value->get<std::uint64_t>() <= std::uint64_t{kHighest}
+                        : value->is_number_integer() && value->get<std::int64_t>() <= kHighest;
+  if (!fits || value->get<std::int64_t>() < lowest)
+    wrong(name, fmt::format("an integer from {} to {}", lowest, kHighest).c_str());
   return value->get<std::int64_t>();
 }
 

@@ -19,8 +19,9 @@ class ConfigFields {
 
   bool has(const std::string& name) const;
   bool mentions(const std::string& name) const;   ///< also as null
-  std::int64_t integer(const std::string& name);  ///< required, at least 1
-  std::int64_t integer(const std::string& name, std::int64_t fallback);
+  std::int64_t integer(const std::string& name);  ///< required, at least 1; bounded alike
+  /// At least `lowest`, and at most 2³¹ − 1, so that products of two sizes do not overflow.
+  std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest = 0);
   double number(const std::string& name, double fallback);
   bool flag(const std::string& name, bool fallback);
   std::string text(const std::string& name, const std::string& fallback);

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/planned_values.h"
 #include "expo/matrix/panel_layout.h"
+#include "expo/model/tensor_weights.h"
 
 namespace expo {
 namespace {
@@ -41,20 +41,38 @@ class Filling {
         sft_(sft),
         aligned_(aligned),
         store_(store),
-        values_(sft, aligned, {options.rounding, options.seed, options.allow_overflow, false}) {
+        values_(sft, aligned,
+                {options.rounding, options.seed, options.allow_overflow, options.measures,
+                 "a wider type (--dtype f32)"}) {
     for (std::size_t entry = 0; entry < store.entries().size(); ++entry)
       entries_.emplace(store.entries()[entry].name, entry);
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) cut(i);
   }
 
-  void run(unsigned threads, bool takes_views, const CancellationToken& cancellation) const {
+  void run(unsigned threads, bool takes_views, const CancellationToken& cancellation) {
+    sums_.resize(blocks_.size());
     std::vector<Worker> workers(threads);
     for (Worker& worker : workers)
       worker.sft.takes_views = worker.aligned.takes_views = takes_views;
     parallel_for(blocks_.size(), threads, [&](std::size_t block, unsigned worker) {
       cancellation.check();
-      fill(blocks_[block], workers[worker]);
+      sums_[block] = fill(blocks_[block], workers[worker]);
     });
+  }
+
+  /// Added up in the order of the blocks, whichever thread did which.
+  std::vector<TensorDelta> deltas() const {
+    std::vector<TensorDelta> result;
+    const TensorPlan* last = nullptr;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const TensorPlan& plan = *blocks_[i].plan;
+      if (!plan.sft) continue;
+      const Tensor& tensor = aligned_.tensors()[plan.aligned];
+      if (&plan != last) result.push_back({tensor.name, tensor.elements(), {}, plan.alpha});
+      result.back().sums += sums_[i];
+      last = &plan;
+    }
+    return result;
   }
 
  private:
@@ -79,7 +97,7 @@ class Filling {
       blocks_.push_back({&plan, entry->second, first, std::min(step, tensor.elements() - first)});
   }
 
-  void fill(const Block& block, Worker& worker) const {
+  DeltaSums fill(const Block& block, Worker& worker) const {
     const TensorPlan& plan = *block.plan;
     const std::uint64_t common = common_elements(plan, block.first, block.count);
     std::span<const std::byte> sft;
@@ -88,8 +106,10 @@ class Filling {
     const auto out =
         worker.values.get(static_cast<std::size_t>(block.count) * byte_width(store_.dtype()))
             .first(static_cast<std::size_t>(block.count) * byte_width(store_.dtype()));
-    values_.compute(plan, {block.first, block.count}, store_.dtype(), sft, aligned, out);
+    const DeltaSums sums =
+        values_.compute(plan, {block.first, block.count}, store_.dtype(), sft, aligned, out);
     store_.write(block.entry, block.first, out);
+    return sums;
   }
 
   const Plan& plan_;
@@ -99,6 +119,7 @@ class Filling {
   PlannedValues values_;
   std::map<std::string, std::size_t> entries_;
   std::vector<Block> blocks_;
+  std::vector<DeltaSums> sums_;  ///< of the blocks
 };
 
 std::unique_ptr<WeightStore> make_store(const Architecture& architecture,
@@ -117,9 +138,9 @@ LiveWeights::LiveWeights(const Architecture& architecture,
     : architecture_(architecture),
       aligned_(std::move(aligned)),
       sft_(std::move(sft)),
-      options_(options),
-      store_(make_store(architecture, options)) {
+      options_(options) {
   check_tensors();
+  store_ = make_store(architecture, options);
   const Plan plan = options_.alpha ? plan_of(*options_.alpha, cancellation)
                                    : make_copy_plan(*aligned_, options_.dtype);
   // Read once, and past the page cache where they are not in it.
@@ -131,9 +152,10 @@ std::unique_ptr<Decoder> LiveWeights::make_decoder() const {
 }
 
 void LiveWeights::check_tensors() const {
-  std::set<std::string_view> known;
-  for (const auto& [name, shape] : store_->entries()) {
-    known.insert(name);
+  // Without memory: config.json is not trusted with any before the checkpoint agrees with it.
+  const auto wanted = allocate_weights(architecture_, at::device(at::kMeta));
+  for (const auto& [name, tensor] : wanted.named) {
+    const std::vector<std::uint64_t> shape(tensor.sizes().begin(), tensor.sizes().end());
     const auto index = aligned_->find(name);
     if (!index) {
       throw input_error(
@@ -149,7 +171,7 @@ void LiveWeights::check_tensors() const {
     }
   }
   for (const Tensor& tensor : aligned_->tensors()) {
-    if (known.contains(tensor.name) || is_spare(tensor.name, architecture_)) continue;
+    if (wanted.named.contains(tensor.name) || is_spare(tensor.name, architecture_)) continue;
     throw input_error(fmt::format(
         "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so that the model "
         "would not compute what it was trained for",
@@ -159,7 +181,9 @@ void LiveWeights::check_tensors() const {
 
 void LiveWeights::fill(const Plan& plan, bool takes_views, const CancellationToken& cancellation) {
   const unsigned threads = options_.threads != 0 ? options_.threads : available_threads();
-  Filling(plan, sft_.get(), *aligned_, *store_, options_).run(threads, takes_views, cancellation);
+  Filling filling(plan, sft_.get(), *aligned_, *store_, options_);
+  filling.run(threads, takes_views, cancellation);
+  deltas_ = options_.measures ? filling.deltas() : std::vector<TensorDelta>();
 }
 
 Plan LiveWeights::plan_of(const AlphaSchedule& alpha, const CancellationToken& cancellation) const {

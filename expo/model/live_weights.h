@@ -7,6 +7,7 @@
 #include "expo/core/progress.h"
 #include "expo/extrapolation/kernel.h"
 #include "expo/extrapolation/plan.h"
+#include "expo/extrapolation/tensor_delta.h"
 #include "expo/model/weight_store.h"
 
 namespace expo {
@@ -21,6 +22,8 @@ struct LiveWeightsOptions {
   unsigned threads = 0;  ///< that move the weights and run them; 0: one for each processor
   /// Weights in panels, which the CPU alone has; false: plain tensors there too.
   bool panels = true;
+  /// Whether each move takes the sums of deltas(), which costs half as much again.
+  bool measures = false;
   /// Where they are at first; nothing: θ.
   std::optional<AlphaSchedule> alpha = {};
 };
@@ -46,6 +49,9 @@ class LiveWeights {
   /// are a mixture, and only a further move_to makes them sound again.
   void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
+  /// What the last move changed, tensor by tensor, where options.measures is set.
+  const std::vector<TensorDelta>& deltas() const { return deltas_; }
+
   const WeightStore& store() const { return *store_; }
   /// The forward pass over these weights, which may move between its calls. Refers to this object
   /// and its architecture.
@@ -62,6 +68,7 @@ class LiveWeights {
   std::shared_ptr<const Checkpoint> sft_;
   LiveWeightsOptions options_;
   std::unique_ptr<WeightStore> store_;
+  std::vector<TensorDelta> deltas_;
 };
 
 }  // namespace expo

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "expo/core/zeroed_memory.h"
 #include "expo/matrix/panel_layout.h"
 #include "expo/model/decoder.h"
@@ -13,13 +16,12 @@ class PanelCache final : public KvCache {
   /// The keys or the values of one head.
   struct View {
     std::byte* data;
-    std::size_t panel_stride;     ///< bytes
-    std::int64_t padded_columns;  ///< of the whole
+    std::size_t panel_stride;  ///< bytes
   };
 
-  /// `layers` may be fewer than the architecture's.
-  PanelCache(const Architecture& architecture, DType dtype, std::int64_t layers, std::int64_t slots,
-             std::int64_t capacity);
+  /// `layers` may be fewer than the architecture's; `capacities` are those of the slots.
+  PanelCache(const Architecture& architecture, DType dtype, std::int64_t layers,
+             std::span<const std::int64_t> capacities);
 
   View keys(std::size_t layer, std::int64_t slot, std::int64_t head) const;
   View values(std::size_t layer, std::int64_t slot, std::int64_t head) const;
@@ -34,12 +36,17 @@ class PanelCache final : public KvCache {
 
  private:
   static std::int64_t rounded(std::int64_t capacity);
+  std::size_t key_bytes(std::int64_t slot) const;
+  std::size_t value_stride(std::int64_t slot) const;
 
   DType dtype_;
+  std::int64_t head_dim_;
   std::int64_t kv_heads_;
   std::int64_t layers_;
-  PanelLayout keys_;
-  PanelLayout values_;
+  PanelLayout key_panel_;  ///< one panel of keys
+  std::int64_t value_panels_;
+  std::vector<std::int64_t> capacities_;  ///< rounded
+  std::vector<std::size_t> begins_;       ///< of the slots, in memory
   ZeroedMemory memory_;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "expo/core/float_formats.h"
 #include "expo/model/panel_blocks.h"
 
 namespace expo {
@@ -44,9 +45,10 @@ PanelDecoder::PanelDecoder(const Architecture& architecture, const PanelWeights&
       worker_scratch_(team_.size()) {}
 
 std::unique_ptr<KvCache> PanelDecoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
+  const std::vector<std::int64_t> capacities(static_cast<std::size_t>(slots), capacity);
   return std::make_unique<PanelCache>(architecture(), weights_.dtype(),
                                       static_cast<std::int64_t>(architecture().layers.size()),
-                                      slots, capacity);
+                                      capacities);
 }
 
 std::uint64_t PanelDecoder::cache_bytes_of_slot(std::int64_t capacity) const {
@@ -62,10 +64,9 @@ at::Tensor PanelDecoder::compute(std::span<const std::int64_t> ids,
     team_.run([&](ThreadTeam::Member& member) { run_layers(own, false, member); });
   } else {
     // Keys and values of one layer at a time are enough.
-    std::int64_t longest = 0;
-    for (const SequencePart& part : parts) longest = std::max(longest, part.count);
-    const PanelCache passing(architecture(), weights_.dtype(), 1,
-                             static_cast<std::int64_t>(parts.size()), longest);
+    std::vector<std::int64_t> lengths;
+    for (const SequencePart& part : parts) lengths.push_back(part.count);
+    const PanelCache passing(architecture(), weights_.dtype(), 1, lengths);
     team_.run([&](ThreadTeam::Member& member) { run_layers(passing, true, member); });
   }
   const auto rows = static_cast<std::int64_t>(rows_.size());
@@ -105,7 +106,10 @@ void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) 
 void PanelDecoder::embed(std::span<const std::int64_t> ids) {
   const Architecture& model = architecture();
   const PanelMatrix& matrix = weights_.embedding;
-  const float scale = model.scales_embeddings ? std::sqrt(static_cast<float>(model.hidden)) : 1.0F;
+  // In the weights' type, as Gemma was trained.
+  float scale = model.scales_embeddings ? std::sqrt(static_cast<float>(model.hidden)) : 1.0F;
+  if (weights_.dtype() == DType::bf16)
+    scale = static_cast<float>(bf16_to_double(double_to_bf16(double{scale})));
   const std::int64_t stride = width_of(weights_.layers.front().output);
   std::vector<std::byte> row(static_cast<std::size_t>(model.hidden) * kernels_.width());
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -189,20 +193,17 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
                            std::int64_t left_stride, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   std::int64_t total = 0;
-  std::vector<PanelBlocks> blocks;
-  for (const Projection& one : projections) {
-    blocks.emplace_back(*one.matrix, rows, team_.size());
-    total += blocks.back().count();
-  }
+  for (const Projection& one : projections)
+    total += PanelBlocks(*one.matrix, rows, team_.size()).count();
   member.for_each(total, [&](std::int64_t block) {
-    std::size_t which = 0;
-    for (; block >= blocks[which].count(); ++which) block -= blocks[which].count();
-    const Projection& one = projections[which];
-    Product product = blocks[which].product(block, left, left_stride);
-    product.c = one.out + blocks[which].first_row(block) * one.stride +
-                blocks[which].first_panel(block) * kPanelRows;
-    product.c_stride = one.stride;
-    product.add = one.add;
+    const Projection* one = projections.data();
+    const auto blocks = [&] { return PanelBlocks(*one->matrix, rows, team_.size()); };
+    for (; block >= blocks().count(); ++one) block -= blocks().count();
+    Product product = blocks().product(block, left, left_stride);
+    product.c = one->out + blocks().first_row(block) * one->stride +
+                blocks().first_panel(block) * kPanelRows;
+    product.c_stride = one->stride;
+    product.add = one->add;
     kernels_.multiply(product);
   });
 }

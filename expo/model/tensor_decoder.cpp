@@ -1,9 +1,12 @@
 #include "expo/model/tensor_decoder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "expo/core/error.h"
 #include "expo/model/tensor_attention.h"
 
 namespace expo {
@@ -30,8 +33,15 @@ TensorDecoder::TensorDecoder(const Architecture& architecture, const DecoderWeig
 std::unique_ptr<KvCache> TensorDecoder::make_cache(std::int64_t slots,
                                                    std::int64_t capacity) const {
   const c10::InferenceMode no_gradients;
-  return std::make_unique<TensorCache>(architecture(), slots, capacity,
-                                       weights_.embedding.options());
+  try {
+    return std::make_unique<TensorCache>(architecture(), slots, capacity,
+                                         weights_.embedding.options());
+  } catch (const c10::Error& error) {
+    throw environment_error(
+        fmt::format("there is no memory for a cache of {} MB on {} ({})",
+                    slots * static_cast<std::int64_t>(cache_bytes_of_slot(capacity)) / 1'000'000,
+                    weights_.embedding.device().str(), error.what_without_backtrace()));
+  }
 }
 
 std::uint64_t TensorDecoder::cache_bytes_of_slot(std::int64_t capacity) const {

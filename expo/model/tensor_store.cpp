@@ -69,7 +69,12 @@ class TensorStore final : public WeightStore {
 
 std::unique_ptr<WeightStore> make_tensor_store(const Architecture& architecture, DType dtype,
                                                at::Device device) {
-  return std::make_unique<TensorStore>(architecture, dtype, device);
+  try {
+    return std::make_unique<TensorStore>(architecture, dtype, device);
+  } catch (const c10::Error& error) {
+    throw environment_error(
+        fmt::format("the model does not fit {}: {}", device.str(), error.what_without_backtrace()));
+  }
 }
 
 }  // namespace expo

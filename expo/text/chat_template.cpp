@@ -15,7 +15,7 @@ ChatTemplate ChatTemplate::from_source(std::string_view source, std::string_view
     throw input_error(std::string(where) + ": the chat template cannot be read: " + error.text());
   }
   return ChatTemplate({handle, [](ExpoTemplate* owned) { expo_template_free(owned); }},
-                      std::string(where));
+                      std::string(where), source.find("strftime_now") != std::string_view::npos);
 }
 
 std::string ChatTemplate::render(const Json& variables,

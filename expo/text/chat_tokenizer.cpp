@@ -93,6 +93,11 @@ void ChatTokenizer::set_template(std::string_view source, std::string_view where
   templates_.emplace("default", std::move(given));
 }
 
+bool ChatTokenizer::asks_for_time() const {
+  return std::ranges::any_of(templates_,
+                             [](const auto& one) { return one.second.asks_for_time(); });
+}
+
 /// What stands before any text shows on a text without tokens of its own.
 void ChatTokenizer::find_leading_tokens() {
   const auto bos = special_id("bos_token");

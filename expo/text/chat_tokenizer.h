@@ -43,6 +43,8 @@ class ChatTokenizer {
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   bool has_template() const { return !templates_.empty(); }
+  /// Whether any template renders the time.
+  bool asks_for_time() const;
   /// Replaces all templates (`--chat-template FILE`).
   void set_template(std::string_view source, std::string_view where);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "expo/core/error.h"
 #include "support/contains.h"
 
@@ -82,6 +84,34 @@ TEST(Architecture, RefusesScalingThatItCannotDo) {
   Json config = small("qwen2");
   config["rope_scaling"] = {{"rope_type", "yarn"}, {"factor", 4.0}};
   EXPECT_TRUE(contains(refusal(config), "yarn"));
+}
+
+TEST(Architecture, RefusesSizesThatMakeNoSense) {
+  const auto refused = [](const char* model, const char* name, const Json& value) {
+    Json config = small(model);
+    config[name] = value;
+    EXPECT_TRUE(contains(refusal(config), name)) << model << ", " << name << ": " << value.dump();
+  };
+  refused("mistral", "sliding_window", -1000);
+  refused("mistral", "sliding_window", std::numeric_limits<std::uint64_t>::max());
+  refused("gemma2", "sliding_window", -1);
+  refused("gemma2", "query_pre_attn_scalar", 0);
+  refused("smollm3", "no_rope_layer_interval", 0);
+  refused("llama_reward", "num_labels", 0);
+  refused("llama", "hidden_size", 1'000'000'000'000);
+  refused("llama", "num_hidden_layers", 1'000'000'000);
+  refused("llama", "num_hidden_layers", 0);
+}
+
+TEST(Architecture, TakesANullForNoCap) {
+  Json config = small("gemma2");
+  config["attn_logit_softcapping"] = nullptr;
+  config["final_logit_softcapping"] = nullptr;
+  const Architecture model = read_architecture(config, "model");
+  EXPECT_EQ(model.attention_softcap, 0);
+  EXPECT_EQ(model.logit_softcap, 0);
+  config.erase("attn_logit_softcapping");
+  EXPECT_EQ(read_architecture(config, "model").attention_softcap, 50);
 }
 
 TEST(Architecture, NamesAFieldOfAnotherType) {

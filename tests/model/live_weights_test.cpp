@@ -7,6 +7,7 @@
 
 #include "expo/checkpoint/open_checkpoint.h"
 #include "expo/core/error.h"
+#include "expo/extrapolation/delta_report.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "support/contains.h"
 #include "support/safetensors_bytes.h"
@@ -116,6 +117,29 @@ TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
       }
     }
   }
+}
+
+/// Against what the run that writes a checkpoint reports.
+TEST_F(LiveWeightsTest, MeasureWhatRoundingLeaves) {
+  LiveWeightsOptions options;
+  options.dtype = DType::bf16;
+  options.alpha = AlphaSchedule(0.3);
+  options.measures = true;
+  const LiveWeights live = make(options);
+  ExtrapolationJob job;
+  job.sft = (folder_ / "sft").string();
+  job.aligned = kAligned.string();
+  job.output = folder_ / "out";
+  job.alpha = AlphaSchedule(0.3);
+  job.out_type = DType::bf16;
+  const auto report =
+      run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr, never_);
+  ASSERT_EQ(live.deltas().size(), report.deltas.size());
+  const DeltaSummary found = summarise(total(live.deltas()));
+  const DeltaSummary expected = summarise(total(report.deltas));
+  EXPECT_EQ(found.elements, expected.elements);
+  EXPECT_EQ(found.lost, expected.lost);
+  EXPECT_NEAR(*found.effective_alpha, *expected.effective_alpha, 1e-12);
 }
 
 TEST_F(LiveWeightsTest, BeginWhereTheyAreTold) {
