@@ -97,7 +97,7 @@ TEST(Architecture, RefusesSizesThatMakeNoSense) {
   refused("gemma2", "sliding_window", -1);
   refused("gemma2", "query_pre_attn_scalar", 0);
   refused("smollm3", "no_rope_layer_interval", 0);
-  refused("llama_reward", "num_labels", 0);
+  refused("llama", "num_labels", 0);
   refused("llama", "hidden_size", 1'000'000'000'000);
   refused("llama", "num_hidden_layers", 1'000'000'000);
   refused("llama", "num_hidden_layers", 0);
