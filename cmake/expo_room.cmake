@@ -38,6 +38,9 @@ function(expo_room entry)
     # ATen's headers take 15 s a file.
     target_precompile_headers(expo_model PRIVATE <ATen/ATen.h>)
   endif()
+  if(room STREQUAL "training")
+    target_precompile_headers(expo_training REUSE_FROM expo_model)
+  endif()
   if(room STREQUAL "text")
     target_link_libraries(expo_text PRIVATE $<BUILD_INTERFACE:expo_text_bridge>
                           $<INSTALL_INTERFACE:expo::text_bridge>)

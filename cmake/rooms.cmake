@@ -10,6 +10,7 @@ set(EXPO_ROOMS
   "text:core"
   "model:extrapolation"
   "generation:model,text"
+  "training:model,text"
   "cli:extrapolation"
 )
-set(EXPO_TORCH_ROOMS model generation)
+set(EXPO_TORCH_ROOMS model generation training)

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "expo/training/packed_rows.h"
+
+namespace expo {
+
+/// The head over the vocabulary and the log-probabilities that it gives, in chunks of rows: the
+/// logits of a whole batch never exist, and the backward pass computes each chunk's again.
+struct VocabularyHead {
+  at::Tensor weight;    ///< [vocabulary, hidden], in the type of the products
+  at::Tensor gradient;  ///< float32, likewise; undefined: the head is frozen
+  double softcap = 0;   ///< Gemma 2: c·tanh(x/c); 0: none
+
+  /// float32 [targets]; `hidden` is float32 [tokens, hidden], normalised.
+  at::Tensor log_probs(const at::Tensor& hidden, const Targets& targets) const;
+
+  /// Given what the loss changes by with each log-probability (float32 [targets]): adds to
+  /// `gradient`, and returns the same for `hidden`.
+  at::Tensor backward(const at::Tensor& hidden, const Targets& targets,
+                      const at::Tensor& log_prob_gradients) const;
+
+ private:
+  at::Tensor logits(const at::Tensor& rows) const;
+  std::int64_t chunk() const;
+};
+
+}  // namespace expo
