@@ -48,6 +48,7 @@ struct Golden {
 
 inline const std::filesystem::path kModels = EXPO_SOURCE_DIR "/tests/model/goldens";
 inline const std::filesystem::path kTrainingGoldens = EXPO_SOURCE_DIR "/tests/training/goldens";
+inline const std::filesystem::path kTrlGoldens = EXPO_SOURCE_DIR "/tests/training/trl_goldens";
 
 /// One of the small models of tests/model/goldens, ready to be trained.
 inline TrainableModel trainable(const std::string& name, at::ScalarType compute = at::kFloat) {
