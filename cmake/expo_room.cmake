@@ -40,6 +40,7 @@ function(expo_room entry)
   endif()
   if(room STREQUAL "training")
     target_precompile_headers(expo_training REUSE_FROM expo_model)
+    target_include_directories(expo_training SYSTEM PRIVATE ${PROJECT_SOURCE_DIR}/cmake/gloo_declarations)
   endif()
   if(room STREQUAL "text")
     target_link_libraries(expo_text PRIVATE $<BUILD_INTERFACE:expo_text_bridge>

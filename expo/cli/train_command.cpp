@@ -2,12 +2,14 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 
 #include "expo/cli/command.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/training/distributed_ranks.h"
 #include "expo/training/training_job.h"
 
 namespace expo {
@@ -61,9 +63,13 @@ void run(const Options& options, const CommandContext& context) {
   job.command = context.command_line;
   job.on_metrics = print_metrics;
   job.on_note = [](const std::string& text) { std::cerr << on_one_line(text) << "\n"; };
-  const auto ranks = single_rank();
+  const auto ranks = join_ranks(find_rank_place([](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  }));
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
+  if (ranks->rank() != 0) return;
   for (const std::string& warning : report.warnings)
     std::cerr << "warning: " << on_one_line(warning) << "\n";
   if (options.json) {

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <xxhash.h>
 
 #include <algorithm>
 
 #include "expo/core/error.h"
 #include "expo/text/preferences.h"
+#include "expo/training/byte_digest.h"
 #include "expo/training/row_order.h"
 
 namespace expo {
@@ -116,20 +116,17 @@ class Reading {
   }
 
   std::string digest() const {
-    XXH3_state_t* state = XXH3_createState();
-    XXH3_128bits_reset(state);
+    ByteDigest digest;
     for (const Example& example : set_.examples) {
       for (const TokenRow& row : example.rows) {
         const std::vector<std::uint8_t> counts(row.counts.begin(), row.counts.end());
         const std::uint64_t size = row.ids.size();
-        XXH3_128bits_update(state, &size, sizeof size);
-        XXH3_128bits_update(state, row.ids.data(), size * sizeof(TokenId));
-        XXH3_128bits_update(state, counts.data(), size);
+        digest.add(&size, sizeof size);
+        digest.add(row.ids.data(), size * sizeof(TokenId));
+        digest.add(counts.data(), size);
       }
     }
-    const XXH128_hash_t hash = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
-    return fmt::format("xxh3-128:{:016x}{:016x}", hash.high64, hash.low64);
+    return digest.text();
   }
 };
 

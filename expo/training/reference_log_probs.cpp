@@ -1,13 +1,13 @@
 #include "expo/training/reference_log_probs.h"
 
 #include <fmt/format.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "expo/core/error.h"
 #include "expo/core/json.h"
+#include "expo/training/byte_digest.h"
 
 namespace expo {
 namespace {
@@ -15,19 +15,15 @@ namespace {
 // What a packed batch may differ by from the same rows in another one, in bfloat16.
 constexpr double kTolerance = 2e-2;
 
-std::string hex_digest(const void* data, std::size_t size) {
-  const XXH128_hash_t hash = XXH3_128bits(data, size);
-  return fmt::format("xxh3-128:{:016x}{:016x}", hash.high64, hash.low64);
-}
-
 std::string digest_of_numbers(const std::vector<double>& values) {
-  return hex_digest(values.data(), values.size() * sizeof(double));
+  return digest_of_bytes(values.data(), values.size() * sizeof(double));
 }
 
 std::string file_name(const ReferenceKey& key) {
   const std::string both = key.model + key.data;
-  return fmt::format("reference-log-probs-{}.json",
-                     hex_digest(both.data(), both.size()).substr(std::string("xxh3-128:").size()));
+  return fmt::format(
+      "reference-log-probs-{}.json",
+      digest_of_bytes(both.data(), both.size()).substr(std::string("xxh3-128:").size()));
 }
 
 std::vector<double> read(Filesystem& filesystem, const std::filesystem::path& path,
@@ -76,7 +72,7 @@ void check_first(const std::filesystem::path& path, const std::vector<double>& v
 }  // namespace
 
 std::string digest_of(const at::Tensor& values) {
-  return hex_digest(values.const_data_ptr(), values.nbytes());
+  return digest_of_bytes(values.const_data_ptr(), values.nbytes());
 }
 
 bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
