@@ -1,9 +1,11 @@
 #include <fmt/format.h>
+#include <malloc.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <memory>
 
 #include "expo/cli/command.h"
@@ -57,7 +59,18 @@ TrainingConfig configure(const Options& options) {
   return config;
 }
 
+/// Tensors of the same sizes come and go: keeping their memory saves a tenth of the time, which the
+/// system would take to hand out empty pages anew.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 48 << 20);  // beyond, memory goes back
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 void run(const Options& options, const CommandContext& context) {
+  keep_freed_memory();
   TrainingJob job;
   job.config = configure(options);
   job.command = context.command_line;

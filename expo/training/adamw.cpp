@@ -6,11 +6,7 @@ namespace expo {
 
 AdamW::AdamW(const ParameterSet& parameters, const AdamWSpec& spec, std::int64_t first,
              std::int64_t last)
-    : spec_(spec),
-      first_(first),
-      last_(last),
-      first_moment_(at::zeros({last - first}, at::kFloat)),
-      second_moment_(at::zeros({last - first}, at::kFloat)) {
+    : spec_(spec), first_(first), last_(last) {
   find_runs(parameters);
 }
 
@@ -28,7 +24,24 @@ void AdamW::find_runs(const ParameterSet& parameters) {
   }
 }
 
+void AdamW::allocate() const {
+  if (first_moment_.defined()) return;
+  first_moment_ = at::zeros({last_ - first_}, at::kFloat);
+  second_moment_ = at::zeros({last_ - first_}, at::kFloat);
+}
+
+const at::Tensor& AdamW::first_moment() const {
+  allocate();
+  return first_moment_;
+}
+
+const at::Tensor& AdamW::second_moment() const {
+  allocate();
+  return second_moment_;
+}
+
 void AdamW::step(double learning_rate, const at::Tensor& values, const at::Tensor& gradients) {
+  allocate();
   ++steps_;
   step_runs(learning_rate, values, gradients, true);
   step_runs(learning_rate, values, gradients, false);

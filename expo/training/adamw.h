@@ -28,9 +28,9 @@ class AdamW {
 
   std::int64_t first() const { return first_; }
   std::int64_t last() const { return last_; }
-  // The state, to be saved and put back.
-  const at::Tensor& first_moment() const { return first_moment_; }
-  const at::Tensor& second_moment() const { return second_moment_; }
+  // The state, to be saved and put back; it takes memory from the first step, or call, on.
+  const at::Tensor& first_moment() const;
+  const at::Tensor& second_moment() const;
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
@@ -48,7 +48,9 @@ class AdamW {
   AdamWSpec spec_;
   std::int64_t first_, last_;
   std::vector<Run> runs_;
-  at::Tensor first_moment_, second_moment_;
+  void allocate() const;
+
+  mutable at::Tensor first_moment_, second_moment_;
   std::int64_t steps_ = 0;
 };
 

@@ -41,7 +41,8 @@ class LoraModel {
       specs_.push_back({"base_model.model.score.weight",
                         {model_.architecture.labels, model_.architecture.hidden},
                         true,
-                        true});
+                        true,
+                        false});
     }
     model_.final_norm_parameter = {0, 0};
     model_.parameters = ParameterSet(specs_, model_.compute, multiple);
@@ -75,7 +76,7 @@ class LoraModel {
   }
 
   std::size_t add(const std::string& name, std::vector<std::int64_t> shape) {
-    specs_.push_back({"base_model.model." + name, std::move(shape), true, false});
+    specs_.push_back({"base_model.model." + name, std::move(shape), true, false, false});
     return specs_.size() - 1;
   }
 

@@ -67,9 +67,9 @@ void write_adapter(Filesystem& filesystem, const ModelSource& source, const Trai
 
 }  // namespace
 
-Json config_for_training(const Json& config, TrainingMethod method, std::int64_t pad_id) {
+Json config_for_training(const Json& config, const TrainingConfig& training, std::int64_t pad_id) {
   Json result = config;
-  if (method != TrainingMethod::reward) return result;
+  if (training.method != TrainingMethod::reward) return result;
   std::string name = class_of(config, "the model");
   if (name.ends_with(kLanguage)) {
     name.resize(name.size() - kLanguage.size());
@@ -78,7 +78,7 @@ Json config_for_training(const Json& config, TrainingMethod method, std::int64_t
     result["label2id"] = {{"LABEL_0", 0}};
   }
   const bool has_pad = result.contains("pad_token_id") && !result["pad_token_id"].is_null();
-  if (!has_pad) result["pad_token_id"] = pad_id;
+  if (!has_pad && !training.use_peft) result["pad_token_id"] = pad_id;
   return result;
 }
 

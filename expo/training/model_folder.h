@@ -25,8 +25,9 @@ struct ModelSource {
 };
 
 /// The config.json of a model that is trained: with a score head of one label for a reward model,
-/// and the padding token by which transformers finds where to read it.
-Json config_for_training(const Json& config, TrainingMethod method, std::int64_t pad_id);
+/// and the padding token by which transformers finds where to read it. An adapter brings no
+/// config.json along, so that for it nothing is said of padding that the base does not say.
+Json config_for_training(const Json& config, const TrainingConfig& training, std::int64_t pad_id);
 
 /// Writes what transformers loads (or, with LoRA, PEFT) into an existing folder: weights, config
 /// and the files beside it.

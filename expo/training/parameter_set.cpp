@@ -1,6 +1,8 @@
 #include "expo/training/parameter_set.h"
 
-#include <cmath>
+#include <ATen/core/grad_mode.h>
+
+#include "expo/training/split_linear.h"
 
 namespace expo {
 namespace {
@@ -24,31 +26,46 @@ ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, at::ScalarType 
   std::int64_t total = 0;
   for (const ParameterSpec& spec : specs) {
     const std::int64_t count = elements(spec.shape);
-    parameters_.push_back({spec.name, spec.decays, total, count, {}, {}, {}});
+    parameters_.push_back({spec.name, spec.decays, total, count, {}, {}, {}, {}});
     total += round_up(count, kAlignment);
   }
   total = round_up(total, multiple);
   values_ = at::zeros({total}, at::kFloat);
   gradients_ = at::zeros({total}, at::kFloat);
-  if (compute != at::kFloat) narrow_ = at::zeros({total}, compute);
+  compute_ = compute;
   for (std::size_t i = 0; i < specs.size(); ++i) make_leaf(parameters_[i], specs[i]);
 }
 
-void ParameterSet::make_leaf(Parameter& parameter, const ParameterSpec& spec) {
+void ParameterSet::make_leaf(Parameter& parameter, const ParameterSpec& spec) const {
   const auto view = [&](const at::Tensor& flat) {
     return flat.narrow(0, parameter.first, parameter.count).view(spec.shape);
   };
   parameter.value = view(values_);
   parameter.gradient = view(gradients_);
-  const bool same_type = !narrow_.defined() || spec.exact;
-  parameter.compute = view(same_type ? values_ : narrow_).detach();
+  const bool same_type = compute_ == at::kFloat || spec.exact;
+  if (same_type) {
+    parameter.compute = parameter.value.detach();
+  } else if (spec.split) {
+    parameter.pair = at::zeros({spec.shape[0], 2 * spec.shape[1]}, compute_);
+    parameter.compute = parameter.pair.narrow(1, 0, spec.shape[1]).detach();
+  } else {
+    parameter.compute = at::zeros(spec.shape, compute_);
+  }
   parameter.compute.set_requires_grad(true);
   // Autograd then adds to the gradients in place.
   if (same_type) parameter.compute.mutable_grad() = parameter.gradient;
 }
 
 void ParameterSet::refresh() {
-  if (narrow_.defined()) narrow_.copy_(values_);
+  if (compute_ == at::kFloat) return;
+  const at::NoGradGuard no_gradients;
+  for (Parameter& parameter : parameters_) {
+    if (parameter.pair.defined()) {
+      split_values(parameter.value, parameter.pair);
+    } else if (!parameter.compute.is_alias_of(parameter.value)) {
+      parameter.compute.copy_(parameter.value);
+    }
+  }
 }
 
 void ParameterSet::collect(std::size_t first, std::size_t last) {
@@ -62,15 +79,6 @@ void ParameterSet::collect(std::size_t first, std::size_t last) {
 
 void ParameterSet::zero_gradients() {
   gradients_.zero_();
-}
-
-double ParameterSet::gradient_norm() const {
-  double squares = 0;
-  for (const Parameter& parameter : parameters_) {
-    const double norm = at::linalg_vector_norm(parameter.gradient).item<double>();
-    squares += norm * norm;
-  }
-  return std::sqrt(squares);
 }
 
 }  // namespace expo

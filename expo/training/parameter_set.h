@@ -14,6 +14,7 @@ struct ParameterSpec {
   std::vector<std::int64_t> shape;
   bool decays = true;  ///< weight decay applies
   bool exact = false;  ///< the forward pass takes it in float32, whatever it computes in
+  bool split = false;  ///< a matrix that the forward pass takes as two narrow ones (split_linear.h)
 };
 
 /// One tensor that training moves.
@@ -25,7 +26,8 @@ struct Parameter {
   at::Tensor value;     ///< float32, a view into values()
   at::Tensor gradient;  ///< float32, a view into gradients()
   at::Tensor
-      compute;  ///< the leaf that the forward pass uses; `value` itself where the types agree
+      compute;      ///< the leaf that the forward pass uses; `value` itself where the types agree
+  at::Tensor pair;  ///< of a split one [out, 2·in], of which `compute` is the left half
 };
 
 /// All that training moves, in one piece each of float32 values and gradients, so that the
@@ -46,14 +48,13 @@ class ParameterSet {
   /// Adds what backward passes left at the leaves [first, last) to gradients().
   void collect(std::size_t first, std::size_t last);
   void zero_gradients();
-  /// √Σg² over all gradients; the sum is in float64.
-  double gradient_norm() const;
 
  private:
-  void make_leaf(Parameter& parameter, const ParameterSpec& spec);
+  void make_leaf(Parameter& parameter, const ParameterSpec& spec) const;
 
   std::vector<Parameter> parameters_;
-  at::Tensor values_, gradients_, narrow_;
+  at::ScalarType compute_ = at::kFloat;
+  at::Tensor values_, gradients_;
 };
 
 }  // namespace expo

@@ -17,7 +17,8 @@ at::Tensor float_tensor(std::span<const double> values) {
 class SequenceLogProbs final : public RowValues {
  public:
   explicit SequenceLogProbs(const TrainableModel& model)
-      : head_{model.weights.head, model.head_gradient, model.architecture.logit_softcap} {}
+      : head_{model.exact_head.defined() ? model.exact_head : model.weights.head.to(at::kFloat),
+              model.weights.head, model.head_gradient, model.architecture.logit_softcap} {}
 
   std::vector<double> forward(const at::Tensor& hidden,
                               std::span<const TokenRow* const> rows) override {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "expo/model/attention.h"
+#include "expo/training/split_linear.h"
 
 namespace expo {
 namespace {
@@ -125,9 +126,9 @@ at::Tensor TrainableDecoder::layer(const at::Tensor& x, std::size_t index) const
   return middle + norm(mlp(normed(middle, weights.mlp_norm), index), weights.mlp_post_norm);
 }
 
-/// Root-mean-square norm, in float32 and to float32. No weight: no norm.
+/// Root-mean-square norm, in float32 and to float32. No weight: x itself, in its type.
 at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
-  if (!weight.defined()) return x.to(at::kFloat);
+  if (!weight.defined()) return x;
   const at::Tensor wide = x.to(at::kFloat);
   const at::Tensor mean_square = at::mean(wide * wide, at::IntArrayRef{-1}, true);
   const at::Tensor normed = wide * at::rsqrt(mean_square + model_.architecture.norm_epsilon);
@@ -137,10 +138,13 @@ at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight)
 
 at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Product which,
                                      const at::Tensor& weight, const at::Tensor& bias) const {
-  const at::Tensor base =
-      at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
+  const auto given = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
+  const auto place = static_cast<std::size_t>(which);
+  if (!model_.split_products.empty())
+    return split_linear(x, weight, model_.split_products[layer][place], given);
+  const at::Tensor base = at::linear(x, weight, given);
   if (!model_.is_lora()) return base;
-  const auto& parts = model_.adapters[layer][static_cast<std::size_t>(which)];
+  const auto& parts = model_.adapters[layer][place];
   return parts.empty() ? base : base + adapter_update(x, parts);
 }
 
@@ -169,8 +173,18 @@ at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) c
   };
   const bool whole = architecture.query_key_norm == QueryKeyNorm::projection;
   const at::Tensor qkv = product(x, index, Product::qkv, weights.qkv, weights.qkv_bias);
-  const auto parts = qkv.split_with_sizes(
-      {architecture.heads * dim, architecture.kv_heads * dim, architecture.kv_heads * dim}, 1);
+  const std::int64_t q_size = architecture.heads * dim;
+  const std::int64_t kv_size = architecture.kv_heads * dim;
+  if (architecture.query_key_norm == QueryKeyNorm::none && architecture.layers[index].rope) {
+    // Queries and keys lie side by side, and turn in one go.
+    const auto both = qkv.split_with_sizes({q_size + kv_size, kv_size}, 1);
+    const auto turned = rotary_.apply(by_head(both[0]))
+                            .split_with_sizes({architecture.heads, architecture.kv_heads}, 1);
+    const at::Tensor attended =
+        attend(turned[0], turned[1], by_head(both[1]), architecture.layers[index]);
+    return product(attended, index, Product::output, weights.output, weights.output_bias);
+  }
+  const auto parts = qkv.split_with_sizes({q_size, kv_size, kv_size}, 1);
   at::Tensor q =
       whole ? by_head(normed(parts[0], weights.q_norm)) : normed(by_head(parts[0]), weights.q_norm);
   at::Tensor k =

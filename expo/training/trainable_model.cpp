@@ -40,10 +40,12 @@ class FullModel {
     list_tensors();
     model_.parameters = ParameterSet(specs_, model_.compute, multiple);
     for (std::size_t i = 0; i < places_.size(); ++i) *places_[i] = parameter(i).compute;
+    if (model_.compute != at::kFloat) list_split_products();
     const bool tied =
         model_.architecture.tied_head && model_.architecture.head == ModelHead::language;
     const std::size_t head = tied ? 0 : places_.size() - 1;
     model_.weights.head = parameter(head).compute;
+    model_.exact_head = parameter(head).value;
     model_.embedding = parameter(0).value;
     model_.embedding_gradient = parameter(0).gradient;
     model_.head_gradient = parameter(head).gradient;
@@ -64,7 +66,8 @@ class FullModel {
         const at::Tensor& shape = shapes_.layers[i].*entry.tensor;
         if (!shape.defined()) continue;
         add("layers." + std::to_string(i) + "." + entry.name, shape,
-            weights.layers[i].*entry.tensor, !entry.norm && !entry.bias, entry.norm);
+            weights.layers[i].*entry.tensor, !entry.norm && !entry.bias, entry.norm,
+            !entry.norm && !entry.bias);
       }
       model_.layer_parameters.emplace_back(first, specs_.size());
     }
@@ -74,10 +77,24 @@ class FullModel {
       add("head", shapes_.head, weights.head, true, false);
   }
 
-  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays, bool exact) {
+  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays, bool exact,
+           bool split = false) {
     index_of_[shape.storage().unsafeGetStorageImpl()] = specs_.size();
-    specs_.push_back({std::move(name), shape.sizes().vec(), decays, exact});
+    specs_.push_back({std::move(name), shape.sizes().vec(), decays, exact, split});
     places_.push_back(&place);
+  }
+
+  void list_split_products() {
+    for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) {
+      std::array<at::Tensor, kProducts> products;
+      std::size_t next = 0;
+      const auto [first, last] = model_.layer_parameters[i];
+      // In the order of Product, which is that of kLayerTensors.
+      for (std::size_t p = first; p < last; ++p) {
+        if (parameter(p).pair.defined()) products[next++] = parameter(p).pair;
+      }
+      model_.split_products.push_back(std::move(products));
+    }
   }
 
   /// Hugging Face's names are views of the fused tensors; so they become of the values.

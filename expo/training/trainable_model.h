@@ -36,6 +36,8 @@ struct TrainableModel {
   Architecture architecture;
   at::ScalarType compute = at::kFloat;  ///< of the matrix products; float32 or bfloat16
   DecoderWeights weights;
+  /// The layers' matrices as split_linear takes them; empty where they are used as they are.
+  std::vector<std::array<at::Tensor, kProducts>> split_products;
   at::Tensor embedding;  ///< what tokens are looked up in: float32 in full training
   /// The values under Hugging Face's names, views: of the float32 masters in full training, of the
   /// frozen weights (and a trained score head) with LoRA.
@@ -46,6 +48,7 @@ struct TrainableModel {
   std::pair<std::size_t, std::size_t> final_norm_parameter;
   std::vector<LayerAdapters> adapters;  ///< empty without LoRA
   double adapter_scale = 0;
+  at::Tensor exact_head;          ///< the head over the vocabulary in float32; see VocabularyHead
   at::Tensor embedding_gradient;  ///< float32; undefined: frozen
   at::Tensor head_gradient;       ///< likewise; the embedding's where the head is tied
 

@@ -73,7 +73,7 @@ class InputReading {
       source.chat_template = filesystem_.read_text(config_.chat_template_path);
     inputs_.tokenizer = std::make_shared<const ChatTokenizer>(tokenizer_of(
         filesystem_, *source.checkpoint, source.chat_template, config_.chat_template_path));
-    source.config = config_for_training(source.checkpoint->config(), config_.method, pad_id());
+    source.config = config_for_training(source.checkpoint->config(), config_, pad_id());
   }
 
   /// The tokenizer's padding token or, as is usual, the one that ends a text.
