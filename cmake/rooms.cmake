@@ -12,5 +12,6 @@ set(EXPO_ROOMS
   "generation:model,text"
   "training:model,text"
   "cli:extrapolation"
+  "torchcli:training,cli"
 )
-set(EXPO_TORCH_ROOMS model generation training)
+set(EXPO_TORCH_ROOMS model generation training torchcli)

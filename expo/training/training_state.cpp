@@ -18,7 +18,7 @@ constexpr const char* kStateFile = "trainer_state.json";
 constexpr std::string_view kCheckpoint = "checkpoint-";
 
 std::string optimiser_file(const RankGroup& ranks) {
-  return fmt::format("optimizer-{:05}-of-{:05}.safetensors", ranks.rank() + 1, ranks.size());
+  return fmt::format("optimizer_rank{}_of_{}.safetensors", ranks.rank(), ranks.size());
 }
 
 void read_tensor(const Checkpoint& file, const std::string& name, const at::Tensor& target) {

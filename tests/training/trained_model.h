@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <cstring>
 #include <filesystem>
@@ -52,6 +53,7 @@ inline const std::filesystem::path kTrlGoldens = EXPO_SOURCE_DIR "/tests/trainin
 
 /// One of the small models of tests/model/goldens, ready to be trained.
 inline TrainableModel trainable(const std::string& name, at::ScalarType compute = at::kFloat) {
+  at::set_num_threads(1);  // more take longer where there is so little to do
   const auto checkpoint = open_any(kModels / name);
   TrainableModel model = make_full_model(read_architecture(checkpoint->config(), name), compute, 1);
   load_weights(*checkpoint, 0, CancellationToken(), model);

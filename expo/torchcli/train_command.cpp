@@ -8,9 +8,9 @@
 #include <limits>
 #include <memory>
 
-#include "expo/cli/command.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/torchcli/torch_commands.h"
 #include "expo/training/distributed_ranks.h"
 #include "expo/training/training_job.h"
 

@@ -3,13 +3,9 @@
 #include <csignal>
 #include <iostream>
 
-#include "expo/cli/command.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-
-namespace expo {
-std::function<void(const CommandContext&)> declare_train(CLI::App& program);
-}
+#include "expo/torchcli/torch_commands.h"
 
 namespace {
 
