@@ -13,7 +13,8 @@ set(EXPO_ROOMS
   "model:extrapolation,matrix"
   "generation:model,engine"
   "embedded:generation"
+  "training:model,text"
   "cli:engine"
-  "program:cli,embedded"
+  "program:cli,embedded,training"
 )
-set(EXPO_TORCH_ROOMS model generation embedded)
+set(EXPO_TORCH_ROOMS model generation embedded training)

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "expo/cli/command.h"
 #include "expo/cli/engine_program.h"
@@ -72,25 +73,52 @@ int report(const std::string& message, int code) {
   return code;
 }
 
+/// A command that `expo-engine` alone knows, its options and its --help too.
+std::function<void(const CommandContext&)> declare_elsewhere(CLI::App& program, const char* name,
+                                                             const char* description) {
+  CLI::App* command = program.add_subcommand(name, description);
+  command->set_help_flag();
+  command->prefix_command();
+  return [](const CommandContext&) {};
+}
+
+std::function<void(const CommandContext&)> declare_train_elsewhere(CLI::App& program) {
+  return declare_elsewhere(
+      program, "train",
+      "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
+}
+
+/// The table with the given commands in the places of those of their names.
+std::vector<Command> with_own(const std::vector<Command>& own) {
+  std::vector<Command> all = commands();
+  for (Command& command : all) {
+    const auto found = std::ranges::find_if(
+        own, [&](const Command& one) { return std::string_view(one.name) == command.name; });
+    if (found != own.end()) command = *found;
+  }
+  return all;
+}
+
 }  // namespace
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table{
       {"extrapolate", declare_extrapolate}, {"inspect", declare_inspect},
       {"convert", declare_convert},         {"generate", declare_generate, true},
-      {"score", declare_score, true},
+      {"score", declare_score, true},       {"train", declare_train_elsewhere, true},
   };
   return table;
 }
 
 int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
-                const EmbeddedOpener& open_embedded) {
+                const EmbeddedOpener& open_embedded, const std::vector<Command>& own) {
+  const std::vector<Command> all = with_own(own);
   CLI::App program("Weak-to-strong extrapolation of language models: θ + α(θ − θ_sft)", "expo");
   program.set_version_flag("--version", "expo " + version(), "Print the version and exit");
   program.require_subcommand(1);
   program.get_formatter()->column_width(36);
   std::vector<std::function<void(const CommandContext&)>> runs;
-  for (const Command& command : commands()) runs.push_back(command.declare(program));
+  for (const Command& command : all) runs.push_back(command.declare(program));
   try {
     program.parse(with_help_as_option(argc, argv));
   } catch (const CLI::ParseError& error) {
@@ -100,8 +128,8 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
   }
   try {
     for (std::size_t i = 0; i < runs.size(); ++i) {
-      if (!program.got_subcommand(commands()[i].name)) continue;
-      if (commands()[i].runs_models && !open_embedded) become_engine_program(argv);
+      if (!program.got_subcommand(all[i].name)) continue;
+      if (all[i].runs_models && !open_embedded) become_engine_program(argv);
       runs[i]({cancellation, command_line(argc, argv), open_embedded});
     }
     errno = 0;

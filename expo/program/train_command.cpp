@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+#include <malloc.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <limits>
+#include <memory>
+
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+#include "expo/program/train_command.h"
+#include "expo/training/distributed_ranks.h"
+#include "expo/training/training_job.h"
+
+namespace expo {
+namespace {
+
+struct Options {
+  std::string method;
+  std::string config;
+  std::vector<std::pair<std::string, std::string>> keys;  // in the order of the command line
+  bool json = false;
+};
+
+std::string with_hyphens(std::string name) {
+  std::ranges::replace(name, '_', '-');
+  return name;
+}
+
+/// A flag that is given without a value means true.
+void declare_key(CLI::App& command, const ConfigKey& key, Options& options) {
+  const std::string hyphens = with_hyphens(key.name);
+  const std::string names =
+      hyphens == key.name ? "--" + hyphens : "--" + hyphens + ",--" + std::string(key.name);
+  const std::string name = key.name;
+  CLI::Option* option = command.add_option_function<std::string>(
+      names, [&options, name](const std::string& value) { options.keys.emplace_back(name, value); },
+      key.help);
+  option->type_name(key.is_flag() ? "[BOOL]" : key.type);
+  if (key.is_flag()) option->expected(0, 1)->default_str("true");
+}
+
+void print_metrics(const Json& metrics) {
+  std::string line = fmt::format("step {}", metrics["step"].get<std::int64_t>());
+  for (const auto& [name, value] : metrics.items()) {
+    if (name == "step" || name == "epoch" || name == "tokens") continue;
+    line += fmt::format("  {} {:.4g}", name, value.get<double>());
+  }
+  std::cerr << line << "\n";
+}
+
+TrainingConfig configure(const Options& options) {
+  TrainingConfig config = default_config(training_method(options.method));
+  if (!options.config.empty())
+    apply_yaml(config, posix_filesystem().read_text(options.config), options.config);
+  for (const auto& [name, value] : options.keys) set_key(config, name, value, "the command line");
+  return config;
+}
+
+/// Tensors of the same sizes come and go: keeping their memory saves a tenth of the time, which the
+/// system would take to hand out empty pages anew.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 48 << 20);  // beyond, memory goes back
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
+void run(const Options& options, const CommandContext& context) {
+  keep_freed_memory();
+  TrainingJob job;
+  job.config = configure(options);
+  job.command = context.command_line;
+  job.on_metrics = print_metrics;
+  job.on_note = [](const std::string& text) { std::cerr << on_one_line(text) << "\n"; };
+  const auto ranks = join_ranks(find_rank_place([](const std::string& name) {
+    const char* value = std::getenv(name.c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  }));
+  const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
+                                             job, context.cancellation);
+  if (ranks->rank() != 0) return;
+  for (const std::string& warning : report.warnings)
+    std::cerr << "warning: " << on_one_line(warning) << "\n";
+  if (options.json) {
+    std::cout << format_json(to_json(report));
+  } else {
+    std::cout << fmt::format("wrote {} ({} steps)\n", on_one_line(report.result.string()),
+                             report.steps);
+  }
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_train(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "train", "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
+  command->add_option("METHOD", options->method, "sft, dpo or reward")->required();
+  command
+      ->add_option("--config", options->config,
+                   "YAML file of the keys below; the command line comes before it")
+      ->type_name("FILE");
+  for (const ConfigKey& key : config_keys()) declare_key(*command, key, *options);
+  command->add_flag("--json", options->json, "Print the result as one JSON object");
+  return [options](const CommandContext& context) { run(*options, context); };
+}
+
+}  // namespace expo

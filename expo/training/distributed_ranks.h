@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "expo/training/rank_group.h"
+
+namespace expo {
+
+/// Looks up an environment variable.
+using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// Where the ranks meet, and which one this is.
+struct RankPlace {
+  int rank = 0;
+  int size = 1;
+  std::string host;  ///< of the meeting point
+  int port = 0;
+  bool agent_store = false;  ///< torchrun holds the meeting point itself
+};
+
+/// From torchrun's variables (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT) or Slurm's (SLURM_PROCID,
+/// SLURM_NTASKS, and of SLURM_STEP_NODELIST the first host unless MASTER_ADDR says another); one
+/// rank where there are neither. Throws Error(usage) for variables that are incomplete or no
+/// numbers.
+RankPlace find_rank_place(const EnvironmentLookup& environment);
+
+/// The first host of a Slurm node list: "node07" of "node[07-09,12],other3".
+std::string first_host(const std::string& node_list);
+
+/// Meets the other ranks and talks with them by c10d's gloo. Every call throws Error(environment)
+/// where a rank is gone.
+std::unique_ptr<RankGroup> join_ranks(const RankPlace& place);
+
+}  // namespace expo

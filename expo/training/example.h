@@ -1,0 +1,24 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "expo/training/packed_rows.h"
+
+namespace expo {
+
+/// What a loss is computed of: a preference pair (rows: chosen, rejected) or a conversation (one).
+struct Example {
+  std::vector<TokenRow> rows;
+  std::string place;                  ///< "train.jsonl:7"
+  std::array<double, 2> reference{};  ///< the reference's log-probability of each row, summed
+
+  std::int64_t tokens() const;
+};
+
+/// Sums over examples, to be divided by the sum of their weights.
+using MetricSums = std::map<std::string, double>;
+
+}  // namespace expo

@@ -1,0 +1,107 @@
+#include "expo/training/load_weights.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "expo/core/error.h"
+#include "expo/core/philox.h"
+
+namespace expo {
+namespace {
+
+constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;  // elements read at once
+constexpr std::uint64_t kHeadStream = std::uint64_t{1} << 62;
+constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
+
+at::ScalarType scalar_type(DType dtype) {
+  switch (dtype) {
+    case DType::f16:
+      return at::kHalf;
+    case DType::bf16:
+      return at::kBFloat16;
+    case DType::f64:
+      return at::kDouble;
+    default:
+      return at::kFloat;
+  }
+}
+
+void check(const Checkpoint& checkpoint, const std::string& name, const at::Tensor& target,
+           const Tensor& found) {
+  const std::vector<std::uint64_t> shape(target.sizes().begin(), target.sizes().end());
+  if (found.shape == shape && supports_arithmetic(found.dtype)) return;
+  throw input_error(fmt::format(
+      "{}: the tensor \"{}\" is {} {}, where config.json asks for floating values of shape {}",
+      checkpoint.location(), name, safetensors_name(found.dtype), format_shape(found.shape),
+      format_shape(shape)));
+}
+
+void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
+          const CancellationToken& cancellation) {
+  const Tensor& tensor = checkpoint.tensors()[index];
+  const at::Tensor flat = target.view({-1});
+  ReadScratch scratch;
+  for (std::uint64_t first = 0; first < tensor.elements(); first += kBlock) {
+    cancellation.check();
+    const std::uint64_t count = std::min(kBlock, tensor.elements() - first);
+    const auto bytes = checkpoint.read(index, first, count, scratch);
+    // from_blob asks for a pointer that may be written to; nothing writes here.
+    const at::Tensor block =
+        at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
+                      scalar_type(tensor.dtype));
+    flat.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).copy_(block);
+  }
+}
+
+/// Box and Muller's transformation of two uniform draws.
+void draw_head(const at::Tensor& head, std::uint64_t seed) {
+  const RandomStream random(seed, kHeadStream);
+  const at::Tensor flat = head.view({-1});
+  auto* values = flat.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < flat.numel(); ++i) {
+    const auto place = static_cast<std::uint64_t>(2 * i);
+    const double radius = std::sqrt(-2 * std::log1p(-random.unit_interval(place)));
+    const double angle = 2 * std::numbers::pi * random.unit_interval(place + 1);
+    values[i] = static_cast<float>(kHeadDeviation * radius * std::cos(angle));
+  }
+}
+
+bool is_spare(const std::string& name, const Architecture& architecture) {
+  if (name.ends_with(".rotary_emb.inv_freq")) return true;
+  const bool unused = architecture.tied_head || architecture.head == ModelHead::score;
+  return name == "lm_head.weight" && unused;
+}
+
+}  // namespace
+
+void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
+                  const CancellationToken& cancellation, TrainableModel& model) {
+  const at::NoGradGuard no_gradients;
+  for (const Tensor& tensor : checkpoint.tensors()) {
+    if (model.named.contains(tensor.name) || is_spare(tensor.name, model.architecture)) continue;
+    throw input_error(fmt::format(
+        "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so that the model "
+        "would not be trained as what it was",
+        checkpoint.location(), tensor.name, model.architecture.model_type));
+  }
+  for (const auto& [name, target] : model.named) {
+    const auto index = checkpoint.find(name);
+    if (!index && name == "score.weight") {
+      draw_head(target, seed);
+    } else if (!index) {
+      throw input_error(
+          fmt::format("{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
+                      checkpoint.location(), name, model.architecture.model_type));
+    } else {
+      check(checkpoint, name, target, checkpoint.tensors()[*index]);
+      read(checkpoint, *index, target, cancellation);
+    }
+  }
+  model.parameters.refresh();
+}
+
+}  // namespace expo

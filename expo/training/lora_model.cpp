@@ -1,0 +1,146 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "expo/core/error.h"
+#include "expo/core/philox.h"
+#include "expo/training/trainable_model.h"
+
+namespace expo {
+namespace {
+
+struct Module {
+  const char* name;
+  const char* parent;
+  Product product;
+};
+
+constexpr Module kModules[] = {
+    {"q_proj", "self_attn.", Product::qkv},  {"k_proj", "self_attn.", Product::qkv},
+    {"v_proj", "self_attn.", Product::qkv},  {"o_proj", "self_attn.", Product::output},
+    {"gate_proj", "mlp.", Product::gate_up}, {"up_proj", "mlp.", Product::gate_up},
+    {"down_proj", "mlp.", Product::down},
+};
+
+class LoraModel {
+ public:
+  LoraModel(const Architecture& architecture, at::ScalarType compute, const LoraSpec& spec)
+      : spec_(spec) {
+    model_.architecture = architecture;
+    model_.compute = compute;
+    model_.weights = allocate_weights(architecture, at::TensorOptions().dtype(compute));
+    model_.named = model_.weights.named;
+    model_.embedding = model_.weights.embedding;
+    model_.adapter_scale = spec.scale();
+  }
+
+  TrainableModel run(std::int64_t multiple, std::uint64_t seed) {
+    for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) add_layer(i);
+    if (model_.architecture.head == ModelHead::score) {
+      specs_.push_back({"base_model.model.score.weight",
+                        {model_.architecture.labels, model_.architecture.hidden},
+                        true,
+                        true,
+                        false});
+    }
+    model_.final_norm_parameter = {0, 0};
+    model_.parameters = ParameterSet(specs_, model_.compute, multiple);
+    draw(seed);
+    if (model_.architecture.head == ModelHead::score) train_head();
+    model_.parameters.refresh();
+    return std::move(model_);
+  }
+
+ private:
+  void add_layer(std::size_t index) {
+    const std::size_t first = specs_.size();
+    LayerAdapters layer;
+    for (const Module& module : kModules) {
+      const std::string name =
+          fmt::format("model.layers.{}.{}{}", index, module.parent, module.name);
+      const at::Tensor& weight = model_.named.at(name + ".weight");
+      LoraAdapter adapter{name, weight.size(0), 0, 0, false};
+      if (std::ranges::count(spec_.targets, module.name) > 0) {
+        adapter.trained = true;
+        adapter.a = add(name + ".lora_A.weight", {spec_.rank, weight.size(1)});
+        adapter.b = add(name + ".lora_B.weight", {weight.size(0), spec_.rank});
+      }
+      layer[static_cast<std::size_t>(module.product)].push_back(adapter);
+    }
+    for (auto& product : layer) {
+      if (std::ranges::none_of(product, &LoraAdapter::trained)) product.clear();
+    }
+    model_.adapters.push_back(std::move(layer));
+    model_.layer_parameters.emplace_back(first, specs_.size());
+  }
+
+  std::size_t add(const std::string& name, std::vector<std::int64_t> shape) {
+    specs_.push_back({"base_model.model." + name, std::move(shape), true, false, false});
+    return specs_.size() - 1;
+  }
+
+  /// Uniform within ±1/√in: Kaiming's with a = √5.
+  void draw(std::uint64_t seed) {
+    std::uint64_t stream = 0;
+    for (Parameter& parameter : model_.parameters.all()) {
+      if (!parameter.name.ends_with(".lora_A.weight")) continue;
+      const RandomStream random(seed, stream++);
+      const double bound = 1 / std::sqrt(static_cast<double>(parameter.value.size(1)));
+      auto* values = parameter.value.mutable_data_ptr<float>();
+      for (std::int64_t i = 0; i < parameter.count; ++i) {
+        const double unit = random.unit_interval(static_cast<std::uint64_t>(i));
+        values[i] = static_cast<float>((2 * unit - 1) * bound);
+      }
+    }
+  }
+
+  void train_head() {
+    Parameter& head = model_.parameters.all().back();
+    model_.weights.head = head.compute;
+    model_.named["score.weight"] = head.value;
+    model_.head_gradient = head.gradient;
+  }
+
+  const LoraSpec& spec_;
+  TrainableModel model_;
+  std::vector<ParameterSpec> specs_;
+};
+
+void check(const LoraSpec& spec) {
+  if (spec.rank < 1 || !(spec.alpha > 0))
+    throw usage_error("lora_r and lora_alpha have to be above zero");
+  if (spec.targets.empty()) throw usage_error("lora_target_modules names no module");
+  for (const std::string& target : spec.targets) {
+    if (std::ranges::count(all_linear_modules(), target) == 0) {
+      throw usage_error(fmt::format(
+          "lora_target_modules: \"{}\" is not a module that can be adapted; expected q_proj, "
+          "k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj or all-linear",
+          target));
+    }
+  }
+}
+
+}  // namespace
+
+double LoraSpec::scale() const {
+  const auto r = static_cast<double>(rank);
+  return alpha / (rank_stabilised ? std::sqrt(r) : r);
+}
+
+const std::vector<std::string>& all_linear_modules() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const Module& module : kModules) list.emplace_back(module.name);
+    return list;
+  }();
+  return names;
+}
+
+TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
+                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed) {
+  check(spec);
+  return LoraModel(architecture, compute, spec).run(multiple, seed);
+}
+
+}  // namespace expo

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace expo {
+
+/// Low-rank adapters (Hu et al., "LoRA"): W + scale·B·A with W frozen; names and defaults are
+/// PEFT's.
+struct LoraSpec {
+  std::int64_t rank = 8;         ///< r
+  double alpha = 8;              ///< lora_alpha
+  bool rank_stabilised = false;  ///< use_rslora: alpha / √r instead of alpha / r
+  /// Of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj.
+  std::vector<std::string> targets = {"q_proj", "v_proj"};
+
+  double scale() const;
+};
+
+/// All that LoraSpec::targets may name, in the order of a layer: what "all-linear" stands for.
+const std::vector<std::string>& all_linear_modules();
+
+}  // namespace expo

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "expo/core/filesystem.h"
+#include "expo/training/example.h"
+#include "expo/training/rank_group.h"
+
+namespace expo {
+
+/// What reference log-probabilities belong to.
+struct ReferenceKey {
+  std::string model;  ///< a digest of the weights and the type they compute in
+  std::string data;   ///< ExampleSet::digest
+};
+
+/// A digest of weights in memory: "xxh3-128:…".
+std::string digest_of(const at::Tensor& values);
+
+/// The log-probabilities of the rows of some examples, two for each, on all ranks together.
+using ReferenceComputation = std::function<std::vector<double>(std::span<const Example> examples)>;
+
+/// Fills in Example::reference from a file of `folder`, where one lies there for the key, and else
+/// computes them and writes it. A file is trusted when its own digest holds, its key is this one,
+/// and the first example, computed again, gives what it says; otherwise Error(input). Returns
+/// whether a file was used. Called by all ranks; the first reads and writes.
+bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
+                     const ReferenceKey& key, std::span<Example> examples, RankGroup& ranks,
+                     const ReferenceComputation& compute);
+
+}  // namespace expo

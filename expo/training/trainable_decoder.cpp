@@ -1,0 +1,224 @@
+#include "expo/training/trainable_decoder.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+#include <optional>
+
+#include "expo/model/attention.h"
+#include "expo/training/split_linear.h"
+
+namespace expo {
+namespace {
+
+/// A tensor of the graph's beginning: what flows out of it backwards stays in its grad().
+at::Tensor leaf(const at::Tensor& x) {
+  at::Tensor result = x.detach();
+  result.set_requires_grad(true);
+  return result;
+}
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu(x);
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+  }
+  return x;
+}
+
+}  // namespace
+
+TrainableDecoder::TrainableDecoder(const TrainableModel& model, bool checkpointing)
+    : model_(model),
+      checkpointing_(checkpointing),
+      rotary_(model.architecture.rope, model.architecture.head_dim,
+              at::TensorOptions().dtype(model.compute)) {}
+
+at::Tensor TrainableDecoder::hidden_states(const PackedRows& rows) {
+  const at::NoGradGuard no_gradients;
+  rows_ = rows;
+  steps_.clear();
+  prepare_positions(rows);
+  at::Tensor x = embed(rows.ids);
+  for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) x = layer(x, i);
+  return norm(x, model_.weights.final_norm);
+}
+
+at::Tensor TrainableDecoder::forward(const PackedRows& rows) {
+  const at::NoGradGuard no_gradients;
+  rows_ = rows;
+  steps_.clear();
+  prepare_positions(rows);
+  at::Tensor x = embed(rows.ids);
+  for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) {
+    const at::AutoGradMode recording(!checkpointing_);
+    const at::Tensor input = leaf(x);
+    const at::Tensor output = layer(input, i);
+    x = output.detach();
+    steps_.push_back({input, checkpointing_ ? at::Tensor() : output});
+  }
+  const at::AutoGradMode recording(true);
+  const at::Tensor input = leaf(x);
+  steps_.push_back({input, norm(input, model_.weights.final_norm)});
+  return steps_.back().output.detach();
+}
+
+void TrainableDecoder::backward(const at::Tensor& gradient, ParameterSet& parameters) {
+  at::Tensor flowing = gradient;
+  for (std::size_t i = steps_.size(); i-- > 0;) {
+    Step& step = steps_[i];
+    const bool is_layer = i < model_.weights.layers.size();
+    if (!step.output.defined()) {
+      const at::AutoGradMode recording(true);
+      step.output = layer(step.input, i);
+    }
+    step.output.backward(flowing);
+    flowing = step.input.grad();
+    step = {};
+    const auto [first, last] = is_layer ? model_.layer_parameters[i] : model_.final_norm_parameter;
+    parameters.collect(first, last);
+  }
+  steps_.clear();
+  embed_backward(flowing);
+}
+
+void TrainableDecoder::prepare_positions(const PackedRows& rows) {
+  std::vector<at::Tensor> positions;
+  std::int64_t longest = 1;
+  for (const std::int64_t length : rows.lengths) {
+    positions.push_back(at::arange(length, at::kLong));
+    longest = std::max(longest, length);
+  }
+  rotary_.prepare(at::cat(positions), longest - 1);
+}
+
+at::Tensor TrainableDecoder::embed(const at::Tensor& ids) const {
+  const at::Tensor x = model_.embedding.index_select(0, ids);
+  if (!model_.architecture.scales_embeddings) return x.to(at::kFloat);
+  const double scale = std::sqrt(static_cast<double>(model_.architecture.hidden));
+  return (x * at::scalar_tensor(scale, x.options())).to(at::kFloat);
+}
+
+/// As transformers, whose embeddings know the padding token and never move its row by this way.
+void TrainableDecoder::embed_backward(const at::Tensor& gradient) const {
+  if (!model_.embedding_gradient.defined()) return;
+  const at::NoGradGuard no_gradients;
+  const Architecture& architecture = model_.architecture;
+  at::Tensor change = gradient;
+  if (architecture.scales_embeddings)
+    change = change * std::sqrt(static_cast<double>(architecture.hidden));
+  if (architecture.pad_id >= 0)
+    change = change.masked_fill(rows_.ids.eq(architecture.pad_id).unsqueeze(1), 0);
+  model_.embedding_gradient.index_add_(0, rows_.ids, change);
+}
+
+at::Tensor TrainableDecoder::layer(const at::Tensor& x, std::size_t index) const {
+  const LayerWeights& weights = model_.weights.layers[index];
+  const auto normed = [&](const at::Tensor& input, const at::Tensor& weight) {
+    return norm(input, weight).to(model_.compute);
+  };
+  const at::Tensor attended = attention(normed(x, weights.attention_norm), index);
+  const at::Tensor middle = x + norm(attended, weights.attention_post_norm);
+  return middle + norm(mlp(normed(middle, weights.mlp_norm), index), weights.mlp_post_norm);
+}
+
+/// Root-mean-square norm, in float32 and to float32. No weight: x itself, in its type.
+at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
+  if (!weight.defined()) return x;
+  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor mean_square = at::mean(wide * wide, at::IntArrayRef{-1}, true);
+  const at::Tensor normed = wide * at::rsqrt(mean_square + model_.architecture.norm_epsilon);
+  const at::Tensor factor = weight.to(at::kFloat);
+  return normed * (model_.architecture.norm_adds_one ? 1 + factor : factor);
+}
+
+at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Product which,
+                                     const at::Tensor& weight, const at::Tensor& bias) const {
+  const auto given = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
+  const auto place = static_cast<std::size_t>(which);
+  if (!model_.split_products.empty())
+    return split_linear(x, weight, model_.split_products[layer][place], given);
+  const at::Tensor base = at::linear(x, weight, given);
+  if (!model_.is_lora()) return base;
+  const auto& parts = model_.adapters[layer][place];
+  return parts.empty() ? base : base + adapter_update(x, parts);
+}
+
+at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x,
+                                            const std::vector<LoraAdapter>& parts) const {
+  std::vector<at::Tensor> updates;
+  for (const LoraAdapter& part : parts) {
+    if (!part.trained) {
+      updates.push_back(at::zeros({x.size(0), part.rows}, x.options()));
+      continue;
+    }
+    const at::Tensor& a = model_.parameters.all()[part.a].compute;
+    const at::Tensor& b = model_.parameters.all()[part.b].compute;
+    updates.push_back(at::linear(at::linear(x, a), b) * model_.adapter_scale);
+  }
+  return updates.size() == 1 ? updates.front() : at::cat(updates, 1);
+}
+
+at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) const {
+  const Architecture& architecture = model_.architecture;
+  const LayerWeights& weights = model_.weights.layers[index];
+  const std::int64_t dim = architecture.head_dim;
+  const auto by_head = [&](const at::Tensor& t) { return t.reshape({x.size(0), -1, dim}); };
+  const auto normed = [&](const at::Tensor& t, const at::Tensor& weight) {
+    return weight.defined() ? norm(t, weight).to(model_.compute) : t;
+  };
+  const bool whole = architecture.query_key_norm == QueryKeyNorm::projection;
+  const at::Tensor qkv = product(x, index, Product::qkv, weights.qkv, weights.qkv_bias);
+  const std::int64_t q_size = architecture.heads * dim;
+  const std::int64_t kv_size = architecture.kv_heads * dim;
+  if (architecture.query_key_norm == QueryKeyNorm::none && architecture.layers[index].rope) {
+    // Queries and keys lie side by side, and turn in one go.
+    const auto both = qkv.split_with_sizes({q_size + kv_size, kv_size}, 1);
+    const auto turned = rotary_.apply(by_head(both[0]))
+                            .split_with_sizes({architecture.heads, architecture.kv_heads}, 1);
+    const at::Tensor attended =
+        attend(turned[0], turned[1], by_head(both[1]), architecture.layers[index]);
+    return product(attended, index, Product::output, weights.output, weights.output_bias);
+  }
+  const auto parts = qkv.split_with_sizes({q_size, kv_size, kv_size}, 1);
+  at::Tensor q =
+      whole ? by_head(normed(parts[0], weights.q_norm)) : normed(by_head(parts[0]), weights.q_norm);
+  at::Tensor k =
+      whole ? by_head(normed(parts[1], weights.k_norm)) : normed(by_head(parts[1]), weights.k_norm);
+  if (architecture.layers[index].rope) {
+    q = rotary_.apply(q);
+    k = rotary_.apply(k);
+  }
+  const at::Tensor attended = attend(q, k, by_head(parts[2]), architecture.layers[index]);
+  return product(attended, index, Product::output, weights.output, weights.output_bias);
+}
+
+at::Tensor TrainableDecoder::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                    const LayerSpec& spec) const {
+  const auto heads_first = [](const at::Tensor& t) { return t.transpose(0, 1).unsqueeze(0); };
+  const auto queries = q.split_with_sizes(rows_.lengths, 0);
+  const auto keys = k.split_with_sizes(rows_.lengths, 0);
+  const auto values = v.split_with_sizes(rows_.lengths, 0);
+  std::vector<at::Tensor> results;
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const at::Tensor attended = causal_attention(heads_first(queries[i]), heads_first(keys[i]),
+                                                 heads_first(values[i]), model_.architecture, spec);
+    results.push_back(attended.squeeze(0).transpose(0, 1));
+  }
+  return at::cat(results, 0).reshape({q.size(0), -1});
+}
+
+at::Tensor TrainableDecoder::mlp(const at::Tensor& x, std::size_t index) const {
+  const LayerWeights& weights = model_.weights.layers[index];
+  const std::int64_t width = model_.architecture.intermediate;
+  const auto both = product(x, index, Product::gate_up, weights.gate_up, weights.gate_up_bias)
+                        .split_with_sizes({width, width}, 1);
+  const at::Tensor gated = activate(both[0], model_.architecture.activation) * both[1];
+  return product(gated, index, Product::down, weights.down, weights.down_bias);
+}
+
+}  // namespace expo

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "expo/model/rotary_embedding.h"
+#include "expo/training/packed_rows.h"
+#include "expo/training/trainable_model.h"
+
+namespace expo {
+
+/// Forward and backward pass of a model over packed rows, each row attending to itself only. The
+/// residual stream and the norms are in float32, the matrix products in the model's compute type.
+/// The backward pass goes through one layer at a time, so that one layer's gradients exist in the
+/// compute type at once. Not thread-safe; it computes on PyTorch's threads.
+class TrainableDecoder {
+ public:
+  /// `model` must outlive it; its values may change between passes. With `checkpointing` only the
+  /// layers' inputs are kept, and each layer is computed again in the backward pass.
+  TrainableDecoder(const TrainableModel& model, bool checkpointing);
+
+  /// The final hidden states, normalised: float32 [tokens, hidden].
+  at::Tensor hidden_states(const PackedRows& rows);
+  /// Likewise, keeping what backward() needs.
+  at::Tensor forward(const PackedRows& rows);
+  /// Adds to the gradients of the model what the last forward() says, given what the loss changes
+  /// by with each of its results. Call once for each forward().
+  void backward(const at::Tensor& gradient, ParameterSet& parameters);
+
+ private:
+  struct Step {
+    at::Tensor input;
+    at::Tensor output;  ///< undefined: to be computed again
+  };
+
+  void prepare_positions(const PackedRows& rows);
+  at::Tensor embed(const at::Tensor& ids) const;
+  void embed_backward(const at::Tensor& gradient) const;
+  at::Tensor layer(const at::Tensor& x, std::size_t index) const;
+  at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
+  at::Tensor product(const at::Tensor& x, std::size_t layer, Product which,
+                     const at::Tensor& weight, const at::Tensor& bias) const;
+  at::Tensor adapter_update(const at::Tensor& x, const std::vector<LoraAdapter>& parts) const;
+  at::Tensor attention(const at::Tensor& x, std::size_t index) const;
+  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                    const LayerSpec& spec) const;
+  at::Tensor mlp(const at::Tensor& x, std::size_t index) const;
+
+  const TrainableModel& model_;
+  bool checkpointing_;
+  RotaryEmbedding rotary_;
+  PackedRows rows_;
+  std::vector<Step> steps_;  ///< the layers', then the final norm's
+};
+
+}  // namespace expo

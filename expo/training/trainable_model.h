@@ -1,0 +1,66 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "expo/model/architecture.h"
+#include "expo/model/decoder_weights.h"
+#include "expo/training/lora_spec.h"
+#include "expo/training/parameter_set.h"
+
+namespace expo {
+
+/// The products of a layer, each with one (possibly fused) matrix.
+enum class Product { qkv, output, gate_up, down };
+inline constexpr std::size_t kProducts = 4;
+
+/// A and B of one module, which is some rows of a product's matrix.
+struct LoraAdapter {
+  std::string module;  ///< "model.layers.0.self_attn.q_proj"
+  std::int64_t rows = 0;
+  std::size_t a = 0;  ///< places in TrainableModel::parameters; of a module without adapter
+  std::size_t b = 0;  ///< both are 0
+  bool trained = false;
+};
+/// Of each product the modules in the order of its rows; empty where none of them is adapted.
+using LayerAdapters = std::array<std::vector<LoraAdapter>, kProducts>;
+
+/// A model while it is trained: what its forward pass computes with, and what moves. Full training
+/// has float32 master values of everything; with LoRA the model is frozen in the compute type.
+struct TrainableModel {
+  Architecture architecture;
+  at::ScalarType compute = at::kFloat;  ///< of the matrix products; float32 or bfloat16
+  DecoderWeights weights;
+  /// The layers' matrices as split_linear takes them; empty where they are used as they are.
+  std::vector<std::array<at::Tensor, kProducts>> split_products;
+  at::Tensor embedding;  ///< what tokens are looked up in: float32 in full training
+  /// The values under Hugging Face's names, views: of the float32 masters in full training, of the
+  /// frozen weights (and a trained score head) with LoRA.
+  std::map<std::string, at::Tensor> named;
+  ParameterSet parameters;
+  std::vector<std::pair<std::size_t, std::size_t>>
+      layer_parameters;  ///< of each layer [first, last)
+  std::pair<std::size_t, std::size_t> final_norm_parameter;
+  std::vector<LayerAdapters> adapters;  ///< empty without LoRA
+  double adapter_scale = 0;
+  at::Tensor exact_head;          ///< the head over the vocabulary in float32; see VocabularyHead
+  at::Tensor embedding_gradient;  ///< float32; undefined: frozen
+  at::Tensor head_gradient;       ///< likewise; the embedding's where the head is tied
+
+  bool is_lora() const { return !adapters.empty(); }
+};
+
+/// Without values; `multiple` as in ParameterSet.
+TrainableModel make_full_model(const Architecture& architecture, at::ScalarType compute,
+                               std::int64_t multiple);
+/// The base without values, B zero and A drawn as PEFT draws it (Kaiming-uniform with √5) from
+/// `seed`. A score head is trained whole beside the adapters.
+TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
+                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed);
+
+}  // namespace expo

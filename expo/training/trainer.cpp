@@ -1,0 +1,186 @@
+#include "expo/training/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace expo {
+namespace {
+
+constexpr std::int64_t kNormBlock = std::int64_t{1} << 20;
+
+/// Σg² in float64.
+double sum_of_squares(const at::Tensor& values) {
+  double sum = 0;
+  for (std::int64_t first = 0; first < values.numel(); first += kNormBlock) {
+    const std::int64_t count = std::min(kNormBlock, values.numel() - first);
+    const at::Tensor norm =
+        at::linalg_vector_norm(values.narrow(0, first, count), 2, std::nullopt, false, at::kDouble);
+    sum += norm.item<double>() * norm.item<double>();
+  }
+  return sum;
+}
+
+std::vector<const TokenRow*> rows_of(std::span<const Example* const> examples) {
+  std::vector<const TokenRow*> rows;
+  for (const Example* example : examples) {
+    for (const TokenRow& row : example->rows) rows.push_back(&row);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Trainer::Trainer(TrainableModel& model, const Objective& objective, RankGroup& ranks,
+                 const TrainerOptions& options, const CancellationToken& cancellation)
+    : model_(model),
+      objective_(objective),
+      ranks_(ranks),
+      options_(options),
+      cancellation_(cancellation),
+      decoder_(model, options.gradient_checkpointing),
+      head_(make_row_values(model)),
+      optimiser_(model.parameters, options.adamw,
+                 model.parameters.values().numel() / ranks.size() * ranks.rank(),
+                 model.parameters.values().numel() / ranks.size() * (ranks.rank() + 1)) {}
+
+/// This rank's examples, in groups that go through the model together.
+std::vector<std::vector<const Example*>> Trainer::passes(
+    std::span<const Example* const> examples) const {
+  std::vector<std::vector<const Example*>> result;
+  std::int64_t tokens = 0;
+  const auto stride = static_cast<std::size_t>(ranks_.size());
+  for (auto i = static_cast<std::size_t>(ranks_.rank()); i < examples.size(); i += stride) {
+    const bool full = result.empty() || tokens + examples[i]->tokens() > options_.tokens_per_pass ||
+                      static_cast<std::int64_t>(result.back().size()) == options_.examples_per_pass;
+    if (full) {
+      result.emplace_back();
+      tokens = 0;
+    }
+    result.back().push_back(examples[i]);
+    tokens += examples[i]->tokens();
+  }
+  return result;
+}
+
+void Trainer::run_pass(std::span<const Example* const> examples, double scale, bool train,
+                       Gathered& gathered) {
+  cancellation_.check();
+  const auto rows = rows_of(examples);
+  const PackedRows packed = pack(rows, model_.architecture.vocabulary);
+  const at::Tensor hidden = train ? decoder_.forward(packed) : decoder_.hidden_states(packed);
+  const std::vector<double> values = head_->forward(hidden, rows);
+  std::vector<double> gradients(values.size());
+  std::size_t first = 0;
+  for (const Example* example : examples) {
+    const std::size_t count = example->rows.size();
+    for (std::size_t i = first; i < first + count; ++i) {
+      if (!std::isfinite(values[i]) && gathered.failure.empty())
+        gathered.failure = fmt::format("the model gives {} for {}", values[i], example->place);
+    }
+    objective_.judge(*example, std::span(values).subspan(first, count),
+                     std::span(head_->counts()).subspan(first, count),
+                     std::span(gradients).subspan(first, count), gathered.sums);
+    first += count;
+  }
+  gathered.tokens += packed.tokens();
+  if (!train || !gathered.failure.empty()) return;
+  for (double& gradient : gradients) gradient *= scale;
+  decoder_.backward(head_->backward(hidden, gradients), model_.parameters);
+}
+
+StepResult Trainer::step(std::span<const Example* const> examples, double learning_rate) {
+  model_.parameters.zero_gradients();
+  double weight = 0;
+  for (const Example* example : examples) weight += objective_.weight(*example);
+  Gathered gathered;
+  for (const auto& pass : passes(examples)) run_pass(pass, 1 / weight, true, gathered);
+  StepResult result = combine(gathered, weight);
+  if (result.failure.empty()) move(result, learning_rate);
+  return result;
+}
+
+StepResult Trainer::evaluate(std::span<const Example* const> examples) {
+  double weight = 0;
+  for (const Example* example : examples) weight += objective_.weight(*example);
+  Gathered gathered;
+  for (const auto& pass : passes(examples)) run_pass(pass, 0, false, gathered);
+  return combine(gathered, weight);
+}
+
+std::vector<double> Trainer::row_values(std::span<const Example* const> examples) {
+  std::map<const Example*, std::vector<double>> mine;
+  for (const auto& pass : passes(examples)) {
+    cancellation_.check();
+    const auto rows = rows_of(pass);
+    const auto values =
+        head_->forward(decoder_.hidden_states(pack(rows, model_.architecture.vocabulary)), rows);
+    std::size_t next = 0;
+    for (const Example* example : pass) {
+      for (std::size_t i = 0; i < example->rows.size(); ++i)
+        mine[example].push_back(values[next++]);
+    }
+  }
+  std::vector<double> all;
+  for (const Example* example : examples) {
+    const auto found = mine.find(example);
+    for (std::size_t i = 0; i < example->rows.size(); ++i)
+      all.push_back(found == mine.end() ? 0 : found->second[i]);
+  }
+  at::Tensor shared = at::tensor(all, at::kDouble);
+  ranks_.sum(shared);
+  const double* data = shared.const_data_ptr<double>();
+  return {data, data + shared.numel()};
+}
+
+/// Sums over the ranks. Those that had no example know the metrics' names from a judgement of their
+/// own only, so that what is exchanged is the union in a fixed order.
+StepResult Trainer::combine(const Gathered& gathered, double weight) {
+  static const std::vector<std::string> kNames = {
+      "loss",         "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
+      "logps/chosen", "logps/rejected"};
+  const auto names = static_cast<std::int64_t>(kNames.size());
+  at::Tensor shared = at::zeros({2 * names + 2}, at::kDouble);
+  auto* numbers = shared.mutable_data_ptr<double>();
+  for (std::int64_t i = 0; i < names; ++i) {
+    const auto found = gathered.sums.find(kNames[static_cast<std::size_t>(i)]);
+    if (found == gathered.sums.end()) continue;
+    numbers[i] = found->second;
+    numbers[names + i] = 1;
+  }
+  numbers[2 * names] = static_cast<double>(gathered.tokens);
+  numbers[2 * names + 1] = gathered.failure.empty() ? 0 : 1;
+  ranks_.sum(shared);
+  StepResult result;
+  for (std::int64_t i = 0; i < names; ++i) {
+    if (numbers[names + i] > 0)
+      result.metrics[kNames[static_cast<std::size_t>(i)]] = numbers[i] / weight;
+  }
+  result.tokens = static_cast<std::int64_t>(numbers[2 * names]);
+  result.failure = gathered.failure;
+  if (result.failure.empty() && numbers[2 * names + 1] > 0)
+    result.failure = "another rank's model gives something that is not a number";
+  return result;
+}
+
+void Trainer::move(StepResult& result, double learning_rate) {
+  ParameterSet& parameters = model_.parameters;
+  at::Tensor share = ranks_.reduce_scatter(parameters.gradients());
+  at::Tensor squares = at::scalar_tensor(sum_of_squares(share), at::kDouble);
+  ranks_.sum(squares);
+  result.gradient_norm = std::sqrt(squares.item<double>());
+  if (!std::isfinite(result.gradient_norm)) {
+    result.failure = fmt::format("the gradient's norm is {}", result.gradient_norm);
+    return;
+  }
+  const double limit = options_.max_grad_norm;
+  if (limit > 0 && result.gradient_norm > limit) share.mul_(limit / (result.gradient_norm + 1e-6));
+  const at::Tensor values =
+      parameters.values().narrow(0, optimiser_.first(), optimiser_.last() - optimiser_.first());
+  optimiser_.step(learning_rate, values, share);
+  ranks_.all_gather(values, parameters.values());
+  parameters.refresh();
+}
+
+}  // namespace expo

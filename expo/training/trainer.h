@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "expo/core/progress.h"
+#include "expo/training/adamw.h"
+#include "expo/training/example.h"
+#include "expo/training/objective.h"
+#include "expo/training/rank_group.h"
+#include "expo/training/row_values.h"
+#include "expo/training/trainable_decoder.h"
+
+namespace expo {
+
+struct TrainerOptions {
+  AdamWSpec adamw;
+  double max_grad_norm = 1;  ///< 0: no clipping
+  std::int64_t examples_per_pass = 8;
+  std::int64_t tokens_per_pass = 512;
+  bool gradient_checkpointing = false;
+};
+
+/// What a step or an evaluation gave.
+struct StepResult {
+  std::map<std::string, double> metrics;  ///< means over the examples: "loss", "rewards/margins", …
+  double gradient_norm = 0;               ///< before clipping
+  std::int64_t tokens = 0;                ///< of all rows, on all ranks
+  /// Empty, or what is not a number, and in which row; then nothing has been moved.
+  std::string failure;
+};
+
+/// One optimiser step after the other on examples that are in memory. Gradients are weighted so
+/// that they are those of the whole step's mean, however it is cut into passes and divided among
+/// ranks. Not thread-safe; all ranks make the same calls.
+class Trainer {
+ public:
+  /// All but the options must outlive it.
+  Trainer(TrainableModel& model, const Objective& objective, RankGroup& ranks,
+          const TrainerOptions& options, const CancellationToken& cancellation);
+
+  StepResult step(std::span<const Example* const> examples, double learning_rate);
+  /// The same without moving anything.
+  StepResult evaluate(std::span<const Example* const> examples);
+  /// The numbers of the rows of these examples, in order: log-probabilities or rewards.
+  std::vector<double> row_values(std::span<const Example* const> examples);
+
+  AdamW& optimiser() { return optimiser_; }
+
+ private:
+  /// What one rank gathers over its passes.
+  struct Gathered {
+    MetricSums sums;
+    std::int64_t tokens = 0;
+    std::string failure;
+  };
+
+  std::vector<std::vector<const Example*>> passes(std::span<const Example* const> examples) const;
+  void run_pass(std::span<const Example* const> examples, double scale, bool train,
+                Gathered& gathered);
+  StepResult combine(const Gathered& gathered, double weight);
+  void move(StepResult& result, double learning_rate);
+
+  TrainableModel& model_;
+  const Objective& objective_;
+  RankGroup& ranks_;
+  TrainerOptions options_;
+  const CancellationToken& cancellation_;
+  TrainableDecoder decoder_;
+  std::unique_ptr<RowValues> head_;
+  AdamW optimiser_;
+};
+
+}  // namespace expo

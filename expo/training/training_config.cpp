@@ -1,0 +1,171 @@
+#include "expo/training/training_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "expo/core/error.h"
+#include "expo/extrapolation/yaml_document.h"
+
+namespace expo {
+namespace {
+
+const ConfigKey* find_key(const std::string& name) {
+  const auto found = std::ranges::find(config_keys(), name, &ConfigKey::name);
+  return found == config_keys().end() ? nullptr : &*found;
+}
+
+/// A scalar, or a list of scalars joined by commas.
+std::string text_of(const YamlValue& value, const std::string& where, const std::string& key) {
+  if (value.kind == YamlValue::Kind::scalar) return value.scalar;
+  std::string joined;
+  const auto refuse = [&] {
+    throw usage_error(
+        fmt::format("{}:{}: {} is neither one value nor a list of them", where, value.line, key));
+  };
+  if (value.kind != YamlValue::Kind::sequence) refuse();
+  for (const auto& item : value.items) {
+    if (item->kind != YamlValue::Kind::scalar) refuse();
+    joined += (joined.empty() ? "" : ",") + item->scalar;
+  }
+  return joined;
+}
+
+void refuse_if(bool wrong, const std::string& what) {
+  if (wrong) throw usage_error("train: " + what);
+}
+
+void check_sizes(const TrainingConfig& config) {
+  refuse_if(!(config.fraction > 0 && config.fraction <= 1),
+            fmt::format("fraction is {}, where a number above 0 and at most 1 is expected",
+                        config.fraction));
+  refuse_if(config.max_length < 2, "max_length is below 2");
+  refuse_if(config.method == TrainingMethod::dpo &&
+                (config.max_prompt_length < 1 || config.max_prompt_length >= config.max_length),
+            fmt::format("max_prompt_length is {}, where a number from 1 to below max_length ({}) "
+                        "is expected: nothing would be left for answers",
+                        config.max_prompt_length, config.max_length));
+  refuse_if(config.per_device_train_batch_size < 1 || config.gradient_accumulation_steps < 1 ||
+                config.tokens_per_pass < 1,
+            "per_device_train_batch_size, gradient_accumulation_steps and tokens_per_pass have to "
+            "be at least 1");
+  refuse_if(config.max_steps < 0 || config.eval_steps < 0 || config.save_steps < 0 ||
+                config.save_total_limit < 0,
+            "max_steps, eval_steps, save_steps and save_total_limit cannot be below 0");
+  refuse_if(!(config.num_train_epochs > 0), "num_train_epochs has to be above 0");
+}
+
+void check_optimiser(const TrainingConfig& config) {
+  refuse_if(!(config.learning_rate > 0), "learning_rate has to be above 0");
+  refuse_if(!(config.warmup_ratio >= 0 && config.warmup_ratio <= 1),
+            "warmup_ratio has to be from 0 to 1");
+  const AdamWSpec& adamw = config.adamw;
+  refuse_if(!(adamw.beta1 >= 0 && adamw.beta1 < 1 && adamw.beta2 >= 0 && adamw.beta2 < 1),
+            "adam_beta1 and adam_beta2 have to be from 0 to below 1");
+  refuse_if(!(adamw.epsilon > 0), "adam_epsilon has to be above 0");
+  refuse_if(!(adamw.weight_decay >= 0) || !(config.max_grad_norm >= 0),
+            "weight_decay and max_grad_norm cannot be below 0");
+}
+
+}  // namespace
+
+TrainingMethod training_method(const std::string& word) {
+  if (word == "sft") return TrainingMethod::sft;
+  if (word == "dpo") return TrainingMethod::dpo;
+  if (word == "reward") return TrainingMethod::reward;
+  throw usage_error(fmt::format("train: \"{}\" is no method; expected sft, dpo or reward", word));
+}
+
+const char* word_of(TrainingMethod method) {
+  switch (method) {
+    case TrainingMethod::sft:
+      return "sft";
+    case TrainingMethod::dpo:
+      return "dpo";
+    case TrainingMethod::reward:
+      return "reward";
+  }
+  return "";
+}
+
+TrainingConfig default_config(TrainingMethod method) {
+  TrainingConfig config;
+  config.method = method;
+  if (method == TrainingMethod::sft) {
+    config.learning_rate = 2e-5;
+    config.max_length = 2048;
+  } else if (method == TrainingMethod::reward) {
+    config.learning_rate = 1e-5;
+  }
+  return config;
+}
+
+bool ConfigKey::belongs_to(TrainingMethod method) const {
+  return methods.empty() || std::ranges::count(methods, method) > 0;
+}
+
+bool ConfigKey::is_flag() const {
+  return std::string(type) == "FLAG";
+}
+
+void set_key(TrainingConfig& config, const std::string& name, const std::string& value,
+             const std::string& where) {
+  const ConfigKey* key = find_key(name);
+  if (key == nullptr) {
+    throw usage_error(
+        fmt::format("{}: the key \"{}\" is not known; see expo train --help", where, name));
+  }
+  if (!key->belongs_to(config.method)) {
+    throw usage_error(
+        fmt::format("{}: {} has no meaning for {}", where, name, word_of(config.method)));
+  }
+  try {
+    key->set(config, value);
+  } catch (const std::invalid_argument& error) {
+    throw usage_error(fmt::format("{}: {}: {}", where, name, error.what()));
+  }
+}
+
+void apply_yaml(TrainingConfig& config, const std::string& text, const std::string& where) {
+  const auto document = parse_yaml(text, where);
+  if (document->kind == YamlValue::Kind::null) return;
+  if (document->kind != YamlValue::Kind::mapping)
+    throw usage_error(where + ": is not a list of keys and values");
+  for (const YamlValue::Member& member : document->members) {
+    if (member.value->kind == YamlValue::Kind::null) continue;
+    set_key(config, member.key, text_of(*member.value, where, member.key),
+            fmt::format("{}:{}", where, member.line));
+  }
+}
+
+void check(const TrainingConfig& config) {
+  refuse_if(config.model_name_or_path.empty(), "model_name_or_path is missing: what is trained?");
+  refuse_if(config.dataset_name.empty(), "dataset_name is missing: what is it trained on?");
+  refuse_if(config.output_dir.empty(), "output_dir is missing: where does the result go?");
+  refuse_if(config.overwrite_output_dir && config.resume,
+            "overwrite_output_dir and resume exclude each other");
+  check_sizes(config);
+  check_optimiser(config);
+  refuse_if(!(config.loss.beta > 0), "beta has to be above 0");
+  refuse_if(!(config.loss.label_smoothing >= 0 && config.loss.label_smoothing < 0.5),
+            "label_smoothing has to be from 0 to below 0.5");
+  refuse_if(config.loss.label_smoothing > 0 && config.loss.kind == PreferenceLossKind::ipo,
+            "label_smoothing has no meaning for the loss ipo");
+  refuse_if(!(config.center_rewards_coefficient >= 0),
+            "center_rewards_coefficient cannot be below 0");
+  refuse_if(config.save_dtype != DType::f32 && config.save_dtype != DType::bf16 &&
+                config.save_dtype != DType::f16,
+            "save_dtype has to be float32, bfloat16 or float16");
+}
+
+Json to_json(const TrainingConfig& config) {
+  Json json = Json::object();
+  json["method"] = word_of(config.method);
+  for (const ConfigKey& key : config_keys()) {
+    if (key.belongs_to(config.method)) json[key.name] = key.get(config);
+  }
+  return json;
+}
+
+}  // namespace expo

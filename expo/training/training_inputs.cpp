@@ -1,0 +1,188 @@
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "expo/core/error.h"
+#include "expo/core/parallel.h"
+#include "expo/training/load_weights.h"
+#include "expo/training/reference_log_probs.h"
+#include "expo/training/training_run.h"
+
+namespace expo {
+namespace {
+
+ChatTokenizer tokenizer_of(Filesystem& filesystem, const Checkpoint& checkpoint,
+                           const std::string& chat_template, const std::string& template_path) {
+  std::vector<TextFile> files;
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    files.push_back({sidecar.name, [&filesystem, content = sidecar.content] {
+                       if (const auto* text = std::get_if<std::string>(&content)) return *text;
+                       return filesystem.read_text(std::get<std::filesystem::path>(content));
+                     }});
+  }
+  ChatTokenizer tokenizer = ChatTokenizer::from_files(files, checkpoint.location());
+  if (!chat_template.empty()) tokenizer.set_template(chat_template, template_path);
+  return tokenizer;
+}
+
+std::unique_ptr<Objective> make_objective(const TrainingConfig& config) {
+  switch (config.method) {
+    case TrainingMethod::sft:
+      return std::make_unique<SftObjective>();
+    case TrainingMethod::dpo:
+      return std::make_unique<DpoObjective>(config.loss);
+    case TrainingMethod::reward:
+      return std::make_unique<RewardObjective>(config.center_rewards_coefficient);
+  }
+  return nullptr;
+}
+
+class InputReading {
+ public:
+  InputReading(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+               const TrainingJob& job, const CancellationToken& cancellation)
+      : filesystem_(filesystem),
+        environment_(environment),
+        ranks_(ranks),
+        job_(job),
+        config_(job.config),
+        cancellation_(cancellation) {}
+
+  TrainingInputs run() {
+    const unsigned threads = config_.threads != 0 ? config_.threads : available_threads();
+    at::set_num_threads(static_cast<int>(threads));
+    read_source();
+    inputs_.train =
+        read_examples(config_.dataset_name, config_.dataset_train_split, config_.fraction);
+    if (!config_.eval_dataset_name.empty())
+      inputs_.evaluation = read_examples(config_.eval_dataset_name, config_.dataset_test_split, 1);
+    inputs_.objective = make_objective(config_);
+    make_model();
+    if (config_.method == TrainingMethod::dpo) find_references();
+    return std::move(inputs_);
+  }
+
+ private:
+  void note(const std::string& text) const {
+    if (job_.on_note && ranks_.rank() == 0) job_.on_note(text);
+  }
+
+  void read_source() {
+    ModelSource& source = inputs_.source;
+    source.checkpoint = open_checkpoint(filesystem_, config_.model_name_or_path, {}, environment_);
+    if (!config_.chat_template_path.empty())
+      source.chat_template = filesystem_.read_text(config_.chat_template_path);
+    inputs_.tokenizer = std::make_shared<const ChatTokenizer>(tokenizer_of(
+        filesystem_, *source.checkpoint, source.chat_template, config_.chat_template_path));
+    source.config = config_for_training(source.checkpoint->config(), config_, pad_id());
+  }
+
+  /// The tokenizer's padding token or, as is usual, the one that ends a text.
+  std::int64_t pad_id() const {
+    for (const char* name : {"pad_token", "eos_token"}) {
+      if (const auto id = inputs_.tokenizer->special_id(name)) return *id;
+    }
+    return 0;
+  }
+
+  ExampleSet read_examples(const std::string& data, const std::string& split, double fraction) {
+    const ExampleOptions options{fraction, config_.seed, config_.max_length,
+                                 config_.max_prompt_length};
+    const RowSource source = [&] {
+      return open_rows(filesystem_, data,
+                       split.empty() ? std::nullopt : std::optional<std::string>(split));
+    };
+    const ChatTokenizer& tokenizer = *inputs_.tokenizer;
+    switch (config_.method) {
+      case TrainingMethod::sft:
+        return read_conversations(source, tokenizer, options, cancellation_);
+      case TrainingMethod::dpo:
+        return read_pairs(source, tokenizer, options, cancellation_);
+      case TrainingMethod::reward:
+        return read_reward_pairs(source, tokenizer, options, cancellation_);
+    }
+    return {};
+  }
+
+  void make_model() {
+    const Architecture architecture =
+        read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
+    const bool reward = config_.method == TrainingMethod::reward;
+    if (reward != (architecture.head == ModelHead::score)) {
+      throw usage_error(fmt::format("{}: is a reward model, which {} does not train",
+                                    config_.model_name_or_path, word_of(config_.method)));
+    }
+    if (reward && architecture.labels != 1) {
+      throw input_error(
+          fmt::format("{}: gives {} numbers for a text, where a reward model gives one",
+                      config_.model_name_or_path, architecture.labels));
+    }
+    const at::ScalarType compute = config_.bf16 ? at::kBFloat16 : at::kFloat;
+    const std::int64_t multiple = 16 * static_cast<std::int64_t>(ranks_.size());
+    inputs_.model = config_.use_peft ? make_lora_model(architecture, compute, multiple,
+                                                       config_.lora, config_.seed)
+                                     : make_full_model(architecture, compute, multiple);
+    load(*inputs_.source.checkpoint);
+  }
+
+  void load(const Checkpoint& checkpoint) {
+    load_weights(checkpoint, config_.seed, cancellation_, inputs_.model);
+  }
+
+  void find_references() {
+    std::shared_ptr<const Checkpoint> reference = inputs_.source.checkpoint;
+    const bool other = !config_.ref_model_name_or_path.empty();
+    if (other) {
+      reference = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
+      load(*reference);
+    }
+    fill(inputs_.train);
+    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation);
+    if (other) load(*inputs_.source.checkpoint);
+  }
+
+  /// Adapters begin as nothing, so that the model is its own reference before the first step.
+  void fill(ExampleSet& set) {
+    const bool bf16 = inputs_.model.compute == at::kBFloat16;
+    const ReferenceKey key{model_digest() + (bf16 ? " bfloat16" : " float32"), set.digest};
+    const std::string& cache = config_.reference_cache_dir;
+    TrainerOptions options;
+    options.tokens_per_pass = config_.tokens_per_pass;
+    Trainer trainer(inputs_.model, *inputs_.objective, ranks_, options, cancellation_);
+    inputs_.references_from_cache = fill_references(
+        filesystem_, cache.empty() ? config_.output_dir : cache, key, set.examples, ranks_,
+        [&](std::span<const Example> examples) {
+          if (examples.size() > 1)
+            note(fmt::format("the reference's log-probabilities of {} pairs", examples.size()));
+          std::vector<const Example*> pointers;
+          for (const Example& example : examples) pointers.push_back(&example);
+          return trainer.row_values(pointers);
+        });
+  }
+
+  std::string model_digest() const {
+    if (!inputs_.model.is_lora()) return digest_of(inputs_.model.parameters.values());
+    std::string digests;
+    for (const auto& [name, tensor] : inputs_.model.named)
+      digests += digest_of(tensor.contiguous());
+    const at::Tensor bytes = at::empty({static_cast<std::int64_t>(digests.size())}, at::kByte);
+    std::copy(digests.begin(), digests.end(), bytes.mutable_data_ptr<std::uint8_t>());
+    return digest_of(bytes);
+  }
+
+  Filesystem& filesystem_;
+  const Environment& environment_;
+  RankGroup& ranks_;
+  const TrainingJob& job_;
+  const TrainingConfig& config_;
+  const CancellationToken& cancellation_;
+  TrainingInputs inputs_;
+};
+
+}  // namespace
+
+TrainingInputs read_inputs(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+                           const TrainingJob& job, const CancellationToken& cancellation) {
+  return InputReading(filesystem, environment, ranks, job, cancellation).run();
+}
+
+}  // namespace expo

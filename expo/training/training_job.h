@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/core/filesystem.h"
+#include "expo/core/progress.h"
+#include "expo/training/example_set.h"
+#include "expo/training/rank_group.h"
+#include "expo/training/training_config.h"
+
+namespace expo {
+
+struct TrainingJob {
+  TrainingConfig config;
+  std::string command;  ///< for run.json
+  /// Told of every line of metrics.jsonl, on the first rank.
+  std::function<void(const Json&)> on_metrics = {};
+  /// Told of what goes on before and between the steps, on the first rank.
+  std::function<void(const std::string&)> on_note = {};
+};
+
+struct TrainingReport {
+  std::filesystem::path result;  ///< output_dir/final
+  std::int64_t steps = 0;
+  std::int64_t resumed_from = 0;
+  ExampleCounts counts;
+  bool references_from_cache = false;
+  Json last_metrics;
+  std::vector<std::string> warnings;
+};
+Json to_json(const TrainingReport& report);
+
+/// Trains a model and writes output_dir:
+///   final/            the model, as transformers loads it; with LoRA the adapter, as PEFT loads it
+///   checkpoint-N/     the same after N steps, with the state to go on from; whole or not at all
+///   metrics.jsonl     a line for each step and each evaluation
+///   run.json          the effective configuration, the data's counts and digests
+/// With the same configuration, ranks and threads the result is the same bit for bit, interrupted
+/// and resumed or not. Throws Error: usage for settings, input for model, data and for a loss or
+/// gradient that is not a number (after the last good state was written as a checkpoint),
+/// environment for disk and ranks.
+TrainingReport run_training(Filesystem& filesystem, const Environment& environment,
+                            RankGroup& ranks, const TrainingJob& job,
+                            const CancellationToken& cancellation);
+
+}  // namespace expo

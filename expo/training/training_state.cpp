@@ -1,0 +1,101 @@
+#include "expo/training/training_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/core/error.h"
+#include "expo/training/tensor_writer.h"
+
+namespace expo {
+namespace {
+
+constexpr const char* kStateFile = "trainer_state.json";
+constexpr std::string_view kCheckpoint = "checkpoint-";
+
+std::string optimiser_file(const RankGroup& ranks) {
+  return fmt::format("optimizer_rank{}_of_{}.safetensors", ranks.rank(), ranks.size());
+}
+
+void read_tensor(const Checkpoint& file, const std::string& name, const at::Tensor& target) {
+  const auto index = file.find(name);
+  const bool fits = index && file.tensors()[*index].dtype == DType::f32 &&
+                    file.tensors()[*index].elements() == static_cast<std::uint64_t>(target.numel());
+  if (!fits)
+    throw input_error(fmt::format("{}: does not hold the {} of this run", file.location(), name));
+  constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;
+  auto* data = static_cast<std::byte*>(target.mutable_data_ptr());
+  ReadScratch scratch;
+  const auto total = static_cast<std::uint64_t>(target.numel());
+  for (std::uint64_t first = 0; first < total; first += kBlock) {
+    const std::uint64_t count = std::min(kBlock, total - first);
+    const auto bytes = file.read(*index, first, count, scratch);
+    std::memcpy(data + first * sizeof(float), bytes.data(), bytes.size());
+  }
+}
+
+/// Names what the two settings differ in.
+void compare(const Json& here, const Json& there, const std::string& where) {
+  for (const auto& [key, value] : here.items()) {
+    if (there.contains(key) && there[key] == value) continue;
+    throw usage_error(fmt::format("{}: the run cannot be gone on with: {} is {} now, and was {}",
+                                  where, key, compact_json(value),
+                                  there.contains(key) ? compact_json(there[key]) : "not set"));
+  }
+}
+
+}  // namespace
+
+void write_state(Filesystem& filesystem, const std::filesystem::path& folder,
+                 const TrainingState& state, const at::Tensor& values, const AdamW& optimiser,
+                 const RankGroup& ranks) {
+  const NamedTensors tensors = {
+      {"values", values.narrow(0, optimiser.first(), optimiser.last() - optimiser.first())},
+      {"exp_avg", optimiser.first_moment()},
+      {"exp_avg_sq", optimiser.second_moment()}};
+  write_tensor_file(filesystem, folder / optimiser_file(ranks), tensors, DType::f32);
+  if (ranks.rank() != 0) return;
+  filesystem.write_text(folder / kStateFile,
+                        format_json({{"global_step", state.step}, {"setting", state.setting}}));
+}
+
+TrainingState read_state(Filesystem& filesystem, const std::filesystem::path& folder,
+                         const Json& setting, const at::Tensor& values, AdamW& optimiser,
+                         const RankGroup& ranks) {
+  const std::string where = (folder / kStateFile).string();
+  const Json json = parse_json(filesystem.read_text(folder / kStateFile), where);
+  if (!json.is_object() || !json.contains("global_step") || !json.contains("setting") ||
+      !json["global_step"].is_number_integer())
+    throw input_error(where + ": is not the state of a training run");
+  compare(setting, json["setting"], where);
+  TrainingState state{json["global_step"].get<std::int64_t>(), setting};
+  const auto file = open_checkpoint(filesystem, (folder / optimiser_file(ranks)).string(), {}, {});
+  read_tensor(*file, "values",
+              values.narrow(0, optimiser.first(), optimiser.last() - optimiser.first()));
+  read_tensor(*file, "exp_avg", optimiser.first_moment());
+  read_tensor(*file, "exp_avg_sq", optimiser.second_moment());
+  optimiser.set_steps(state.step);
+  return state;
+}
+
+std::vector<std::pair<std::int64_t, std::filesystem::path>> list_run_checkpoints(
+    Filesystem& filesystem, const std::filesystem::path& output) {
+  std::vector<std::pair<std::int64_t, std::filesystem::path>> found;
+  if (!filesystem.is_directory(output)) return found;
+  for (const std::string& name : filesystem.list(output)) {
+    if (!name.starts_with(kCheckpoint)) continue;
+    std::int64_t step = 0;
+    const char* end = name.data() + name.size();
+    const auto [stop, error] = std::from_chars(name.data() + kCheckpoint.size(), end, step);
+    if (error == std::errc() && stop == end && filesystem.exists(output / name / kStateFile))
+      found.emplace_back(step, output / name);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+}  // namespace expo

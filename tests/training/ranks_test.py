@@ -1,0 +1,83 @@
+"""expo train on two ranks: the same weights as on one, resumable, and an end with a message when a rank dies."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_chat import chat_model, pairs
+from train_test import TRAIN, command, files_of, metrics, train
+
+pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(size, **keys):
+    port = free_port()
+    return [subprocess.Popen(command("dpo", **keys), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1",
+                                  "MASTER_PORT": str(port)}) for rank in range(size)]
+
+
+def finish(processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=600)
+        assert process.returncode == 0, errors
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return {"model_name_or_path": chat_model(tmp_path / "model"), "dataset_name": pairs(tmp_path / "pairs.jsonl", 14, 1),
+            "eval_dataset_name": pairs(tmp_path / "dev.jsonl", 5, 2), "beta": 0.1, "adam_epsilon": 1e-6}
+
+
+def test_two_ranks_equal_one(tmp_path, keys):
+    from safetensors.torch import load_file
+
+    train("dpo", output_dir=tmp_path / "one", **keys)
+    finish(start(2, output_dir=tmp_path / "two", save_steps=2, **{**keys, "gradient_accumulation_steps": 1}))
+    one, two = (load_file(tmp_path / folder / "final/model.safetensors") for folder in ("one", "two"))
+    for name, value in one.items():
+        assert (two[name] - value).abs().max() < 1e-5 * value.abs().max(), name
+    for here, there in zip(metrics(tmp_path / "one"), metrics(tmp_path / "two"), strict=True):
+        for key, value in here.items():
+            if key != "tokens_per_second":
+                assert abs(there[key] - value) <= 1e-5 * max(abs(value), 1), key
+    assert len(list((tmp_path / "two/checkpoint-2").glob("optimizer_rank?_of_2.safetensors"))) == 2
+    (tmp_path / "two/final").rename(tmp_path / "before")
+    for name in ("checkpoint-4",):
+        (tmp_path / "two" / name).rename(tmp_path / name)
+    finish(start(2, output_dir=tmp_path / "two", resume="true", **{**keys, "gradient_accumulation_steps": 1}))
+    assert files_of(tmp_path / "two/final") == files_of(tmp_path / "before")
+
+
+def test_a_dead_rank_ends_the_run_with_a_message(tmp_path, keys):
+    processes = start(2, output_dir=tmp_path / "out", max_steps=100000, **keys)
+    # Both have met once the first step is logged.
+    line = ""
+    while "step 1 " not in line:
+        line = processes[0].stderr.readline()
+        assert line, processes[0].communicate()
+    processes[1].send_signal(signal.SIGKILL)
+    _, errors = processes[0].communicate(timeout=120)
+    assert processes[0].returncode == 4 and "another rank cannot be reached" in errors
+    processes[1].communicate()
+
+
+def test_torchrun_starts_the_ranks(tmp_path, keys):
+    torchrun = Path(sys.executable).with_name("torchrun")
+    if not torchrun.exists():
+        pytest.skip("torchrun is not installed")
+    done = subprocess.run([torchrun, "--no-python", "--nproc-per-node", "2", "--master-port", str(free_port()),
+                           *command("dpo", output_dir=tmp_path / "out", max_steps=2, **keys)],
+                          capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/final/model.safetensors").is_file()
