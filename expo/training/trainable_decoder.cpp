@@ -5,7 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include "expo/model/attention.h"
+#include "expo/model/tensor_attention.h"
 #include "expo/training/split_linear.h"
 
 namespace expo {

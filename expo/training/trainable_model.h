@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "expo/model/architecture.h"
-#include "expo/model/decoder_weights.h"
+#include "expo/model/tensor_weights.h"
 #include "expo/training/lora_spec.h"
 #include "expo/training/parameter_set.h"
 
