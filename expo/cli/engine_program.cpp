@@ -21,6 +21,12 @@ constexpr const char* kName = "expo-engine";
 fs::path find_engine_program() {
   std::error_code failed;
   const fs::path folder = fs::read_symlink("/proc/self/exe", failed).parent_path();
+  // A folder that is not known would be the current one, where anybody's program may lie.
+  if (failed || !folder.is_absolute()) {
+    throw environment_error(
+        std::string("/proc/self/exe does not say where this program lies, beside which ") + kName +
+        " is looked for; mount /proc, or run " + kName + " itself with the same arguments");
+  }
   for (const fs::path& candidate : {folder / kName, folder / EXPO_ENGINE_FOLDER / kName}) {
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }

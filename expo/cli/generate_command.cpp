@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/engine/generation_job.h"
 #include "expo/text/row_reader.h"
 
@@ -27,8 +30,8 @@ struct Options {
   std::string sft;
   AlphaOptions alpha;
   std::string rounding;
-  std::uint64_t rounding_seed = 0;
-  std::string on_mismatch = "refuse";
+  std::optional<std::uint64_t> rounding_seed;
+  std::string on_mismatch;
   SamplingOptions sampling;
   std::vector<std::string> stop;
   std::vector<TokenId> stop_tokens;
@@ -68,6 +71,21 @@ std::vector<Prompt> read(const Options& options) {
   return read_prompts(*reader, {.prompt = rows.prompt_column, .id = rows.id_column});
 }
 
+/// Refuses options that say how the model moves where nothing of what they are about happens.
+void check_moving(const Options& options) {
+  if (options.sft.empty() &&
+      (!options.rounding.empty() || options.rounding_seed || !options.on_mismatch.empty())) {
+    throw usage_error(
+        "--rounding, --rounding-seed and --on-mismatch are about a model that moves; give --sft "
+        "MODEL and --alpha A, or leave them out");
+  }
+  if (options.rounding_seed && parse_rounding_word(options.rounding) != Rounding::stochastic) {
+    throw usage_error(
+        "--rounding-seed is the seed of stochastic rounding; give --rounding stochastic, or leave "
+        "it out");
+  }
+}
+
 /// How far the model is to move; nothing for a model as it is.
 std::optional<AlphaSchedule> schedule(const Options& options) {
   auto result = options.alpha.base();
@@ -78,8 +96,7 @@ std::optional<AlphaSchedule> schedule(const Options& options) {
                           ? "--alpha needs --sft MODEL, the checkpoint that MODEL was trained from"
                           : "--sft needs --alpha A (or --gamma G): how far to go from it");
   }
-  if (!result && (!options.rounding.empty() || options.rounding_seed != 0))
-    throw usage_error("--rounding and --rounding-seed are about --alpha, which is not given");
+  check_moving(options);
   return result;
 }
 
@@ -87,8 +104,8 @@ EmbeddedSpec make_spec(const Options& options) {
   EmbeddedSpec spec = options.model.spec();
   if (!options.sft.empty()) spec.sft = options.sft;
   spec.rounding = parse_rounding_word(options.rounding);
-  spec.rounding_seed = options.rounding_seed;
-  spec.on_mismatch = parse_mismatch_policy(options.on_mismatch);
+  spec.rounding_seed = options.rounding_seed.value_or(0);
+  if (!options.on_mismatch.empty()) spec.on_mismatch = parse_mismatch_policy(options.on_mismatch);
   spec.max_sequences = options.batch_size;
   spec.cache_bytes = parse_byte_size(options.cache_size);
   return spec;
@@ -106,10 +123,17 @@ AnswerFormat choose_format(const Options& options) {
   return format;
 }
 
+void check_generator(const Options& options, AnswerFormat format) {
+  if (options.generator.empty() || format == AnswerFormat::alpaca) return;
+  throw usage_error(std::string("--generator is a column of AlpacaEval's rows, and these are ") +
+                    answer_format_name(format) + "; give --format alpaca, or leave it out");
+}
+
 GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule>& alpha) {
   GenerationJob job;
   job.output = options.rows.output;
   job.format = choose_format(options);
+  check_generator(options, job.format);
   job.as_array = options.rows.as_array();
   job.generator = options.generator;
   if (job.generator.empty()) {
@@ -130,8 +154,22 @@ GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule
   return job;
 }
 
+/// An answer as it is, but on a terminal, which would do what control characters tell it.
+std::string shown(const std::string& answer) {
+  if (::isatty(STDOUT_FILENO) == 0) return answer;
+  std::string text;
+  for (std::size_t begin = 0;;) {
+    const std::size_t tab = answer.find('\t', begin);
+    text += escape_controls(answer.substr(begin, tab - begin));
+    if (tab == std::string::npos) return text;
+    text += '\t';
+    begin = tab + 1;
+  }
+}
+
 void print_row(AnswerFormat format, const Json& row) {
-  std::cout << (format == AnswerFormat::text ? row.get<std::string>() : compact_json(row)) << "\n"
+  std::cout << (format == AnswerFormat::text ? shown(row.get<std::string>()) : compact_json(row))
+            << "\n"
             << std::flush;
 }
 
@@ -171,6 +209,15 @@ void declare_sampling(CLI::App& command, Options& options) {
       .add_option("--min-p", sampling.min_p,
                   "Draw from tokens at least P times as likely as the likeliest; default: 0")
       ->type_name("P");
+  command.add_option("--seed", sampling.seed, "Seed of the random draws; default: 0")
+      ->type_name("N")
+      ->check(is_seed);
+  command.add_option("--n", options.samples, "Answers to each prompt; default: 1")
+      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("N");
+}
+
+void declare_penalties(CLI::App& command, SamplingOptions& sampling) {
   command
       .add_option("--presence-penalty", sampling.presence_penalty,
                   "Off the logit of what the answer holds, -2 to 2; default: 0")
@@ -183,9 +230,9 @@ void declare_sampling(CLI::App& command, Options& options) {
       .add_option("--repetition-penalty", sampling.repetition_penalty,
                   "Scales down what prompt or answer hold; 1 (default): not")
       ->type_name("R");
-  command.add_option("--seed", sampling.seed, "Seed of the random draws; default: 0")
-      ->type_name("N")
-      ->check(is_seed);
+}
+
+void declare_ends(CLI::App& command, Options& options) {
   command
       .add_option("--max-new-tokens", options.max_new_tokens,
                   "Tokens of an answer at most; default: 2048")
@@ -204,9 +251,6 @@ void declare_sampling(CLI::App& command, Options& options) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   command.add_flag("--ignore-eos", options.ignore_eos, "The model's end tokens end no answer");
-  command.add_option("--n", options.samples, "Answers to each prompt; default: 1")
-      ->check(CLI::Range(1, 1'000'000))
-      ->type_name("N");
 }
 
 void declare_extrapolated(CLI::App& command, Options& options) {
@@ -255,6 +299,8 @@ std::function<void(const CommandContext&)> declare_generate(CLI::App& program) {
       ->type_name("NAME");
   declare_extrapolated(*command, *options);
   declare_sampling(*command, *options);
+  declare_penalties(*command, options->sampling);
+  declare_ends(*command, *options);
   command
       ->add_option("--batch-size", options->batch_size,
                    "Answers that are written at the same time, at most; default: 64")

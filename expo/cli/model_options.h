@@ -48,6 +48,7 @@ struct RowOptions {
   bool as_array() const;
   /// Throws Error(usage) for options that ask for an output file where there is none.
   void check_output() const;
+  /// What must not be written over, beside the model.
   std::vector<std::filesystem::path> inputs() const;
 };
 

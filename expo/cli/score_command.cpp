@@ -38,8 +38,18 @@ ScoringJob make_job(const Options& options) {
   return job;
 }
 
+void check_columns(const Options& options) {
+  if (options.answer_column.empty() ||
+      (options.chosen_column.empty() && options.rejected_column.empty()))
+    return;
+  throw usage_error(
+      "--answer-column is about single answers, --chosen-column and --rejected-column about "
+      "preference pairs; give the one or the others");
+}
+
 void run(const Options& options, const CommandContext& context) {
   options.rows.check_output();
+  check_columns(options);
   if (options.rows.data.empty())
     throw usage_error("score: what is to be scored? Give a data set with answers");
   const EmbeddedSpec spec = options.model.spec();

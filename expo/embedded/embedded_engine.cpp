@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include "expo/core/error.h"
 #include "expo/embedded/embedded_model.h"
@@ -37,6 +39,28 @@ std::string today() {
   char text[16] = {};
   std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
   return text;
+}
+
+/// A checkpoint's weights, their indices and the files beside them.
+std::vector<std::filesystem::path> source_files(Filesystem& filesystem,
+                                                const Checkpoint& checkpoint) {
+  std::vector<std::filesystem::path> all;
+  std::set<std::filesystem::path> folders;
+  for (const SourceFile& file : checkpoint.files()) {
+    all.push_back(file.path);
+    folders.insert(file.path.parent_path());
+  }
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    if (const auto* path = std::get_if<std::filesystem::path>(&sidecar.content))
+      all.push_back(*path);
+  }
+  for (const auto& folder : folders) {
+    for (const std::string& name : filesystem.list(folder.empty() ? "." : folder)) {
+      if (name.ends_with(".index.json") || name == "adapter_config.json")
+        all.push_back(folder / name);
+    }
+  }
+  return all;
 }
 
 class EmbeddedEngine final : public Engine {
@@ -72,6 +96,8 @@ class EmbeddedEngine final : public Engine {
     return result;
   }
 
+  std::vector<std::filesystem::path> sources() const override;
+
   Json digests(const CancellationToken& cancellation) const override {
     Json result = {{"model", digests_of(*model_->aligned, cancellation)}};
     if (model_->sft) result["sft"] = digests_of(*model_->sft, cancellation);
@@ -82,6 +108,13 @@ class EmbeddedEngine final : public Engine {
       std::span<const Conversation> conversations) override {
     std::vector<std::size_t> counts;
     for (const Conversation& one : conversations) counts.push_back(tokenizer_.encode(one).size());
+    return counts;
+  }
+
+  std::optional<std::vector<std::size_t>> count_log_prob_tokens(
+      std::span<const Conversation> answered) override {
+    std::vector<std::size_t> counts;
+    for (const Conversation& one : answered) counts.push_back(answered_prompt(one).tokens.size());
     return counts;
   }
 
@@ -102,6 +135,7 @@ class EmbeddedEngine final : public Engine {
   Json identity() const;
   void require(ModelHead head) const;
   void load(const CancellationToken& cancellation);
+  AnsweredPrompt answered_prompt(const Conversation& answered) const;
   ScoringOptions scoring(const TokenSink& advance) const;
   StopOptions stop_options(const AnswerOptions& options) const;
   void warn_of_deltas();
@@ -116,6 +150,14 @@ class EmbeddedEngine final : public Engine {
   std::optional<double> effective_alpha_;
   double loading_seconds_ = 0;
 };
+
+std::vector<std::filesystem::path> EmbeddedEngine::sources() const {
+  std::vector<std::filesystem::path> all = source_files(filesystem_, *model_->aligned);
+  if (model_->sft)
+    std::ranges::move(source_files(filesystem_, *model_->sft), std::back_inserter(all));
+  if (spec_.chat_template) all.push_back(*spec_.chat_template);
+  return all;
+}
 
 Json EmbeddedEngine::digests_of(const Checkpoint& checkpoint,
                                 const CancellationToken& cancellation) const {
@@ -268,18 +310,25 @@ std::vector<std::vector<float>> EmbeddedEngine::rewards(std::span<const Conversa
   return expo::rewards(*model_->decoder, sequences, scoring(advance), cancellation);
 }
 
+AnsweredPrompt EmbeddedEngine::answered_prompt(const Conversation& answered) const {
+  AnsweredPrompt result{.tokens = tokenizer_.encode(ModelTokenizer::prompt_of(answered))};
+  result.answer_start = result.tokens.size();
+  if (result.answer_start == 0) {
+    throw input_error(answered.place +
+                      ": the prompt has no tokens, and the first token of an answer has a "
+                      "probability only after others; leave the row out");
+  }
+  const auto answer = tokenizer_.encode_answer(answered);
+  result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
+  return result;
+}
+
 std::vector<std::vector<float>> EmbeddedEngine::log_probs(std::span<const Conversation> answered,
                                                           const TokenSink& advance,
                                                           const CancellationToken& cancellation) {
   require(ModelHead::language);
   std::vector<AnsweredPrompt> sequences;
-  for (const Conversation& one : answered) {
-    AnsweredPrompt sequence{.tokens = tokenizer_.encode(ModelTokenizer::prompt_of(one))};
-    sequence.answer_start = sequence.tokens.size();
-    const auto answer = tokenizer_.encode_answer(one);
-    sequence.tokens.insert(sequence.tokens.end(), answer.begin(), answer.end());
-    sequences.push_back(std::move(sequence));
-  }
+  for (const Conversation& one : answered) sequences.push_back(answered_prompt(one));
   load(cancellation);
   return answer_log_probs(*model_->decoder, sequences, scoring(advance), cancellation);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <future>
 
 #include "expo/engine/engine.h"
@@ -15,8 +16,12 @@ class BackgroundDigests {
   BackgroundDigests(const BackgroundDigests&) = delete;
   BackgroundDigests& operator=(const BackgroundDigests&) = delete;
 
-  /// Waits for them; call once.
-  Json take() { return digests_.get(); }
+  /// Waits for them, or throws Error(interrupted); call once.
+  Json take(const CancellationToken& cancellation) {
+    while (digests_.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+      cancellation.check();
+    return digests_.get();
+  }
 
  private:
   CancellationToken stop_;

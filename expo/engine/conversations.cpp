@@ -28,11 +28,10 @@ Json with_system(const Json& messages, const std::string& system) {
   return result;
 }
 
-Fitting choose_fitting(Engine& engine, std::span<const Conversation> conversations,
+Fitting choose_fitting(std::span<const Conversation> conversations,
+                       const std::optional<std::vector<std::size_t>>& counts, std::size_t context,
                        std::size_t reserve, bool skip) {
   Fitting result;
-  const auto counts = engine.count_tokens(conversations);
-  const std::size_t context = engine.describe().context;
   for (std::size_t i = 0; i < conversations.size(); ++i) {
     std::string wrong =
         counts ? problem(conversations[i], counts->at(i), reserve, context) : std::string();

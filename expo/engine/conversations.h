@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,10 +20,12 @@ struct Fitting {
   std::vector<std::string> skipped;  ///< of each other one, its place and why
 };
 
-/// Counts the tokens of all, each with `reserve` more for what is to follow, before anything runs.
-/// Throws Error(input) naming the place of one that has no tokens, or more than the context holds,
-/// unless `skip` is set; Error(input) where nothing is left. An engine that cannot tell takes all.
-Fitting choose_fitting(Engine& engine, std::span<const Conversation> conversations,
+/// Holds the `counts` of their tokens, each with `reserve` more for what is to follow, to a context
+/// (0: not known), before anything runs. Throws Error(input) naming the place of one that has no
+/// tokens, or more than the context holds, unless `skip` is set; Error(input) where nothing is
+/// left. Without counts (from an engine that cannot tell) all fit.
+Fitting choose_fitting(std::span<const Conversation> conversations,
+                       const std::optional<std::vector<std::size_t>>& counts, std::size_t context,
                        std::size_t reserve, bool skip);
 
 /// A warning about those that were skipped, nothing where there are none.

@@ -13,11 +13,20 @@ void Engine::refuse(const char* what) const {
                   self.name, self.kind, what));
 }
 
+std::vector<std::filesystem::path> Engine::sources() const {
+  return {};
+}
+
 Json Engine::digests(const CancellationToken&) const {
   return Json::array();
 }
 
 std::optional<std::vector<std::size_t>> Engine::count_tokens(std::span<const Conversation>) {
+  return std::nullopt;
+}
+
+std::optional<std::vector<std::size_t>> Engine::count_log_prob_tokens(
+    std::span<const Conversation>) {
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <span>
@@ -77,6 +78,10 @@ class Engine {
   /// Cheap.
   virtual EngineDescription describe() const = 0;
 
+  /// The files that the model is made of, which nothing may be written over; empty where they are
+  /// not at hand.
+  virtual std::vector<std::filesystem::path> sources() const;
+
   /// [{"file", "size", "digest"}, …] of the files that the model was made from; empty where they
   /// are not at hand. May take as long as reading them; may be called from another thread while the
   /// engine works.
@@ -86,6 +91,11 @@ class Engine {
   /// the engine cannot tell. Throws Error(input) naming the place of one that cannot be rendered.
   virtual std::optional<std::vector<std::size_t>> count_tokens(
       std::span<const Conversation> conversations);
+
+  /// Likewise of answered conversations as log_probs() reads them: the prompt, what opens the
+  /// assistant's turn, and the answer's text. Throws Error(input) too where nothing precedes it.
+  virtual std::optional<std::vector<std::size_t>> count_log_prob_tokens(
+      std::span<const Conversation> answered);
 
   /// Gives each task's answer to `sink` as soon as it is done, in no particular order; `advance` is
   /// told of the tokens that are made. The random draws of a sample depend on the seed, the id of

@@ -1,12 +1,14 @@
 #include "expo/engine/generation_job.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "expo/core/error.h"
 #include "expo/engine/background_digests.h"
 #include "expo/engine/conversations.h"
 #include "expo/engine/resumable_output.h"
+#include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -49,11 +51,11 @@ class Job {
     if (!job_.output.empty()) open_output();
     try {
       answer(progress, cancellation);
+      report_.engine = engine_.describe();
+      if (output_) output_->commit(file_of_rows(rows(), job_.as_array), record(cancellation));
     } catch (const Error& error) {
       throw output_ ? output_->with_advice(error) : error;
     }
-    report_.engine = engine_.describe();
-    if (output_) output_->commit(file_of_rows(rows(), job_.as_array), record());
     return std::move(report_);
   }
 
@@ -62,15 +64,26 @@ class Job {
     check(job_.answer.sampling);
     if (std::ranges::any_of(job_.answer.stop.strings, &std::string::empty))
       throw usage_error("a stop string is empty, which would end every answer at once");
-    if (job_.samples > 1 && job_.answer.sampling.temperature == 0) {
-      throw usage_error(
-          "several samples of a prompt are all the same at temperature 0; give --temperature, or "
-          "--n 1");
-    }
+    check_sampling();
     if (job_.samples > 1 && job_.format == AnswerFormat::alpaca) {
       throw usage_error(
           "AlpacaEval's format has one answer for each instruction; give --n 1, or another "
           "--format");
+    }
+  }
+
+  void check_sampling() const {
+    const SamplingOptions& sampling = job_.answer.sampling;
+    if (sampling.temperature > 0) return;
+    if (job_.samples > 1) {
+      throw usage_error(
+          "several samples of a prompt are all the same at temperature 0; give --temperature, or "
+          "--n 1");
+    }
+    if (sampling.top_k > 0 || sampling.top_p < 1 || sampling.min_p > 0) {
+      throw usage_error(
+          "--top-k, --top-p and --min-p choose what is drawn from, and at temperature 0 nothing is "
+          "drawn; give --temperature, or leave them out");
     }
   }
 
@@ -81,7 +94,8 @@ class Job {
       check_columns(job_.format, prompt);
       all.push_back({with_system(prompt.messages, job_.system), prompt.id, prompt.place});
     }
-    const Fitting fitting = choose_fitting(engine_, all, 1, job_.skip_too_long);
+    const Fitting fitting = choose_fitting(all, engine_.count_tokens(all),
+                                           engine_.describe().context, 1, job_.skip_too_long);
     for (const std::size_t index : fitting.kept) {
       kept_.push_back(index);
       conversations_.push_back(std::move(all[index]));
@@ -104,13 +118,19 @@ class Job {
             {"generator", job_.generator}};
   }
 
+  std::vector<std::filesystem::path> inputs() const {
+    auto all = job_.inputs;
+    std::ranges::move(engine_.sources(), std::back_inserter(all));
+    return all;
+  }
+
   void open_output() {
     output_ = std::make_unique<ResumableOutput>(
         filesystem_, ResumableOutput::Options{.file = job_.output,
                                               .overwrite = job_.overwrite,
                                               .resume = job_.resume,
                                               .settings = settings(),
-                                              .inputs = job_.inputs});
+                                              .inputs = inputs()});
     results_ = output_->finished();
     report_.resumed = results_.size();
     for (const auto& [number, result] : results_) count(result);
@@ -125,16 +145,13 @@ class Job {
       }
     }
     if (tasks.empty()) return;
-    const auto advance = [&](std::uint64_t tokens) {
-      if (progress != nullptr) progress->advance_tokens(tokens);
-    };
+    RowProgressSpan span(progress, "answering", tasks.size());
+    const auto advance = [&](std::uint64_t tokens) { span.advance_tokens(tokens); };
     const auto sink = [&](const Answer& answer) {
       take(answer);
-      if (progress != nullptr) progress->advance_rows(1);
+      span.advance_rows(1);
     };
-    if (progress != nullptr) progress->begin("answering", tasks.size());
     report_.run = engine_.answer(conversations_, tasks, job_.answer, sink, advance, cancellation);
-    if (progress != nullptr) progress->end();
   }
 
   void take(const Answer& answer) {
@@ -166,12 +183,12 @@ class Job {
   }
 
   /// Enough to do it again; the same whether the run was interrupted or not.
-  Json record() {
+  Json record(const CancellationToken& cancellation) {
     return {{"expo", version()},
             {"command", "generate"},
             {"settings", settings()},
             {"engine", report_.engine.facts},
-            {"inputs", {{"model", digests_->take()}}},
+            {"inputs", {{"model", digests_->take(cancellation)}}},
             {"results",
              {{"prompts", report_.prompts},
               {"skipped", report_.skipped},

@@ -27,7 +27,7 @@ struct GenerationJob {
   bool skip_too_long = false;  ///< leave out prompts that do not fit, instead of refusing them
   bool overwrite = false;
   bool resume = false;
-  std::vector<std::filesystem::path> inputs;  ///< must not be written over
+  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
 };
 
 struct GenerationReport {

@@ -32,8 +32,32 @@ void list_differences(const Json& before, const Json& now, const std::string& pa
   }
 }
 
+/// Whether the folder holds the place, at any depth; both without links.
+bool contains(const fs::path& folder, const fs::path& place) {
+  return std::ranges::mismatch(folder, place).in1 == folder.end();
+}
+
+/// Throws where something is at the place that a file cannot replace.
+void check_replaceable(Filesystem& filesystem, const fs::path& place) {
+  const auto status = filesystem.status(place);
+  if (!status || status->is_regular) return;
+  if (status->is_directory) {
+    throw usage_error(
+        fmt::format("{}: is a folder, where a file is to be written", place.string()));
+  }
+  throw usage_error(
+      fmt::format("{}: is a pipe, a socket or a device, which no file can replace; name a file, or "
+                  "leave out -o for rows on stdout",
+                  place.string()));
+}
+
 std::string line_of(const Json& value) {
   return compact_json(value) + "\n";
+}
+
+[[noreturn]] void refuse_journal(const fs::path& place) {
+  throw input_error(place.string() +
+                    ": is not what an interrupted run leaves; --overwrite drops it");
 }
 
 }  // namespace
@@ -66,12 +90,14 @@ class ResumableOutput::Lock {
 
 ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
     : filesystem_(filesystem), options_(std::move(options)) {
+  // Before links are followed by name: one such as /dev/stdout leads to what has none.
+  check_replaceable(filesystem_, options_.file);
+  file_ = filesystem_.canonical(options_.file);
   check_place();
-  folder_ = filesystem_.canonical(options_.file).parent_path();
-  filesystem_.create_directory(folder_);
+  filesystem_.create_directory(file_.parent_path());
   lock_ = std::make_unique<Lock>(filesystem_, hidden("lock"), options_.file);
   take_over();
-  if (filesystem_.exists(options_.file) && !may_replace_) {
+  if (filesystem_.exists(file_) && !may_replace_) {
     throw usage_error(
         fmt::format("{}: exists already; --overwrite replaces it, or choose another output",
                     options_.file.string()));
@@ -89,20 +115,38 @@ ResumableOutput::~ResumableOutput() {
 }
 
 fs::path ResumableOutput::hidden(std::string_view suffix) const {
-  return folder_ / fmt::format(".{}.expo-{}", options_.file.filename().string(), suffix);
+  return file_.parent_path() / fmt::format(".{}.expo-{}", file_.filename().string(), suffix);
+}
+
+fs::path ResumableOutput::record_file() const {
+  return fs::path(file_) += ".run.json";
 }
 
 void ResumableOutput::check_place() const {
-  if (!options_.file.has_filename() || filesystem_.is_directory(options_.file)) {
+  if (!options_.file.has_filename()) {
     throw usage_error(
         fmt::format("{}: is a folder, where a file is to be written", options_.file.string()));
   }
-  const auto same = [&, file = filesystem_.canonical(options_.file)](const fs::path& input) {
-    return filesystem_.canonical(input) == file;
-  };
-  if (std::ranges::any_of(options_.inputs, same)) {
-    throw usage_error(
-        fmt::format("{}: is an input, which would be written over", options_.file.string()));
+  check_apart(options_.file);
+  check_replaceable(filesystem_, record_file());
+  check_apart(record_file());
+}
+
+/// Throws where the place is an input, or lies in one.
+void ResumableOutput::check_apart(const fs::path& place) const {
+  const fs::path target = filesystem_.canonical(place);
+  for (const fs::path& path : options_.inputs) {
+    const fs::path input = filesystem_.canonical(path);
+    if (target == input) {
+      throw usage_error(fmt::format(
+          "{}: is an input, which would be written over; choose another output", place.string()));
+    }
+    if (filesystem_.is_directory(input) && contains(input, target)) {
+      throw usage_error(
+          fmt::format("{}: lies in {}, which is an input, and would be read as a part of it; "
+                      "choose another output",
+                      place.string(), path.string()));
+    }
   }
 }
 
@@ -143,8 +187,9 @@ Json ResumableOutput::read_journal() {
       }
     }
   } catch (const Json::exception&) {
-    throw input_error(place.string() +
-                      ": is not what an interrupted run leaves; --overwrite drops it");
+    refuse_journal(place);
+  } catch (const Error&) {  // a line that is no JSON
+    refuse_journal(place);
   }
   return head;
 }
@@ -172,7 +217,7 @@ void ResumableOutput::begin_journal() {
   journal_ = filesystem_.create(hidden("journal"), Caching::buffered);
   write_lines(lines);
   filesystem_.rename_replace(hidden("journal"), hidden("partial"));
-  filesystem_.sync_directory(folder_);
+  filesystem_.sync_directory(file_.parent_path());
 }
 
 void ResumableOutput::write_lines(std::string_view lines) {
@@ -197,15 +242,13 @@ Error ResumableOutput::with_advice(const Error& error) const {
 }
 
 void ResumableOutput::commit(std::string_view text, const Json& record) {
-  fs::path record_file = options_.file;
-  record_file += ".run.json";
   filesystem_.write_text(hidden("record"), format_json(record));
   filesystem_.write_text(hidden("finished"), text);
   // From here on a FILE that is there is this run's own.
   write_lines(line_of({{"committing", true}}));
-  filesystem_.rename_replace(hidden("record"), record_file);
-  filesystem_.rename_replace(hidden("finished"), options_.file);
-  filesystem_.sync_directory(folder_);
+  filesystem_.rename_replace(hidden("record"), record_file());
+  filesystem_.rename_replace(hidden("finished"), file_);
+  filesystem_.sync_directory(file_.parent_path());
   committed_ = true;
   journal_->close();
   filesystem_.remove(hidden("partial"));

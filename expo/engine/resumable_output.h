@@ -18,7 +18,8 @@ namespace expo {
 
 /// One output file of a long run over rows, which appears whole or not at all, and the results of
 /// its rows, which are kept one by one until then. FILE is accompanied by FILE.run.json, the run's
-/// record. While the run goes on, hidden files beside FILE hold what is done
+/// record; where FILE is a link, both are those of the file that it leads to. While the run goes
+/// on, hidden files beside FILE hold what is done
 /// (".FILE.expo-partial", an object a line) and keep a second writer out (".FILE.expo-lock").
 ///
 /// Not thread-safe.
@@ -30,12 +31,14 @@ class ResumableOutput {
     bool resume = false;     ///< take over what an interrupted run has left
     /// An object: all that the results depend on. A run is resumed only by one of equal settings.
     Json settings;
-    std::vector<std::filesystem::path> inputs = {};  ///< files that must not be written over
+    /// Files that must not be written over, and folders in which nothing may be written.
+    std::vector<std::filesystem::path> inputs = {};
   };
   using Row = std::pair<std::uint64_t, Json>;  ///< its number, and its result
 
   /// Takes the lock and what is left of an earlier run. Throws Error(usage) where FILE exists
-  /// without `overwrite`, is an input or a folder; where an earlier run has left rows and neither
+  /// without `overwrite`, or is a folder, a pipe or a device; where it or its record is an input or
+  /// lies in one; where an earlier run has left rows and neither
   /// option says what to do with them; and for `resume` under other settings, naming what differs.
   /// Error(environment) where another run is writing it, or the disk fails. The filesystem must
   /// outlive it.
@@ -59,7 +62,9 @@ class ResumableOutput {
   class Lock;
 
   std::filesystem::path hidden(std::string_view suffix) const;
+  std::filesystem::path record_file() const;
   void check_place() const;
+  void check_apart(const std::filesystem::path& place) const;
   void take_over();
   Json read_journal();
   void check_settings(const Json& earlier) const;
@@ -68,7 +73,7 @@ class ResumableOutput {
 
   Filesystem& filesystem_;
   Options options_;
-  std::filesystem::path folder_;
+  std::filesystem::path file_;  ///< options_.file without links
   std::unique_ptr<Lock> lock_;
   bool may_replace_ = false;
   bool committed_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -13,6 +14,7 @@
 #include "expo/engine/conversations.h"
 #include "expo/engine/resumable_output.h"
 #include "expo/engine/reward_statistics.h"
+#include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/output_folder.h"
 
 namespace expo {
@@ -20,6 +22,9 @@ namespace {
 
 /// Rows that are scored and kept at once: enough for packing, and little to lose.
 constexpr std::size_t kRowsAtOnce = 64;
+
+/// Where log-probabilities have the number of the tokens that they are the sum of.
+constexpr const char* kCount = "answer_tokens";
 
 /// The shortest decimal number that is this float again, and not the digits of its double.
 Json number_of(float value) {
@@ -33,20 +38,20 @@ class Job {
       : filesystem_(filesystem), engine_(engine), rows_(rows), job_(job), emit_(emit) {}
 
   ScoringReport run(RowProgress* progress, const CancellationToken& cancellation) {
+    if (job_.log_probs && job_.column == kCount) {
+      throw usage_error(
+          "--reward-column answer_tokens: --log-probs puts the number of tokens there; choose "
+          "another name");
+    }
     collect();
     if (!job_.output.empty()) open_output();
-    const auto start = std::chrono::steady_clock::now();
     try {
-      score(progress, cancellation);
+      measure(progress, cancellation);
+      summarise();
+      if (output_) output_->commit(file_of_rows(all_rows(), job_.as_array), record(cancellation));
     } catch (const Error& error) {
       throw output_ ? output_->with_advice(error) : error;
     }
-    report_.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    report_.engine = engine_.describe();
-    report_.seconds = std::max(0.0, report_.seconds - report_.engine.loading_seconds);
-    summarise();
-    if (output_) output_->commit(file_of_rows(all_rows(), job_.as_array), record());
     return std::move(report_);
   }
 
@@ -60,11 +65,23 @@ class Job {
 
   void check_columns(const AnsweredRow& row) const {
     for (const std::string& suffix : suffixes()) {
-      if (!row.row.contains(job_.column + suffix)) continue;
-      throw input_error(
-          fmt::format("{}: the row has a column {} already; --reward-column NAME writes to another",
-                      row.place, job_.column + suffix));
+      if (row.row.contains(job_.column + suffix)) {
+        throw input_error(fmt::format(
+            "{}: the row has a column {} already; --reward-column NAME writes to another",
+            row.place, job_.column + suffix));
+      }
+      if (job_.log_probs && row.row.contains(kCount + suffix)) {
+        throw input_error(
+            fmt::format("{}: the row has a column {} already, where --log-probs puts its own; "
+                        "rename it",
+                        row.place, kCount + suffix));
+      }
     }
+  }
+
+  /// What the engine will read of each.
+  std::optional<std::vector<std::size_t>> count(std::span<const Conversation> all) {
+    return job_.log_probs ? engine_.count_log_prob_tokens(all) : engine_.count_tokens(all);
   }
 
   /// The rows of which every conversation fits.
@@ -75,7 +92,8 @@ class Job {
       for (const Json& messages : row.conversations)
         all.push_back({with_system(messages, job_.system), row.id, row.place});
     }
-    const Fitting fitting = choose_fitting(engine_, all, 0, job_.skip_too_long);
+    const Fitting fitting =
+        choose_fitting(all, count(all), engine_.describe().context, 0, job_.skip_too_long);
     const std::size_t each = rows_.empty() ? 1 : rows_.front().conversations.size();
     std::vector<std::size_t> fits(rows_.size());
     for (const std::size_t index : fitting.kept) ++fits[index / each];
@@ -102,16 +120,31 @@ class Job {
             {"as_array", job_.as_array}};
   }
 
+  std::vector<std::filesystem::path> inputs() const {
+    auto all = job_.inputs;
+    std::ranges::move(engine_.sources(), std::back_inserter(all));
+    return all;
+  }
+
   void open_output() {
     output_ = std::make_unique<ResumableOutput>(
         filesystem_, ResumableOutput::Options{.file = job_.output,
                                               .overwrite = job_.overwrite,
                                               .resume = job_.resume,
                                               .settings = settings(),
-                                              .inputs = job_.inputs});
+                                              .inputs = inputs()});
     results_ = output_->finished();
     report_.resumed = results_.size();
     digests_ = std::make_unique<BackgroundDigests>(engine_);
+  }
+
+  /// Scores, and takes the time without that of loading.
+  void measure(RowProgress* progress, const CancellationToken& cancellation) {
+    const auto start = std::chrono::steady_clock::now();
+    score(progress, cancellation);
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    report_.engine = engine_.describe();
+    report_.seconds = std::max(0.0, passed.count() - report_.engine.loading_seconds);
   }
 
   void score(RowProgress* progress, const CancellationToken& cancellation) {
@@ -119,19 +152,18 @@ class Job {
     for (std::uint64_t number = 0; number < kept_.size(); ++number) {
       if (!results_.contains(number)) missing.push_back(number);
     }
+    RowProgressSpan span(progress, "scoring", missing.size());
     const auto advance = [&](std::uint64_t tokens) {
       report_.tokens += tokens;
-      if (progress != nullptr) progress->advance_tokens(tokens);
+      span.advance_tokens(tokens);
     };
-    if (progress != nullptr) progress->begin("scoring", missing.size());
     for (std::size_t first = 0; first < missing.size(); first += kRowsAtOnce) {
       cancellation.check();
       const auto some =
           std::span(missing).subspan(first, std::min(kRowsAtOnce, missing.size() - first));
       take(some, ask(some, advance, cancellation));
-      if (progress != nullptr) progress->advance_rows(some.size());
+      span.advance_rows(some.size());
     }
-    if (progress != nullptr) progress->end();
   }
 
   /// A result for each conversation of the rows.
@@ -181,7 +213,7 @@ class Job {
     const auto names = suffixes();
     for (std::size_t i = 0; i < names.size(); ++i) {
       row[job_.column + names[i]] = job_.log_probs ? result.at(i).at("sum") : result.at(i);
-      if (job_.log_probs) row["answer_tokens" + names[i]] = result.at(i).at("tokens");
+      if (job_.log_probs) row[kCount + names[i]] = result.at(i).at("tokens");
     }
     return row;
   }
@@ -216,7 +248,7 @@ class Job {
     }
   }
 
-  Json record() {
+  Json record(const CancellationToken& cancellation) {
     const Json report = to_json(report_);
     Json results = {{"rows", report_.rows}, {"skipped", report_.skipped}};
     for (const char* key : {"labels", "pairs"}) results[key] = report.at(key);
@@ -224,7 +256,7 @@ class Job {
             {"command", "score"},
             {"settings", settings()},
             {"engine", report_.engine.facts},
-            {"inputs", {{"model", digests_->take()}}},
+            {"inputs", {{"model", digests_->take(cancellation)}}},
             {"results", std::move(results)}};
   }
 

@@ -26,7 +26,7 @@ struct ScoringJob {
   bool skip_too_long = false;     ///< leave out rows that do not fit, instead of refusing them
   bool overwrite = false;
   bool resume = false;
-  std::vector<std::filesystem::path> inputs;  ///< must not be written over
+  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
 };
 
 /// A mean with its standard error (nothing for one value), of values that are rewards or margins.
@@ -60,8 +60,8 @@ struct ScoringReport {
 };
 
 /// Runs the job, as run_generation does: checks first, rows in the order of the data set, finished
-/// rows kept for a resumption. Throws Error; Error(input) naming the row that has the output's
-/// column already.
+/// rows kept for a resumption. Throws Error; Error(input) naming the row that has one of the
+/// output's columns already.
 ScoringReport run_scoring(Filesystem& filesystem, Engine& engine,
                           const std::vector<AnsweredRow>& rows, const ScoringJob& job,
                           const std::function<void(const Json& row)>& emit, RowProgress* progress,

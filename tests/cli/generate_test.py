@@ -1,11 +1,15 @@
 """`expo generate` against transformers, and what it refuses."""
 
 import json
+import os
+import pty
+import subprocess
+import termios
 
 import numpy as np
 import pytest
 
-from checkpoints import expo
+from checkpoints import EXPO, expo
 from small_models import TEMPLATE, model, needs_engine, pair, prompts, read_rows, write_rows
 
 pytestmark = needs_engine
@@ -145,6 +149,27 @@ def test_the_shapes_of_rows(tmp_path):
     assert quick.stdout == text + "\n"
 
 
+def test_control_characters_of_answers_do_not_reach_a_terminal(tmp_path):
+    folder = model(tmp_path / "model")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {f"\x1b\t{word}" if number > 10 else word: number
+                                   for word, number in vocabulary.items()}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    arguments = ["generate", folder, "--prompt", "w8 w9", "--ignore-eos", "--max-new-tokens", "9"]
+    answer = expo(*arguments).stdout
+    assert "\x1b\t" in answer
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST  # line ends and tabs as they are written
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    subprocess.run([EXPO, *map(str, arguments)], check=True, stdout=theirs, stderr=subprocess.DEVNULL)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    os.close(theirs)
+    assert shown == answer.replace("\x1b", "\\x1b")
+
+
 def test_a_system_turn_and_a_template_of_ones_own(tmp_path):
     folder = model(tmp_path / "model", template=None)
     (tmp_path / "mine.jinja").write_text(TEMPLATE)
@@ -235,12 +260,32 @@ def test_token_ids_that_stand_for_other_tokens_are_warned_of(tmp_path, data):
     assert "2 of 96 token ids stand for other tokens" in done.stderr
 
 
+def test_a_program_that_does_not_know_its_place_runs_none_of_the_current_folder(tmp_path, data):
+    """Without /proc."""
+    hide = ["unshare", "-rm", "sh", "-c", "mount -t tmpfs none /proc && exec \"$@\"", "sh"]
+    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mounts of one's own here")
+    (tmp_path / "expo-engine").write_text("#!/bin/sh\necho somebody\n")
+    (tmp_path / "expo-engine").chmod(0o755)
+    done = subprocess.run([*hide, EXPO, "generate", "model", data], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 4 and "somebody" not in done.stdout, done.stderr
+    assert "/proc/self/exe" in done.stderr
+
+
 @pytest.mark.parametrize("options, words", [
     (["--alpha", "0.3"], "--sft"),
     (["--sft", "MODEL"], "--alpha"),
-    (["--rounding", "stochastic"], "--alpha"),
+    (["--rounding", "stochastic"], "--sft"),
     (["--temperature", "-1"], "temperature is -1"),
     (["--top-p", "0"], "top_p is 0"),
+    (["--top-k", "5"], "give --temperature"),
+    (["--top-p", "0.9", "--seed", "1"], "give --temperature"),
+    (["--min-p", "0.1"], "give --temperature"),
+    (["--rounding-seed", "0"], "--sft"),
+    (["--on-mismatch", "refuse"], "--sft"),
+    (["--sft", "MODEL", "--alpha", "1", "--rounding-seed", "1"], "--rounding stochastic"),
+    (["--sft", "MODEL", "--alpha", "1", "--rounding", "nearest", "--rounding-seed", "1"], "--rounding stochastic"),
+    (["--generator", "mine"], "--format alpaca"),
     (["--n", "2"], "temperature"),
     (["--n", "2", "--temperature", "1", "--format", "alpaca"], "AlpacaEval"),
     (["--format", "csv"], "--format"),

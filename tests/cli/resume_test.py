@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from checkpoints import EXPO, expo
-from small_models import model, needs_engine, pair, prompts, read_rows, write_rows
+from small_models import TEMPLATE, model, needs_engine, pair, prompts, read_rows, write_rows
 
 pytestmark = needs_engine
 SEED = int(os.environ.get("EXPO_TEST_SEED", "20240603"))
@@ -32,6 +32,7 @@ class Run:
         subprocess.run([*self.arguments, "-o", folder / "reference.jsonl"], check=True, capture_output=True)
         self.seconds = time.monotonic() - start
         self.reference = (folder / "reference.jsonl").read_bytes()
+        self.rows = self.reference.count(b"\n")
         self.record = json.loads((folder / "reference.jsonl.run.json").read_text())
 
     def start(self, out, *options):
@@ -68,12 +69,29 @@ def scoring(tmp_path_factory):
     return Run(folder, "score", model(folder / "model", "mistral_reward"), data, "--deterministic")
 
 
-def some_rows(process, folder):
-    """Waits until rows are kept, or the program ends."""
-    while process.poll() is None:
-        partial = folder / PARTIAL
-        if partial.exists() and partial.read_bytes().count(b"\n") > 1:
-            return
+def kept_rows(folder):
+    partial = folder / PARTIAL
+    return partial.read_bytes().count(b"\n") - 1 if partial.exists() else 0
+
+
+def some_rows(process, folder, count=1):
+    """Waits until so many rows are kept, or the program ends."""
+    while process.poll() is None and kept_rows(folder) < count:
+        pass
+
+
+def killed(run, out, moments, resume):
+    """Kills a run: where its number of rows says so while it works, else at any time, loading and all."""
+    process = run.start(out, *(["--resume"] if resume else []))
+    if moments.random() < 0.5:
+        some_rows(process, out.parent, moments.randint(1, max(1, run.rows // 2)))
+    else:
+        try:
+            process.wait(timeout=moments.uniform(0.2, 1.0) * run.seconds)
+        except subprocess.TimeoutExpired:
+            pass
+    process.kill()
+    process.communicate()
 
 
 @pytest.mark.parametrize("command", ["generation", "scoring"])
@@ -81,28 +99,29 @@ def test_killed_runs_resume_to_the_same_bytes(tmp_path, request, command):
     run, moments = request.getfixturevalue(command), random.Random(SEED)
     print("seed", SEED)
     kept = 0
+    first = tmp_path / "first"
+    first.mkdir()
+    interrupted(first, run, first / "out.jsonl")
+    assert kept_rows(first) > 0
+    run.finish(first / "out.jsonl", "--resume")
+    (first / LOCK).unlink(missing_ok=True)
+    run.check(first / "out.jsonl")
     for number in range(KILL_RUNS):
         folder = tmp_path / str(number)
         folder.mkdir()
         out = folder / "out.jsonl"
         for attempt in range(3):
-            process = run.start(out, *(["--resume"] if attempt else []))
-            try:
-                process.communicate(timeout=moments.uniform(0.2, 1.0) * run.seconds)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
+            killed(run, out, moments, resume=attempt > 0)
             if out.exists():
                 assert out.read_bytes() == run.reference
                 if not (folder / PARTIAL).exists():
                     break
-            kept += (folder / PARTIAL).exists() and (folder / PARTIAL).read_bytes().count(b"\n") > 1
+            kept += kept_rows(folder) > 0
         else:
             run.finish(out, "--resume")
         (folder / LOCK).unlink(missing_ok=True)
         run.check(out)
-    print("runs that left rows:", kept)
-    assert kept > 0
+    print("attempts that left rows:", kept)
 
 
 @pytest.mark.parametrize("command", ["generation", "scoring"])
@@ -200,9 +219,65 @@ def test_an_existing_output_is_replaced_only_if_told(tmp_path, generation):
 def test_an_input_is_never_written_over(tmp_path):
     folder = model(tmp_path / "model")
     data = write_rows(tmp_path / "prompts.jsonl", [{"prompt": "w8"}])
-    done = expo("generate", folder, data, "-o", tmp_path / "model/../prompts.jsonl", "--overwrite", check=False)
+    sft = model(tmp_path / "sft")
+    template = tmp_path / "mine.jinja"
+    template.write_text(TEMPLATE)
+    named_as_record = write_rows(tmp_path / "x.run.json", [{"prompt": "w8"}])
+    splits = tmp_path / "data"
+    splits.mkdir()
+    write_rows(splits / "train.jsonl", [{"prompt": "w8"}])
+    (sft / "model.safetensors.index.json").write_text("{}")
+    before = contents(tmp_path)
+    for rows, out, words in [(data, tmp_path / "model/../prompts.jsonl", "is an input"),
+                             (data, folder / "model.safetensors", "is an input"),
+                             (data, folder / "tokenizer.json", "is an input"),
+                             (data, sft / "model.safetensors", "is an input"),
+                             (data, sft / "model.safetensors.index.json", "is an input"),
+                             (data, template, "is an input"),
+                             (named_as_record, tmp_path / "x", "x.run.json: is an input"),
+                             (splits, splits / "train.jsonl", "lies in"),
+                             (splits, splits / "more/out.jsonl", "lies in")]:
+        done = expo("generate", folder, rows, "--sft", sft, "--alpha", "0.5", "--chat-template", template, "-o", out,
+                    "--overwrite", check=False)
+        assert done.returncode == 2 and words in done.stderr, done.stderr
+        assert contents(tmp_path) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_reward_model_is_never_written_over(tmp_path):
+    folder = model(tmp_path / "model", "llama_reward")
+    data = write_rows(tmp_path / "data.jsonl", [{"instruction": "w8", "output": "w9"}])
+    before = contents(tmp_path)
+    done = expo("score", folder, data, "-o", folder / "model.safetensors", "--overwrite", check=False)
     assert done.returncode == 2 and "is an input" in done.stderr
-    assert read_rows(data) == [{"prompt": "w8"}]
+    assert contents(tmp_path) == before
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    folder = model(tmp_path / "model")
+    data = write_rows(tmp_path / "prompts.jsonl", [{"prompt": "w8"}])
+    os.mkfifo(tmp_path / "pipe")
+    for options in ([], ["--overwrite"]):
+        done = expo("generate", folder, data, "-o", tmp_path / "pipe", *options, check=False)
+        assert done.returncode == 2 and "is a pipe" in done.stderr and done.stderr.count("\n") == 1
+    assert (tmp_path / "pipe").is_fifo()
+    done = expo("generate", folder, data, "-o", "/dev/stdout", "--overwrite", check=False)  # a pipe
+    assert done.returncode == 2 and "is a pipe" in done.stderr
+
+
+def test_an_output_that_is_a_link_stays_one(tmp_path):
+    folder = model(tmp_path / "model")
+    data = write_rows(tmp_path / "prompts.jsonl", [{"prompt": "w8"}])
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/real.jsonl").write_text("old\n")
+    link = tmp_path / "out.jsonl"
+    link.symlink_to("far/real.jsonl")
+    expo("generate", folder, data, "-o", link, "--overwrite", "--max-new-tokens", "5")
+    assert link.is_symlink() and len(read_rows(tmp_path / "far/real.jsonl")) == 1
+    assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["real.jsonl", "real.jsonl.run.json"]
 
 
 def test_two_runs_at_once(tmp_path, generation):

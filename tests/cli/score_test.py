@@ -181,6 +181,33 @@ def test_bad_rows_are_named_before_anything_runs(tmp_path, rows, place):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.jsonl", "model"]
 
 
+@pytest.mark.parametrize("row, options, code, words", [
+    ({"instruction": "w8", "output": "w9", "answer_tokens": 1}, [], 3, "data.jsonl:1: the row has a column answer_tokens"),
+    ({"prompt": "w8", "chosen": "w9", "rejected": "w7", "answer_tokens_rejected": 1}, [], 3,
+     "data.jsonl:1: the row has a column answer_tokens_rejected"),
+    ({"instruction": "w8", "output": "w9"}, ["--reward-column", "answer_tokens"], 2, "choose another name"),
+    ({"instruction": "", "output": "w9"}, ["--no-chat-template"], 3, "data.jsonl:1: the prompt has no tokens"),
+    ({"instruction": "w8", "output": "w9"}, ["--answer-column", "output", "--chosen-column", "output"], 2,
+     "give the one or the others"),
+])
+def test_what_log_probs_cannot_be_given_of_is_refused(tmp_path, row, options, code, words):
+    folder = model(tmp_path / "model", change=lambda tensors: {"none": np.zeros(1, np.float32)})  # could not run
+    data = write_rows(tmp_path / "data.jsonl", [row])
+    assert words in refused(folder, data, "--log-probs", *options, code=code)
+
+
+def test_log_probs_count_what_is_run(tmp_path):
+    """A template that ends answered conversations sooner than it opens an answer: 128 tokens fit, 129 do not."""
+    template = ("{% for m in messages %}{{ m.content }} {% endfor %}"
+                "{% if add_generation_prompt %}w4 w4 w4 {% endif %}")
+    folder = model(tmp_path / "model", template=template)
+    rows = [{"instruction": "w8", "output": " ".join(["w9"] * count)} for count in (124, 125)]
+    data = write_rows(tmp_path / "data.jsonl", rows)
+    assert "data.jsonl:2: the conversation has 129 tokens" in refused(folder, data, "--log-probs", code=3)
+    done = expo("score", folder, data, "--log-probs", "--skip-too-long")
+    assert [json.loads(line)["answer_tokens"] for line in done.stdout.splitlines()] == [124]
+
+
 def test_rows_that_are_too_long_can_be_left_out_and_rewards_named(tmp_path):
     folder = model(tmp_path / "model", "llama_reward")
     data = write_rows(tmp_path / "data.jsonl", [

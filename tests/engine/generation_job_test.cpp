@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "expo/core/error.h"
+#include "expo/core/fault_injecting_filesystem.h"
 #include "expo/core/memory_filesystem.h"
 #include "support/contains.h"
 
@@ -159,6 +162,92 @@ TEST(GenerationJob, RefusesAColumnThatIsInTheWay) {
   EXPECT_TRUE(contains(refusal(engine, job, prompts), "p.jsonl:3: the row has a column tokens"));
 }
 
+TEST(GenerationJob, RefusesFiltersOfDrawsWhereNothingIsDrawn) {
+  BackwardEngine engine;
+  for (const SamplingOptions& sampling :
+       {SamplingOptions{.top_k = 5}, SamplingOptions{.top_p = 0.9},
+        SamplingOptions{.min_p = 0.1}}) {
+    GenerationJob job;
+    job.output = "/out.jsonl";
+    job.answer.sampling = sampling;
+    EXPECT_TRUE(contains(refusal(engine, job), "at temperature 0 nothing is drawn"));
+  }
+}
+
+TEST(GenerationJob, AdvisesToResumeWhereTheEndFails) {
+  MemoryFilesystem memory;
+  FaultInjectingFilesystem faults(memory);
+  // The first file to be put in place is the journal, the next is the record.
+  faults.inject({.call = FileCall::rename_replace, .occurrence = 2, .error = ENOSPC});
+  BackwardEngine engine;
+  try {
+    run(faults, engine, two_samples());
+    ADD_FAILURE() << "the disk was full";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::environment);
+    EXPECT_TRUE(contains(error.what(), "the 6 rows that were finished are kept: --resume"));
+  }
+}
+
+/// Takes for ever to read through its files.
+class SlowFilesEngine final : public Engine {
+ public:
+  explicit SlowFilesEngine(CancellationToken& interrupted) : interrupted_(interrupted) {}
+
+  EngineDescription describe() const override { return {.name = "slow", .kind = "test"}; }
+  Json digests(const CancellationToken& cancellation) const override {
+    while (!cancellation.cancelled()) std::this_thread::yield();
+    throw interrupted_error("interrupted");
+  }
+  AnswerStatistics answer(std::span<const Conversation>, std::span<const AnswerTask> tasks,
+                          const AnswerOptions&, const AnswerSink& sink, const TokenSink&,
+                          const CancellationToken&) override {
+    for (const AnswerTask& task : tasks) sink({task, "x", FinishReason::stop, 1});
+    interrupted_.cancel();
+    return {};
+  }
+
+ private:
+  CancellationToken& interrupted_;
+};
+
+TEST(GenerationJob, CanBeInterruptedWhileTheDigestsAreAwaited) {
+  MemoryFilesystem memory;
+  CancellationToken interrupted;
+  SlowFilesEngine engine(interrupted);
+  try {
+    run_generation(memory, engine, some_prompts(), two_samples(), {}, nullptr, interrupted);
+    ADD_FAILURE() << "it was interrupted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::interrupted);
+    EXPECT_TRUE(contains(error.what(), "--resume"));
+  }
+  EXPECT_FALSE(memory.exists("/out.jsonl"));
+}
+
+class CountingProgress final : public RowProgress {
+ public:
+  void begin(std::string_view, std::uint64_t) override { ++begun; }
+  void advance_tokens(std::uint64_t) override {}
+  void advance_rows(std::uint64_t) override {}
+  void end() override { ++ended; }
+
+  int begun = 0;
+  int ended = 0;
+};
+
+TEST(GenerationJob, EndsItsProgressWhereItFails) {
+  MemoryFilesystem memory;
+  BackwardEngine engine;
+  engine.budget = 2;
+  CountingProgress progress;
+  EXPECT_THROW(run_generation(memory, engine, some_prompts(), two_samples(), {}, &progress,
+                              CancellationToken()),
+               Error);
+  EXPECT_EQ(progress.begun, 1);
+  EXPECT_EQ(progress.ended, 1);
+}
+
 class BareEngine final : public Engine {
  public:
   EngineDescription describe() const override { return {.name = "judge-1", .kind = "http"}; }
@@ -182,6 +271,8 @@ TEST(Engine, SaysItsNameWhereItCannot) {
   EXPECT_TRUE(contains(message([&] { engine.log_probs({}, {}, token); }), "judge-1"));
   EXPECT_TRUE(contains(message([&] { engine.move_to(AlphaSchedule(1), token); }), "judge-1"));
   EXPECT_FALSE(engine.count_tokens({}));
+  EXPECT_FALSE(engine.count_log_prob_tokens({}));
+  EXPECT_TRUE(engine.sources().empty());
 }
 
 }  // namespace

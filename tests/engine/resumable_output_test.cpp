@@ -107,6 +107,7 @@ TEST(ResumableOutput, RefusesWhatNoRunHasLeft) {
     const std::string message =
         refusal([&] { ResumableOutput(memory, options(true)); }, ErrorCategory::input);
     EXPECT_TRUE(contains(message, ".out.jsonl.expo-partial"));
+    EXPECT_TRUE(contains(message, "--overwrite drops it"));
     EXPECT_TRUE(ResumableOutput(memory, options(false, true)).finished().empty());
   }
 }
@@ -154,6 +155,17 @@ TEST(ResumableOutput, RefusesInputsFoldersAndASecondWriter) {
   input.file = "/disk/../disk/data.jsonl";
   input.inputs = {"/disk/data.jsonl"};
   EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, input); }), "is an input"));
+  ResumableOutput::Options record = options(false, true);
+  record.inputs = {"/disk/out.jsonl.run.json"};
+  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, record); }),
+                       "out.jsonl.run.json: is an input"));
+  ResumableOutput::Options within = options(false, true);
+  within.file = "/disk/more/data/out.jsonl";
+  within.inputs = {"/disk/more"};
+  memory.create_directory("/disk/more");
+  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, within); }), "lies in /disk/more"));
+  within.file = "/disk/more.jsonl";
+  EXPECT_NO_THROW(ResumableOutput(memory, within));
   ResumableOutput::Options folder = options();
   folder.file = "/disk";
   EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, folder); }), "is a folder"));
@@ -161,6 +173,35 @@ TEST(ResumableOutput, RefusesInputsFoldersAndASecondWriter) {
   EXPECT_TRUE(
       contains(refusal([&] { ResumableOutput(memory, options()); }, ErrorCategory::environment),
                "another run"));
+}
+
+TEST(ResumableOutput, RefusesAFolderInTheRecordsPlace) {
+  MemoryFilesystem memory;
+  with_folder(memory).create_directory("/disk/out.jsonl.run.json");
+  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, options()); }),
+                       "out.jsonl.run.json: is a folder"));
+}
+
+TEST(ResumableOutput, WritesTheFileThatALinkLeadsTo) {
+  MemoryFilesystem memory;
+  with_folder(memory).create_directory("/far");
+  memory.write_text("/far/real.jsonl", "old");
+  memory.create_link("/far/real.jsonl", kFile);
+  {
+    ResumableOutput output(memory, options(false, true));
+    output.append(row(0));
+    EXPECT_TRUE(memory.exists("/far/.real.jsonl.expo-partial"));
+    ResumableOutput::Options direct = options(true);
+    direct.file = "/far/real.jsonl";
+    EXPECT_TRUE(
+        contains(refusal([&] { ResumableOutput(memory, direct); }, ErrorCategory::environment),
+                 "another run"));
+    output.commit("new\n", {{"rows", 1}});
+  }
+  EXPECT_EQ(memory.read_text("/far/real.jsonl"), "new\n");
+  EXPECT_EQ(memory.canonical(kFile), "/far/real.jsonl");
+  EXPECT_EQ(memory.list("/far"), (std::vector<std::string>{"real.jsonl", "real.jsonl.run.json"}));
+  EXPECT_EQ(memory.list("/disk"), std::vector<std::string>{"out.jsonl"});
 }
 
 TEST(ResumableOutput, AdvisesToResumeWhereThereIsSomethingToGoOnFrom) {
