@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
@@ -52,7 +53,7 @@ std::vector<Prompt> prompts_of_words(const std::vector<std::string>& texts) {
   return prompts;
 }
 
-std::vector<Prompt> read(const Options& options) {
+std::vector<Prompt> read(const Options& options, std::size_t& repeated) {
   const RowOptions& rows = options.rows;
   if (options.prompts.empty() == rows.data.empty()) {
     throw usage_error(rows.data.empty()
@@ -68,7 +69,7 @@ std::vector<Prompt> read(const Options& options) {
     return prompts_of_words(options.prompts);
   }
   const auto reader = open_first_rows(posix_filesystem(), rows);
-  return read_prompts(*reader, {.prompt = rows.prompt_column, .id = rows.id_column});
+  return read_prompts(*reader, {.prompt = rows.prompt_column, .id = rows.id_column}, &repeated);
 }
 
 /// Refuses options that say how the model moves where nothing of what they are about happens.
@@ -178,14 +179,19 @@ void run(const Options& options, const CommandContext& context) {
   const auto alpha = schedule(options);
   const EmbeddedSpec spec = make_spec(options);
   const GenerationJob job = make_job(options, alpha);
-  const std::vector<Prompt> prompts = read(options);
+  std::size_t repeated = 0;
+  const std::vector<Prompt> prompts = read(options, repeated);
   const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
   if (alpha) engine->move_to(*alpha, context.cancellation);
   print_warnings(engine->describe().warnings);
   TerminalRowProgress progress;
-  const GenerationReport report = run_generation(
+  GenerationReport report = run_generation(
       posix_filesystem(), *engine, prompts, job,
       [&](const Json& row) { print_row(job.format, row); }, &progress, context.cancellation);
+  if (repeated > 0) {
+    report.warnings.push_back(fmt::format(
+        "{} rows repeat id and prompt of an earlier one, and are answered once", repeated));
+  }
   print_warnings(report.warnings);
   if (job.output.empty()) {
     std::cerr << describe(report);

@@ -16,6 +16,11 @@ void add_variable(Json& variables, const std::string& word) {
                       "\" is not of the form KEY=JSON, for example enable_thinking=false");
   }
   const std::string value = word.substr(equals + 1);
+  if (value == "True" || value == "False" || value == "None") {
+    throw usage_error("--template-variable: in JSON " + value + " is " +
+                      (value == "None" ? "null" : lower_case(value)) + " (\"" + word +
+                      "\" would be a text, which counts as true)");
+  }
   const bool is_json = Json::accept(value);
   variables[word.substr(0, equals)] =
       is_json ? parse_json(value, "--template-variable") : Json(value);

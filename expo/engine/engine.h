@@ -55,7 +55,7 @@ struct EngineDescription {
   std::string kind;                       ///< "embedded", …
   std::optional<std::string> alpha = {};  ///< AlphaSchedule::description(), once it has been moved
   /// What rounding left of α, as far as it is known (DeltaSummary::effective_alpha).
-  std::optional<double> effective_alpha;
+  std::optional<double> effective_alpha = {};
   std::size_t context = 0;      ///< tokens of a sequence at most; 0: not known
   double loading_seconds = 0;   ///< so far
   Json facts = Json::object();  ///< for the record: dtype, device, versions …

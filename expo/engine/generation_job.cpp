@@ -47,11 +47,13 @@ class Job {
 
   GenerationReport run(RowProgress* progress, const CancellationToken& cancellation) {
     check_job();
+    known_ = engine_.describe().warnings;
     collect();
     if (!job_.output.empty()) open_output();
     try {
       answer(progress, cancellation);
       report_.engine = engine_.describe();
+      add_new_warnings();
       if (output_) output_->commit(file_of_rows(rows(), job_.as_array), record(cancellation));
     } catch (const Error& error) {
       throw output_ ? output_->with_advice(error) : error;
@@ -60,6 +62,13 @@ class Job {
   }
 
  private:
+  /// What the engine warns of since its weights are loaded: whoever called knows the rest.
+  void add_new_warnings() {
+    for (const std::string& warning : report_.engine.warnings) {
+      if (std::ranges::find(known_, warning) == known_.end()) report_.warnings.push_back(warning);
+    }
+  }
+
   void check_job() const {
     check(job_.answer.sampling);
     if (std::ranges::any_of(job_.answer.stop.strings, &std::string::empty))
@@ -208,6 +217,7 @@ class Job {
   std::unique_ptr<BackgroundDigests> digests_;
   std::map<std::uint64_t, Json> results_;
   std::uint64_t emitted_ = 0;
+  std::vector<std::string> known_;  ///< the engine's warnings before the run
   GenerationReport report_;
 };
 
@@ -235,6 +245,8 @@ Json to_json(const GenerationReport& report) {
            run.seconds > 0 ? Json(static_cast<double>(run.tokens) / run.seconds) : Json()},
           {"peak_batch", run.peak_batch},
           {"alpha", report.engine.alpha ? Json(*report.engine.alpha) : Json()},
+          {"effective_alpha",
+           report.engine.effective_alpha ? Json(*report.engine.effective_alpha) : Json()},
           {"engine", report.engine.facts},
           {"warnings", report.warnings}};
 }

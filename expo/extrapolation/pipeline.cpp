@@ -224,7 +224,8 @@ class Pipeline {
     return sums;
   }
 
-  /// `inputs` is told what was computed with, the output left out: the elements that have a counterpart.
+  /// `inputs` is told what was computed with, the output left out: the elements that have a
+  /// counterpart.
   DeltaSums compute(const Segment& segment, const Tickets& tickets, Worker& worker,
                     std::span<std::byte> out, KernelInput& inputs) {
     const TensorPlan& plan = plan_.tensors[segment.tensor];

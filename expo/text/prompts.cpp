@@ -33,7 +33,7 @@ std::string identifier(const RowView& row, const Columns& columns, std::size_t n
 
 }  // namespace
 
-std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns) {
+std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns, std::size_t* repeated) {
   std::vector<Prompt> prompts;
   std::unordered_map<std::string, std::size_t> seen;
   for (Json json; rows.next(json);) {
@@ -46,8 +46,15 @@ std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns) {
                          "--prompt-column"));
     const auto [first, is_new] = seen.emplace(prompt.id, prompts.size());
     if (!is_new) {
-      row.refuse(fmt::format("the id \"{}\" occurs twice, first at {}; ids tell answers apart",
-                             prompt.id, prompts[first->second].place));
+      const Prompt& earlier = prompts[first->second];
+      if (prompt.messages != earlier.messages) {
+        row.refuse(
+            fmt::format("the id \"{}\" occurs twice with different prompts, first at {}; ids tell "
+                        "answers apart",
+                        prompt.id, earlier.place));
+      }
+      if (repeated != nullptr) ++*repeated;
+      continue;
     }
     prompt.row = std::move(json);
     prompts.push_back(std::move(prompt));

@@ -20,7 +20,10 @@ struct Prompt {
 /// `prompt`), which becomes a user's turn, or of messages (OpenAI's `messages`). Messages that end
 /// with an assistant's turn lose it: it is an answer. Throws Error(input) naming the row for a
 /// missing column, an empty prompt, messages that are none or do not end with a user's turn, and an
-/// id that occurs twice.
-std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns = {});
+/// id that occurs twice with different prompts. A row that repeats id and prompt of an earlier one,
+/// as preference data with several pairs to a prompt has them, is left out; `repeated`, where
+/// given, counts those.
+std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns = {},
+                                 std::size_t* repeated = nullptr);
 
 }  // namespace expo

@@ -190,7 +190,7 @@ def test_a_system_turn_and_a_template_of_ones_own(tmp_path):
 
 @pytest.mark.parametrize("rows, place", [
     ([{"id": "a", "prompt": "w8"}, {"id": "b", "prompt": ""}], "prompts.jsonl:2: the prompt is empty"),
-    ([{"id": "a", "prompt": "w8"}, {"id": "a", "prompt": "w9"}], 'prompts.jsonl:2: the id "a" occurs twice'),
+    ([{"id": "a", "prompt": "w8"}, {"id": "a", "prompt": "w9"}], 'prompts.jsonl:2: the id "a" occurs twice with different prompts'),
     ([{"prompt": "w8"}, {"text": "w9"}], "prompts.jsonl:2: there is no column prompt"),
     ([{"prompt": "w8"}, {"prompt": " ".join(["w9"] * 200)}], "prompts.jsonl:2: the prompt has 202 tokens"),
 ])
@@ -294,6 +294,7 @@ def test_a_program_that_does_not_know_its_place_runs_none_of_the_current_folder(
     (["--cache-size", "much"], "much"),
     (["--stop", ""], "stop string is empty"),
     (["--template-variable", "thinking"], "KEY=JSON"),
+    (["--template-variable", "thinking=False"], "in JSON False is false"),
     (["--resume"], "-o FILE"),
     (["--json"], "-o FILE"),
     (["--prompt", "w8"], "both given"),

@@ -78,10 +78,17 @@ TEST(Prompts, NamesTheRowOfWhatIsWrong) {
   EXPECT_TRUE(refused({{"messages", {assistant("a")}}}).find("user's turn") != std::string::npos);
   EXPECT_EQ(refused({{"prompt", "a"}, {"id", 0.5}}),
             "/p.jsonl:2: its id is neither text nor a whole number");
-  EXPECT_EQ(reason([&] {
-              prompts({{{"prompt", "a"}, {"id", "k"}}, {{"prompt", "b"}, {"id", "k"}}});
-            }),
-            "/p.jsonl:2: the id \"k\" occurs twice, first at /p.jsonl:1; ids tell answers apart");
+  EXPECT_EQ(
+      reason([&] {
+        prompts({{{"prompt", "a"}, {"id", "k"}}, {{"prompt", "b"}, {"id", "k"}}});
+      }),
+      "/p.jsonl:2: the id \"k\" occurs twice with different prompts, first at /p.jsonl:1; ids "
+      "tell answers apart");
+}
+
+TEST(Prompts, AnswersARepeatedPromptOnce) {
+  const Json row = {{"prompt", "a"}, {"prompt_id", "k"}};
+  EXPECT_EQ(prompts({row, {{"prompt", "b"}, {"prompt_id", "l"}}, row}).size(), 2U);
 }
 
 TEST(Preferences, TakesTheUsualShapes) {
