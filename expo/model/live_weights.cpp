@@ -10,17 +10,10 @@
 #include "expo/extrapolation/planned_values.h"
 #include "expo/matrix/panel_layout.h"
 #include "expo/model/tensor_weights.h"
+#include "expo/model/wanted_tensors.h"
 
 namespace expo {
 namespace {
-
-/// Tensors that checkpoints hold and a forward pass computes itself or, where the head is tied,
-/// does not look at.
-bool is_spare(const std::string& name, const Architecture& architecture) {
-  if (name.ends_with(".rotary_emb.inv_freq")) return true;
-  const bool unused_head = architecture.tied_head || architecture.head == ModelHead::score;
-  return name == "lm_head.weight" && unused_head;
-}
 
 /// One thread's memory.
 struct Worker {
@@ -155,20 +148,7 @@ void LiveWeights::check_tensors() const {
   // Without memory: config.json is not trusted with any before the checkpoint agrees with it.
   const auto wanted = allocate_weights(architecture_, at::device(at::kMeta));
   for (const auto& [name, tensor] : wanted.named) {
-    const std::vector<std::uint64_t> shape(tensor.sizes().begin(), tensor.sizes().end());
-    const auto index = aligned_->find(name);
-    if (!index) {
-      throw input_error(
-          fmt::format("{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
-                      aligned_->location(), name, architecture_.model_type));
-    }
-    const Tensor& found = aligned_->tensors()[*index];
-    if (found.shape != shape || !supports_arithmetic(found.dtype)) {
-      throw input_error(fmt::format(
-          "{}: the tensor \"{}\" is {} {}, where config.json asks for floating values of shape {}",
-          aligned_->location(), name, safetensors_name(found.dtype), format_shape(found.shape),
-          format_shape(shape)));
-    }
+    require_tensor(*aligned_, name, tensor, architecture_);
   }
   for (const Tensor& tensor : aligned_->tensors()) {
     if (wanted.named.contains(tensor.name) || is_spare(tensor.name, architecture_)) continue;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "expo/core/error.h"
+#include "expo/model/tensor_activation.h"
 #include "expo/model/tensor_attention.h"
 
 namespace expo {
@@ -184,22 +185,11 @@ at::Tensor TensorDecoder::attend_step(const at::Tensor& q, const at::Tensor& k, 
       .squeeze(2);
 }
 
-at::Tensor TensorDecoder::activate(const at::Tensor& x) const {
-  switch (architecture().activation) {
-    case Activation::silu:
-      return at::silu(x);
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::gelu_tanh:
-      return at::gelu(x, "tanh");
-  }
-  return x;
-}
-
 at::Tensor TensorDecoder::mlp(const at::Tensor& x, const LayerWeights& weights) const {
   const at::Tensor both = linear(x, weights.gate_up, weights.gate_up_bias);
-  const at::Tensor gated = activate(both.narrow(1, 0, architecture().intermediate)) *
-                           both.narrow(1, architecture().intermediate, architecture().intermediate);
+  const at::Tensor gated =
+      activate(both.narrow(1, 0, architecture().intermediate), architecture().activation) *
+      both.narrow(1, architecture().intermediate, architecture().intermediate);
   return linear(gated, weights.down, weights.down_bias);
 }
 

@@ -52,7 +52,6 @@ class TensorDecoder final : public Decoder {
   at::Tensor attend_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                          std::size_t layer, const TensorCache& cache) const;
   at::Tensor mlp(const at::Tensor& x, const LayerWeights& weights) const;
-  at::Tensor activate(const at::Tensor& x) const;
 
   const DecoderWeights& weights_;
   Steps steps_;

@@ -9,6 +9,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/philox.h"
+#include "expo/model/wanted_tensors.h"
 
 namespace expo {
 namespace {
@@ -28,16 +29,6 @@ at::ScalarType scalar_type(DType dtype) {
     default:
       return at::kFloat;
   }
-}
-
-void check(const Checkpoint& checkpoint, const std::string& name, const at::Tensor& target,
-           const Tensor& found) {
-  const std::vector<std::uint64_t> shape(target.sizes().begin(), target.sizes().end());
-  if (found.shape == shape && supports_arithmetic(found.dtype)) return;
-  throw input_error(fmt::format(
-      "{}: the tensor \"{}\" is {} {}, where config.json asks for floating values of shape {}",
-      checkpoint.location(), name, safetensors_name(found.dtype), format_shape(found.shape),
-      format_shape(shape)));
 }
 
 void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
@@ -70,12 +61,6 @@ void draw_head(const at::Tensor& head, std::uint64_t seed) {
   }
 }
 
-bool is_spare(const std::string& name, const Architecture& architecture) {
-  if (name.ends_with(".rotary_emb.inv_freq")) return true;
-  const bool unused = architecture.tied_head || architecture.head == ModelHead::score;
-  return name == "lm_head.weight" && unused;
-}
-
 }  // namespace
 
 void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
@@ -89,16 +74,12 @@ void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
         checkpoint.location(), tensor.name, model.architecture.model_type));
   }
   for (const auto& [name, target] : model.named) {
-    const auto index = checkpoint.find(name);
-    if (!index && name == "score.weight") {
+    // A language model has no such head yet.
+    if (name == "score.weight" && !checkpoint.find(name)) {
       draw_head(target, seed);
-    } else if (!index) {
-      throw input_error(
-          fmt::format("{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
-                      checkpoint.location(), name, model.architecture.model_type));
     } else {
-      check(checkpoint, name, target, checkpoint.tensors()[*index]);
-      read(checkpoint, *index, target, cancellation);
+      const std::size_t index = require_tensor(checkpoint, name, target, model.architecture);
+      read(checkpoint, index, target, cancellation);
     }
   }
   model.parameters.refresh();

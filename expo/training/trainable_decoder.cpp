@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "expo/model/tensor_activation.h"
 #include "expo/model/tensor_attention.h"
 #include "expo/training/split_linear.h"
 
@@ -16,18 +17,6 @@ at::Tensor leaf(const at::Tensor& x) {
   at::Tensor result = x.detach();
   result.set_requires_grad(true);
   return result;
-}
-
-at::Tensor activate(const at::Tensor& x, Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return at::silu(x);
-    case Activation::gelu:
-      return at::gelu(x);
-    case Activation::gelu_tanh:
-      return at::gelu(x, "tanh");
-  }
-  return x;
 }
 
 }  // namespace

@@ -1,0 +1,17 @@
+#include "expo/model/tensor_activation.h"
+
+namespace expo {
+
+at::Tensor activate(const at::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return at::silu(x);
+    case Activation::gelu:
+      return at::gelu(x);
+    case Activation::gelu_tanh:
+      return at::gelu(x, "tanh");
+  }
+  return x;
+}
+
+}  // namespace expo

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "expo/model/architecture.h"
+
+namespace expo {
+
+/// The MLP's activation of x, in x's type; it can be differentiated.
+at::Tensor activate(const at::Tensor& x, Activation activation);
+
+}  // namespace expo
