@@ -26,42 +26,13 @@ void sync_folders(Filesystem& filesystem, const Path& folder) {
 
 }  // namespace
 
-/// The lock file. Only its holder removes it, and while holding it: whoever gets a lock on a file
-/// that is still there has the only one (Filesystem::try_lock sees to that).
-class AtomicDirectory::Lock {
- public:
-  Lock(Filesystem& filesystem, const Destination& places)
-      : filesystem_(filesystem), path_(places.lock), lock_(filesystem.try_lock(path_)) {
-    if (lock_) return;
-    throw environment_error(
-        fmt::format("{}: another run is writing this output folder (it holds the lock {}); wait "
-                    "for it to end, or choose another output folder",
-                    places.folder.string(), path_.string()));
-  }
-
-  ~Lock() {
-    try {
-      filesystem_.remove(path_);
-    } catch (...) {  // a file without a holder locks nobody out
-    }
-  }
-
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  Filesystem& filesystem_;
-  Path path_;
-  std::unique_ptr<FileLock> lock_;
-};
-
 AtomicDirectory::AtomicDirectory(Filesystem& filesystem, const Path& destination,
                                  const AtomicDirectoryOptions& options)
     : filesystem_(filesystem),
       options_(options),
       places_(check_destination(filesystem, destination, options)) {
   make_parents();
-  lock_ = std::make_unique<Lock>(filesystem_, places_);
+  lock_ = std::make_unique<OutputLock>(filesystem_, places_.lock, places_.folder, "output folder");
   recover_replaced();
   // Once more, because it may have changed before the lock was held.
   check_destination(filesystem_, places_.folder, options_);

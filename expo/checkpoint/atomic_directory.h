@@ -8,6 +8,7 @@
 
 #include "expo/checkpoint/destination.h"
 #include "expo/core/filesystem.h"
+#include "expo/core/output_lock.h"
 
 namespace expo {
 
@@ -62,7 +63,6 @@ class AtomicDirectory {
   void abandon() noexcept;
 
  private:
-  class Lock;
   enum class State { writing, placed, abandoned };
 
   void make_parents();
@@ -79,7 +79,7 @@ class AtomicDirectory {
   Filesystem& filesystem_;
   AtomicDirectoryOptions options_;
   Destination places_;
-  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<OutputLock> lock_;
   State state_ = State::writing;
   bool resumed_ = false;
   bool keep_ = false;

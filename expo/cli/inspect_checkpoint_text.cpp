@@ -11,15 +11,11 @@ std::string line(const char* label, const std::string& text) {
   return fmt::format("  {:<16}{}\n", label, on_one_line(text));
 }
 
-std::string plural(std::uint64_t count, const char* thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
-}
-
 std::string types_of(const CheckpointSummary& summary) {
   std::string text;
   for (const StoredType& type : summary.types)
     text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", type.stored,
-                        plural(type.tensors, "tensor"));
+                        counted(type.tensors, "tensor"));
   return text;
 }
 
@@ -29,6 +25,8 @@ std::string head_of(const CheckpointSummary& summary) {
     return tied ? "its own tensor, although config.json ties it to the embedding"
                 : "its own tensor";
   if (tied) return "tied to the embedding";
+  if (summary.architecture.ends_with("ForSequenceClassification"))
+    return "none: a sequence classifier, whose head is score";
   return summary.tied_embeddings ? "missing, although config.json does not tie it" : "none";
 }
 
@@ -37,11 +35,11 @@ std::string overview(const CheckpointSummary& summary, std::size_t files) {
       summary.architecture.empty() ? "unknown (no config.json)" : summary.architecture;
   return line("architecture",
               architecture +
-                  (summary.layers > 0 ? ", " + plural(summary.layers, "layer") : std::string())) +
+                  (summary.layers > 0 ? ", " + counted(summary.layers, "layer") : std::string())) +
          line("parameters",
-              fmt::format("{} in {}", summary.parameters, plural(summary.tensors, "tensor"))) +
+              fmt::format("{} in {}", summary.parameters, counted(summary.tensors, "tensor"))) +
          line("size",
-              fmt::format("{} in {}", format_bytes(summary.file_bytes), plural(files, "file"))) +
+              fmt::format("{} in {}", format_bytes(summary.file_bytes), counted(files, "file"))) +
          line("types", types_of(summary)) + line("tokenizer", summary.tokenizer.value_or("none")) +
          line("chat template", summary.has_chat_template ? "present" : "none") +
          line("output head", head_of(summary));

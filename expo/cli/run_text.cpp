@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "expo/core/text.h"
+
 namespace expo {
 namespace {
 
@@ -37,32 +39,45 @@ std::string also(std::uint64_t count, const char* what) {
   return count == 0 ? "" : fmt::format(", {} {}", count, what);
 }
 
+std::string complete(const std::filesystem::path& output, const std::string& what) {
+  return fmt::format("{} is complete already: {}; --overwrite makes it anew\n", output.string(),
+                     what);
+}
+
 }  // namespace
 
 std::string describe(const GenerationReport& report) {
+  const std::string answers = fmt::format(
+      "{} to {}{}{}", counted(report.answers, "answer"), counted(report.prompts, "prompt"),
+      also(report.truncated, "cut off at the limit"), also(report.skipped, "skipped"));
+  if (report.was_complete) return complete(report.output, answers);
   return fmt::format(
-      "{}{} answers to {} prompts{}{}{}{}\n"
+      "{}{}{}{}\n"
       "{} new tokens, {}, up to {} at once, {}; {:.2f} s of loading, {:.2f} s of generation\n",
-      report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
-      report.answers, report.prompts, also(report.truncated, "cut off at the limit"),
-      also(report.skipped, "prompts skipped"), also(report.resumed, "from the interrupted run"),
+      report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()), answers,
+      also(report.resumed, "from the interrupted run"),
       report.engine.alpha ? fmt::format(", α = {}", *report.engine.alpha) : "", report.run.tokens,
       rate(report.run.tokens, report.run.seconds), report.run.peak_batch, where(report.engine),
       report.engine.loading_seconds, report.run.seconds);
 }
 
 std::string describe(const ScoringReport& report) {
+  const std::string rows =
+      counted(report.rows, report.pairs ? "pair" : "row") + also(report.skipped, "skipped");
   std::string text =
-      fmt::format("{}{} {}{}{}\n",
-                  report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
-                  report.rows, report.pairs ? "pairs" : "rows", also(report.skipped, "skipped"),
-                  also(report.resumed, "from the interrupted run"));
+      report.was_complete
+          ? complete(report.output, rows)
+          : fmt::format(
+                "{}{}{}\n",
+                report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
+                rows, also(report.resumed, "from the interrupted run"));
   if (report.pairs) text += describe(*report.pairs);
   for (std::size_t i = 0; i < report.labels.size(); ++i) {
     text += fmt::format("mean {}{} {}\n", report.column,
                         report.labels.size() > 1 ? fmt::format("[{}]", i) : "",
                         describe(report.labels[i]));
   }
+  if (report.was_complete) return text;
   return text + fmt::format("{} tokens, {}, {}; {:.2f} s of loading, {:.2f} s of scoring\n",
                             report.tokens, rate(report.tokens, report.seconds),
                             where(report.engine), report.engine.loading_seconds, report.seconds);

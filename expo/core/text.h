@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,9 @@ namespace expo {
 
 /// A to Z as a to z; all other bytes stay.
 std::string lower_case(std::string_view text);
+
+/// "1 row", "2 rows": a noun that takes an s.
+std::string counted(std::uint64_t count, std::string_view noun);
 
 /// Text of others made safe for a terminal: control characters (U+0000 to U+001F but for line ends,
 /// and U+007F to U+009F) and bytes that are not UTF-8 are written as \xHH, byte by byte. What is

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/kernel.h"
 
 namespace expo {
@@ -48,10 +49,11 @@ Fitting choose_fitting(std::span<const Conversation> conversations,
   return result;
 }
 
-std::vector<std::string> describe_skipped(const Fitting& fitting) {
+std::vector<std::string> describe_skipped(const Fitting& fitting, std::size_t rows) {
   if (fitting.skipped.empty()) return {};
-  return {fmt::format("{} rows do not fit the model and were skipped, the first of them {}",
-                      fitting.skipped.size(), fitting.skipped.front())};
+  return {fmt::format("{} {} not fit the model and {} skipped, the first of them {}",
+                      counted(rows, "row"), rows == 1 ? "does" : "do", rows == 1 ? "was" : "were",
+                      fitting.skipped.front())};
 }
 
 std::string digest_of(std::span<const Conversation> conversations) {

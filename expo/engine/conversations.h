@@ -28,8 +28,9 @@ Fitting choose_fitting(std::span<const Conversation> conversations,
                        const std::optional<std::vector<std::size_t>>& counts, std::size_t context,
                        std::size_t reserve, bool skip);
 
-/// A warning about those that were skipped, nothing where there are none.
-std::vector<std::string> describe_skipped(const Fitting& fitting);
+/// A warning about those that were skipped, which belong to so many rows; nothing where there are
+/// none.
+std::vector<std::string> describe_skipped(const Fitting& fitting, std::size_t rows);
 
 /// "xxh3-64:…" of everything that the conversations hold.
 std::string digest_of(std::span<const Conversation> conversations);

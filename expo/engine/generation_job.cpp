@@ -50,6 +50,7 @@ class Job {
     known_ = engine_.describe().warnings;
     collect();
     if (!job_.output.empty()) open_output();
+    if (output_ && output_->complete()) return of_complete(output_->complete()->at("results"));
     try {
       answer(progress, cancellation);
       report_.engine = engine_.describe();
@@ -62,6 +63,15 @@ class Job {
   }
 
  private:
+  GenerationReport of_complete(const Json& results) {
+    report_.was_complete = true;
+    report_.resumed = report_.answers;
+    report_.truncated = results.at("truncated").get<std::uint64_t>();
+    report_.tokens = results.at("tokens").get<std::uint64_t>();
+    report_.engine = engine_.describe();
+    return std::move(report_);
+  }
+
   /// What the engine warns of since its weights are loaded: whoever called knows the rest.
   void add_new_warnings() {
     for (const std::string& warning : report_.engine.warnings) {
@@ -109,7 +119,7 @@ class Job {
       kept_.push_back(index);
       conversations_.push_back(std::move(all[index]));
     }
-    report_.warnings = describe_skipped(fitting);
+    report_.warnings = describe_skipped(fitting, fitting.skipped.size());
     report_.skipped = fitting.skipped.size();
     report_.prompts = kept_.size();
     report_.answers = kept_.size() * job_.samples;
@@ -140,6 +150,7 @@ class Job {
                                               .resume = job_.resume,
                                               .settings = settings(),
                                               .inputs = inputs()});
+    if (output_->complete()) return;
     results_ = output_->finished();
     report_.resumed = results_.size();
     for (const auto& [number, result] : results_) count(result);
@@ -237,6 +248,7 @@ Json to_json(const GenerationReport& report) {
           {"skipped", report.skipped},
           {"answers", report.answers},
           {"resumed", report.resumed},
+          {"was_complete", report.was_complete},
           {"truncated", report.truncated},
           {"tokens", report.tokens},
           {"new_tokens", run.tokens},

@@ -37,6 +37,7 @@ struct GenerationReport {
   std::uint64_t skipped = 0;    ///< prompts that did not fit
   std::uint64_t answers = 0;    ///< in the output
   std::uint64_t resumed = 0;    ///< of them, those that an earlier run had made
+  bool was_complete = false;    ///< an earlier run had finished the output: nothing was done
   std::uint64_t truncated = 0;  ///< of them, those that ended at the limit
   std::uint64_t tokens = 0;     ///< of all answers
   AnswerStatistics run;         ///< of this run alone

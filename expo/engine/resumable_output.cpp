@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "expo/core/text.h"
+
 namespace expo {
 namespace {
 
@@ -30,6 +32,15 @@ void list_differences(const Json& before, const Json& now, const std::string& pa
   for (const auto& [key, value] : now.items()) {
     if (!before.contains(key)) list_differences(Json(), value, prefix + key, found);
   }
+}
+
+/// The first of the differences.
+std::string shown(std::vector<std::string> differences) {
+  constexpr std::size_t kShown = 5;
+  const std::size_t rest = differences.size() - std::min(kShown, differences.size());
+  differences.resize(std::min(kShown, differences.size()));
+  return fmt::format("{}{}", fmt::join(differences, ", "),
+                     rest == 0 ? "" : fmt::format(" and {} more", rest));
 }
 
 /// Whether the folder holds the place, at any depth; both without links.
@@ -62,32 +73,6 @@ std::string line_of(const Json& value) {
 
 }  // namespace
 
-/// As AtomicDirectory's: only its holder removes the file, and while holding it.
-class ResumableOutput::Lock {
- public:
-  Lock(Filesystem& filesystem, fs::path path, const fs::path& file)
-      : filesystem_(filesystem), path_(std::move(path)), lock_(filesystem.try_lock(path_)) {
-    if (lock_) return;
-    throw environment_error(
-        fmt::format("{}: another run is writing this file (it holds the lock {}); wait for it to "
-                    "end, or choose another output",
-                    file.string(), path_.string()));
-  }
-  ~Lock() {
-    try {
-      filesystem_.remove(path_);
-    } catch (...) {  // a file without a holder locks nobody out
-    }
-  }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-
- private:
-  Filesystem& filesystem_;
-  fs::path path_;
-  std::unique_ptr<FileLock> lock_;
-};
-
 ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
     : filesystem_(filesystem), options_(std::move(options)) {
   // Before links are followed by name: one such as /dev/stdout leads to what has none.
@@ -95,14 +80,26 @@ ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
   file_ = filesystem_.canonical(options_.file);
   check_place();
   filesystem_.create_directory(file_.parent_path());
-  lock_ = std::make_unique<Lock>(filesystem_, hidden("lock"), options_.file);
+  lock_ = std::make_unique<OutputLock>(filesystem_, hidden("lock"), options_.file, "file");
   take_over();
-  if (filesystem_.exists(file_) && !may_replace_) {
-    throw usage_error(
-        fmt::format("{}: exists already; --overwrite replaces it, or choose another output",
-                    options_.file.string()));
+  if (filesystem_.exists(file_) && !may_replace_) refuse_existing();
+  if (!complete_) begin_journal();
+}
+
+/// Throws, unless the file is what `resume` would make of it.
+void ResumableOutput::refuse_existing() {
+  std::string advice = "--overwrite replaces it, or choose another output";
+  if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
+    Json record = parse_json(filesystem_.read_text(record_file()), record_file().string());
+    std::vector<std::string> found;
+    list_differences(record.value("settings", Json()), options_.settings, "", found);
+    if (found.empty()) {
+      complete_ = std::move(record);
+      return;
+    }
+    advice = fmt::format("it is finished, with other settings: {}; {}", shown(found), advice);
   }
-  begin_journal();
+  throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
 }
 
 ResumableOutput::~ResumableOutput() {
@@ -157,10 +154,11 @@ void ResumableOutput::take_over() {
   const Json head = read_journal();
   if (finished_.empty()) return;
   if (!options_.resume) {
-    throw usage_error(fmt::format(
-        "{}: an interrupted run has left {} finished rows; --resume goes on with them, --overwrite "
-        "drops them",
-        options_.file.string(), finished_.size()));
+    throw usage_error(
+        fmt::format("{}: an interrupted run has left {} finished; --resume goes on from there, "
+                    "--overwrite drops "
+                    "them",
+                    options_.file.string(), counted(finished_.size(), "row")));
   }
   check_settings(head.at("settings"));
   may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
@@ -198,14 +196,10 @@ void ResumableOutput::check_settings(const Json& earlier) const {
   std::vector<std::string> found;
   list_differences(earlier, options_.settings, "", found);
   if (found.empty()) return;
-  constexpr std::size_t kShown = 5;
-  const std::size_t rest = found.size() - std::min(kShown, found.size());
-  found.resize(std::min(kShown, found.size()));
   throw usage_error(fmt::format(
-      "{}: --resume goes on with the settings of the interrupted run only: {}{}; give those again, "
+      "{}: --resume goes on with the settings of the interrupted run only: {}; give those again, "
       "or --overwrite alone to begin anew",
-      options_.file.string(), fmt::join(found, ", "),
-      rest == 0 ? "" : fmt::format(" and {} more", rest)));
+      options_.file.string(), shown(found)));
 }
 
 /// A journal anew, with what was taken over, under another name first: at no moment is the old one
@@ -235,10 +229,9 @@ void ResumableOutput::append(std::span<const Row> rows) {
 
 Error ResumableOutput::with_advice(const Error& error) const {
   if (committed_ || finished_.empty()) return error;
-  return Error(
-      error.category(),
-      fmt::format("{}; the {} rows that were finished are kept: --resume goes on from them",
-                  error.what(), finished_.size()));
+  return Error(error.category(),
+               fmt::format("{}; what is finished, {}, is kept: --resume goes on from there",
+                           error.what(), counted(finished_.size(), "row")));
 }
 
 void ResumableOutput::commit(std::string_view text, const Json& record) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "expo/core/error.h"
 #include "expo/core/filesystem.h"
 #include "expo/core/json.h"
+#include "expo/core/output_lock.h"
 
 namespace expo {
 
@@ -28,7 +30,8 @@ class ResumableOutput {
   struct Options {
     std::filesystem::path file;
     bool overwrite = false;  ///< replace a FILE that is there, and drop what a run has left
-    bool resume = false;     ///< take over what an interrupted run has left
+    /// Take over what an interrupted run has left, or leave a FILE that is finished as it is.
+    bool resume = false;
     /// An object: all that the results depend on. A run is resumed only by one of equal settings.
     Json settings;
     /// Files that must not be written over, and folders in which nothing may be written.
@@ -37,7 +40,8 @@ class ResumableOutput {
   using Row = std::pair<std::uint64_t, Json>;  ///< its number, and its result
 
   /// Takes the lock and what is left of an earlier run. Throws Error(usage) where FILE exists
-  /// without `overwrite`, or is a folder, a pipe or a device; where it or its record is an input or
+  /// without `overwrite`, unless complete(), or is a folder, a pipe or a device; where it or its
+  /// record is an input or
   /// lies in one; where an earlier run has left rows and neither
   /// option says what to do with them; and for `resume` under other settings, naming what differs.
   /// Error(environment) where another run is writing it, or the disk fails. The filesystem must
@@ -49,6 +53,9 @@ class ResumableOutput {
   ResumableOutput(const ResumableOutput&) = delete;
   ResumableOutput& operator=(const ResumableOutput&) = delete;
 
+  /// With `resume` and without `overwrite`: the record of a run of equal settings that has finished
+  /// FILE. There is nothing left to do then, and neither append() nor commit() may be called.
+  const std::optional<Json>& complete() const { return complete_; }
   /// Results of earlier runs and of this one, by the row's number.
   const std::map<std::uint64_t, Json>& finished() const { return finished_; }
   /// Keeps results; they are on the disk when it returns.
@@ -59,13 +66,12 @@ class ResumableOutput {
   void commit(std::string_view text, const Json& record);
 
  private:
-  class Lock;
-
   std::filesystem::path hidden(std::string_view suffix) const;
   std::filesystem::path record_file() const;
   void check_place() const;
   void check_apart(const std::filesystem::path& place) const;
   void take_over();
+  void refuse_existing();
   Json read_journal();
   void check_settings(const Json& earlier) const;
   void begin_journal();
@@ -74,9 +80,10 @@ class ResumableOutput {
   Filesystem& filesystem_;
   Options options_;
   std::filesystem::path file_;  ///< options_.file without links
-  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<OutputLock> lock_;
   bool may_replace_ = false;
   bool committed_ = false;
+  std::optional<Json> complete_;
   std::map<std::uint64_t, Json> finished_;
   std::unique_ptr<WritableFile> journal_;
   std::uint64_t journal_size_ = 0;

@@ -31,6 +31,38 @@ Json number_of(float value) {
   return std::stod(fmt::format("{}", value));
 }
 
+Json to_json(const MeanOfRewards& mean) {
+  return {{"mean", mean.mean},
+          {"standard_error", mean.standard_error ? Json(*mean.standard_error) : Json()}};
+}
+
+Json to_json(const PairScores& pairs) {
+  const auto& [low, high] = pairs.accuracy_interval;
+  const auto& [margin_low, margin_high] = pairs.margin_interval;
+  return {{"wins", pairs.wins},
+          {"ties", pairs.ties},
+          {"accuracy", pairs.accuracy},
+          {"accuracy_95", {low, high}},
+          {"margin", to_json(pairs.margin)},
+          {"margin_95", {margin_low, margin_high}}};
+}
+
+MeanOfRewards mean_of_json(const Json& json) {
+  const Json& error = json.at("standard_error");
+  return {json.at("mean").get<double>(),
+          error.is_null() ? std::nullopt : std::optional(error.get<double>())};
+}
+
+/// What to_json has made.
+PairScores pairs_of_json(const Json& json) {
+  return {.wins = json.at("wins").get<std::uint64_t>(),
+          .ties = json.at("ties").get<std::uint64_t>(),
+          .accuracy = json.at("accuracy").get<double>(),
+          .accuracy_interval = json.at("accuracy_95").get<std::pair<double, double>>(),
+          .margin = mean_of_json(json.at("margin")),
+          .margin_interval = json.at("margin_95").get<std::pair<double, double>>()};
+}
+
 class Job {
  public:
   Job(Filesystem& filesystem, Engine& engine, const std::vector<AnsweredRow>& rows,
@@ -45,6 +77,7 @@ class Job {
     }
     collect();
     if (!job_.output.empty()) open_output();
+    if (output_ && output_->complete()) return of_complete(output_->complete()->at("results"));
     try {
       measure(progress, cancellation);
       summarise();
@@ -56,6 +89,15 @@ class Job {
   }
 
  private:
+  ScoringReport of_complete(const Json& results) {
+    report_.was_complete = true;
+    report_.resumed = report_.rows;
+    for (const Json& label : results.at("labels")) report_.labels.push_back(mean_of_json(label));
+    if (!results.at("pairs").is_null()) report_.pairs = pairs_of_json(results.at("pairs"));
+    report_.engine = engine_.describe();
+    return std::move(report_);
+  }
+
   bool are_pairs() const { return rows_.front().conversations.size() == 2; }
 
   std::vector<std::string> suffixes() const {
@@ -104,9 +146,9 @@ class Job {
         conversations_.push_back(std::move(all[row * each + i]));
     }
     if (kept_.empty()) throw input_error("no row is left to score: all were skipped");
-    report_.warnings = describe_skipped(fitting);
     report_.rows = kept_.size();
     report_.skipped = rows_.size() - kept_.size();
+    report_.warnings = describe_skipped(fitting, report_.skipped);
     report_.output = job_.output;
     report_.column = job_.column;
   }
@@ -133,6 +175,7 @@ class Job {
                                               .resume = job_.resume,
                                               .settings = settings(),
                                               .inputs = inputs()});
+    if (output_->complete()) return;
     results_ = output_->finished();
     report_.resumed = results_.size();
     digests_ = std::make_unique<BackgroundDigests>(engine_);
@@ -273,22 +316,6 @@ class Job {
   ScoringReport report_;
 };
 
-Json to_json(const MeanOfRewards& mean) {
-  return {{"mean", mean.mean},
-          {"standard_error", mean.standard_error ? Json(*mean.standard_error) : Json()}};
-}
-
-Json to_json(const PairScores& pairs) {
-  const auto& [low, high] = pairs.accuracy_interval;
-  const auto& [margin_low, margin_high] = pairs.margin_interval;
-  return {{"wins", pairs.wins},
-          {"ties", pairs.ties},
-          {"accuracy", pairs.accuracy},
-          {"accuracy_95", {low, high}},
-          {"margin", to_json(pairs.margin)},
-          {"margin_95", {margin_low, margin_high}}};
-}
-
 }  // namespace
 
 ScoringReport run_scoring(Filesystem& filesystem, Engine& engine,
@@ -306,6 +333,7 @@ Json to_json(const ScoringReport& report) {
           {"rows", report.rows},
           {"skipped", report.skipped},
           {"resumed", report.resumed},
+          {"was_complete", report.was_complete},
           {"labels", std::move(labels)},
           {"pairs", report.pairs ? to_json(*report.pairs) : Json()},
           {"tokens", report.tokens},

@@ -51,6 +51,7 @@ struct ScoringReport {
   std::uint64_t rows = 0;             ///< in the output
   std::uint64_t skipped = 0;          ///< rows that did not fit
   std::uint64_t resumed = 0;          ///< rows that an earlier run had scored
+  bool was_complete = false;          ///< an earlier run had finished the output: nothing was done
   std::uint64_t tokens = 0;           ///< read in this run
   double seconds = 0;                 ///< of this run's scoring, tokenization included
   std::vector<MeanOfRewards> labels;  ///< of single answers: one for each label

@@ -24,7 +24,8 @@ Json prompt_and_answer(const RowView& row, const Json& answer, const Columns& co
   if (!answer.is_string()) row.refuse("the answer is not text");
   const auto& text = answer.get_ref<const std::string&>();
   if (prompt.is_string())
-    return with_answer(Json::array({{{"role", "user"}, {"content", prompt}}}), text);
+    return with_answer(Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}}),
+                       text);
   Json messages = read_messages(row, prompt, "the prompt");
   if (messages.back().at("role") == "assistant") messages.erase(messages.size() - 1);
   if (messages.empty()) row.refuse("there is an answer, and nothing that it answers");

@@ -37,6 +37,13 @@ void RowView::refuse(const std::string& what) const {
   throw input_error(fmt::format("{}: {}", place_, what));
 }
 
+std::string prompt_text(const RowView& row, const Json& value) {
+  std::string text = value.get<std::string>();
+  const Json* input = &value == row.find("instruction", {}) ? row.find("input", {}) : nullptr;
+  if (input == nullptr || !input->is_string() || *input == "") return text;
+  return text + "\n\n" + input->get<std::string>();
+}
+
 Json read_messages(const RowView& row, const Json& value, std::string_view column) {
   if (!value.is_array() || value.empty())
     row.refuse(fmt::format("{} is not a list of messages with at least one entry", column));

@@ -39,6 +39,10 @@ class RowView {
   std::string_view place_;
 };
 
+/// The user's words of a prompt column that is text. Alpaca's and AlpacaEval's `instruction` may
+/// have an `input` beside it, which follows it after an empty line.
+std::string prompt_text(const RowView& row, const Json& value);
+
 /// A list of {"role", "content"} whose contents are text; refuses anything else by `column`.
 Json read_messages(const RowView& row, const Json& value, std::string_view column);
 

@@ -28,7 +28,7 @@ Side side(const RowView& row, const Json& value, std::string_view column) {
 
 Json messages_of(const RowView& row, const Json& prompt) {
   if (!prompt.is_string()) return read_messages(row, prompt, "prompt");
-  return Json::array({{{"role", "user"}, {"content", prompt}}});
+  return Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}});
 }
 
 /// The prompt column says again what the conversations begin with: all of it, or its last turn.

@@ -9,9 +9,10 @@ namespace {
 
 Json conversation(const RowView& row, const Json& value) {
   if (value.is_string()) {
-    if (value.get_ref<const std::string&>().empty()) row.refuse("the prompt is empty");
+    const std::string text = prompt_text(row, value);
+    if (text.empty()) row.refuse("the prompt is empty");
     Json messages = Json::array();
-    messages.push_back({{"role", "user"}, {"content", value}});
+    messages.push_back({{"role", "user"}, {"content", text}});
     return messages;
   }
   Json messages = read_messages(row, value, "the prompt");

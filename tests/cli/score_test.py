@@ -98,6 +98,11 @@ def test_pairs_give_accuracy_and_margin(tmp_path, conversations):
     z = 1.959963984540054  # Wilson (1927): the p at which the observed share lies z standard deviations off
     for p in summary["accuracy_95"]:
         assert abs(wins / 20 - p) == pytest.approx(z * math.sqrt(p * (1 - p) / 20), abs=1e-9)
+    before = (tmp_path / "out.jsonl").stat()
+    again = json.loads(expo("score", folder, data, "-o", tmp_path / "out.jsonl", "--json", "--resume").stdout)
+    assert again["was_complete"] and again["pairs"] == summary
+    assert (tmp_path / "out.jsonl").stat().st_mtime_ns == before.st_mtime_ns
+    assert "already: 20 pairs" in expo("score", folder, data, "-o", tmp_path / "out.jsonl", "--resume").stdout
 
 
 def test_several_labels_are_a_list(tmp_path, conversations):

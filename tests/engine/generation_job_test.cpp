@@ -129,6 +129,32 @@ TEST(GenerationJob, AsksOnlyForWhatIsMissingAfterAnInterruption) {
   EXPECT_EQ(texts_in(memory.read_text("/out.jsonl")), kInOrder);
 }
 
+TEST(GenerationJob, ResumingAFinishedFileDoesNothing) {
+  MemoryFilesystem memory;
+  BackwardEngine first;
+  const GenerationReport before = run(memory, first, two_samples());
+  const std::string text = memory.read_text("/out.jsonl");
+  BackwardEngine second;
+  GenerationJob job = two_samples();
+  job.resume = true;
+  const GenerationReport report = run(memory, second, job);
+  EXPECT_TRUE(report.was_complete);
+  EXPECT_TRUE(second.asked.empty());
+  EXPECT_EQ(report.tokens, before.tokens);
+  EXPECT_EQ(report.truncated, before.truncated);
+  EXPECT_EQ(memory.read_text("/out.jsonl"), text);
+  job.answer.sampling.seed += 1;
+  try {
+    run(memory, second, job);
+    FAIL() << "another seed was taken for the same run";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::usage);
+    EXPECT_TRUE(contains(error.what(),
+                         "it is finished, with other settings: "
+                         "answers.sampling.seed was "));
+  }
+}
+
 TEST(GenerationJob, RefusesWhatDoesNotFitOrLeavesItOut) {
   BackwardEngine engine;
   auto prompts = some_prompts();
@@ -185,7 +211,7 @@ TEST(GenerationJob, AdvisesToResumeWhereTheEndFails) {
     ADD_FAILURE() << "the disk was full";
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::environment);
-    EXPECT_TRUE(contains(error.what(), "the 6 rows that were finished are kept: --resume"));
+    EXPECT_TRUE(contains(error.what(), "what is finished, 6 rows, is kept: --resume"));
   }
 }
 

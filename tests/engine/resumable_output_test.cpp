@@ -116,7 +116,7 @@ TEST(ResumableOutput, NeverDropsRowsUnasked) {
   MemoryFilesystem memory;
   leave_two_rows(with_folder(memory));
   const std::string message = refusal([&] { ResumableOutput(memory, options()); });
-  EXPECT_TRUE(contains(message, "2 finished rows"));
+  EXPECT_TRUE(contains(message, "has left 2 rows finished"));
   EXPECT_TRUE(contains(message, "--resume"));
   EXPECT_EQ(ResumableOutput(memory, options(true)).finished().size(), 2U);
   EXPECT_TRUE(ResumableOutput(memory, options(false, true)).finished().empty());
@@ -211,7 +211,7 @@ TEST(ResumableOutput, AdvisesToResumeWhereThereIsSomethingToGoOnFrom) {
   EXPECT_STREQ(output.with_advice(error).what(), "interrupted");
   output.append(row(0));
   const Error advised = output.with_advice(error);
-  EXPECT_TRUE(contains(advised.what(), "the 1 rows that were finished are kept: --resume"));
+  EXPECT_TRUE(contains(advised.what(), "what is finished, 1 row, is kept: --resume"));
   EXPECT_EQ(advised.category(), ErrorCategory::interrupted);
 }
 

@@ -54,6 +54,16 @@ TEST(Prompts, TakesTheUsualShapes) {
   EXPECT_EQ(found[3].place, "/p.jsonl:4");
 }
 
+TEST(Prompts, AlpacasInputFollowsItsInstruction) {
+  const auto found = prompts({{{"instruction", "a"}, {"input", "b"}},
+                              {{"instruction", "a"}, {"input", ""}},
+                              {{"prompt", "a"}, {"instruction", "c"}, {"input", "b"}}});
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].messages, Json::array({user("a\n\nb")}));
+  EXPECT_EQ(found[1].messages, Json::array({user("a")}));
+  EXPECT_EQ(found[2].messages, Json::array({user("a")}));
+}
+
 TEST(Prompts, TakesColumnsByName) {
   Columns columns;
   columns.prompt = "text";
