@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """DPO of SmolLM2-135M side by side: expo in bfloat16 and float32, TRL in bfloat16 and, if asked, float32.
 
-    bench/training_bench.py [--steps N] [--threads N] [--contestants expo-bf16,expo-f32,trl-bf16,trl-f32]
+    bench/training_bench.py [--steps N] [--threads N] [--contestants expo-bf16,expo-f32,trl-bf16,trl-bf16-pre,trl-f32]
 
 48 pairs of 20 to 150 words, batches of 8, the model in models/. A step's tokens are those of all its rows, each counted
-once. The first step of each contestant warms up and is not counted. Peak memory is the process's largest resident set, from
+once. TRL computes the reference's log-probabilities in every step, unless it is told to do so before the first one
+(trl-bf16-pre), as expo always does. The first step of each contestant warms up and is not counted. Peak memory is the process's largest resident set, from
 beginning to end. Processor seconds tell how busy the machine was with other things. Run it with .bench-venv/bin/python.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
-CONTESTANTS = ("expo-bf16", "expo-f32", "trl-bf16", "trl-f32")
+CONTESTANTS = ("expo-bf16", "expo-f32", "trl-bf16", "trl-bf16-pre", "trl-f32")
 
 
 def run(command, threads):
@@ -47,16 +48,16 @@ def expo(binary, model, pairs, scratch, options, bf16):
             "seconds": [line["tokens"] / line["tokens_per_second"] for line in lines], "peak_bytes": peak, "busy": busy}
 
 
-def trl(model, pairs, scratch, options, bf16):
+def trl(model, pairs, scratch, options, bf16, precompute):
     result = scratch / "trl.json"
     peak, busy = run([sys.executable, "-B", ROOT / "bench/trl_dpo.py", model, pairs, result, "--steps", options.steps,
-                      "--threads", options.threads, *([] if bf16 else ["--float32"])], options.threads)
+                      "--threads", options.threads, *([] if bf16 else ["--float32"]), *(["--precompute"] if precompute else [])], options.threads)
     return {**json.loads(result.read_text()), "peak_bytes": peak, "busy": busy}
 
 
 def describe(name, result):
     tokens, seconds = sum(result["tokens"][1:]), sum(result["seconds"][1:])
-    return (f"{name:<10} {tokens / seconds:>9.1f} tokens/s {result['peak_bytes'] / 1e9:>7.2f} GB "
+    return (f"{name:<12} {tokens / seconds:>9.1f} tokens/s {result['peak_bytes'] / 1e9:>7.2f} GB "
             f"{result['busy']:>8.1f} s of processors  losses {' '.join(f'{loss:.4f}' for loss in result['losses'])}")
 
 
@@ -65,7 +66,7 @@ def main():
     parser.add_argument("--binary", type=Path, default=ROOT / "build/release/expo")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--contestants", default="expo-bf16,expo-f32,trl-bf16")
+    parser.add_argument("--contestants", default="expo-bf16,expo-f32,trl-bf16,trl-bf16-pre")
     options = parser.parse_args()
     names = options.contestants.split(",")
     if unknown := set(names) - set(CONTESTANTS):
@@ -77,9 +78,9 @@ def main():
         subprocess.run([ROOT / "build/release/expo", "convert", MODEL, scratch / "model", "--out-dtype", "f32"], check=True,
                        stdout=subprocess.DEVNULL)
         for name in names:
-            which, precision = name.split("-")
+            which, precision, *rest = name.split("-")
             arguments = (scratch / "model", pairs, scratch, options, precision == "bf16")
-            results[name] = expo(options.binary, *arguments) if which == "expo" else trl(*arguments)
+            results[name] = expo(options.binary, *arguments) if which == "expo" else trl(*arguments, bool(rest))
             print(describe(name, results[name]), flush=True)
     if {"expo-bf16", "expo-f32"} <= results.keys():
         apart = max(abs(a - b) for a, b in zip(results["expo-bf16"]["losses"], results["expo-f32"]["losses"], strict=True))

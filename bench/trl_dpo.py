@@ -1,6 +1,6 @@
 """TRL's DPO on a file of pairs, measured; a peer of training_bench.py, which runs it in an environment with trl.
 
-    trl_dpo.py MODEL PAIRS.jsonl RESULT.json [--float32] [--steps N] [--threads N]
+    trl_dpo.py MODEL PAIRS.jsonl RESULT.json [--float32] [--precompute] [--steps N] [--threads N]
 """
 
 import argparse
@@ -34,6 +34,7 @@ def main():
     parser.add_argument("pairs")
     parser.add_argument("result")
     parser.add_argument("--float32", action="store_true")
+    parser.add_argument("--precompute", action="store_true", help="the reference's log-probabilities before the first step")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -48,7 +49,8 @@ def main():
             output_dir=scratch, per_device_train_batch_size=8, gradient_accumulation_steps=1, max_steps=options.steps,
             beta=0.1, learning_rate=1e-6, warmup_steps=1, lr_scheduler_type="cosine", bf16=not options.float32,
             gradient_checkpointing=False, train_sampling_strategy="sequential", logging_steps=1, save_strategy="no",
-            report_to="none", use_cpu=True, disable_tqdm=True, max_length=1024)
+            report_to="none", use_cpu=True, disable_tqdm=True, max_length=1024,
+            precompute_ref_log_probs=options.precompute)
         trainer = DPOTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer, callbacks=[clock])
         tokens = [sum(2 * len(row["prompt_ids"]) + len(row["chosen_ids"]) + len(row["rejected_ids"])
                       for row in trainer.train_dataset.select(range(8 * step, min(8 * step + 8, len(rows)))))
