@@ -38,11 +38,15 @@ struct RopeSpec {
   double low_frequency_factor = 1;    ///< llama3
   double high_frequency_factor = 4;   ///< llama3
   double original_max_positions = 0;  ///< llama3
+
+  bool operator==(const RopeSpec&) const = default;
 };
 
 struct LayerSpec {
   bool rope = true;         ///< false: no position embedding (some of SmolLM3's)
   std::int64_t window = 0;  ///< attends to this many positions, its own included; 0: to all
+
+  bool operator==(const LayerSpec&) const = default;
 };
 
 /// A decoder of one of the families Llama 1 to 3, Mistral, Qwen2, Qwen3, Gemma 1 and 2, OLMo-2,
@@ -75,6 +79,8 @@ struct Architecture {
   std::vector<LayerSpec> layers;
   std::vector<std::int64_t> eos_ids;
   std::int64_t pad_id = -1;  ///< −1: none
+
+  bool operator==(const Architecture&) const = default;
 };
 
 /// Reads config.json as transformers understands it, the defaults of each family included. Throws

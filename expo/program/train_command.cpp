@@ -3,12 +3,16 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <optional>
 
+#include "expo/cli/progress_line.h"
 #include "expo/core/error.h"
+#include "expo/core/parallel.h"
 #include "expo/core/text.h"
 #include "expo/program/train_command.h"
 #include "expo/training/distributed_ranks.h"
@@ -42,14 +46,34 @@ void declare_key(CLI::App& command, const ConfigKey& key, Options& options) {
   if (key.is_flag()) option->expected(0, 1)->default_str("true");
 }
 
-void print_metrics(const Json& metrics) {
-  std::string line = fmt::format("step {}", metrics["step"].get<std::int64_t>());
-  for (const auto& [name, value] : metrics.items()) {
-    if (name == "step" || name == "epoch" || name == "tokens") continue;
-    line += fmt::format("  {} {:.4g}", name, value.get<double>());
+/// A line for every step, with the time that is left if all steps take as long as those so far.
+class MetricsPrinter {
+ public:
+  void operator()(const Json& metrics, std::int64_t total_steps) {
+    const auto step = metrics["step"].get<std::int64_t>();
+    std::string line = fmt::format("step {}/{}", step, total_steps);
+    for (const auto& [name, value] : metrics.items()) {
+      if (name == "step" || name == "epoch" || name == "tokens") continue;
+      line += fmt::format("  {} {:.4g}", name, value.get<double>());
+    }
+    std::cerr << line << time_left(step, total_steps) << "\n";
   }
-  std::cerr << line << "\n";
-}
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string time_left(std::int64_t step, std::int64_t total_steps) {
+    if (!first_) first_ = {step, Clock::now()};
+    const auto& [first_step, start] = *first_;
+    if (step == first_step || step >= total_steps) return {};
+    const double share =
+        static_cast<double>(step - first_step) / static_cast<double>(total_steps - first_step);
+    const std::chrono::duration<double> passed = Clock::now() - start;
+    return "  " + ProgressLine::time_left(share, passed.count());
+  }
+
+  std::optional<std::pair<std::int64_t, Clock::time_point>> first_;
+};
 
 TrainingConfig configure(const Options& options) {
   TrainingConfig config = default_config(training_method(options.method));
@@ -74,12 +98,17 @@ void run(const Options& options, const CommandContext& context) {
   TrainingJob job;
   job.config = configure(options);
   job.command = context.command_line;
-  job.on_metrics = print_metrics;
+  job.on_metrics = MetricsPrinter();
   job.on_note = [](const std::string& text) { std::cerr << on_one_line(text) << "\n"; };
-  const auto ranks = join_ranks(find_rank_place([](const std::string& name) {
+  const RankPlace place = find_rank_place([](const std::string& name) {
     const char* value = std::getenv(name.c_str());
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  }));
+  });
+  check(job.config);
+  if (job.config.threads == 0)
+    job.config.threads =
+        std::max(1U, available_threads() / static_cast<unsigned>(std::max(1, place.local_size)));
+  const auto ranks = join_ranks(place, job.config.ddp_timeout);
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
   if (ranks->rank() != 0) return;

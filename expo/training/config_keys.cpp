@@ -253,6 +253,9 @@ void add_optimiser_keys(std::vector<ConfigKey>& keys) {
       [](Config& c) -> ScheduleKind& { return c.schedule; }));
   keys.push_back(numeric("warmup_ratio", "Share of the steps that warm up; default: 0.1",
                          [](Config& c) -> double& { return c.warmup_ratio; }));
+  keys.push_back(whole("warmup_steps",
+                       "Steps that warm up, in place of warmup_ratio; default: 0, not set",
+                       [](Config& c) -> std::int64_t& { return c.warmup_steps; }));
   keys.push_back(numeric("weight_decay", "Of matrices, not of norms and biases; default: 0",
                          [](Config& c) -> double& { return c.adamw.weight_decay; }));
   keys.push_back(
@@ -272,6 +275,9 @@ void add_lora_keys(std::vector<ConfigKey>& keys) {
       whole("lora_r", "Rank; default: 8", [](Config& c) -> std::int64_t& { return c.lora.rank; }));
   keys.push_back(numeric("lora_alpha", "The update is scaled by lora_alpha / lora_r; default: 8",
                          [](Config& c) -> double& { return c.lora.alpha; }));
+  keys.push_back(numeric("lora_dropout",
+                         "Share of an adapter's inputs that drop out in training; default: 0",
+                         [](Config& c) -> double& { return c.lora.dropout; }));
   keys.push_back(target_modules());
   keys.push_back(flag("use_rslora", "Scale by lora_alpha / √lora_r instead",
                       [](Config& c) -> bool& { return c.lora.rank_stabilised; }));
@@ -291,6 +297,10 @@ void add_run_keys(std::vector<ConfigKey>& keys) {
                       [](Config& c) -> bool& { return c.resume; }));
   keys.push_back(whole("seed", "Of the order, the fraction and what is drawn; default: 42",
                        [](Config& c) -> std::uint64_t& { return c.seed; }));
+  keys.push_back(numeric("ddp_timeout",
+                         "Seconds that a rank waits for another before it takes it for dead; "
+                         "default: 1800",
+                         [](Config& c) -> double& { return c.ddp_timeout; }));
   keys.push_back(whole("threads", "Threads of the arithmetic; default: all processors",
                        [](Config& c) -> unsigned& { return c.threads; }));
 }

@@ -7,13 +7,12 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
+#include <cmath>
 
 #include "expo/core/error.h"
 
 namespace expo {
 namespace {
-
-constexpr auto kPatience = std::chrono::minutes(30);  // between two meetings of the ranks
 
 /// Runs what talks to other ranks.
 template <typename Talk>
@@ -24,13 +23,14 @@ auto talk(const char* what, const Talk& body) {
     std::string reason = error.what();
     reason.resize(std::min(reason.find('\n'), reason.size()));
     throw environment_error(std::string("another rank cannot be reached while ") + what +
-                            "; it has probably died (" + reason + ")");
+                            "; it has probably died, or is slower than ddp_timeout allows (" +
+                            reason + ")");
   }
 }
 
 class GlooRanks final : public RankGroup {
  public:
-  explicit GlooRanks(const RankPlace& place) : place_(place) {
+  GlooRanks(const RankPlace& place, double patience) : place_(place) {
     talk("the ranks meet", [&] {
       c10d::TCPStoreOptions options;
       options.port = static_cast<std::uint16_t>(place.port);
@@ -38,8 +38,9 @@ class GlooRanks final : public RankGroup {
       options.timeout = std::chrono::minutes(5);
       if (!place.agent_store) options.numWorkers = static_cast<std::size_t>(place.size);
       store_ = c10::make_intrusive<c10d::PrefixStore>(
-          "expo", c10::make_intrusive<c10d::TCPStore>(place.host, options));
-      const auto group = c10d::ProcessGroupGloo::Options::create_default(kPatience);
+          place.run, c10::make_intrusive<c10d::TCPStore>(place.host, options));
+      const auto group = c10d::ProcessGroupGloo::Options::create_default(
+          std::chrono::milliseconds(std::llround(patience * 1000)));
       group_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, place.rank, place.size, group);
     });
   }
@@ -83,9 +84,9 @@ class GlooRanks final : public RankGroup {
 
 }  // namespace
 
-std::unique_ptr<RankGroup> join_ranks(const RankPlace& place) {
+std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience) {
   if (place.size == 1) return single_rank();
-  return std::make_unique<GlooRanks>(place);
+  return std::make_unique<GlooRanks>(place, patience);
 }
 
 }  // namespace expo

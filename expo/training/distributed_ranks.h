@@ -19,6 +19,8 @@ struct RankPlace {
   std::string host;  ///< of the meeting point
   int port = 0;
   bool agent_store = false;  ///< torchrun holds the meeting point itself
+  std::string run = "expo";  ///< tells runs apart that meet at one place by mistake
+  int local_size = 1;        ///< ranks that share this machine's processors
 };
 
 /// From torchrun's variables (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT) or Slurm's (SLURM_PROCID,
@@ -31,7 +33,7 @@ RankPlace find_rank_place(const EnvironmentLookup& environment);
 std::string first_host(const std::string& node_list);
 
 /// Meets the other ranks and talks with them by c10d's gloo. Every call throws Error(environment)
-/// where a rank is gone.
-std::unique_ptr<RankGroup> join_ranks(const RankPlace& place);
+/// where a rank is gone, or does not come within so many seconds.
+std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience);
 
 }  // namespace expo

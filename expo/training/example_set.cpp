@@ -57,13 +57,30 @@ class Reading {
         ++next;
       }
       ++set_.counts.chosen_rows;
-      add(row, rows->place());
+      add_at(row, rows->place());
     }
     return finish();
   }
 
  protected:
   virtual void add(const Json& row, const std::string& place) = 0;
+
+  void keep(Example example) {
+    for (const TokenRow& row : example.rows) {
+      if (row.ids.empty()) refuse_empty(example.place);
+      const auto largest = std::ranges::max_element(row.ids);
+      if (options_.vocabulary == 0 || *largest < options_.vocabulary) continue;
+      throw input_error(fmt::format(
+          "{}: the token id {} is outside the model's vocabulary of {}: the tokenizer is another "
+          "model's",
+          example.place, *largest, options_.vocabulary));
+    }
+    set_.examples.push_back(std::move(example));
+  }
+
+  [[noreturn]] static void refuse_empty(const std::string& place) {
+    throw input_error(place + ": the chat template makes no text of it");
+  }
 
   Ids encode(const Json& messages, bool add_generation_prompt) const {
     ChatOptions options;
@@ -82,6 +99,17 @@ class Reading {
   Noted prompts_cut_, answers_cut_, same_, too_long_, without_answer_;
 
  private:
+  /// What the tokenizer and its template refuse, they do not know the place of.
+  void add_at(const Json& row, const std::string& place) {
+    try {
+      add(row, place);
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      if (what.starts_with(place)) throw;
+      throw Error(error.category(), place + ": " + what);
+    }
+  }
+
   std::vector<std::int64_t> choose(const RowSource& source,
                                    const CancellationToken& cancellation) const {
     if (options_.fraction >= 1) return {};
@@ -170,7 +198,7 @@ class PairReading : public Reading {
     for (const TokenRow& row : example.rows) {
       if (row.ids.size() <= std::max<std::size_t>(first, 1)) return without_answer_.add(place);
     }
-    set_.examples.push_back(std::move(example));
+    keep(std::move(example));
   }
 
   static TokenRow row_of(const Ids& ids, std::size_t begin, std::size_t end, std::size_t answer) {
@@ -194,7 +222,7 @@ class RewardPairReading final : public PairReading {
     Example example{{}, place, {}};
     for (const Ids* ids : {&chosen, &rejected})
       example.rows.push_back(row_of(*ids, 0, ids->size(), 0));
-    set_.examples.push_back(std::move(example));
+    keep(std::move(example));
   }
 };
 
@@ -209,10 +237,13 @@ class ConversationReading final : public Reading {
     Example example{{TokenRow{}}, place, {}};
     TokenRow& tokens = example.rows.front();
     tokens.ids = encode(messages, false);
+    if (tokens.ids.empty()) refuse_empty(place);
     tokens.counts.assign(tokens.ids.size(), false);
     for (std::size_t turn = 0; turn < messages.size(); ++turn) {
       if (messages[turn]["role"] == "assistant") mark_turn(row, messages, turn, tokens);
     }
+    if (std::ranges::count(tokens.counts, true) == 0)
+      row.refuse("no turn is an assistant's, and nothing is to be learnt");
     const auto length = static_cast<std::size_t>(options_.max_length);
     if (tokens.ids.size() > length) {
       answers_cut_.add(place);
@@ -221,22 +252,30 @@ class ConversationReading final : public Reading {
     }
     const auto counted = std::count(tokens.counts.begin() + 1, tokens.counts.end(), true);
     if (counted == 0) return without_answer_.add(place);
-    set_.examples.push_back(std::move(example));
+    keep(std::move(example));
   }
 
  private:
   static Json conversation(const RowView& row) {
     if (const Json* messages = row.find("", {"messages"}))
       return read_messages(row, *messages, "messages");
-    const Json* prompt = row.find("", {"prompt"});
-    const Json* completion = row.find("", {"completion"});
+    const Json* prompt = row.find("", {"prompt", "instruction"});
+    const Json* completion = row.find("", {"completion", "output"});
     if (prompt == nullptr || completion == nullptr)
       row.refuse("there is no column messages, and not both prompt and completion");
-    Json turns = prompt->is_string() ? Json::array({{{"role", "user"}, {"content", *prompt}}})
-                                     : read_messages(row, *prompt, "prompt");
+    Json turns = prompt->is_string()
+                     ? Json::array({{{"role", "user"}, {"content", prompt_text(row, *prompt)}}})
+                     : read_messages(row, *prompt, "prompt");
     if (completion->is_string()) return answered(std::move(turns), completion->get<std::string>());
     for (const Json& turn : read_messages(row, *completion, "completion")) turns.push_back(turn);
     return turns;
+  }
+
+  /// The first turn with other words, which begins as the template begins it.
+  static Json another_opening(Json turn) {
+    const std::string words = turn["content"];
+    turn["content"] = words.starts_with('x') ? "y" : "x";
+    return Json::array({turn});
   }
 
   /// A turn's tokens lie between what is rendered before it and what is rendered with it.
@@ -246,7 +285,10 @@ class ConversationReading final : public Reading {
       row.refuse(fmt::format("turn {}, an assistant's, is empty", turn + 1));
     Json before = Json::array();
     for (std::size_t i = 0; i < turn; ++i) before.push_back(messages[i]);
-    const std::size_t first = before.empty() ? 1 : common_prefix(encode(before, true), tokens.ids);
+    const std::size_t first = std::max<std::size_t>(
+        1, common_prefix(before.empty() ? encode(another_opening(messages[turn]), false)
+                                        : encode(before, true),
+                         tokens.ids));
     before.push_back(messages[turn]);
     const std::size_t last = common_prefix(encode(before, false), tokens.ids);
     if (first >= last) {

@@ -18,6 +18,7 @@ struct ExampleOptions {
   std::uint64_t seed = 0;
   std::int64_t max_length = 1024;
   std::int64_t max_prompt_length = 512;
+  std::int64_t vocabulary = 0;  ///< of the model: token ids lie below; 0: not known
 };
 
 /// What became of the rows.
@@ -45,8 +46,8 @@ using RowSource = std::function<std::unique_ptr<RowReader>()>;  ///< opens the d
 /// Preference pairs for DPO: prompt and answer as the chat template renders them, the answers'
 /// tokens count. Where prompt and longer answer exceed max_length, the prompt is cut to its last
 /// max_prompt_length tokens, and then each answer to what is left. Pairs with the same answers are
-/// left out and counted. Throws Error(input) naming the row for what read_preference refuses, and
-/// where nothing is left to train on.
+/// left out and counted. Throws Error(input) naming the row for what read_preference and the chat
+/// template refuse and for tokens outside the vocabulary, and where nothing is left to train on.
 ExampleSet read_pairs(const RowSource& source, const ChatTokenizer& tokenizer,
                       const ExampleOptions& options, const CancellationToken& cancellation);
 
@@ -57,7 +58,8 @@ ExampleSet read_reward_pairs(const RowSource& source, const ChatTokenizer& token
 
 /// Conversations for SFT, of the column `messages` or of `prompt` and `completion`; the assistant's
 /// turns count. What exceeds max_length is cut from the right. Throws Error(input) naming the row
-/// for messages that are none, and for a turn whose tokens the template hides.
+/// for messages that are none or have no assistant's turn, and for a turn whose tokens the template
+/// hides.
 ExampleSet read_conversations(const RowSource& source, const ChatTokenizer& tokenizer,
                               const ExampleOptions& options, const CancellationToken& cancellation);
 

@@ -33,6 +33,7 @@ class LoraModel {
     model_.named = model_.weights.named;
     model_.embedding = model_.weights.embedding;
     model_.adapter_scale = spec.scale();
+    model_.adapter_dropout = spec.dropout;
   }
 
   TrainableModel run(std::int64_t multiple, std::uint64_t seed) {
@@ -47,6 +48,7 @@ class LoraModel {
     model_.final_norm_parameter = {0, 0};
     model_.parameters = ParameterSet(specs_, model_.compute, multiple);
     draw(seed);
+    model_.dropout_seed = seed;
     if (model_.architecture.head == ModelHead::score) train_head();
     model_.parameters.refresh();
     return std::move(model_);
@@ -107,9 +109,13 @@ class LoraModel {
   std::vector<ParameterSpec> specs_;
 };
 
+}  // namespace
+
 void check(const LoraSpec& spec) {
   if (spec.rank < 1 || !(spec.alpha > 0))
     throw usage_error("lora_r and lora_alpha have to be above zero");
+  if (!(spec.dropout >= 0 && spec.dropout < 1))
+    throw usage_error("lora_dropout has to be from 0 to below 1");
   if (spec.targets.empty()) throw usage_error("lora_target_modules names no module");
   for (const std::string& target : spec.targets) {
     if (std::ranges::count(all_linear_modules(), target) == 0) {
@@ -120,8 +126,6 @@ void check(const LoraSpec& spec) {
     }
   }
 }
-
-}  // namespace
 
 double LoraSpec::scale() const {
   const auto r = static_cast<double>(rank);

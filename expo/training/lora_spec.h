@@ -12,11 +12,15 @@ struct LoraSpec {
   std::int64_t rank = 8;         ///< r
   double alpha = 8;              ///< lora_alpha
   bool rank_stabilised = false;  ///< use_rslora: alpha / √r instead of alpha / r
+  double dropout = 0;            ///< lora_dropout: of the adapters' inputs, in training alone
   /// Of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj.
   std::vector<std::string> targets = {"q_proj", "v_proj"};
 
   double scale() const;
 };
+
+/// Throws Error(usage) for what makes no adapters.
+void check(const LoraSpec& spec);
 
 /// All that LoraSpec::targets may name, in the order of a layer: what "all-linear" stands for.
 const std::vector<std::string>& all_linear_modules();

@@ -1,5 +1,7 @@
 #include "expo/training/metrics_log.h"
 
+#include <fmt/format.h>
+
 #include <span>
 #include <string>
 
@@ -27,7 +29,8 @@ std::string kept_lines(Filesystem& filesystem, const std::filesystem::path& path
 MetricsLog::MetricsLog(Filesystem& filesystem, const std::filesystem::path& path,
                        std::int64_t last_step) {
   const std::string kept = kept_lines(filesystem, path, last_step);
-  const std::filesystem::path partial = path.string() + ".partial";
+  const std::filesystem::path partial =
+      path.parent_path() / fmt::format(".{}.partial", path.filename().string());
   file_ = filesystem.create(partial, Caching::buffered);
   file_->write_at(0, std::as_bytes(std::span(kept)));
   file_->sync();

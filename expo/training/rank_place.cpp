@@ -43,6 +43,7 @@ RankPlace of_torchrun(const Reader& reader) {
   if (place.size == 1) return place;
   place.host = reader.text("MASTER_ADDR", "WORLD_SIZE");
   place.port = reader.integer("MASTER_PORT", "WORLD_SIZE");
+  if (reader.has("LOCAL_WORLD_SIZE")) place.local_size = reader.integer("LOCAL_WORLD_SIZE", "RANK");
   place.agent_store = reader.has("TORCHELASTIC_USE_AGENT_STORE") &&
                       reader.text("TORCHELASTIC_USE_AGENT_STORE", "RANK") == "True";
   return place;
@@ -56,9 +57,11 @@ RankPlace of_slurm(const Reader& reader) {
   place.host = reader.has("MASTER_ADDR")
                    ? reader.text("MASTER_ADDR", "")
                    : first_host(reader.text("SLURM_STEP_NODELIST", "SLURM_PROCID"));
-  place.port = reader.has("MASTER_PORT")
-                   ? reader.integer("MASTER_PORT", "")
-                   : kFirstPort + reader.integer("SLURM_JOB_ID", "SLURM_PROCID") % kFirstPort;
+  const int job = reader.integer("SLURM_JOB_ID", "SLURM_PROCID");
+  const int step = reader.has("SLURM_STEP_ID") ? reader.integer("SLURM_STEP_ID", "") : 0;
+  place.port = reader.has("MASTER_PORT") ? reader.integer("MASTER_PORT", "")
+                                         : kFirstPort + (job + step) % kFirstPort;
+  place.run = fmt::format("expo-{}-{}", job, step);
   return place;
 }
 
@@ -84,6 +87,8 @@ RankPlace find_rank_place(const EnvironmentLookup& environment) {
     throw usage_error(
         fmt::format("the environment says that this is rank {} of {}", place.rank, place.size));
   }
+  if (place.size > 1 && (place.port < 1 || place.port > 65535))
+    throw usage_error(fmt::format("the environment's MASTER_PORT is {}, and no port", place.port));
   return place;
 }
 

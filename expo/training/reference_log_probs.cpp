@@ -1,6 +1,7 @@
 #include "expo/training/reference_log_probs.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,7 +13,7 @@
 namespace expo {
 namespace {
 
-// What a packed batch may differ by from the same rows in another one, in bfloat16.
+// What a pair alone may differ by from the same in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
 
 std::string digest_of_numbers(const std::vector<double>& values) {
@@ -50,7 +51,8 @@ std::vector<double> read(Filesystem& filesystem, const std::filesystem::path& pa
 void write(Filesystem& filesystem, const std::filesystem::path& path, const ReferenceKey& key,
            const std::vector<double>& values) {
   filesystem.create_directory(path.parent_path());
-  const std::filesystem::path partial = path.string() + ".partial";
+  // Runs that share a folder may write the same file at once.
+  const std::filesystem::path partial = fmt::format("{}.{}.partial", path.string(), ::getpid());
   filesystem.write_text(partial, format_json({{"model", key.model},
                                               {"data", key.data},
                                               {"digest", digest_of_numbers(values)},
@@ -58,14 +60,26 @@ void write(Filesystem& filesystem, const std::filesystem::path& path, const Refe
   filesystem.rename_replace(partial, path);
 }
 
-void check_first(const std::filesystem::path& path, const std::vector<double>& values,
-                 const std::vector<double>& again) {
+void check_longest(const std::filesystem::path& path, const std::vector<double>& values,
+                   std::span<const Example> examples, const ReferenceComputation& compute) {
+  const auto longest = std::ranges::max_element(examples, {}, &Example::tokens);
+  const auto place = static_cast<std::size_t>(longest - examples.begin());
+  const std::vector<double> again = compute(examples.subspan(place, 1));
   for (std::size_t i = 0; i < again.size(); ++i) {
-    if (std::abs(values[i] - again[i]) <= kTolerance * (1 + std::abs(again[i]))) continue;
+    const double kept = values[2 * place + i];
+    if (std::abs(kept - again[i]) <= kTolerance * (1 + std::abs(again[i]))) continue;
     throw input_error(fmt::format(
-        "{}: says {} for the first pair, where the reference model gives {}; remove the file, and "
-        "it is computed anew",
-        path.string(), values[i], again[i]));
+        "{}: says {} for {}, where the reference model gives {}; remove the file, and it is "
+        "computed anew",
+        path.string(), kept, longest->place, again[i]));
+  }
+}
+
+void check_finite(const std::vector<double>& values, std::span<const Example> examples) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw input_error(fmt::format("{}: the reference model gives {} for the log-probability",
+                                  examples[i / 2].place, values[i]));
   }
 }
 
@@ -91,9 +105,10 @@ bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder
   const bool used = numbers[0] > 0;
   std::vector<double> values(numbers + 1, numbers + shared.numel());
   if (used) {
-    check_first(path, values, compute(examples.first(1)));
+    check_longest(path, values, examples, compute);
   } else {
     values = compute(examples);
+    check_finite(values, examples);
     if (reader) write(filesystem, path, key, values);
   }
   for (std::size_t i = 0; i < examples.size(); ++i)

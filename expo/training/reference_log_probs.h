@@ -14,8 +14,10 @@ namespace expo {
 
 /// What reference log-probabilities belong to.
 struct ReferenceKey {
-  std::string model;  ///< a digest of the weights and the type they compute in
-  std::string data;   ///< ExampleSet::digest
+  /// A digest of weights, architecture and all that rounding depends on: values that were kept are
+  /// those that would be computed.
+  std::string model;
+  std::string data;  ///< ExampleSet::digest
 };
 
 /// A digest of weights in memory: "xxh3-128:…".
@@ -26,8 +28,9 @@ using ReferenceComputation = std::function<std::vector<double>(std::span<const E
 
 /// Fills in Example::reference from a file of `folder`, where one lies there for the key, and else
 /// computes them and writes it. A file is trusted when its own digest holds, its key is this one,
-/// and the first example, computed again, gives what it says; otherwise Error(input). Returns
-/// whether a file was used. Called by all ranks; the first reads and writes.
+/// and the longest example, computed again, gives what it says; otherwise Error(input), as for what
+/// is not a number, naming the row. Returns whether a file was used. Called by all ranks; the first
+/// reads and writes.
 bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
                      const ReferenceKey& key, std::span<Example> examples, RankGroup& ranks,
                      const ReferenceComputation& compute);

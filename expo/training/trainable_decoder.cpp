@@ -7,6 +7,7 @@
 
 #include "expo/model/tensor_activation.h"
 #include "expo/model/tensor_attention.h"
+#include "expo/training/dropout.h"
 #include "expo/training/split_linear.h"
 
 namespace expo {
@@ -30,6 +31,7 @@ TrainableDecoder::TrainableDecoder(const TrainableModel& model, bool checkpointi
 at::Tensor TrainableDecoder::hidden_states(const PackedRows& rows) {
   const at::NoGradGuard no_gradients;
   rows_ = rows;
+  pass_.reset();
   steps_.clear();
   prepare_positions(rows);
   at::Tensor x = embed(rows.ids);
@@ -37,9 +39,10 @@ at::Tensor TrainableDecoder::hidden_states(const PackedRows& rows) {
   return norm(x, model_.weights.final_norm);
 }
 
-at::Tensor TrainableDecoder::forward(const PackedRows& rows) {
+at::Tensor TrainableDecoder::forward(const PackedRows& rows, std::uint64_t pass) {
   const at::NoGradGuard no_gradients;
   rows_ = rows;
+  pass_ = pass;
   steps_.clear();
   prepare_positions(rows);
   at::Tensor x = embed(rows.ids);
@@ -100,7 +103,7 @@ void TrainableDecoder::embed_backward(const at::Tensor& gradient) const {
   at::Tensor change = gradient;
   if (architecture.scales_embeddings)
     change = change * std::sqrt(static_cast<double>(architecture.hidden));
-  if (architecture.pad_id >= 0)
+  if (model_.knows_padding && architecture.pad_id >= 0)
     change = change.masked_fill(rows_.ids.eq(architecture.pad_id).unsqueeze(1), 0);
   model_.embedding_gradient.index_add_(0, rows_.ids, change);
 }
@@ -133,21 +136,32 @@ at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Pro
     return split_linear(x, weight, model_.split_products[layer][place], given);
   const at::Tensor base = at::linear(x, weight, given);
   if (!model_.is_lora()) return base;
-  const auto& parts = model_.adapters[layer][place];
-  return parts.empty() ? base : base + adapter_update(x, parts);
+  return model_.adapters[layer][place].empty() ? base : base + adapter_update(x, layer, which);
 }
 
-at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x,
-                                            const std::vector<LoraAdapter>& parts) const {
+/// As in PEFT, each adapter draws for itself.
+at::Tensor TrainableDecoder::dropped(const at::Tensor& x, std::size_t layer, Product which,
+                                     std::size_t part) const {
+  if (!pass_ || model_.adapter_dropout == 0) return x;
+  const std::uint64_t place = layer * 16 + static_cast<std::size_t>(which) * 4 + part;
+  return dropout(x, model_.adapter_dropout,
+                 RandomStream(model_.dropout_seed, (*pass_ << 16) + place));
+}
+
+at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x, std::size_t layer,
+                                            Product which) const {
+  const auto& parts = model_.adapters[layer][static_cast<std::size_t>(which)];
   std::vector<at::Tensor> updates;
-  for (const LoraAdapter& part : parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const LoraAdapter& part = parts[i];
     if (!part.trained) {
       updates.push_back(at::zeros({x.size(0), part.rows}, x.options()));
       continue;
     }
     const at::Tensor& a = model_.parameters.all()[part.a].compute;
     const at::Tensor& b = model_.parameters.all()[part.b].compute;
-    updates.push_back(at::linear(at::linear(x, a), b) * model_.adapter_scale);
+    updates.push_back(at::linear(at::linear(dropped(x, layer, which, i), a), b) *
+                      model_.adapter_scale);
   }
   return updates.size() == 1 ? updates.front() : at::cat(updates, 1);
 }

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "expo/model/rotary_embedding.h"
@@ -22,8 +24,9 @@ class TrainableDecoder {
 
   /// The final hidden states, normalised: float32 [tokens, hidden].
   at::Tensor hidden_states(const PackedRows& rows);
-  /// Likewise, keeping what backward() needs.
-  at::Tensor forward(const PackedRows& rows);
+  /// Likewise, keeping what backward() needs. Where adapters drop out, `pass` numbers the draws,
+  /// and has to be another one for every pass of a training; below 2⁴⁸.
+  at::Tensor forward(const PackedRows& rows, std::uint64_t pass = 0);
   /// Adds to the gradients of the model what the last forward() says, given what the loss changes
   /// by with each of its results. Call once for each forward().
   void backward(const at::Tensor& gradient, ParameterSet& parameters);
@@ -41,7 +44,8 @@ class TrainableDecoder {
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
   at::Tensor product(const at::Tensor& x, std::size_t layer, Product which,
                      const at::Tensor& weight, const at::Tensor& bias) const;
-  at::Tensor adapter_update(const at::Tensor& x, const std::vector<LoraAdapter>& parts) const;
+  at::Tensor adapter_update(const at::Tensor& x, std::size_t layer, Product which) const;
+  at::Tensor dropped(const at::Tensor& x, std::size_t layer, Product which, std::size_t part) const;
   at::Tensor attention(const at::Tensor& x, std::size_t index) const;
   at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const LayerSpec& spec) const;
@@ -51,7 +55,8 @@ class TrainableDecoder {
   bool checkpointing_;
   RotaryEmbedding rotary_;
   PackedRows rows_;
-  std::vector<Step> steps_;  ///< the layers', then the final norm's
+  std::optional<std::uint64_t> pass_;  ///< nothing: no training, and nothing drops out
+  std::vector<Step> steps_;            ///< the layers', then the final norm's
 };
 
 }  // namespace expo

@@ -48,7 +48,10 @@ struct TrainableModel {
   std::pair<std::size_t, std::size_t> final_norm_parameter;
   std::vector<LayerAdapters> adapters;  ///< empty without LoRA
   double adapter_scale = 0;
+  double adapter_dropout = 0;
+  std::uint64_t dropout_seed = 0;
   at::Tensor exact_head;          ///< the head over the vocabulary in float32; see VocabularyHead
+  bool knows_padding = true;      ///< the padding token's embedding is never moved by look-ups
   at::Tensor embedding_gradient;  ///< float32; undefined: frozen
   at::Tensor head_gradient;       ///< likewise; the embedding's where the head is tied
 

@@ -30,6 +30,14 @@ std::vector<const TokenRow*> rows_of(std::span<const Example* const> examples) {
   return rows;
 }
 
+void check_gradients(const Example& example, std::span<const double> gradients,
+                     std::string& failure) {
+  for (const double gradient : gradients) {
+    if (!std::isfinite(gradient) && failure.empty())
+      failure = fmt::format("the loss of {} is not a number", example.place);
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(TrainableModel& model, const Objective& objective, RankGroup& ranks,
@@ -64,12 +72,20 @@ std::vector<std::vector<const Example*>> Trainer::passes(
   return result;
 }
 
-void Trainer::run_pass(std::span<const Example* const> examples, double scale, bool train,
-                       Gathered& gathered) {
+/// Another one for every pass of every rank, the same in a run that is resumed.
+std::uint64_t Trainer::pass_number(std::size_t pass) const {
+  const auto ranks = static_cast<std::uint64_t>(ranks_.size());
+  return (static_cast<std::uint64_t>(optimiser_.steps() + 1) << 20) + pass * ranks +
+         static_cast<std::uint64_t>(ranks_.rank());
+}
+
+void Trainer::run_pass(std::span<const Example* const> examples,
+                       const std::optional<Training>& training, Gathered& gathered) {
   cancellation_.check();
   const auto rows = rows_of(examples);
   const PackedRows packed = pack(rows, model_.architecture.vocabulary);
-  const at::Tensor hidden = train ? decoder_.forward(packed) : decoder_.hidden_states(packed);
+  const at::Tensor hidden =
+      training ? decoder_.forward(packed, training->pass) : decoder_.hidden_states(packed);
   const std::vector<double> values = head_->forward(hidden, rows);
   std::vector<double> gradients(values.size());
   std::size_t first = 0;
@@ -82,11 +98,12 @@ void Trainer::run_pass(std::span<const Example* const> examples, double scale, b
     objective_.judge(*example, std::span(values).subspan(first, count),
                      std::span(head_->counts()).subspan(first, count),
                      std::span(gradients).subspan(first, count), gathered.sums);
+    check_gradients(*example, std::span(gradients).subspan(first, count), gathered.failure);
     first += count;
   }
   gathered.tokens += packed.tokens();
-  if (!train || !gathered.failure.empty()) return;
-  for (double& gradient : gradients) gradient *= scale;
+  if (!training || !gathered.failure.empty()) return;
+  for (double& gradient : gradients) gradient *= training->scale;
   decoder_.backward(head_->backward(hidden, gradients), model_.parameters);
 }
 
@@ -95,9 +112,13 @@ StepResult Trainer::step(std::span<const Example* const> examples, double learni
   double weight = 0;
   for (const Example* example : examples) weight += objective_.weight(*example);
   Gathered gathered;
-  for (const auto& pass : passes(examples)) run_pass(pass, 1 / weight, true, gathered);
+  const auto groups = passes(examples);
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    run_pass(groups[i], Training{1 / weight, pass_number(i)}, gathered);
   StepResult result = combine(gathered, weight);
-  if (result.failure.empty()) move(result, learning_rate);
+  if (!result.failure.empty()) return result;
+  move(result, learning_rate);
+  if (!result.failure.empty()) result.failure += find_bad_gradient(examples);
   return result;
 }
 
@@ -105,7 +126,7 @@ StepResult Trainer::evaluate(std::span<const Example* const> examples) {
   double weight = 0;
   for (const Example* example : examples) weight += objective_.weight(*example);
   Gathered gathered;
-  for (const auto& pass : passes(examples)) run_pass(pass, 0, false, gathered);
+  for (const auto& pass : passes(examples)) run_pass(pass, {}, gathered);
   return combine(gathered, weight);
 }
 
@@ -172,6 +193,7 @@ void Trainer::move(StepResult& result, double learning_rate) {
   result.gradient_norm = std::sqrt(squares.item<double>());
   if (!std::isfinite(result.gradient_norm)) {
     result.failure = fmt::format("the gradient's norm is {}", result.gradient_norm);
+    result.at_fault = StepResult::AtFault::gradient;
     return;
   }
   const double limit = options_.max_grad_norm;
@@ -181,6 +203,21 @@ void Trainer::move(StepResult& result, double learning_rate) {
   optimiser_.step(learning_rate, values, share);
   ranks_.all_gather(values, parameters.values());
   parameters.refresh();
+}
+
+/// Runs this rank's examples one by one, which is done once in a run that ends here.
+std::string Trainer::find_bad_gradient(std::span<const Example* const> examples) {
+  const auto groups = passes(examples);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const Example* example : groups[i]) {
+      model_.parameters.zero_gradients();
+      Gathered gathered;
+      run_pass(std::span(&example, 1), Training{1, pass_number(i)}, gathered);
+      if (!std::isfinite(sum_of_squares(model_.parameters.gradients())))
+        return fmt::format(", and that of {} is not a number", example->place);
+    }
+  }
+  return {};
 }
 
 }  // namespace expo

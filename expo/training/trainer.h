@@ -31,6 +31,8 @@ struct StepResult {
   std::int64_t tokens = 0;                ///< of all rows, on all ranks
   /// Empty, or what is not a number, and in which row; then nothing has been moved.
   std::string failure;
+  /// Then: the weights, which give no number for a row, or the gradient of a loss that is a number.
+  enum class AtFault { weights, gradient } at_fault = AtFault::weights;
 };
 
 /// One optimiser step after the other on examples that are in memory. Gradients are weighted so
@@ -58,11 +60,18 @@ class Trainer {
     std::string failure;
   };
 
+  std::uint64_t pass_number(std::size_t pass) const;
   std::vector<std::vector<const Example*>> passes(std::span<const Example* const> examples) const;
-  void run_pass(std::span<const Example* const> examples, double scale, bool train,
+  /// Trains with the gradient of the sum times `scale`; nothing: no training.
+  struct Training {
+    double scale;
+    std::uint64_t pass;  ///< as TrainableDecoder's
+  };
+  void run_pass(std::span<const Example* const> examples, const std::optional<Training>& training,
                 Gathered& gathered);
   StepResult combine(const Gathered& gathered, double weight);
   void move(StepResult& result, double learning_rate);
+  std::string find_bad_gradient(std::span<const Example* const> examples);
 
   TrainableModel& model_;
   const Objective& objective_;

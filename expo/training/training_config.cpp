@@ -50,10 +50,44 @@ void check_sizes(const TrainingConfig& config) {
                 config.tokens_per_pass < 1,
             "per_device_train_batch_size, gradient_accumulation_steps and tokens_per_pass have to "
             "be at least 1");
-  refuse_if(config.max_steps < 0 || config.eval_steps < 0 || config.save_steps < 0 ||
-                config.save_total_limit < 0,
-            "max_steps, eval_steps, save_steps and save_total_limit cannot be below 0");
+  refuse_if(
+      config.max_steps < 0 || config.warmup_steps < 0 || config.eval_steps < 0 ||
+          config.save_steps < 0 || config.save_total_limit < 0,
+      "max_steps, warmup_steps, eval_steps, save_steps and save_total_limit cannot be below 0");
   refuse_if(!(config.num_train_epochs > 0), "num_train_epochs has to be above 0");
+  refuse_if(!(config.ddp_timeout >= 1 && config.ddp_timeout <= 1e8),
+            "ddp_timeout has to be from 1 to 100000000 seconds");
+}
+
+/// What no run comes near, and arithmetic on sizes stays within.
+void check_limits(const TrainingConfig& config) {
+  constexpr std::int64_t kMost = 1'000'000;
+  refuse_if(config.per_device_train_batch_size > kMost ||
+                config.gradient_accumulation_steps > kMost || config.max_length > 100 * kMost,
+            "per_device_train_batch_size and gradient_accumulation_steps are at most 1000000, "
+            "max_length 100000000");
+  refuse_if(config.num_train_epochs > kMost || config.max_steps > 1000 * kMost,
+            "num_train_epochs is at most 1000000, max_steps 1000000000");
+  refuse_if(config.lora.rank > 65536, "lora_r is at most 65536");
+  refuse_if(config.threads > 4096, "threads is at most 4096");
+}
+
+/// A key that changes nothing is an error in the configuration, and not a matter of taste.
+void check_meaning(const TrainingConfig& config) {
+  const auto refuse_given = [&](const char* name, bool wrong, const char* why) {
+    refuse_if(wrong && std::ranges::count(config.given, name) > 0,
+              fmt::format("{} {}; leave it out", name, why));
+  };
+  for (const char* name :
+       {"lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora"})
+    refuse_given(name, !config.use_peft, "has no meaning without use_peft");
+  for (const char* name : {"dataset_test_split", "eval_steps"})
+    refuse_given(name, config.eval_dataset_name.empty(),
+                 "has no meaning without eval_dataset_name");
+  refuse_given("save_total_limit", config.save_steps == 0, "has no meaning without save_steps");
+  for (const char* name : {"warmup_ratio", "warmup_steps"})
+    refuse_given(name, config.schedule == ScheduleKind::constant,
+                 "has no meaning for lr_scheduler_type constant");
 }
 
 void check_optimiser(const TrainingConfig& config) {
@@ -122,6 +156,7 @@ void set_key(TrainingConfig& config, const std::string& name, const std::string&
   }
   try {
     key->set(config, value);
+    config.given.push_back(key->name);
   } catch (const std::invalid_argument& error) {
     throw usage_error(fmt::format("{}: {}: {}", where, name, error.what()));
   }
@@ -146,6 +181,9 @@ void check(const TrainingConfig& config) {
   refuse_if(config.overwrite_output_dir && config.resume,
             "overwrite_output_dir and resume exclude each other");
   check_sizes(config);
+  check_limits(config);
+  check_meaning(config);
+  if (config.use_peft) check(config.lora);
   check_optimiser(config);
   refuse_if(!(config.loss.beta > 0), "beta has to be above 0");
   refuse_if(!(config.loss.label_smoothing >= 0 && config.loss.label_smoothing < 0.5),

@@ -51,6 +51,7 @@ struct TrainingConfig {
   double learning_rate = 5e-7;
   ScheduleKind schedule = ScheduleKind::cosine;
   double warmup_ratio = 0.1;
+  std::int64_t warmup_steps = 0;  ///< 0: by the ratio
   AdamWSpec adamw;
   double max_grad_norm = 1;  ///< 0: no clipping
 
@@ -68,6 +69,9 @@ struct TrainingConfig {
   std::int64_t save_total_limit = 0;  ///< 0: all
   DType save_dtype = DType::f32;
   std::string reference_cache_dir;  ///< empty: within output_dir
+  double ddp_timeout = 1800;        ///< seconds that a rank waits for another
+
+  std::vector<std::string> given;  ///< names of the keys that were set, whatever to
 };
 
 /// The defaults of a method: DPO's are the paper's.

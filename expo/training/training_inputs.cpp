@@ -1,8 +1,11 @@
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <fmt/format.h>
 
+#include "expo/checkpoint/model_reference.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
+#include "expo/training/byte_digest.h"
 #include "expo/training/load_weights.h"
 #include "expo/training/reference_log_probs.h"
 #include "expo/training/training_run.h"
@@ -51,12 +54,14 @@ class InputReading {
     const unsigned threads = config_.threads != 0 ? config_.threads : available_threads();
     at::set_num_threads(static_cast<int>(threads));
     read_source();
+    read_architectures();
     inputs_.train =
         read_examples(config_.dataset_name, config_.dataset_train_split, config_.fraction);
     if (!config_.eval_dataset_name.empty())
       inputs_.evaluation = read_examples(config_.eval_dataset_name, config_.dataset_test_split, 1);
     inputs_.objective = make_objective(config_);
     make_model();
+    inputs_.weights_digest = weights_digest();
     if (config_.method == TrainingMethod::dpo) find_references();
     return std::move(inputs_);
   }
@@ -69,6 +74,13 @@ class InputReading {
   void read_source() {
     ModelSource& source = inputs_.source;
     source.checkpoint = open_checkpoint(filesystem_, config_.model_name_or_path, {}, environment_);
+    if (config_.use_peft && split_reference(filesystem_, config_.model_name_or_path).size() > 1) {
+      throw usage_error(
+          fmt::format("{}: an adapter names the model that it belongs to, and peft opens no "
+                      "BASE+ADAPTER; merge "
+                      "them first with expo convert, and train on the result",
+                      config_.model_name_or_path));
+    }
     if (!config_.chat_template_path.empty())
       source.chat_template = filesystem_.read_text(config_.chat_template_path);
     inputs_.tokenizer = std::make_shared<const ChatTokenizer>(tokenizer_of(
@@ -86,7 +98,7 @@ class InputReading {
 
   ExampleSet read_examples(const std::string& data, const std::string& split, double fraction) {
     const ExampleOptions options{fraction, config_.seed, config_.max_length,
-                                 config_.max_prompt_length};
+                                 config_.max_prompt_length, architecture_.vocabulary};
     const RowSource source = [&] {
       return open_rows(filesystem_, data,
                        split.empty() ? std::nullopt : std::optional<std::string>(split));
@@ -103,9 +115,20 @@ class InputReading {
     return {};
   }
 
-  void make_model() {
-    const Architecture architecture =
-        read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
+  void read_architectures() {
+    architecture_ = read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
+    check_architecture();
+    if (config_.ref_model_name_or_path.empty()) return;
+    reference_ = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
+    if (read_architecture(reference_->config(), reference_->location()) == architecture_) return;
+    throw input_error(fmt::format(
+        "{}: its config.json describes another architecture than that of {}, and a reference is "
+        "the model that the training began with",
+        config_.ref_model_name_or_path, config_.model_name_or_path));
+  }
+
+  void check_architecture() const {
+    const Architecture& architecture = architecture_;
     const bool reward = config_.method == TrainingMethod::reward;
     if (reward != (architecture.head == ModelHead::score)) {
       throw usage_error(fmt::format("{}: is a reward model, which {} does not train",
@@ -116,11 +139,18 @@ class InputReading {
           fmt::format("{}: gives {} numbers for a text, where a reward model gives one",
                       config_.model_name_or_path, architecture.labels));
     }
+  }
+
+  void make_model() {
     const at::ScalarType compute = config_.bf16 ? at::kBFloat16 : at::kFloat;
     const std::int64_t multiple = 16 * static_cast<std::int64_t>(ranks_.size());
-    inputs_.model = config_.use_peft ? make_lora_model(architecture, compute, multiple,
+    inputs_.model = config_.use_peft ? make_lora_model(architecture_, compute, multiple,
                                                        config_.lora, config_.seed)
-                                     : make_full_model(architecture, compute, multiple);
+                                     : make_full_model(architecture_, compute, multiple);
+    // As in transformers, an embedding knows of padding only what config.json has said.
+    const Json& config = inputs_.source.checkpoint->config();
+    inputs_.model.knows_padding =
+        config.contains("pad_token_id") && !config["pad_token_id"].is_null();
     load(*inputs_.source.checkpoint);
   }
 
@@ -129,21 +159,19 @@ class InputReading {
   }
 
   void find_references() {
-    std::shared_ptr<const Checkpoint> reference = inputs_.source.checkpoint;
-    const bool other = !config_.ref_model_name_or_path.empty();
-    if (other) {
-      reference = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
-      load(*reference);
-    }
+    if (reference_) load(*reference_);
     fill(inputs_.train);
     if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation);
-    if (other) load(*inputs_.source.checkpoint);
+    if (reference_) load(*inputs_.source.checkpoint);
+    std::vector<double> values;
+    for (const Example& example : inputs_.train.examples)
+      values.insert(values.end(), example.reference.begin(), example.reference.end());
+    inputs_.references_digest = digest_of_bytes(values.data(), values.size() * sizeof(double));
   }
 
   /// Adapters begin as nothing, so that the model is its own reference before the first step.
   void fill(ExampleSet& set) {
-    const bool bf16 = inputs_.model.compute == at::kBFloat16;
-    const ReferenceKey key{model_digest() + (bf16 ? " bfloat16" : " float32"), set.digest};
+    const ReferenceKey key{model_key(), set.digest};
     const std::string& cache = config_.reference_cache_dir;
     TrainerOptions options;
     options.tokens_per_pass = config_.tokens_per_pass;
@@ -159,7 +187,20 @@ class InputReading {
         });
   }
 
-  std::string model_digest() const {
+  /// Of all that the values depend on, rounding included.
+  std::string model_key() const {
+    const std::string text =
+        compact_json({{"weights", weights_digest()},
+                      {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
+                      {"bf16", config_.bf16},
+                      {"tokens_per_pass", config_.tokens_per_pass},
+                      {"threads", at::get_num_threads()},
+                      {"ranks", ranks_.size()},
+                      {"instructions", at::get_cpu_capability()}});
+    return digest_of_bytes(text.data(), text.size());
+  }
+
+  std::string weights_digest() const {
     if (!inputs_.model.is_lora()) return digest_of(inputs_.model.parameters.values());
     std::string digests;
     for (const auto& [name, tensor] : inputs_.model.named)
@@ -176,6 +217,8 @@ class InputReading {
   const TrainingConfig& config_;
   const CancellationToken& cancellation_;
   TrainingInputs inputs_;
+  Architecture architecture_;
+  std::shared_ptr<const Checkpoint> reference_;  ///< null: the model itself
 };
 
 }  // namespace

@@ -1,36 +1,43 @@
 #include "expo/training/training_job.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include "expo/core/error.h"
+#include "expo/extrapolation/output_folder.h"
 #include "expo/training/training_run.h"
 
 namespace expo {
 namespace {
 
-/// An output folder of an earlier run is gone on with, or removed, only when it is asked for.
-void prepare_output(Filesystem& filesystem, const TrainingConfig& config) {
-  const std::filesystem::path output = config.output_dir;
-  const bool used = filesystem.is_directory(output) && filesystem.exists(output / "run.json");
-  if (config.overwrite_output_dir) {
-    for (const auto& [step, folder] : list_run_checkpoints(filesystem, output))
-      filesystem.remove(folder);
-    for (const char* name : {"final", "run.json", "metrics.jsonl"})
-      filesystem.remove(output / name);
-  } else if (used && !config.resume) {
-    throw usage_error(
-        fmt::format("{}: holds a training run; go on with it with --resume, or replace it with "
-                    "--overwrite-output-dir",
-                    config.output_dir));
-  } else if (!used && !config.resume && filesystem.is_directory(output) &&
-             !filesystem.list(output).empty()) {
-    for (const std::string& name : filesystem.list(output)) {
-      if (name.starts_with("reference-log-probs-")) continue;
-      throw usage_error(fmt::format("{}: is a folder with something else in it ({}); name another",
-                                    config.output_dir, name));
-    }
+/// What a run reads, and must not write over.
+std::vector<std::filesystem::path> paths_read(Filesystem& filesystem,
+                                              const Environment& environment,
+                                              const TrainingConfig& config) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::string& model : {config.model_name_or_path, config.ref_model_name_or_path}) {
+    if (model.empty()) continue;
+    const auto checkpoint = open_checkpoint(filesystem, model, {}, environment);
+    for (auto& path : input_paths(filesystem, *checkpoint)) paths.push_back(std::move(path));
   }
-  filesystem.create_directory(output);
+  for (const std::string& path :
+       {config.dataset_name, config.eval_dataset_name, config.chat_template_path}) {
+    if (!path.empty() && filesystem.exists(path)) paths.emplace_back(path);
+  }
+  return paths;
+}
+
+TrainingReport run(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+                   const TrainingJob& job, const CancellationToken& cancellation) {
+  check(job.config);
+  std::unique_ptr<RunFolder> folder;
+  if (ranks.rank() == 0) {
+    folder = std::make_unique<RunFolder>(filesystem, job.config,
+                                         paths_read(filesystem, environment, job.config));
+  }
+  ranks.barrier();
+  TrainingInputs inputs = read_inputs(filesystem, environment, ranks, job, cancellation);
+  return TrainingRun(filesystem, ranks, job, inputs, folder.get(), cancellation).run();
 }
 
 }  // namespace
@@ -48,11 +55,17 @@ Json to_json(const TrainingReport& report) {
 TrainingReport run_training(Filesystem& filesystem, const Environment& environment,
                             RankGroup& ranks, const TrainingJob& job,
                             const CancellationToken& cancellation) {
-  check(job.config);
-  if (ranks.rank() == 0) prepare_output(filesystem, job.config);
-  ranks.barrier();
-  TrainingInputs inputs = read_inputs(filesystem, environment, ranks, job, cancellation);
-  return TrainingRun(filesystem, ranks, job, inputs, cancellation).run();
+  try {
+    return run(filesystem, environment, ranks, job, cancellation);
+  } catch (const c10::Error& error) {
+    const std::string reason = error.what_without_backtrace();
+    if (reason.find("alloc") == std::string::npos)
+      throw environment_error("libtorch failed: " + reason);
+    throw environment_error(fmt::format(
+        "there is not enough memory ({}); a lower tokens_per_pass, gradient_checkpointing, or "
+        "use_peft need less",
+        reason));
+  }
 }
 
 }  // namespace expo

@@ -16,8 +16,8 @@ namespace expo {
 struct TrainingJob {
   TrainingConfig config;
   std::string command;  ///< for run.json
-  /// Told of every line of metrics.jsonl, on the first rank.
-  std::function<void(const Json&)> on_metrics = {};
+  /// Told of every line of metrics.jsonl, on the first rank, and how many steps there will be.
+  std::function<void(const Json&, std::int64_t total_steps)> on_metrics = {};
   /// Told of what goes on before and between the steps, on the first rank.
   std::function<void(const std::string&)> on_note = {};
 };

@@ -8,8 +8,10 @@
 #include <cmath>
 
 #include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/destination.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/output_folder.h"
+#include "expo/training/byte_digest.h"
 #include "expo/training/row_order.h"
 
 namespace expo {
@@ -33,18 +35,20 @@ TrainerOptions trainer_options(const TrainingConfig& config) {
 
 /// Where AtomicDirectory has a folder while it is written.
 fs::path partial_of(const fs::path& folder) {
-  return folder.parent_path() / ("." + folder.filename().string() + ".expo-partial");
+  return folder.parent_path() / fmt::format(".{}.expo-partial", folder.filename().string());
 }
 
 }  // namespace
 
 TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const TrainingJob& job,
-                         TrainingInputs& inputs, const CancellationToken& cancellation)
+                         TrainingInputs& inputs, RunFolder* folder,
+                         const CancellationToken& cancellation)
     : filesystem_(filesystem),
       ranks_(ranks),
       job_(job),
       config_(job.config),
       inputs_(inputs),
+      folder_(folder),
       cancellation_(cancellation),
       trainer_(inputs.model, *inputs.objective, ranks, trainer_options(job.config), cancellation) {
   batch_ = config_.per_device_train_batch_size * config_.gradient_accumulation_steps * ranks.size();
@@ -54,8 +58,10 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
   rate_.peak = config_.learning_rate;
   rate_.total_steps =
       config_.max_steps > 0 ? config_.max_steps : static_cast<std::int64_t>(std::ceil(by_epochs));
-  rate_.warmup_steps = static_cast<std::int64_t>(
-      std::ceil(config_.warmup_ratio * static_cast<double>(rate_.total_steps)));
+  rate_.warmup_steps = config_.warmup_steps > 0
+                           ? config_.warmup_steps
+                           : static_cast<std::int64_t>(std::ceil(
+                                 config_.warmup_ratio * static_cast<double>(rate_.total_steps)));
 }
 
 TrainingReport TrainingRun::run() {
@@ -64,27 +70,78 @@ TrainingReport TrainingRun::run() {
   report_.warnings = inputs_.train.warnings;
   for (const std::string& warning : inputs_.evaluation.warnings)
     report_.warnings.push_back("evaluation: " + warning);
+  agree();
+  begin_folder();
   resume();
-  if (ranks_.rank() == 0) {
+  if (folder_ != nullptr) {
     write_run_file();
-    metrics_ = std::make_unique<MetricsLog>(filesystem_,
-                                            fs::path(config_.output_dir) / "metrics.jsonl", step_);
+    metrics_ = std::make_unique<MetricsLog>(filesystem_, folder_->file("metrics.jsonl"), step_);
   }
+  note(fmt::format("{} steps of {} examples, of {}", rate_.total_steps - step_, batch_,
+                   inputs_.train.examples.size()));
   while (step_ < rate_.total_steps) {
     take_step();
-    const bool last = step_ == rate_.total_steps;
-    if (last || (config_.eval_steps > 0 && step_ % config_.eval_steps == 0)) evaluate();
-    if (config_.save_steps > 0 && step_ % config_.save_steps == 0) save_checkpoint();
+    if (step_ == rate_.total_steps || is_due(config_.eval_steps)) evaluate();
+    if (is_due(config_.save_steps)) save_checkpoint();
   }
   save_result();
   report_.steps = step_;
   return std::move(report_);
 }
 
+/// Before the first step: whatever would not let the result be written.
+void TrainingRun::begin_folder() {
+  if (folder_ != nullptr) {
+    folder_->begin();
+    folder_->check_room(bytes_to_write());
+  }
+  ranks_.barrier();
+}
+
+/// The result, and as many checkpoints as there are at once.
+std::uint64_t TrainingRun::bytes_to_write() const {
+  const auto values = static_cast<std::uint64_t>(inputs_.model.parameters.values().numel());
+  const std::uint64_t model = byte_size(config_.save_dtype, values).value_or(0);
+  if (config_.save_steps == 0) return model;
+  auto checkpoints = static_cast<std::uint64_t>(rate_.total_steps / config_.save_steps);
+  if (config_.save_total_limit > 0)
+    checkpoints = std::min(checkpoints, static_cast<std::uint64_t>(config_.save_total_limit) + 1);
+  return model + checkpoints * (model + 3 * values * sizeof(float));
+}
+
+/// Ranks that have read other data, or another model, would train on a mixture without a word.
+void TrainingRun::agree() {
+  Json same = setting();
+  same.erase("threads");
+  const std::string text = compact_json(same);
+  const std::string digest = digest_of_bytes(text.data(), text.size());
+  // As many bits as a float64 holds exactly.
+  const auto mine =
+      static_cast<double>(std::stoull(digest.substr(digest.find(':') + 1, 13), nullptr, 16));
+  at::Tensor all = at::zeros({ranks_.size()}, at::kDouble);
+  all[ranks_.rank()] = mine;
+  ranks_.sum(all);
+  for (std::int64_t rank = 0; rank < ranks_.size(); ++rank) {
+    if (all[rank].item<double>() == all[0].item<double>()) continue;
+    throw usage_error(fmt::format(
+        "rank {} has read another model or other data than rank 0, or has other settings; all "
+        "ranks have to see the same files",
+        rank));
+  }
+}
+
+/// From where the first rank says: what a folder holds is not seen everywhere at once.
 void TrainingRun::resume() {
-  const auto found = list_run_checkpoints(filesystem_, config_.output_dir);
-  if (!config_.resume || found.empty()) return;
-  const auto& [step, folder] = found.back();
+  at::Tensor newest = at::zeros({1}, at::kDouble);
+  if (folder_ != nullptr && config_.resume)
+    newest[0] = static_cast<double>(folder_->newest_checkpoint().value_or(0));
+  ranks_.sum(newest);
+  const auto step = static_cast<std::int64_t>(newest.item<double>());
+  if (step == 0) {
+    if (config_.resume) note("there is no checkpoint to go on from: the run begins");
+    return;
+  }
+  const fs::path folder = RunFolder::checkpoint(config_.output_dir, step);
   note(fmt::format("going on from {}", folder.string()));
   const TrainingState state =
       read_state(filesystem_, folder, setting(), inputs_.model.parameters.values(),
@@ -94,19 +151,22 @@ void TrainingRun::resume() {
   ranks_.all_gather(values.narrow(0, optimiser.first(), optimiser.last() - optimiser.first()),
                     values);
   inputs_.model.parameters.refresh();
-  step_ = report_.resumed_from = state.step;
+  step_ = saved_ = report_.resumed_from = state.step;
 }
 
 /// What decides the bytes of the result, apart from where it is written and how often.
 Json TrainingRun::setting() const {
   Json json = to_json(config_);
-  for (const char* name : {"output_dir", "overwrite_output_dir", "resume", "save_steps",
-                           "save_total_limit", "eval_steps", "eval_dataset_name",
-                           "dataset_test_split", "save_dtype", "reference_cache_dir"})
+  for (const char* name :
+       {"output_dir", "overwrite_output_dir", "resume", "save_steps", "save_total_limit",
+        "eval_steps", "eval_dataset_name", "dataset_test_split", "save_dtype",
+        "reference_cache_dir", "ddp_timeout"})
     json.erase(name);
   json["threads"] = at::get_num_threads();
   json["ranks"] = ranks_.size();
   json["data"] = inputs_.train.digest;
+  json["weights"] = inputs_.weights_digest;
+  if (!inputs_.references_digest.empty()) json["references"] = inputs_.references_digest;
   json["total_steps"] = rate_.total_steps;
   return json;
 }
@@ -132,15 +192,7 @@ void TrainingRun::take_step() {
   const auto examples = examples_of(step_);
   const double rate = rate_.at(step_);
   const StepResult result = trainer_.step(examples, rate);
-  if (!result.failure.empty()) {
-    save_checkpoint();
-    throw input_error(
-        fmt::format("step {}: {}; the batch is {} to {}, and the state before it is kept in "
-                    "{}/checkpoint-{}; a "
-                    "lower learning_rate may help",
-                    step_ + 1, result.failure, examples.front()->place, examples.back()->place,
-                    config_.output_dir, step_));
-  }
+  if (!result.failure.empty()) stop(result, examples);
   ++step_;
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -154,13 +206,38 @@ void TrainingRun::take_step() {
   log(line);
 }
 
+/// A gradient that is no number leaves the weights as they are, and they gave a loss that is one:
+/// that state is kept as a checkpoint. Weights that give no number for a row are kept under another
+/// name, and nobody goes on from them by himself.
+void TrainingRun::stop(const StepResult& result, std::span<const Example* const> examples) {
+  const bool good = result.at_fault == StepResult::AtFault::gradient;
+  const fs::path folder = good ? RunFolder::checkpoint(config_.output_dir, step_)
+                               : fs::path(config_.output_dir) / fmt::format("failed-{}", step_);
+  std::string kept = fmt::format("the state after step {} is kept in {}", step_, folder.string());
+  if (step_ > saved_) {
+    save_state(folder);
+  } else {
+    kept = step_ == 0 ? "no step was taken" : fmt::format("checkpoint-{} has that state", step_);
+  }
+  std::string rows;
+  for (const Example* example : examples.first(std::min<std::size_t>(examples.size(), 16)))
+    rows += (rows.empty() ? "" : ", ") + example->place;
+  throw input_error(
+      fmt::format("step {}: {}; the batch is {}{}; {}; a lower learning_rate may help", step_ + 1,
+                  result.failure, rows, examples.size() > 16 ? ", …" : "", kept));
+}
+
 void TrainingRun::evaluate() {
   if (inputs_.evaluation.examples.empty()) return;
   std::vector<const Example*> examples;
   for (const Example& example : inputs_.evaluation.examples) examples.push_back(&example);
   const StepResult result = trainer_.evaluate(examples);
-  if (!result.failure.empty())
-    throw input_error(fmt::format("evaluation after step {}: {}", step_, result.failure));
+  if (!result.failure.empty()) {
+    save_state(RunFolder::checkpoint(config_.output_dir, step_));
+    throw input_error(fmt::format("evaluation after step {}: {}; the state is kept in {}", step_,
+                                  result.failure,
+                                  RunFolder::checkpoint(config_.output_dir, step_).string()));
+  }
   Json line = {{"step", step_}};
   for (const auto& [name, value] : result.metrics) line["eval_" + name] = value;
   log(line);
@@ -170,17 +247,21 @@ void TrainingRun::log(const Json& metrics) {
   report_.last_metrics = metrics;
   if (!metrics_) return;
   metrics_->add(metrics);
-  if (job_.on_metrics) job_.on_metrics(metrics);
+  if (job_.on_metrics) job_.on_metrics(metrics, rate_.total_steps);
 }
 
 void TrainingRun::save_checkpoint() {
-  const fs::path folder = fs::path(config_.output_dir) / fmt::format("checkpoint-{}", step_);
+  save_state(RunFolder::checkpoint(config_.output_dir, step_));
+  saved_ = step_;
+  if (folder_ != nullptr && config_.save_total_limit > 0)
+    folder_->keep_newest(config_.save_total_limit);
+}
+
+void TrainingRun::save_state(const fs::path& folder) {
   std::unique_ptr<AtomicDirectory> directory;
-  if (ranks_.rank() == 0) {
+  if (folder_ != nullptr) {
     metrics_->sync();
-    AtomicDirectoryOptions options;
-    options.overwrite = true;
-    directory = std::make_unique<AtomicDirectory>(filesystem_, folder, options);
+    directory = folder_->open(folder);
     write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory->partial());
   }
   ranks_.barrier();
@@ -188,39 +269,30 @@ void TrainingRun::save_checkpoint() {
   write_state(filesystem_, partial, {step_, setting()}, inputs_.model.parameters.values(),
               trainer_.optimiser(), ranks_);
   ranks_.barrier();
-  if (!directory) return;
-  directory->commit();
-  drop_old_checkpoints();
-}
-
-void TrainingRun::drop_old_checkpoints() {
-  if (config_.save_total_limit == 0) return;
-  const auto found = list_run_checkpoints(filesystem_, config_.output_dir);
-  const auto limit = static_cast<std::size_t>(config_.save_total_limit);
-  for (std::size_t i = 0; i + limit < found.size(); ++i) filesystem_.remove(found[i].second);
+  if (directory) directory->commit();
 }
 
 void TrainingRun::save_result() {
   report_.result = fs::path(config_.output_dir) / "final";
-  if (ranks_.rank() == 0) {
+  if (folder_ != nullptr) {
     metrics_->sync();
-    AtomicDirectoryOptions options;
-    options.overwrite = true;
-    AtomicDirectory directory(filesystem_, report_.result, options);
-    write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory.partial());
-    directory.commit();
-    if (config_.save_dtype != DType::f32 && !inputs_.model.is_lora()) {
-      const SavedShare share =
-          measure_lost_updates(inputs_.source, inputs_.model, config_.save_dtype);
-      report_.warnings.push_back(fmt::format(
-          "saved as {}, {} of the {} weights that the training moved ({:.1f} %) are what they were "
-          "before; save_dtype float32 keeps them",
-          torch_name(config_.save_dtype), share.lost, share.changed,
-          100 * static_cast<double>(share.lost) /
-              static_cast<double>(std::max<std::uint64_t>(share.changed, 1))));
-    }
+    const auto directory = folder_->open(report_.result);
+    write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory->partial());
+    directory->commit();
+    report_lost_updates();
   }
   ranks_.barrier();
+}
+
+void TrainingRun::report_lost_updates() {
+  if (config_.save_dtype == DType::f32 || inputs_.model.is_lora()) return;
+  const SavedShare share = measure_lost_updates(inputs_.source, inputs_.model, config_.save_dtype);
+  report_.warnings.push_back(fmt::format(
+      "saved as {}, {} of the {} weights that the training moved ({:.1f} %) are what they were "
+      "before; save_dtype float32 keeps them",
+      torch_name(config_.save_dtype), share.lost, share.changed,
+      100 * static_cast<double>(share.lost) /
+          static_cast<double>(std::max<std::uint64_t>(share.changed, 1))));
 }
 
 void TrainingRun::write_run_file() {
@@ -236,7 +308,7 @@ void TrainingRun::write_run_file() {
       {"data", {{"train", to_json(inputs_.train.counts)}, {"digest", inputs_.train.digest}}}};
   if (!inputs_.evaluation.examples.empty())
     json["data"]["evaluation"] = to_json(inputs_.evaluation.counts);
-  filesystem_.write_text(fs::path(config_.output_dir) / "run.json", format_json(json));
+  folder_->write_record(json);
 }
 
 void TrainingRun::note(const std::string& text) const {

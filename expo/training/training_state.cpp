@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -13,9 +12,6 @@
 
 namespace expo {
 namespace {
-
-constexpr const char* kStateFile = "trainer_state.json";
-constexpr std::string_view kCheckpoint = "checkpoint-";
 
 std::string optimiser_file(const RankGroup& ranks) {
   return fmt::format("optimizer_rank{}_of_{}.safetensors", ranks.rank(), ranks.size());
@@ -80,22 +76,6 @@ TrainingState read_state(Filesystem& filesystem, const std::filesystem::path& fo
   read_tensor(*file, "exp_avg_sq", optimiser.second_moment());
   optimiser.set_steps(state.step);
   return state;
-}
-
-std::vector<std::pair<std::int64_t, std::filesystem::path>> list_run_checkpoints(
-    Filesystem& filesystem, const std::filesystem::path& output) {
-  std::vector<std::pair<std::int64_t, std::filesystem::path>> found;
-  if (!filesystem.is_directory(output)) return found;
-  for (const std::string& name : filesystem.list(output)) {
-    if (!name.starts_with(kCheckpoint)) continue;
-    std::int64_t step = 0;
-    const char* end = name.data() + name.size();
-    const auto [stop, error] = std::from_chars(name.data() + kCheckpoint.size(), end, step);
-    if (error == std::errc() && stop == end && filesystem.exists(output / name / kStateFile))
-      found.emplace_back(step, output / name);
-  }
-  std::ranges::sort(found);
-  return found;
 }
 
 }  // namespace expo

@@ -19,6 +19,9 @@ struct TrainingState {
   Json setting;           ///< what decides the bytes: configuration, data, ranks, threads
 };
 
+/// The file of a checkpoint that holds the rest of the state.
+inline constexpr const char* kStateFile = "trainer_state.json";
+
 /// Each rank writes its share of values and moments into the folder of a checkpoint that is being
 /// written; the first writes trainer_state.json too.
 void write_state(Filesystem& filesystem, const std::filesystem::path& folder,
@@ -30,9 +33,5 @@ void write_state(Filesystem& filesystem, const std::filesystem::path& folder,
 TrainingState read_state(Filesystem& filesystem, const std::filesystem::path& folder,
                          const Json& setting, const at::Tensor& values, AdamW& optimiser,
                          const RankGroup& ranks);
-
-/// The checkpoints of a run, "checkpoint-<step>", ascending by step.
-std::vector<std::pair<std::int64_t, std::filesystem::path>> list_run_checkpoints(
-    Filesystem& filesystem, const std::filesystem::path& output);
 
 }  // namespace expo

@@ -43,10 +43,25 @@ TEST(RankPlace, FollowsSlurm) {
   EXPECT_EQ(place.rank, 1);
   EXPECT_EQ(place.host, "node07");
   EXPECT_EQ(place.port, 21234);
+  EXPECT_EQ(place.run, "expo-41234-0");
   EXPECT_FALSE(place.agent_store);
 }
 
+TEST(RankPlace, TellsTheStepsOfAJobApart) {
+  const RankPlace place = place_in({{"SLURM_PROCID", "1"},
+                                    {"SLURM_NTASKS", "2"},
+                                    {"SLURM_STEP_NODELIST", "a,b"},
+                                    {"SLURM_STEP_ID", "3"},
+                                    {"SLURM_JOB_ID", "41234"}});
+  EXPECT_EQ(place.port, 21237);
+  EXPECT_EQ(place.run, "expo-41234-3");
+}
+
 TEST(RankPlace, RefusesWhatDoesNotAddUp) {
+  EXPECT_THROW(
+      place_in(
+          {{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "here"}, {"MASTER_PORT", "70000"}}),
+      Error);
   EXPECT_THROW(place_in({{"WORLD_SIZE", "2"}}), Error);
   EXPECT_THROW(place_in({{"RANK", "0"}, {"WORLD_SIZE", "two"}}), Error);
   EXPECT_THROW(place_in({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), Error);

@@ -63,7 +63,7 @@ def test_a_dead_rank_ends_the_run_with_a_message(tmp_path, keys):
     processes = start(2, output_dir=tmp_path / "out", max_steps=100000, **keys)
     # Both have met once the first step is logged.
     line = ""
-    while "step 1 " not in line:
+    while "step 1/" not in line:
         line = processes[0].stderr.readline()
         assert line, processes[0].communicate()
     processes[1].send_signal(signal.SIGKILL)
@@ -81,3 +81,28 @@ def test_torchrun_starts_the_ranks(tmp_path, keys):
                           capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/final/model.safetensors").is_file()
+
+
+def test_ranks_that_read_other_data_are_refused(tmp_path, keys):
+    port = free_port()
+    processes = []
+    for rank in range(2):
+        data = pairs(tmp_path / f"rank{rank}.jsonl", 14, rank)
+        processes.append(subprocess.Popen(
+            command("dpo", output_dir=tmp_path / "out", **{**keys, "dataset_name": data}), stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}))
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 2 and "rank 1 has read another model or other data than rank 0" in errors
+    assert not (tmp_path / "out/run.json").exists()
+
+
+def test_a_rank_that_refuses_its_input_ends_the_others(tmp_path, keys):
+    """The first rank finds its folder in use, the second waits for it."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    first, second = start(2, output_dir=tmp_path / "out", **keys)
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode == 2 and "something else in it (notes.txt)" in errors
+    _, errors = second.communicate(timeout=120)
+    assert second.returncode == 4 and "another rank cannot be reached" in errors

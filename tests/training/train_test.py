@@ -156,7 +156,8 @@ def test_adapters_load_in_peft(tmp_path, model, data, method):
     out = tmp_path / "out"
     beta = {"beta": 0.1} if method == "dpo" else {}
     train(method, model_name_or_path=model, output_dir=out, use_peft="true", lora_r=4, lora_alpha=16,
-          lora_target_modules="all-linear", **beta, **data)
+          lora_target_modules="all-linear", lora_dropout=0.05, **beta, **data)
+    assert json.loads((out / "final/adapter_config.json").read_text())["lora_dropout"] == 0.05
     if method == "dpo":
         live = AutoPeftModelForCausalLM.from_pretrained(out / "final", dtype=torch.float32).eval()
         merged = live.merge_and_unload()
@@ -179,19 +180,23 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("lora", ["false", "true"])
-def test_a_killed_run_ends_in_the_same_bytes(tmp_path, model, data, lora):
-    keys = {"model_name_or_path": model, "num_train_epochs": 3, "use_peft": lora, **data}
-    train("dpo", output_dir=tmp_path / "whole", **keys)
+@pytest.mark.parametrize("method, changes", [
+    ("dpo", {}), ("dpo", {"use_peft": "true", "lora_dropout": 0.1}), ("dpo", {"bf16": "true", "threads": 2}),
+    ("reward", {"learning_rate": 1e-4}), ("sft", {})])
+def test_a_killed_run_ends_in_the_same_bytes(tmp_path, model, data, method, changes):
+    if method == "sft":
+        data = {"dataset_name": chats(tmp_path / "chats.jsonl", 14, 1)}
+    keys = {"model_name_or_path": model, "num_train_epochs": 3, **data, **changes}
+    train(method, output_dir=tmp_path / "whole", **keys)
     seed = int(os.environ.get("EXPO_TEST_SEED", time.time_ns() % 2**32))
     print("seed", seed)
     draw, out = random.Random(seed), tmp_path / "out"
     kills = 0
     for _ in range(200):
         started = time.monotonic()
-        process = subprocess.Popen(command("dpo", output_dir=out, save_steps=1, resume="true", **keys),
+        process = subprocess.Popen(command(method, output_dir=out, save_steps=1, resume="true", **keys),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        limit = draw.uniform(0, 3) if kills < 8 else 600
+        limit = draw.uniform(0, 2) if kills < 5 else 600
         try:
             _, errors = process.communicate(timeout=limit)
             assert process.returncode == 0, errors
@@ -224,6 +229,85 @@ def test_a_run_under_other_settings_is_not_gone_on_with(tmp_path, model, data):
     assert "holds a training run" in done.stderr
 
 
+def spoil(folder):
+    """Another model of the same shape."""
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] * 1.5
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("method, changes", [("dpo", {"use_peft": "true"}), ("reward", {})])
+def test_a_run_on_another_model_is_not_gone_on_with(tmp_path, model, data, method, changes):
+    keys = {"model_name_or_path": model, "output_dir": tmp_path / "out", "save_steps": 1, **data, **changes}
+    train(method, **keys)
+    spoil(model)
+    assert "weights is" in train(method, 2, resume="true", **keys).stderr
+
+
+def test_a_run_is_replaced_only_when_all_else_is_in_order(tmp_path, model, data):
+    out = tmp_path / "out"
+    keys = {"model_name_or_path": model, "output_dir": out, **data}
+    train("dpo", save_steps=1, **keys)
+    before = files_of(out / "final")
+    train("dpo", 3, overwrite_output_dir="true", **{**keys, "dataset_name": bad(tmp_path, "bad.jsonl", chosen="")})
+    train("dpo", 2, overwrite_output_dir="true", use_peft="true", lora_target_modules="q_porj", **keys)
+    assert files_of(out / "final") == before and (out / "checkpoint-4").is_dir()
+    train("dpo", overwrite_output_dir="true", **{**keys, "learning_rate": 2e-3})
+    assert files_of(out / "final") != before and not list(out.glob("checkpoint-*"))
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path, model, data):
+    out = tmp_path / "out"
+    (out / "checkpoint-5").mkdir(parents=True)
+    (out / "checkpoint-5/trainer_state.json").write_text("{}")
+    for how in ("overwrite_output_dir", "resume"):
+        done = train("dpo", 2, model_name_or_path=model, output_dir=out, **{how: "true"}, **data)
+        assert "something else in it (checkpoint-5)" in done.stderr
+    assert (out / "checkpoint-5/trainer_state.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("how", ["overwrite_output_dir", "resume"])
+def test_an_input_is_never_written_over(tmp_path, model, data, how):
+    out = tmp_path / "run"
+    train("dpo", model_name_or_path=model, output_dir=out, **data)
+    before = files_of(out / "final")
+    done = train("dpo", 2, model_name_or_path=out / "final", output_dir=out, **{how: "true"}, **data)
+    assert "holds the input" in done.stderr
+    assert "lies in the input" in train("dpo", 2, model_name_or_path=model, output_dir=model / "run", **data).stderr
+    assert files_of(out / "final") == before and not (model / "run").exists()
+
+
+def test_a_finished_run_is_not_begun_again_by_resuming_it(tmp_path, model, data):
+    keys = {"model_name_or_path": model, "output_dir": tmp_path / "out", **data}
+    train("dpo", **keys)
+    assert "finished, without a checkpoint" in train("dpo", 2, resume="true", **keys).stderr
+
+
+def test_another_reference_is_another_loss(tmp_path, model, data):
+    reference = chat_model(tmp_path / "reference")
+    spoil(reference)
+    out = tmp_path / "out"
+    train("dpo", model_name_or_path=model, ref_model_name_or_path=reference, output_dir=out, beta=0.1, **data)
+    expected = dpo_loss(load(out / "final"), load(reference), model, rows_of(data["eval_dataset_name"]), 0.1)
+    assert abs(metrics(out)[-1]["eval_loss"] - expected) < 1e-5 * expected
+    config = json.loads((reference / "config.json").read_text())
+    config["rms_norm_eps"] = 0.1
+    (reference / "config.json").write_text(json.dumps(config))
+    done = train("dpo", 3, model_name_or_path=model, ref_model_name_or_path=reference, output_dir=tmp_path / "other", **data)
+    assert "another architecture" in done.stderr
+
+
+def test_references_of_another_configuration_are_not_taken(tmp_path, model, data):
+    keys = {"reference_cache_dir": tmp_path / "cache", "model_name_or_path": model, **data}
+    train("dpo", output_dir=tmp_path / "first", **keys)
+    config = json.loads((model / "config.json").read_text())
+    config["rms_norm_eps"] = 1e-3
+    (model / "config.json").write_text(json.dumps(config))
+    assert "log-probabilities" in train("dpo", output_dir=tmp_path / "second", **keys).stderr
+
+
 def test_references_are_computed_once(tmp_path, model, data):
     cache = tmp_path / "cache"
     keys = {"model_name_or_path": model, "reference_cache_dir": cache, **data}
@@ -242,8 +326,104 @@ def test_what_is_not_a_number_stops_the_run(tmp_path, model, data):
     out = tmp_path / "out"
     done = train("dpo", 3, model_name_or_path=model, output_dir=out, learning_rate=1e30, max_grad_norm=0, **data)
     assert "step 3: the model gives" in done.stderr and "pairs.jsonl:" in done.stderr
-    assert "checkpoint-2" in done.stderr and (out / "checkpoint-2/trainer_state.json").is_file()
-    assert not (out / "final").exists()
+    # What gives no number is kept for whoever wants to see it, and not gone on from.
+    assert "failed-2" in done.stderr and (out / "failed-2/trainer_state.json").is_file()
+    assert not (out / "final").exists() and not list(out.glob("checkpoint-*"))
+
+
+def test_a_failure_keeps_the_older_checkpoints(tmp_path, model, data):
+    out = tmp_path / "out"
+    train("dpo", 3, model_name_or_path=model, output_dir=out, learning_rate=1e30, max_grad_norm=0, save_steps=1,
+          save_total_limit=2, **data)
+    assert sorted(path.name for path in out.glob("*-*") if path.is_dir()) == ["checkpoint-1", "checkpoint-2"]
+
+
+def broken(tmp_path, name, value):
+    """A model that gives no number."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = chat_model(tmp_path / name)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] * value
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def test_a_reference_that_gives_no_number_is_refused_by_row(tmp_path, model, data):
+    reference = broken(tmp_path, "broken", float("nan"))
+    done = train("dpo", 3, model_name_or_path=model, ref_model_name_or_path=reference, output_dir=tmp_path / "out", **data)
+    assert "pairs.jsonl:1: the reference model gives nan" in done.stderr
+    assert not list((tmp_path / "out").glob("reference-log-probs-*")) and not (tmp_path / "out/run.json").exists()
+
+
+def test_the_step_that_first_meets_no_number_is_named(tmp_path, data):
+    done = train("sft", 3, model_name_or_path=broken(tmp_path, "broken", float("inf")), output_dir=tmp_path / "out",
+                 dataset_name=chats(tmp_path / "chats.jsonl", 4, 1))
+    assert "step 1: the model gives" in done.stderr and "chats.jsonl:" in done.stderr and "no step was taken" in done.stderr
+
+
+def test_a_token_outside_the_vocabulary_is_refused_by_row(tmp_path, model, data):
+    tokenizer = json.loads((model / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["strange"] = 5000
+    (model / "tokenizer.json").write_text(json.dumps(tokenizer))
+    rows = rows_of(data["dataset_name"])
+    rows[4]["rejected"] = "w9 strange"
+    done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "out",
+                 dataset_name=write_rows(tmp_path / "rows.jsonl", rows))
+    assert "rows.jsonl:5: the token id 5000 is outside" in done.stderr
+
+
+def test_what_the_template_refuses_is_named_by_row(tmp_path, model):
+    config = json.loads((model / "tokenizer_config.json").read_text())
+    config["chat_template"] = ("{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+                               + config["chat_template"])
+    (model / "tokenizer_config.json").write_text(json.dumps(config))
+    rows = [{"messages": [{"role": "user", "content": "w7"}, {"role": "assistant", "content": "w8"}]}] * 2
+    rows.append({"messages": [{"role": "system", "content": "w6"}, *rows[0]["messages"]]})
+    done = train("sft", 3, model_name_or_path=model, output_dir=tmp_path / "out",
+                 dataset_name=write_rows(tmp_path / "rows.jsonl", rows))
+    assert "rows.jsonl:3: " in done.stderr and "no system turn" in done.stderr
+
+
+def test_a_conversation_without_an_answer_is_refused(tmp_path, model):
+    rows = [{"messages": [{"role": "user", "content": "w7"}]}]
+    done = train("sft", 3, model_name_or_path=model, output_dir=tmp_path / "out",
+                 dataset_name=write_rows(tmp_path / "rows.jsonl", rows))
+    assert "rows.jsonl:1: no turn is an assistant's" in done.stderr
+
+
+def test_alpacas_rows_are_conversations(tmp_path, model):
+    turns = [{"messages": [{"role": "user", "content": "w7\n\nw9"}, {"role": "assistant", "content": "w8 w10"}]}]
+    alpaca = [{"instruction": "w7", "input": "w9", "output": "w8 w10"}]
+    for name, rows in (("turns", turns), ("alpaca", alpaca)):
+        train("sft", model_name_or_path=model, output_dir=tmp_path / name,
+              dataset_name=write_rows(tmp_path / f"{name}.jsonl", rows))
+    assert files_of(tmp_path / "turns/final") == files_of(tmp_path / "alpaca/final")
+
+
+@pytest.mark.parametrize("keys, said", [
+    ({"lora_r": 4}, "lora_r has no meaning without use_peft"),
+    ({"eval_steps": 2}, "eval_steps has no meaning without eval_dataset_name"),
+    ({"save_total_limit": 2}, "save_total_limit has no meaning without save_steps"),
+    ({"lr_scheduler_type": "constant", "warmup_ratio": 0.2}, "warmup_ratio has no meaning for lr_scheduler_type constant"),
+    ({"per_device_train_batch_size": 2**40}, "at most 1000000"),
+    ({"num_train_epochs": 1e300}, "num_train_epochs is at most"),
+    ({"threads": 2**32 - 1}, "threads is at most")])
+def test_keys_that_would_change_nothing_or_are_absurd_are_refused(tmp_path, model, data, keys, said):
+    done = train("dpo", 2, **{"model_name_or_path": model, "output_dir": tmp_path / "out",
+                              "dataset_name": data["dataset_name"], **keys})
+    assert said in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_run_ends_with_its_exit_code(tmp_path, model, data):
+    process = subprocess.Popen(command("dpo", model_name_or_path=model, output_dir=tmp_path / "out", max_steps=100000,
+                                       save_steps=1, save_total_limit=1, **data), stderr=subprocess.PIPE, text=True)
+    while "step 2/" not in (line := process.stderr.readline()):
+        assert line, process.communicate()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
 def test_saving_in_bfloat16_says_what_is_lost(tmp_path, model, data):
@@ -291,7 +471,7 @@ def test_pairs_that_teach_nothing_and_long_prompts_are_counted(tmp_path, model):
 
 def test_a_yaml_file_names_the_keys_and_the_command_line_comes_before_it(tmp_path, model, data):
     config = tmp_path / "dpo.yaml"
-    config.write_text(f"model_name_or_path: {model}\nbeta: 0.2\nfraction: 0.5\nlora_target_modules: [q_proj, v_proj]\n")
+    config.write_text(f"model_name_or_path: {model}\nbeta: 0.2\nfraction: 0.5\nuse_peft: true\nlora_target_modules: [q_proj, v_proj]\n")
     train("dpo", config=config, output_dir=tmp_path / "out", beta=0.3, **data)
     run = json.loads((tmp_path / "out/run.json").read_text())
     assert run["config"]["beta"] == 0.3 and run["config"]["fraction"] == 0.5
