@@ -237,8 +237,11 @@ void add_batch_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(flag("gradient_checkpointing",
                       "Compute each layer again in the backward pass, which needs less memory",
                       [](Config& c) -> bool& { return c.gradient_checkpointing; }));
-  keys.push_back(flag("bf16", "Matrix products in bfloat16, weights in float32; default: true",
-                      [](Config& c) -> bool& { return c.bf16; }));
+  keys.push_back(
+      flag("bf16",
+           "Matrix products in bfloat16, all else in float32; default: where the processor has "
+           "instructions for them",
+           [](Config& c) -> bool& { return c.bf16; }));
 }
 
 void add_optimiser_keys(std::vector<ConfigKey>& keys) {

@@ -42,21 +42,17 @@ class LoraModel {
       specs_.push_back({"base_model.model.score.weight",
                         {model_.architecture.labels, model_.architecture.hidden},
                         true,
-                        true,
-                        false});
+                        Narrow::none});
     }
-    model_.final_norm_parameter = {0, 0};
-    model_.parameters = ParameterSet(specs_, model_.compute, multiple);
+    model_.parameters = ParameterSet(specs_, true, multiple);
     draw(seed);
     model_.dropout_seed = seed;
     if (model_.architecture.head == ModelHead::score) train_head();
-    model_.parameters.refresh();
     return std::move(model_);
   }
 
  private:
   void add_layer(std::size_t index) {
-    const std::size_t first = specs_.size();
     LayerAdapters layer;
     for (const Module& module : kModules) {
       const std::string name =
@@ -74,11 +70,15 @@ class LoraModel {
       if (std::ranges::none_of(product, &LoraAdapter::trained)) product.clear();
     }
     model_.adapters.push_back(std::move(layer));
-    model_.layer_parameters.emplace_back(first, specs_.size());
+    const LayerWeights& weights = model_.weights.layers[index];
+    model_.products.push_back({{{weights.qkv, {}, {}},
+                                {weights.output, {}, {}},
+                                {weights.gate_up, {}, {}},
+                                {weights.down, {}, {}}}});
   }
 
   std::size_t add(const std::string& name, std::vector<std::int64_t> shape) {
-    specs_.push_back({"base_model.model." + name, std::move(shape), true, false, false});
+    specs_.push_back({"base_model.model." + name, std::move(shape), true, Narrow::none});
     return specs_.size() - 1;
   }
 
@@ -99,7 +99,7 @@ class LoraModel {
 
   void train_head() {
     Parameter& head = model_.parameters.all().back();
-    model_.weights.head = head.compute;
+    model_.weights.head = head.value;
     model_.named["score.weight"] = head.value;
     model_.head_gradient = head.gradient;
   }

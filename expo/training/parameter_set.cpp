@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "expo/training/split_linear.h"
+#include "expo/training/linear_weight.h"
 
 namespace expo {
 namespace {
@@ -21,8 +21,8 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, at::ScalarType compute,
-                           std::int64_t multiple) {
+ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple)
+    : exact_(exact) {
   std::int64_t total = 0;
   for (const ParameterSpec& spec : specs) {
     const std::int64_t count = elements(spec.shape);
@@ -32,48 +32,32 @@ ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, at::ScalarType 
   total = round_up(total, multiple);
   values_ = at::zeros({total}, at::kFloat);
   gradients_ = at::zeros({total}, at::kFloat);
-  compute_ = compute;
-  for (std::size_t i = 0; i < specs.size(); ++i) make_leaf(parameters_[i], specs[i]);
+  for (std::size_t i = 0; i < specs.size(); ++i) place(parameters_[i], specs[i]);
 }
 
-void ParameterSet::make_leaf(Parameter& parameter, const ParameterSpec& spec) const {
+void ParameterSet::place(Parameter& parameter, const ParameterSpec& spec) const {
   const auto view = [&](const at::Tensor& flat) {
     return flat.narrow(0, parameter.first, parameter.count).view(spec.shape);
   };
   parameter.value = view(values_);
   parameter.gradient = view(gradients_);
-  const bool same_type = compute_ == at::kFloat || spec.exact;
-  if (same_type) {
-    parameter.compute = parameter.value.detach();
-  } else if (spec.split) {
-    parameter.pair = at::zeros({spec.shape[0], 2 * spec.shape[1]}, compute_);
-    parameter.compute = parameter.pair.narrow(1, 0, spec.shape[1]).detach();
-  } else {
-    parameter.compute = at::zeros(spec.shape, compute_);
-  }
-  parameter.compute.set_requires_grad(true);
-  // Autograd then adds to the gradients in place.
-  if (same_type) parameter.compute.mutable_grad() = parameter.gradient;
+  parameter.leaf = parameter.value.detach();
+  parameter.leaf.set_requires_grad(true);
+  parameter.leaf.mutable_grad() = parameter.gradient;
+  if (exact_ || spec.narrow == Narrow::none) return;
+  const std::int64_t factor = spec.narrow == Narrow::pair ? 2 : 1;
+  parameter.narrow = at::zeros({spec.shape[0], factor * spec.shape[1]}, at::kBFloat16);
 }
 
 void ParameterSet::refresh() {
-  if (compute_ == at::kFloat) return;
   const at::NoGradGuard no_gradients;
   for (Parameter& parameter : parameters_) {
-    if (parameter.pair.defined()) {
-      split_values(parameter.value, parameter.pair);
-    } else if (!parameter.compute.is_alias_of(parameter.value)) {
-      parameter.compute.copy_(parameter.value);
+    if (!parameter.narrow.defined()) continue;
+    if (parameter.narrow.size(1) == parameter.value.size(1)) {
+      parameter.narrow.copy_(parameter.value);
+    } else {
+      split_values(parameter.value, parameter.narrow);
     }
-  }
-}
-
-void ParameterSet::collect(std::size_t first, std::size_t last) {
-  for (std::size_t i = first; i < last; ++i) {
-    at::Tensor& left = parameters_[i].compute.mutable_grad();
-    if (!left.defined() || left.is_alias_of(gradients_)) continue;
-    parameters_[i].gradient.add_(left);
-    left.reset();
   }
 }
 

@@ -8,13 +8,19 @@
 
 namespace expo {
 
+/// What the passes take of a tensor in place of its float32 value, where products are in bfloat16.
+enum class Narrow {
+  none,  ///< the value itself
+  once,  ///< the value rounded
+  pair,  ///< LinearWeight's pair
+};
+
 /// What is asked of a ParameterSet for one tensor.
 struct ParameterSpec {
   std::string name;
   std::vector<std::int64_t> shape;
   bool decays = true;  ///< weight decay applies
-  bool exact = false;  ///< the forward pass takes it in float32, whatever it computes in
-  bool split = false;  ///< a matrix that the forward pass takes as two narrow ones (split_linear.h)
+  Narrow narrow = Narrow::none;
 };
 
 /// One tensor that training moves.
@@ -25,9 +31,8 @@ struct Parameter {
   std::int64_t count = 0;
   at::Tensor value;     ///< float32, a view into values()
   at::Tensor gradient;  ///< float32, a view into gradients()
-  at::Tensor
-      compute;      ///< the leaf that the forward pass uses; `value` itself where the types agree
-  at::Tensor pair;  ///< of a split one [out, 2·in], of which `compute` is the left half
+  at::Tensor leaf;      ///< `value` as autograd sees it, which adds to `gradient` in place
+  at::Tensor narrow;    ///< bfloat16; undefined where the passes take the value
 };
 
 /// All that training moves, in one piece each of float32 values and gradients, so that the
@@ -35,25 +40,23 @@ struct Parameter {
 class ParameterSet {
  public:
   ParameterSet() = default;
-  /// The total is rounded up to a multiple of `multiple` elements.
-  ParameterSet(std::span<const ParameterSpec> specs, at::ScalarType compute, std::int64_t multiple);
+  /// The total is rounded up to a multiple of `multiple` elements. With `exact` nothing is narrow.
+  ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple);
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
   const at::Tensor& values() const { return values_; }
   const at::Tensor& gradients() const { return gradients_; }
 
-  /// The leaves take the values, rounded to their type; after values() changed.
+  /// What is narrow takes the values; after values() changed.
   void refresh();
-  /// Adds what backward passes left at the leaves [first, last) to gradients().
-  void collect(std::size_t first, std::size_t last);
   void zero_gradients();
 
  private:
-  void make_leaf(Parameter& parameter, const ParameterSpec& spec) const;
+  void place(Parameter& parameter, const ParameterSpec& spec) const;
 
   std::vector<Parameter> parameters_;
-  at::ScalarType compute_ = at::kFloat;
+  bool exact_ = true;
   at::Tensor values_, gradients_;
 };
 

@@ -12,7 +12,7 @@ namespace expo {
 /// an answer's tokens drowns what a step changes. Their gradient may come of the narrower ones.
 struct VocabularyHead {
   at::Tensor exact;     ///< float32 [vocabulary, hidden]
-  at::Tensor weight;    ///< likewise, in the type of the products
+  at::Tensor weight;    ///< the same, in the type of the products
   at::Tensor gradient;  ///< float32, likewise; undefined: the head is frozen
   double softcap = 0;   ///< Gemma 2: c·tanh(x/c); 0: none
 
@@ -25,7 +25,7 @@ struct VocabularyHead {
                       const at::Tensor& log_prob_gradients) const;
 
  private:
-  at::Tensor logits(const at::Tensor& rows, const at::Tensor& head) const;
+  at::Tensor capped(at::Tensor logits) const;
   std::int64_t chunk() const;
 };
 

@@ -3,12 +3,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
-#include <optional>
 
 #include "expo/model/tensor_activation.h"
 #include "expo/model/tensor_attention.h"
 #include "expo/training/dropout.h"
-#include "expo/training/split_linear.h"
 
 namespace expo {
 namespace {
@@ -26,7 +24,7 @@ TrainableDecoder::TrainableDecoder(const TrainableModel& model, bool checkpointi
     : model_(model),
       checkpointing_(checkpointing),
       rotary_(model.architecture.rope, model.architecture.head_dim,
-              at::TensorOptions().dtype(model.compute)) {}
+              at::TensorOptions().dtype(at::kFloat)) {}
 
 at::Tensor TrainableDecoder::hidden_states(const PackedRows& rows) {
   const at::NoGradGuard no_gradients;
@@ -59,11 +57,10 @@ at::Tensor TrainableDecoder::forward(const PackedRows& rows, std::uint64_t pass)
   return steps_.back().output.detach();
 }
 
-void TrainableDecoder::backward(const at::Tensor& gradient, ParameterSet& parameters) {
+void TrainableDecoder::backward(const at::Tensor& gradient) {
   at::Tensor flowing = gradient;
   for (std::size_t i = steps_.size(); i-- > 0;) {
     Step& step = steps_[i];
-    const bool is_layer = i < model_.weights.layers.size();
     if (!step.output.defined()) {
       const at::AutoGradMode recording(true);
       step.output = layer(step.input, i);
@@ -71,8 +68,6 @@ void TrainableDecoder::backward(const at::Tensor& gradient, ParameterSet& parame
     step.output.backward(flowing);
     flowing = step.input.grad();
     step = {};
-    const auto [first, last] = is_layer ? model_.layer_parameters[i] : model_.final_norm_parameter;
-    parameters.collect(first, last);
   }
   steps_.clear();
   embed_backward(flowing);
@@ -110,12 +105,9 @@ void TrainableDecoder::embed_backward(const at::Tensor& gradient) const {
 
 at::Tensor TrainableDecoder::layer(const at::Tensor& x, std::size_t index) const {
   const LayerWeights& weights = model_.weights.layers[index];
-  const auto normed = [&](const at::Tensor& input, const at::Tensor& weight) {
-    return norm(input, weight).to(model_.compute);
-  };
-  const at::Tensor attended = attention(normed(x, weights.attention_norm), index);
+  const at::Tensor attended = attention(norm(x, weights.attention_norm), index);
   const at::Tensor middle = x + norm(attended, weights.attention_post_norm);
-  return middle + norm(mlp(normed(middle, weights.mlp_norm), index), weights.mlp_post_norm);
+  return middle + norm(mlp(norm(middle, weights.mlp_norm), index), weights.mlp_post_norm);
 }
 
 /// Root-mean-square norm, in float32 and to float32. No weight: x itself, in its type.
@@ -129,12 +121,10 @@ at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight)
 }
 
 at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Product which,
-                                     const at::Tensor& weight, const at::Tensor& bias) const {
-  const auto given = bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt;
+                                     const at::Tensor& bias) const {
   const auto place = static_cast<std::size_t>(which);
-  if (!model_.split_products.empty())
-    return split_linear(x, weight, model_.split_products[layer][place], given);
-  const at::Tensor base = at::linear(x, weight, given);
+  at::Tensor base = linear(x, model_.products[layer][place]);
+  if (bias.defined()) base = base + bias.to(at::kFloat);
   if (!model_.is_lora()) return base;
   return model_.adapters[layer][place].empty() ? base : base + adapter_update(x, layer, which);
 }
@@ -158,8 +148,8 @@ at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x, std::size_t lay
       updates.push_back(at::zeros({x.size(0), part.rows}, x.options()));
       continue;
     }
-    const at::Tensor& a = model_.parameters.all()[part.a].compute;
-    const at::Tensor& b = model_.parameters.all()[part.b].compute;
+    const at::Tensor& a = model_.parameters.all()[part.a].leaf;
+    const at::Tensor& b = model_.parameters.all()[part.b].leaf;
     updates.push_back(at::linear(at::linear(dropped(x, layer, which, i), a), b) *
                       model_.adapter_scale);
   }
@@ -172,10 +162,10 @@ at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) c
   const std::int64_t dim = architecture.head_dim;
   const auto by_head = [&](const at::Tensor& t) { return t.reshape({x.size(0), -1, dim}); };
   const auto normed = [&](const at::Tensor& t, const at::Tensor& weight) {
-    return weight.defined() ? norm(t, weight).to(model_.compute) : t;
+    return weight.defined() ? norm(t, weight) : t;
   };
   const bool whole = architecture.query_key_norm == QueryKeyNorm::projection;
-  const at::Tensor qkv = product(x, index, Product::qkv, weights.qkv, weights.qkv_bias);
+  const at::Tensor qkv = product(x, index, Product::qkv, weights.qkv_bias);
   const std::int64_t q_size = architecture.heads * dim;
   const std::int64_t kv_size = architecture.kv_heads * dim;
   if (architecture.query_key_norm == QueryKeyNorm::none && architecture.layers[index].rope) {
@@ -185,7 +175,7 @@ at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) c
                             .split_with_sizes({architecture.heads, architecture.kv_heads}, 1);
     const at::Tensor attended =
         attend(turned[0], turned[1], by_head(both[1]), architecture.layers[index]);
-    return product(attended, index, Product::output, weights.output, weights.output_bias);
+    return product(attended, index, Product::output, weights.output_bias);
   }
   const auto parts = qkv.split_with_sizes({q_size, kv_size, kv_size}, 1);
   at::Tensor q =
@@ -197,7 +187,7 @@ at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) c
     k = rotary_.apply(k);
   }
   const at::Tensor attended = attend(q, k, by_head(parts[2]), architecture.layers[index]);
-  return product(attended, index, Product::output, weights.output, weights.output_bias);
+  return product(attended, index, Product::output, weights.output_bias);
 }
 
 at::Tensor TrainableDecoder::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -218,10 +208,10 @@ at::Tensor TrainableDecoder::attend(const at::Tensor& q, const at::Tensor& k, co
 at::Tensor TrainableDecoder::mlp(const at::Tensor& x, std::size_t index) const {
   const LayerWeights& weights = model_.weights.layers[index];
   const std::int64_t width = model_.architecture.intermediate;
-  const auto both = product(x, index, Product::gate_up, weights.gate_up, weights.gate_up_bias)
-                        .split_with_sizes({width, width}, 1);
+  const auto both =
+      product(x, index, Product::gate_up, weights.gate_up_bias).split_with_sizes({width, width}, 1);
   const at::Tensor gated = activate(both[0], model_.architecture.activation) * both[1];
-  return product(gated, index, Product::down, weights.down, weights.down_bias);
+  return product(gated, index, Product::down, weights.down_bias);
 }
 
 }  // namespace expo

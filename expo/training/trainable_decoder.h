@@ -13,9 +13,8 @@
 namespace expo {
 
 /// Forward and backward pass of a model over packed rows, each row attending to itself only. The
-/// residual stream and the norms are in float32, the matrix products in the model's compute type.
-/// The backward pass goes through one layer at a time, so that one layer's gradients exist in the
-/// compute type at once. Not thread-safe; it computes on PyTorch's threads.
+/// activations are float32, the products with matrices as LinearWeight has them. The backward pass
+/// goes through one layer at a time. Not thread-safe; it computes on PyTorch's threads.
 class TrainableDecoder {
  public:
   /// `model` must outlive it; its values may change between passes. With `checkpointing` only the
@@ -29,7 +28,7 @@ class TrainableDecoder {
   at::Tensor forward(const PackedRows& rows, std::uint64_t pass = 0);
   /// Adds to the gradients of the model what the last forward() says, given what the loss changes
   /// by with each of its results. Call once for each forward().
-  void backward(const at::Tensor& gradient, ParameterSet& parameters);
+  void backward(const at::Tensor& gradient);
 
  private:
   struct Step {
@@ -43,7 +42,7 @@ class TrainableDecoder {
   at::Tensor layer(const at::Tensor& x, std::size_t index) const;
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
   at::Tensor product(const at::Tensor& x, std::size_t layer, Product which,
-                     const at::Tensor& weight, const at::Tensor& bias) const;
+                     const at::Tensor& bias) const;
   at::Tensor adapter_update(const at::Tensor& x, std::size_t layer, Product which) const;
   at::Tensor dropped(const at::Tensor& x, std::size_t layer, Product which, std::size_t part) const;
   at::Tensor attention(const at::Tensor& x, std::size_t index) const;

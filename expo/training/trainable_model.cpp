@@ -38,13 +38,14 @@ class FullModel {
 
   TrainableModel run(std::int64_t multiple) {
     list_tensors();
-    model_.parameters = ParameterSet(specs_, model_.compute, multiple);
-    for (std::size_t i = 0; i < places_.size(); ++i) *places_[i] = parameter(i).compute;
-    if (model_.compute != at::kFloat) list_split_products();
+    model_.parameters = ParameterSet(specs_, model_.compute == at::kFloat, multiple);
+    for (std::size_t i = 0; i < places_.size(); ++i) *places_[i] = parameter(i).leaf;
+    for (const auto& places : products_) list_products(places);
     const bool tied =
         model_.architecture.tied_head && model_.architecture.head == ModelHead::language;
     const std::size_t head = tied ? 0 : places_.size() - 1;
-    model_.weights.head = parameter(head).compute;
+    const at::Tensor& narrow = parameter(head).narrow;
+    model_.weights.head = narrow.defined() ? narrow : parameter(head).value;
     model_.exact_head = parameter(head).value;
     model_.embedding = parameter(0).value;
     model_.embedding_gradient = parameter(0).gradient;
@@ -59,41 +60,39 @@ class FullModel {
   void list_tensors() {
     DecoderWeights& weights = model_.weights;
     weights.layers.resize(shapes_.layers.size());
-    add("embedding", shapes_.embedding, weights.embedding, true, false);
+    const bool tied = shapes_.head.is_alias_of(shapes_.embedding);
+    add("embedding", shapes_.embedding, weights.embedding, true,
+        tied ? Narrow::once : Narrow::none);
     for (std::size_t i = 0; i < shapes_.layers.size(); ++i) {
-      const std::size_t first = specs_.size();
+      std::array<std::size_t, kProducts> products{};
+      std::size_t next = 0;
       for (const LayerTensor& entry : kLayerTensors) {
         const at::Tensor& shape = shapes_.layers[i].*entry.tensor;
         if (!shape.defined()) continue;
+        const bool matrix = !entry.norm && !entry.bias;
+        // In the order of Product, which is that of kLayerTensors.
+        if (matrix) products[next++] = specs_.size();
         add("layers." + std::to_string(i) + "." + entry.name, shape,
-            weights.layers[i].*entry.tensor, !entry.norm && !entry.bias, entry.norm,
-            !entry.norm && !entry.bias);
+            weights.layers[i].*entry.tensor, matrix, matrix ? Narrow::pair : Narrow::none);
       }
-      model_.layer_parameters.emplace_back(first, specs_.size());
+      products_.push_back(products);
     }
-    model_.final_norm_parameter = {specs_.size(), specs_.size() + 1};
-    add("final_norm", shapes_.final_norm, weights.final_norm, false, true);
-    if (!shapes_.head.is_alias_of(shapes_.embedding))
-      add("head", shapes_.head, weights.head, true, false);
+    add("final_norm", shapes_.final_norm, weights.final_norm, false, Narrow::none);
+    if (!tied) add("head", shapes_.head, weights.head, true, Narrow::once);
   }
 
-  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays, bool exact,
-           bool split = false) {
+  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays,
+           Narrow narrow) {
     index_of_[shape.storage().unsafeGetStorageImpl()] = specs_.size();
-    specs_.push_back({std::move(name), shape.sizes().vec(), decays, exact, split});
+    specs_.push_back({std::move(name), shape.sizes().vec(), decays, narrow});
     places_.push_back(&place);
   }
 
-  void list_split_products() {
-    for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) {
-      std::array<at::Tensor, kProducts> products;
-      std::size_t next = 0;
-      const auto [first, last] = model_.layer_parameters[i];
-      // In the order of Product, which is that of kLayerTensors.
-      for (std::size_t p = first; p < last; ++p) {
-        if (parameter(p).pair.defined()) products[next++] = parameter(p).pair;
-      }
-      model_.split_products.push_back(std::move(products));
+  void list_products(const std::array<std::size_t, kProducts>& places) {
+    auto& products = model_.products.emplace_back();
+    for (std::size_t i = 0; i < kProducts; ++i) {
+      const Parameter& matrix = parameter(places[i]);
+      products[i] = {matrix.value, matrix.narrow, matrix.gradient};
     }
   }
 
@@ -112,6 +111,7 @@ class FullModel {
   TrainableModel model_;
   std::vector<ParameterSpec> specs_;
   std::vector<at::Tensor*> places_;
+  std::vector<std::array<std::size_t, kProducts>> products_;  ///< places in specs_
   std::map<const c10::StorageImpl*, std::size_t> index_of_;
 };
 

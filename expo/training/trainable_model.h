@@ -5,11 +5,11 @@
 #include <array>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "expo/model/architecture.h"
 #include "expo/model/tensor_weights.h"
+#include "expo/training/linear_weight.h"
 #include "expo/training/lora_spec.h"
 #include "expo/training/parameter_set.h"
 
@@ -31,21 +31,17 @@ struct LoraAdapter {
 using LayerAdapters = std::array<std::vector<LoraAdapter>, kProducts>;
 
 /// A model while it is trained: what its forward pass computes with, and what moves. Full training
-/// has float32 master values of everything; with LoRA the model is frozen in the compute type.
+/// has float32 master values of everything; with LoRA the model is frozen in the type of products.
 struct TrainableModel {
   Architecture architecture;
   at::ScalarType compute = at::kFloat;  ///< of the matrix products; float32 or bfloat16
   DecoderWeights weights;
-  /// The layers' matrices as split_linear takes them; empty where they are used as they are.
-  std::vector<std::array<at::Tensor, kProducts>> split_products;
+  std::vector<std::array<LinearWeight, kProducts>> products;  ///< of each layer
   at::Tensor embedding;  ///< what tokens are looked up in: float32 in full training
   /// The values under Hugging Face's names, views: of the float32 masters in full training, of the
   /// frozen weights (and a trained score head) with LoRA.
   std::map<std::string, at::Tensor> named;
   ParameterSet parameters;
-  std::vector<std::pair<std::size_t, std::size_t>>
-      layer_parameters;  ///< of each layer [first, last)
-  std::pair<std::size_t, std::size_t> final_norm_parameter;
   std::vector<LayerAdapters> adapters;  ///< empty without LoRA
   double adapter_scale = 0;
   double adapter_dropout = 0;

@@ -104,7 +104,7 @@ void Trainer::run_pass(std::span<const Example* const> examples,
   gathered.tokens += packed.tokens();
   if (!training || !gathered.failure.empty()) return;
   for (double& gradient : gradients) gradient *= training->scale;
-  decoder_.backward(head_->backward(hidden, gradients), model_.parameters);
+  decoder_.backward(head_->backward(hidden, gradients));
 }
 
 StepResult Trainer::step(std::span<const Example* const> examples, double learning_rate) {

@@ -7,6 +7,7 @@
 
 #include "expo/core/error.h"
 #include "expo/extrapolation/yaml_document.h"
+#include "expo/training/bf16_product.h"
 
 namespace expo {
 namespace {
@@ -126,6 +127,7 @@ const char* word_of(TrainingMethod method) {
 TrainingConfig default_config(TrainingMethod method) {
   TrainingConfig config;
   config.method = method;
+  config.bf16 = has_fast_bf16();
   if (method == TrainingMethod::sft) {
     config.learning_rate = 2e-5;
     config.max_length = 2048;

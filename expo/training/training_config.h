@@ -74,7 +74,7 @@ struct TrainingConfig {
   std::vector<std::string> given;  ///< names of the keys that were set, whatever to
 };
 
-/// The defaults of a method: DPO's are the paper's.
+/// The defaults of a method: DPO's are the paper's; bf16 where has_fast_bf16().
 TrainingConfig default_config(TrainingMethod method);
 
 /// One setting, declared once for YAML, command line, run.json and help.

@@ -36,7 +36,7 @@ void run_backward(TrainableModel& model, const Rows& rows, const at::Tensor& coe
                   bool checkpointing) {
   TrainableDecoder decoder(model, checkpointing);
   const at::Tensor hidden = decoder.forward(rows.packed);
-  decoder.backward(head_of(model).backward(hidden, rows.targets, coefficients), model.parameters);
+  decoder.backward(head_of(model).backward(hidden, rows.targets, coefficients));
 }
 
 /// The gradient under a Hugging Face name: where the value lies in values(), it lies in
@@ -126,7 +126,7 @@ TEST(TrainableDecoder, StaysNearFloat32InBfloat16) {
     for (const auto& [parameter, value] : model.named) {
       const at::Tensor expected = gradient_of(exact, parameter);
       const at::Tensor found = gradient_of(model, parameter);
-      EXPECT_LT((found - expected).norm().item<double>(), 0.2 * expected.norm().item<double>())
+      EXPECT_LT((found - expected).norm().item<double>(), 0.02 * expected.norm().item<double>())
           << name << " " << parameter;
     }
   }
@@ -151,7 +151,7 @@ TEST(TrainableDecoder, SeesInBfloat16WhatASmallStepChanges) {
   };
   const double expected = sum_of_change(at::kFloat);
   EXPECT_GT(expected, 1);
-  EXPECT_NEAR(sum_of_change(at::kBFloat16), expected, 0.2 * expected);
+  EXPECT_NEAR(sum_of_change(at::kBFloat16), expected, 0.02 * expected);
 }
 
 TEST(TrainableDecoder, LeavesThePaddingTokensEmbeddingAlone) {
@@ -166,8 +166,7 @@ TEST(TrainableDecoder, LeavesThePaddingTokensEmbeddingAlone) {
   TrainableDecoder decoder(model, false);
   const at::Tensor hidden = decoder.forward(pack({&pointer, 1}, 96));
   const Targets targets = targets_of({&pointer, 1}, sizes);
-  decoder.backward(head_of(model).backward(hidden, targets, at::ones({targets.size()})),
-                   model.parameters);
+  decoder.backward(head_of(model).backward(hidden, targets, at::ones({targets.size()})));
   const at::Tensor embedding = gradient_of(model, "model.embed_tokens.weight");
   EXPECT_EQ(largest(embedding[7]), 0);
   EXPECT_GT(largest(embedding[8]), 0);
