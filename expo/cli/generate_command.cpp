@@ -132,10 +132,9 @@ void check_generator(const Options& options, AnswerFormat format) {
 
 GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule>& alpha) {
   GenerationJob job;
-  job.output = options.rows.output;
+  job.output = options.rows.destination();
   job.format = choose_format(options);
   check_generator(options, job.format);
-  job.as_array = options.rows.as_array();
   job.generator = options.generator;
   if (job.generator.empty()) {
     job.generator = options.model.model;
@@ -149,9 +148,6 @@ GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule
                  .max_tokens = options.max_new_tokens},
                 options.ignore_eos};
   job.skip_too_long = options.rows.skip_too_long;
-  job.overwrite = options.rows.overwrite;
-  job.resume = options.rows.resume;
-  job.inputs = options.rows.inputs();
   return job;
 }
 
@@ -193,7 +189,7 @@ void run(const Options& options, const CommandContext& context) {
         "{} rows repeat id and prompt of an earlier one, and are answered once", repeated));
   }
   print_warnings(report.warnings);
-  if (job.output.empty()) {
+  if (job.output.file.empty()) {
     std::cerr << describe(report);
   } else {
     std::cout << (options.rows.json ? format_json(to_json(report)) : describe(report));

@@ -113,9 +113,10 @@ void RowOptions::check_output() const {
                     ": without -o FILE the rows go to stdout; name a file");
 }
 
-std::vector<std::filesystem::path> RowOptions::inputs() const {
-  if (data.empty()) return {};
-  return {data};
+RowOutput RowOptions::destination() const {
+  RowOutput result{output, as_array(), overwrite, resume, {}};
+  if (!data.empty()) result.inputs.emplace_back(data);
+  return result;
 }
 
 std::unique_ptr<RowReader> open_first_rows(Filesystem& filesystem, const RowOptions& options) {

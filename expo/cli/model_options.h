@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "expo/engine/embedded_spec.h"
+#include "expo/engine/kept_rows.h"
 #include "expo/text/row_reader.h"
 
 namespace CLI {
@@ -48,8 +49,8 @@ struct RowOptions {
   bool as_array() const;
   /// Throws Error(usage) for options that ask for an output file where there is none.
   void check_output() const;
-  /// What must not be written over, beside the model.
-  std::vector<std::filesystem::path> inputs() const;
+  /// Where the rows go, with the data set as what must not be written over.
+  RowOutput destination() const;
 };
 
 /// The rows of the data set that the options name.

@@ -25,16 +25,12 @@ struct Options {
 
 ScoringJob make_job(const Options& options) {
   ScoringJob job;
-  job.output = options.rows.output;
-  job.as_array = options.rows.as_array();
+  job.output = options.rows.destination();
   job.log_probs = options.log_probs;
   job.column = options.reward_column;
   if (job.column.empty()) job.column = options.log_probs ? "log_prob" : "reward";
   job.system = options.model.system;
   job.skip_too_long = options.rows.skip_too_long;
-  job.overwrite = options.rows.overwrite;
-  job.resume = options.rows.resume;
-  job.inputs = options.rows.inputs();
   return job;
 }
 
@@ -69,7 +65,7 @@ void run(const Options& options, const CommandContext& context) {
                                       << std::flush; }, &progress,
       context.cancellation);
   print_warnings(report.warnings);
-  if (job.output.empty()) {
+  if (job.output.file.empty()) {
     std::cerr << describe(report);
   } else {
     std::cout << (options.rows.json ? format_json(to_json(report)) : describe(report));

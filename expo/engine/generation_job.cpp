@@ -1,13 +1,9 @@
 #include "expo/engine/generation_job.h"
 
 #include <algorithm>
-#include <iterator>
-#include <memory>
 
 #include "expo/core/error.h"
-#include "expo/engine/background_digests.h"
 #include "expo/engine/conversations.h"
-#include "expo/engine/resumable_output.h"
 #include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/output_folder.h"
 
@@ -43,22 +39,26 @@ class Job {
  public:
   Job(Filesystem& filesystem, Engine& engine, const std::vector<Prompt>& prompts,
       const GenerationJob& job, const std::function<void(const Json&)>& emit)
-      : filesystem_(filesystem), engine_(engine), prompts_(prompts), job_(job), emit_(emit) {}
+      : engine_(engine),
+        prompts_(prompts),
+        job_(job),
+        emit_(emit),
+        kept_(filesystem, engine, job.output) {}
 
   GenerationReport run(RowProgress* progress, const CancellationToken& cancellation) {
     check_job();
     known_ = engine_.describe().warnings;
     collect();
-    if (!job_.output.empty()) open_output();
-    if (output_ && output_->complete()) return of_complete(output_->complete()->at("results"));
-    try {
+    kept_.open(settings());
+    if (const Json* record = kept_.complete()) return of_complete(record->at("results"));
+    report_.resumed = kept_.all().size();
+    for (const auto& [number, result] : kept_.all()) count(result);
+    kept_.guard([&] {
       answer(progress, cancellation);
       report_.engine = engine_.describe();
       add_new_warnings();
-      if (output_) output_->commit(file_of_rows(rows(), job_.as_array), record(cancellation));
-    } catch (const Error& error) {
-      throw output_ ? output_->with_advice(error) : error;
-    }
+      if (!kept_.gives_out()) kept_.commit(rows(), record(), cancellation);
+    });
     return std::move(report_);
   }
 
@@ -116,14 +116,14 @@ class Job {
     const Fitting fitting = choose_fitting(all, engine_.count_tokens(all),
                                            engine_.describe().context, 1, job_.skip_too_long);
     for (const std::size_t index : fitting.kept) {
-      kept_.push_back(index);
+      chosen_.push_back(index);
       conversations_.push_back(std::move(all[index]));
     }
     report_.warnings = describe_skipped(fitting, fitting.skipped.size());
     report_.skipped = fitting.skipped.size();
-    report_.prompts = kept_.size();
-    report_.answers = kept_.size() * job_.samples;
-    report_.output = job_.output;
+    report_.prompts = chosen_.size();
+    report_.answers = chosen_.size() * job_.samples;
+    report_.output = job_.output.file;
   }
 
   Json settings() const {
@@ -133,35 +133,15 @@ class Job {
             {"samples", job_.samples},
             {"answers", to_json(job_.answer)},
             {"format", answer_format_name(job_.format)},
-            {"as_array", job_.as_array},
+            {"as_array", job_.output.as_array},
             {"generator", job_.generator}};
-  }
-
-  std::vector<std::filesystem::path> inputs() const {
-    auto all = job_.inputs;
-    std::ranges::move(engine_.sources(), std::back_inserter(all));
-    return all;
-  }
-
-  void open_output() {
-    output_ = std::make_unique<ResumableOutput>(
-        filesystem_, ResumableOutput::Options{.file = job_.output,
-                                              .overwrite = job_.overwrite,
-                                              .resume = job_.resume,
-                                              .settings = settings(),
-                                              .inputs = inputs()});
-    if (output_->complete()) return;
-    results_ = output_->finished();
-    report_.resumed = results_.size();
-    for (const auto& [number, result] : results_) count(result);
-    digests_ = std::make_unique<BackgroundDigests>(engine_);
   }
 
   void answer(RowProgress* progress, const CancellationToken& cancellation) {
     std::vector<AnswerTask> tasks;
-    for (std::size_t prompt = 0; prompt < kept_.size(); ++prompt) {
+    for (std::size_t prompt = 0; prompt < chosen_.size(); ++prompt) {
       for (std::uint32_t sample = 0; sample < job_.samples; ++sample) {
-        if (!results_.contains(prompt * job_.samples + sample)) tasks.push_back({prompt, sample});
+        if (!kept_.contains(prompt * job_.samples + sample)) tasks.push_back({prompt, sample});
       }
     }
     if (tasks.empty()) return;
@@ -178,10 +158,9 @@ class Job {
     const std::uint64_t number = answer.task.prompt * job_.samples + answer.task.sample;
     Json result = result_of(answer);
     count(result);
-    if (output_) output_->append(std::vector{ResumableOutput::Row{number, result}});
-    results_.insert_or_assign(number, std::move(result));
-    if (output_) return;
-    for (; results_.contains(emitted_); ++emitted_) emit_(row(emitted_));
+    kept_.take(std::vector{KeptRows::Row{number, std::move(result)}});
+    if (!kept_.gives_out()) return;
+    for (; kept_.contains(emitted_); ++emitted_) emit_(row(emitted_));
   }
 
   void count(const Json& result) {
@@ -191,8 +170,8 @@ class Job {
 
   Json row(std::uint64_t number) const {
     const std::size_t prompt = number / job_.samples;
-    return answer_row(job_.format, prompts_[kept_[prompt]], conversations_[prompt].messages,
-                      static_cast<std::uint32_t>(number % job_.samples), results_.at(number),
+    return answer_row(job_.format, prompts_[chosen_[prompt]], conversations_[prompt].messages,
+                      static_cast<std::uint32_t>(number % job_.samples), kept_.at(number),
                       job_.generator);
   }
 
@@ -203,12 +182,11 @@ class Job {
   }
 
   /// Enough to do it again; the same whether the run was interrupted or not.
-  Json record(const CancellationToken& cancellation) {
+  Json record() const {
     return {{"expo", version()},
             {"command", "generate"},
             {"settings", settings()},
             {"engine", report_.engine.facts},
-            {"inputs", {{"model", digests_->take(cancellation)}}},
             {"results",
              {{"prompts", report_.prompts},
               {"skipped", report_.skipped},
@@ -217,16 +195,13 @@ class Job {
               {"tokens", report_.tokens}}}};
   }
 
-  Filesystem& filesystem_;
   Engine& engine_;
   const std::vector<Prompt>& prompts_;
   const GenerationJob& job_;
   const std::function<void(const Json&)>& emit_;
-  std::vector<std::size_t> kept_;  ///< indices into prompts_
+  std::vector<std::size_t> chosen_;  ///< indices into prompts_
   std::vector<Conversation> conversations_;
-  std::unique_ptr<ResumableOutput> output_;
-  std::unique_ptr<BackgroundDigests> digests_;
-  std::map<std::uint64_t, Json> results_;
+  KeptRows kept_;
   std::uint64_t emitted_ = 0;
   std::vector<std::string> known_;  ///< the engine's warnings before the run
   GenerationReport report_;

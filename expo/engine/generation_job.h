@@ -11,23 +11,20 @@
 #include "expo/core/row_progress.h"
 #include "expo/engine/answer_rows.h"
 #include "expo/engine/engine.h"
+#include "expo/engine/kept_rows.h"
 #include "expo/text/prompts.h"
 
 namespace expo {
 
 /// Answers to the prompts of a data set, from an engine to a file.
 struct GenerationJob {
-  std::filesystem::path output;  ///< empty: every row goes to `emit`, and nothing is kept
+  RowOutput output;  ///< without a file every row goes to `emit`
   AnswerFormat format = AnswerFormat::ultrafeedback;
-  bool as_array = false;      ///< one JSON array instead of an object a line
   std::string generator;      ///< AlpacaEval's name of the model
   std::uint32_t samples = 1;  ///< of every prompt
   std::string system;         ///< a system turn for prompts that have none
   AnswerOptions answer;
   bool skip_too_long = false;  ///< leave out prompts that do not fit, instead of refusing them
-  bool overwrite = false;
-  bool resume = false;
-  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
 };
 
 struct GenerationReport {

@@ -4,15 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
-#include <memory>
 #include <numeric>
 
 #include "expo/core/error.h"
 #include "expo/engine/answer_rows.h"
-#include "expo/engine/background_digests.h"
 #include "expo/engine/conversations.h"
-#include "expo/engine/resumable_output.h"
 #include "expo/engine/reward_statistics.h"
 #include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/output_folder.h"
@@ -67,7 +63,11 @@ class Job {
  public:
   Job(Filesystem& filesystem, Engine& engine, const std::vector<AnsweredRow>& rows,
       const ScoringJob& job, const std::function<void(const Json&)>& emit)
-      : filesystem_(filesystem), engine_(engine), rows_(rows), job_(job), emit_(emit) {}
+      : engine_(engine),
+        rows_(rows),
+        job_(job),
+        emit_(emit),
+        kept_(filesystem, engine, job.output) {}
 
   ScoringReport run(RowProgress* progress, const CancellationToken& cancellation) {
     if (job_.log_probs && job_.column == kCount) {
@@ -76,15 +76,14 @@ class Job {
           "another name");
     }
     collect();
-    if (!job_.output.empty()) open_output();
-    if (output_ && output_->complete()) return of_complete(output_->complete()->at("results"));
-    try {
+    kept_.open(settings());
+    if (const Json* record = kept_.complete()) return of_complete(record->at("results"));
+    report_.resumed = kept_.all().size();
+    kept_.guard([&] {
       measure(progress, cancellation);
       summarise();
-      if (output_) output_->commit(file_of_rows(all_rows(), job_.as_array), record(cancellation));
-    } catch (const Error& error) {
-      throw output_ ? output_->with_advice(error) : error;
-    }
+      if (!kept_.gives_out()) kept_.commit(all_rows(), record(), cancellation);
+    });
     return std::move(report_);
   }
 
@@ -141,44 +140,25 @@ class Job {
     for (const std::size_t index : fitting.kept) ++fits[index / each];
     for (std::size_t row = 0; row < rows_.size(); ++row) {
       if (fits[row] < each) continue;
-      kept_.push_back(row);
+      chosen_.push_back(row);
       for (std::size_t i = 0; i < each; ++i)
         conversations_.push_back(std::move(all[row * each + i]));
     }
-    if (kept_.empty()) throw input_error("no row is left to score: all were skipped");
-    report_.rows = kept_.size();
-    report_.skipped = rows_.size() - kept_.size();
+    if (chosen_.empty()) throw input_error("no row is left to score: all were skipped");
+    report_.rows = chosen_.size();
+    report_.skipped = rows_.size() - chosen_.size();
     report_.warnings = describe_skipped(fitting, report_.skipped);
-    report_.output = job_.output;
+    report_.output = job_.output.file;
     report_.column = job_.column;
   }
 
   Json settings() const {
     return {{"expo", version()},
             {"model", engine_.describe().identity},
-            {"answers", {{"rows", kept_.size()}, {"digest", digest_of(conversations_)}}},
+            {"answers", {{"rows", chosen_.size()}, {"digest", digest_of(conversations_)}}},
             {"log_probs", job_.log_probs},
             {"column", job_.column},
-            {"as_array", job_.as_array}};
-  }
-
-  std::vector<std::filesystem::path> inputs() const {
-    auto all = job_.inputs;
-    std::ranges::move(engine_.sources(), std::back_inserter(all));
-    return all;
-  }
-
-  void open_output() {
-    output_ = std::make_unique<ResumableOutput>(
-        filesystem_, ResumableOutput::Options{.file = job_.output,
-                                              .overwrite = job_.overwrite,
-                                              .resume = job_.resume,
-                                              .settings = settings(),
-                                              .inputs = inputs()});
-    if (output_->complete()) return;
-    results_ = output_->finished();
-    report_.resumed = results_.size();
-    digests_ = std::make_unique<BackgroundDigests>(engine_);
+            {"as_array", job_.output.as_array}};
   }
 
   /// Scores, and takes the time without that of loading.
@@ -192,8 +172,8 @@ class Job {
 
   void score(RowProgress* progress, const CancellationToken& cancellation) {
     std::vector<std::uint64_t> missing;
-    for (std::uint64_t number = 0; number < kept_.size(); ++number) {
-      if (!results_.contains(number)) missing.push_back(number);
+    for (std::uint64_t number = 0; number < chosen_.size(); ++number) {
+      if (!kept_.contains(number)) missing.push_back(number);
     }
     RowProgressSpan span(progress, "scoring", missing.size());
     const auto advance = [&](std::uint64_t tokens) {
@@ -225,17 +205,15 @@ class Job {
   /// A row's result is a list with an entry for each of its conversations.
   void take(std::span<const std::uint64_t> numbers, const std::vector<std::vector<float>>& values) {
     const std::size_t each = suffixes().size();
-    std::vector<ResumableOutput::Row> fresh;
+    std::vector<KeptRows::Row> fresh;
     for (std::size_t row = 0; row < numbers.size(); ++row) {
       Json result = Json::array();
       for (std::size_t i = 0; i < each; ++i) result.push_back(value_of(values[row * each + i]));
       fresh.emplace_back(numbers[row], std::move(result));
     }
-    if (output_) output_->append(fresh);
-    for (auto& [number, result] : fresh) {
-      results_.insert_or_assign(number, std::move(result));
-      if (!output_) emit_(row_of(number));
-    }
+    kept_.take(fresh);
+    if (!kept_.gives_out()) return;
+    for (const auto& [number, result] : fresh) emit_(row_of(number));
   }
 
   /// One reward as a number, several as a list; of log-probabilities their sum and number.
@@ -251,8 +229,8 @@ class Job {
   }
 
   Json row_of(std::uint64_t number) const {
-    Json row = rows_[kept_[number]].row;
-    const Json& result = results_.at(number);
+    Json row = rows_[chosen_[number]].row;
+    const Json& result = kept_.at(number);
     const auto names = suffixes();
     for (std::size_t i = 0; i < names.size(); ++i) {
       row[job_.column + names[i]] = job_.log_probs ? result.at(i).at("sum") : result.at(i);
@@ -263,13 +241,13 @@ class Job {
 
   std::vector<Json> all_rows() const {
     std::vector<Json> all;
-    for (std::uint64_t number = 0; number < kept_.size(); ++number) all.push_back(row_of(number));
+    for (std::uint64_t number = 0; number < chosen_.size(); ++number) all.push_back(row_of(number));
     return all;
   }
 
   /// The values of one conversation of a row, as a list.
   std::vector<double> values_at(std::uint64_t number, std::size_t conversation) const {
-    const Json& value = results_.at(number).at(conversation);
+    const Json& value = kept_.at(number).at(conversation);
     if (job_.log_probs) return {value.at("sum").get<double>()};
     return value.is_array() ? value.get<std::vector<double>>()
                             : std::vector<double>{value.get<double>()};
@@ -278,20 +256,20 @@ class Job {
   void summarise() {
     if (are_pairs()) {
       std::vector<std::pair<double, double>> pairs;
-      for (std::uint64_t number = 0; number < kept_.size(); ++number)
+      for (std::uint64_t number = 0; number < chosen_.size(); ++number)
         pairs.emplace_back(values_at(number, 0).front(), values_at(number, 1).front());
       if (values_at(0, 0).size() == 1) report_.pairs = score_pairs(pairs);
       return;
     }
     for (std::size_t label = 0; label < values_at(0, 0).size(); ++label) {
       std::vector<double> values;
-      for (std::uint64_t number = 0; number < kept_.size(); ++number)
+      for (std::uint64_t number = 0; number < chosen_.size(); ++number)
         values.push_back(values_at(number, 0).at(label));
       report_.labels.push_back(mean_of(values));
     }
   }
 
-  Json record(const CancellationToken& cancellation) {
+  Json record() const {
     const Json report = to_json(report_);
     Json results = {{"rows", report_.rows}, {"skipped", report_.skipped}};
     for (const char* key : {"labels", "pairs"}) results[key] = report.at(key);
@@ -299,20 +277,16 @@ class Job {
             {"command", "score"},
             {"settings", settings()},
             {"engine", report_.engine.facts},
-            {"inputs", {{"model", digests_->take(cancellation)}}},
             {"results", std::move(results)}};
   }
 
-  Filesystem& filesystem_;
   Engine& engine_;
   const std::vector<AnsweredRow>& rows_;
   const ScoringJob& job_;
   const std::function<void(const Json&)>& emit_;
-  std::vector<std::size_t> kept_;            ///< indices into rows_
+  std::vector<std::size_t> chosen_;          ///< indices into rows_
   std::vector<Conversation> conversations_;  ///< of the kept rows, one or two each
-  std::unique_ptr<ResumableOutput> output_;
-  std::unique_ptr<BackgroundDigests> digests_;
-  std::map<std::uint64_t, Json> results_;
+  KeptRows kept_;
   ScoringReport report_;
 };
 

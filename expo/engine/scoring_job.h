@@ -10,23 +10,20 @@
 #include "expo/core/filesystem.h"
 #include "expo/core/row_progress.h"
 #include "expo/engine/engine.h"
+#include "expo/engine/kept_rows.h"
 #include "expo/text/answered.h"
 
 namespace expo {
 
 /// Rewards (or log-probabilities) of the answers of a data set, from an engine to a file.
 struct ScoringJob {
-  std::filesystem::path output;  ///< empty: every row goes to `emit`, and nothing is kept
-  bool as_array = false;         ///< one JSON array instead of an object a line
+  RowOutput output;  ///< without a file every row goes to `emit`
   /// What the engine is asked for: rewards, or the log-probabilities of the answers' tokens, of
   /// which a row gets the sum and the number.
   bool log_probs = false;
   std::string column = "reward";  ///< of the output; "_chosen" and "_rejected" follow for pairs
   std::string system;             ///< a system turn for conversations that have none
   bool skip_too_long = false;     ///< leave out rows that do not fit, instead of refusing them
-  bool overwrite = false;
-  bool resume = false;
-  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
 };
 
 /// A mean with its standard error (nothing for one value), of values that are rewards or margins.

@@ -8,6 +8,7 @@
 #include "expo/core/error.h"
 #include "expo/extrapolation/yaml_document.h"
 #include "expo/training/bf16_product.h"
+#include "expo/training/unknown_key.h"
 
 namespace expo {
 namespace {
@@ -149,8 +150,9 @@ void set_key(TrainingConfig& config, const std::string& name, const std::string&
              const std::string& where) {
   const ConfigKey* key = find_key(name);
   if (key == nullptr) {
-    throw usage_error(
-        fmt::format("{}: the key \"{}\" is not known; see expo train --help", where, name));
+    const std::string advice = advice_on_key(name);
+    throw usage_error(fmt::format("{}: the key \"{}\" is not known{}", where, name,
+                                  advice.empty() ? "; see expo train --help" : ": " + advice));
   }
   if (!key->belongs_to(config.method)) {
     throw usage_error(

@@ -55,7 +55,7 @@ std::vector<Prompt> some_prompts() {
 
 GenerationJob two_samples() {
   GenerationJob job;
-  job.output = "/out.jsonl";
+  job.output.file = "/out.jsonl";
   job.samples = 2;
   job.answer.sampling.temperature = 1;
   return job;
@@ -105,7 +105,7 @@ TEST(GenerationJob, GivesRowsOutInOrderAsSoonAsItCan) {
   MemoryFilesystem memory;
   BackwardEngine engine;
   GenerationJob job = two_samples();
-  job.output.clear();
+  job.output.file.clear();
   std::vector<std::string> texts;
   run(memory, engine, job, some_prompts(), [&](const Json& row) {
     texts.push_back(row.at("messages").back().at("content").get<std::string>());
@@ -121,7 +121,7 @@ TEST(GenerationJob, AsksOnlyForWhatIsMissingAfterAnInterruption) {
   EXPECT_THROW(run(memory, first, two_samples()), Error);
   BackwardEngine second;
   GenerationJob job = two_samples();
-  job.resume = true;
+  job.output.resume = true;
   const GenerationReport report = run(memory, second, job);
   EXPECT_EQ(second.asked.size(), 2U);
   EXPECT_EQ(report.resumed, 4U);
@@ -136,7 +136,7 @@ TEST(GenerationJob, ResumingAFinishedFileDoesNothing) {
   const std::string text = memory.read_text("/out.jsonl");
   BackwardEngine second;
   GenerationJob job = two_samples();
-  job.resume = true;
+  job.output.resume = true;
   const GenerationReport report = run(memory, second, job);
   EXPECT_TRUE(report.was_complete);
   EXPECT_TRUE(second.asked.empty());
@@ -194,7 +194,7 @@ TEST(GenerationJob, RefusesFiltersOfDrawsWhereNothingIsDrawn) {
        {SamplingOptions{.top_k = 5}, SamplingOptions{.top_p = 0.9},
         SamplingOptions{.min_p = 0.1}}) {
     GenerationJob job;
-    job.output = "/out.jsonl";
+    job.output.file = "/out.jsonl";
     job.answer.sampling = sampling;
     EXPECT_TRUE(contains(refusal(engine, job), "at temperature 0 nothing is drawn"));
   }

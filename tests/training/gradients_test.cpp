@@ -170,6 +170,11 @@ TEST(TrainableDecoder, LeavesThePaddingTokensEmbeddingAlone) {
   const at::Tensor embedding = gradient_of(model, "model.embed_tokens.weight");
   EXPECT_EQ(largest(embedding[7]), 0);
   EXPECT_GT(largest(embedding[8]), 0);
+  // Of a padding token that config.json did not name, transformers' embedding does not know.
+  model.knows_padding = false;
+  const at::Tensor again = decoder.forward(pack({&pointer, 1}, 96));
+  decoder.backward(head_of(model).backward(again, targets, at::ones({targets.size()})));
+  EXPECT_GT(largest(gradient_of(model, "model.embed_tokens.weight")[7]), 0);
 }
 
 }  // namespace

@@ -477,6 +477,10 @@ def test_a_yaml_file_names_the_keys_and_the_command_line_comes_before_it(tmp_pat
     assert run["config"]["beta"] == 0.3 and run["config"]["fraction"] == 0.5
     assert run["data"]["train"]["chosen_rows"] == 7
     config.write_text("beta: 0.2\nbetta: 1\n")
-    assert "dpo.yaml:2: the key \"betta\" is not known" in train("dpo", 2, config=config).stderr
+    assert "dpo.yaml:2: the key \"betta\" is not known: did you mean beta?" in train("dpo", 2, config=config).stderr
+    config.write_text("beta: 0.2\nlogging_steps: 10\n")
+    assert "dpo.yaml:2: the key \"logging_steps\" is not known: every step is logged" in train("dpo", 2, config=config).stderr
+    config.write_text("wholly_unknown: 10\n")
+    assert "is not known; see expo train --help" in train("dpo", 2, config=config).stderr
     config.write_text("beta: 0.2\n")
     assert "beta has no meaning for sft" in train("sft", 2, config=config).stderr

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "expo/engine/background_digests.h"
+#include "expo/engine/resumable_output.h"
+
+namespace expo {
+
+/// Where the rows of a job go.
+struct RowOutput {
+  std::filesystem::path file;  ///< empty: every row is given out, and nothing is kept
+  bool as_array = false;       ///< one JSON array instead of an object a line
+  bool overwrite = false;
+  bool resume = false;
+  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
+};
+
+/// The results of a job's rows by their numbers: in memory, and beside the output as they come.
+/// Not thread-safe.
+class KeptRows {
+ public:
+  using Row = ResumableOutput::Row;
+
+  /// All must outlive it.
+  KeptRows(Filesystem& filesystem, const Engine& engine, const RowOutput& output)
+      : filesystem_(filesystem), engine_(engine), where_(output) {}
+
+  /// Opens the file, where there is one, for a run of these settings, takes over what is finished,
+  /// and begins to read through the engine's files. Throws as ResumableOutput.
+  void open(const Json& settings);
+  /// The record of a finished run that there is nothing to add to; null: go on.
+  const Json* complete() const;
+
+  bool contains(std::uint64_t number) const { return results_.contains(number); }
+  const Json& at(std::uint64_t number) const { return results_.at(number); }
+  const std::map<std::uint64_t, Json>& all() const { return results_; }
+  /// Whether rows are to be given out, for lack of a file.
+  bool gives_out() const { return output_ == nullptr; }
+
+  /// Keeps results.
+  void take(std::span<const Row> rows);
+  /// Runs what makes the rows; its errors come with the advice to resume.
+  void guard(const std::function<void()>& work) const;
+  /// Puts file and record in place; `record` gets the digests of the engine's files.
+  void commit(const std::vector<Json>& rows, Json record, const CancellationToken& cancellation);
+
+ private:
+  Filesystem& filesystem_;
+  const Engine& engine_;
+  const RowOutput& where_;
+  std::unique_ptr<ResumableOutput> output_;
+  std::unique_ptr<BackgroundDigests> digests_;
+  std::map<std::uint64_t, Json> results_;
+};
+
+}  // namespace expo
