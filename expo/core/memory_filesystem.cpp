@@ -117,8 +117,8 @@ class MemoryWritableFile final : public WritableFile {
 
   void allocate(std::uint64_t size) override {
     const std::lock_guard lock(state_->mutex);
-    check_open("reserve space for");
-    if (!extend(size)) fail(path_, "reserve space for", ENOSPC);
+    check_open("reserve space");
+    if (!extend(size)) fail(path_, "reserve space", ENOSPC);
   }
 
   void sync() override {

@@ -254,7 +254,7 @@ class PosixWritableFile final : public WritableFile {
     }
     while (::fallocate(buffered_.get(), 0, 0, static_cast<off_t>(size)) != 0) {
       if (errno == EOPNOTSUPP) return false;
-      if (errno != EINTR) fail(path_, "reserve space for", errno);
+      if (errno != EINTR) fail(path_, "reserve space", errno);
     }
     return true;
   }

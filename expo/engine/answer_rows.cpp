@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
 #include "expo/core/error.h"
 
 namespace expo {
@@ -28,7 +30,11 @@ Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& t
 
 Json alpaca_row(const Prompt& prompt, const Json& text, const std::string& generator) {
   Json row = {{"instruction", question(prompt)}, {"output", text}, {"generator", generator}};
-  for (const char* name : {"dataset", "datasplit"}) {
+  // An instruction that the question was made of, with its input: as they were, to be joined on.
+  const bool joined = prompt.row.contains("instruction") && prompt.row.contains("input");
+  if (joined) row["instruction"] = prompt.row.at("instruction");
+  for (const char* name : {"input", "dataset", "datasplit"}) {
+    if (!joined && std::string_view(name) == "input") continue;
     if (prompt.row.contains(name)) row[name] = prompt.row.at(name);
   }
   return row;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "expo/core/text.h"
+#include "expo/extrapolation/kernel.h"
 
 namespace expo {
 namespace {
@@ -66,6 +67,10 @@ std::string line_of(const Json& value) {
   return compact_json(value) + "\n";
 }
 
+std::string digest_of(std::string_view text) {
+  return fmt::format("xxh3-64:{:016x}", tensor_stream(text));
+}
+
 [[noreturn]] void refuse_journal(const fs::path& place) {
   throw input_error(place.string() +
                     ": is not what an interrupted run leaves; --overwrite drops it");
@@ -93,11 +98,16 @@ void ResumableOutput::refuse_existing() {
     Json record = parse_json(filesystem_.read_text(record_file()), record_file().string());
     std::vector<std::string> found;
     list_differences(record.value("settings", Json()), options_.settings, "", found);
-    if (found.empty()) {
+    const bool whole =
+        record.value("digest", "") == digest_of(filesystem_.read_text(file_, kLargestJournal));
+    if (found.empty() && whole) {
       complete_ = std::move(record);
       return;
     }
-    advice = fmt::format("it is finished, with other settings: {}; {}", shown(found), advice);
+    advice = fmt::format("{}; {}",
+                         found.empty() ? "it is not what the run has written"
+                                       : "it is finished, with other settings: " + shown(found),
+                         advice);
   }
   throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
 }
@@ -234,7 +244,8 @@ Error ResumableOutput::with_advice(const Error& error) const {
                            error.what(), counted(finished_.size(), "row")));
 }
 
-void ResumableOutput::commit(std::string_view text, const Json& record) {
+void ResumableOutput::commit(std::string_view text, Json record) {
+  record["digest"] = digest_of(text);
   filesystem_.write_text(hidden("record"), format_json(record));
   filesystem_.write_text(hidden("finished"), text);
   // From here on a FILE that is there is this run's own.

@@ -54,7 +54,8 @@ class ResumableOutput {
   ResumableOutput& operator=(const ResumableOutput&) = delete;
 
   /// With `resume` and without `overwrite`: the record of a run of equal settings that has finished
-  /// FILE. There is nothing left to do then, and neither append() nor commit() may be called.
+  /// FILE, and it is still what that run wrote. There is nothing left to do then, and neither
+  /// append() nor commit() may be called.
   const std::optional<Json>& complete() const { return complete_; }
   /// Results of earlier runs and of this one, by the row's number.
   const std::map<std::uint64_t, Json>& finished() const { return finished_; }
@@ -62,8 +63,9 @@ class ResumableOutput {
   void append(std::span<const Row> rows);
   /// `error`, with the advice to resume where there are rows to go on from.
   Error with_advice(const Error& error) const;
-  /// Puts FILE and its record in place, and drops what was kept for a resumption. Call once, last.
-  void commit(std::string_view text, const Json& record);
+  /// Puts FILE and its record, with FILE's digest in it, in place, and drops what was kept for a
+  /// resumption. Call once, last.
+  void commit(std::string_view text, Json record);
 
  private:
   std::filesystem::path hidden(std::string_view suffix) const;

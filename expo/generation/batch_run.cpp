@@ -206,7 +206,7 @@ void BatchRun::draw(std::span<Row* const> rows, const at::Tensor& on_device) {
   const at::Tensor logits = on_device.to(at::kCPU);
   const auto vocabulary = static_cast<std::size_t>(logits.size(1));
   const auto stride = static_cast<std::size_t>(logits.stride(0));
-  float* data = logits.mutable_data_ptr<float>();
+  auto* data = logits.mutable_data_ptr<float>();
   parallel_for(rows.size(), std::min<unsigned>(threads_, static_cast<unsigned>(rows.size())),
                [&](std::size_t index, unsigned worker) {
                  take(*rows[index], {data + index * stride, vocabulary}, samplers_[worker]);

@@ -50,7 +50,7 @@ void run_sequences(Decoder& decoder, std::size_t count, const TokensOf& tokens_o
 
 std::vector<float> to_vector(const at::Tensor& values) {
   const at::Tensor flat = values.to(at::kCPU, at::kFloat).contiguous();
-  const float* data = flat.const_data_ptr<float>();
+  const auto* data = flat.const_data_ptr<float>();
   return {data, data + flat.numel()};
 }
 

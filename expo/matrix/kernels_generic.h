@@ -21,10 +21,10 @@ namespace expo::EXPO_KERNELS {
 namespace {
 
 // A panel's 16 rows in one value.
-typedef float Lanes __attribute__((vector_size(64)));
-typedef std::int32_t IntLanes __attribute__((vector_size(64)));
-typedef std::uint32_t BitLanes __attribute__((vector_size(64)));
-typedef std::uint16_t HalfLanes __attribute__((vector_size(32)));
+using Lanes = float __attribute__((vector_size(64)));
+using IntLanes = std::int32_t __attribute__((vector_size(64)));
+using BitLanes = std::uint32_t __attribute__((vector_size(64)));
+using HalfLanes = std::uint16_t __attribute__((vector_size(32)));
 constexpr std::int64_t kLanes = 16;
 
 using BFloat16 = std::uint16_t;

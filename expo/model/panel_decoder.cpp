@@ -323,7 +323,7 @@ at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
   // transformers caps the logits of the vocabulary only, not rewards.
   const auto cap = static_cast<float>(
       architecture().head == ModelHead::score ? 0 : architecture().logit_softcap);
-  const float* values = hidden.const_data_ptr<float>();
+  const auto* values = hidden.const_data_ptr<float>();
   team_.run([&](ThreadTeam::Member& member) {
     member.for_each(rows, [&](std::int64_t row) {
       kernels_.round(

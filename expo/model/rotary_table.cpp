@@ -8,7 +8,7 @@ namespace expo {
 
 RotaryTable::RotaryTable(const RopeSpec& rope, std::int64_t head_dim) : half_(head_dim / 2) {
   const at::Tensor frequencies = inverse_frequencies(rope, head_dim).contiguous();
-  const float* data = frequencies.const_data_ptr<float>();
+  const auto* data = frequencies.const_data_ptr<float>();
   frequencies_.assign(data, data + half_);
 }
 

@@ -53,13 +53,20 @@ class MetricsPrinter {
     const auto step = metrics["step"].get<std::int64_t>();
     std::string line = fmt::format("step {}/{}", step, total_steps);
     for (const auto& [name, value] : metrics.items()) {
-      if (name == "step" || name == "epoch" || name == "tokens") continue;
+      if (!is_shown(name)) continue;
       line += fmt::format("  {} {:.4g}", name, value.get<double>());
     }
     std::cerr << line << time_left(step, total_steps) << "\n";
   }
 
  private:
+  /// metrics.jsonl has the rest.
+  static bool is_shown(const std::string& name) {
+    return name != "step" && name != "epoch" && name != "tokens" &&
+           name.find("logps/") == std::string::npos && !name.ends_with("rewards/chosen") &&
+           !name.ends_with("rewards/rejected");
+  }
+
   using Clock = std::chrono::steady_clock;
 
   std::string time_left(std::int64_t step, std::int64_t total_steps) {
@@ -80,6 +87,7 @@ TrainingConfig configure(const Options& options) {
   if (!options.config.empty())
     apply_yaml(config, posix_filesystem().read_text(options.config), options.config);
   for (const auto& [name, value] : options.keys) set_key(config, name, value, "the command line");
+  settle_defaults(config);
   return config;
 }
 
@@ -117,8 +125,8 @@ void run(const Options& options, const CommandContext& context) {
   if (options.json) {
     std::cout << format_json(to_json(report));
   } else {
-    std::cout << fmt::format("wrote {} ({} steps)\n", on_one_line(report.result.string()),
-                             report.steps);
+    std::cout << fmt::format("wrote {} ({})\n", on_one_line(report.result.string()),
+                             counted(static_cast<std::uint64_t>(report.steps), "step"));
   }
 }
 

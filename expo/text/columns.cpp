@@ -26,6 +26,13 @@ const Json& RowView::require(const std::string& name,
                              std::initializer_list<std::string_view> candidates,
                              std::string_view option) const {
   if (const Json* value = find(name, candidates)) return *value;
+  const auto refuse_null = [&](std::string_view key) {
+    if (row_.contains(key)) refuse(fmt::format("the column {} is null", key));
+  };
+  if (!name.empty()) refuse_null(name);
+  for (const std::string_view candidate : candidates) {
+    if (name.empty()) refuse_null(candidate);
+  }
   std::vector<std::string> there;
   for (const auto& [key, value] : row_.items()) there.push_back(key);
   refuse(fmt::format("there is no column {}; it has {}; {} names another",
@@ -40,8 +47,9 @@ void RowView::refuse(const std::string& what) const {
 std::string prompt_text(const RowView& row, const Json& value) {
   std::string text = value.get<std::string>();
   const Json* input = &value == row.find("instruction", {}) ? row.find("input", {}) : nullptr;
-  if (input == nullptr || !input->is_string() || *input == "") return text;
-  return text + "\n\n" + input->get<std::string>();
+  if (input == nullptr || !input->is_string()) return text;
+  const auto& more = input->get_ref<const std::string&>();
+  return more.empty() ? text : text + "\n\n" + more;
 }
 
 Json read_messages(const RowView& row, const Json& value, std::string_view column) {

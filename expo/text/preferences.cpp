@@ -15,6 +15,8 @@ Side side(const RowView& row, const Json& value, std::string_view column) {
   if (value.is_string()) {
     result.answer = value.get<std::string>();
   } else {
+    if (!value.is_array())
+      row.refuse(fmt::format("{} is neither text nor a list of messages", column));
     Json messages = read_messages(row, value, column);
     if (messages.back()["role"] != "assistant")
       row.refuse(fmt::format("{} does not end with an assistant's turn", column));
@@ -28,6 +30,7 @@ Side side(const RowView& row, const Json& value, std::string_view column) {
 
 Json messages_of(const RowView& row, const Json& prompt) {
   if (!prompt.is_string()) return read_messages(row, prompt, "prompt");
+  if (prompt.get_ref<const std::string&>().empty()) row.refuse("the prompt is empty");
   return Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}});
 }
 

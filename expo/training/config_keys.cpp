@@ -52,6 +52,16 @@ ConfigKey text(const char* name, const char* type, const char* help, std::string
           [field](const Config& config) { return Json(config.*field); }};
 }
 
+ConfigKey column(const char* name, const char* help, std::string Columns::*field,
+                 std::vector<Method> methods) {
+  return {name,
+          "NAME",
+          help,
+          std::move(methods),
+          [field](Config& config, const std::string& value) { config.columns.*field = value; },
+          [field](const Config& config) { return Json(config.columns.*field); }};
+}
+
 template <typename Get>
 ConfigKey numeric(const char* name, const char* help, Get get, std::vector<Method> methods = {}) {
   return {name,
@@ -180,6 +190,11 @@ void add_data_keys(std::vector<ConfigKey>& keys) {
                       &Config::output_dir));
   keys.push_back(flag("overwrite_output_dir", "Remove what an earlier run left in output_dir",
                       [](Config& c) -> bool& { return c.overwrite_output_dir; }));
+  const std::vector<Method> pairs = {Method::dpo, Method::reward};
+  keys.push_back(
+      column("prompt_column", "Default: prompt, instruction or question", &Columns::prompt, pairs));
+  keys.push_back(column("chosen_column", "Default: chosen", &Columns::chosen, pairs));
+  keys.push_back(column("rejected_column", "Default: rejected", &Columns::rejected, pairs));
   keys.push_back(numeric("fraction",
                          "Share of the rows to train on; the same rows for the same seed, and a "
                          "smaller share within a larger one; default: 1",
@@ -188,7 +203,7 @@ void add_data_keys(std::vector<ConfigKey>& keys) {
                        [](Config& c) -> std::int64_t& { return c.max_length; }));
   keys.push_back(whole("max_prompt_length",
                        "What a prompt is cut to, from the left, where the row is too long; "
-                       "default: 512",
+                       "default: 512, and at most half of max_length",
                        [](Config& c) -> std::int64_t& { return c.max_prompt_length; },
                        {Method::dpo}));
 }

@@ -135,8 +135,8 @@ class Reading {
     too_long_.warn("left out: longer than max_length", set_.warnings);
     without_answer_.warn("left out: cut before an assistant's token", set_.warnings);
     if (set_.examples.empty()) {
-      throw input_error(fmt::format("the data set has {} rows, and none is left to train on{}{}",
-                                    counts.rows, set_.warnings.empty() ? "" : ": ",
+      throw input_error(fmt::format("{}: has {} rows, and none is left to train on{}{}",
+                                    options_.name, counts.rows, set_.warnings.empty() ? "" : ": ",
                                     fmt::join(set_.warnings, "; ")));
     }
     set_.digest = digest();
@@ -164,7 +164,7 @@ class PairReading : public Reading {
 
  protected:
   void add(const Json& json, const std::string& place) override {
-    const Preference pair = read_preference(json, place);
+    const Preference pair = read_preference(json, place, options_.columns);
     if (pair.chosen == pair.rejected) return same_.add(place);
     Ids prompt = encode(pair.prompt, true);
     Ids chosen = encode(answered(pair.prompt, pair.chosen), false);
@@ -262,7 +262,9 @@ class ConversationReading final : public Reading {
     const Json* prompt = row.find("", {"prompt", "instruction"});
     const Json* completion = row.find("", {"completion", "output"});
     if (prompt == nullptr || completion == nullptr)
-      row.refuse("there is no column messages, and not both prompt and completion");
+      row.refuse(
+          "there is no column messages, and not both a prompt (prompt, instruction) and an answer "
+          "(completion, output)");
     Json turns = prompt->is_string()
                      ? Json::array({{{"role", "user"}, {"content", prompt_text(row, *prompt)}}})
                      : read_messages(row, *prompt, "prompt");

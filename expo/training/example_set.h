@@ -8,16 +8,19 @@
 #include "expo/core/json.h"
 #include "expo/core/progress.h"
 #include "expo/text/chat_tokenizer.h"
+#include "expo/text/columns.h"
 #include "expo/text/row_reader.h"
 #include "expo/training/example.h"
 
 namespace expo {
 
 struct ExampleOptions {
-  double fraction = 1;  ///< of the rows, in (0, 1]
+  std::string name = "the data set";  ///< for messages
+  double fraction = 1;                ///< of the rows, in (0, 1]
   std::uint64_t seed = 0;
   std::int64_t max_length = 1024;
   std::int64_t max_prompt_length = 512;
+  Columns columns = {};         ///< of preference pairs
   std::int64_t vocabulary = 0;  ///< of the model: token ids lie below; 0: not known
 };
 

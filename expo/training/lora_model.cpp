@@ -113,9 +113,9 @@ class LoraModel {
 
 void check(const LoraSpec& spec) {
   if (spec.rank < 1 || !(spec.alpha > 0))
-    throw usage_error("lora_r and lora_alpha have to be above zero");
-  if (!(spec.dropout >= 0 && spec.dropout < 1))
-    throw usage_error("lora_dropout has to be from 0 to below 1");
+    throw usage_error("train: lora_r and lora_alpha have to be above zero");
+  if (!std::isfinite(spec.dropout) || spec.dropout < 0 || spec.dropout >= 1)
+    throw usage_error("train: lora_dropout has to be from 0 to below 1");
   if (spec.targets.empty()) throw usage_error("lora_target_modules names no module");
   for (const std::string& target : spec.targets) {
     if (std::ranges::count(all_linear_modules(), target) == 0) {

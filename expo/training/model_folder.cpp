@@ -40,7 +40,7 @@ Json adapter_config(const ModelSource& source, const TrainableModel& model,
   const bool reward = model.architecture.head == ModelHead::score;
   return {{"peft_type", "LORA"},
           {"task_type", reward ? "SEQ_CLS" : "CAUSAL_LM"},
-          {"base_model_name_or_path", config.model_name_or_path},
+          {"base_model_name_or_path", source.name},
           {"r", config.lora.rank},
           {"lora_alpha", config.lora.alpha},
           {"use_rslora", config.lora.rank_stabilised},

@@ -20,6 +20,7 @@ struct SavedShare {
 /// Where the model came from, and what its folder holds beside the weights.
 struct ModelSource {
   std::shared_ptr<const Checkpoint> checkpoint;
+  std::string name;           ///< absolute where it is a path
   Json config;                ///< as the trained model's config.json has it
   std::string chat_template;  ///< of chat_template_path; empty: the model's own
 };

@@ -24,7 +24,7 @@ class SequenceLogProbs final : public RowValues {
                               std::span<const TokenRow* const> rows) override {
     targets_ = targets_of(rows, counts_);
     const at::Tensor log_probs = head_.log_probs(hidden, targets_);
-    const float* token = log_probs.const_data_ptr<float>();
+    const auto* token = log_probs.const_data_ptr<float>();
     std::vector<double> sums;
     for (const std::int64_t count : counts_) {
       double sum = 0;
@@ -69,7 +69,7 @@ class SequenceRewards final : public RowValues {
     counts_.assign(rows.size(), 1);
     const at::Tensor rewards =
         at::linear(hidden.index_select(0, places_), weight_).to(at::kDouble).squeeze(1);
-    const double* data = rewards.const_data_ptr<double>();
+    const auto* data = rewards.const_data_ptr<double>();
     return {data, data + rewards.size(0)};
   }
 

@@ -133,6 +133,10 @@ std::optional<std::int64_t> RunFolder::newest_checkpoint() const {
   return found.empty() ? std::nullopt : std::optional(found.back().first);
 }
 
+std::uint64_t RunFolder::checkpoints() const {
+  return list_run_checkpoints(filesystem_, folder_).size();
+}
+
 std::unique_ptr<AtomicDirectory> RunFolder::open(const fs::path& folder) const {
   AtomicDirectoryOptions options;
   options.overwrite = true;

@@ -38,6 +38,7 @@ class RunFolder {
   static std::filesystem::path checkpoint(const std::filesystem::path& folder, std::int64_t step);
   /// The newest checkpoint to go on from.
   std::optional<std::int64_t> newest_checkpoint() const;
+  std::uint64_t checkpoints() const;  ///< how many there are
   /// A checkpoint or the result, being written; it may take the place of an older one.
   std::unique_ptr<AtomicDirectory> open(const std::filesystem::path& folder) const;
   /// The folder's record, whole or as it was.

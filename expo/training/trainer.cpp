@@ -130,10 +130,15 @@ StepResult Trainer::evaluate(std::span<const Example* const> examples) {
   return combine(gathered, weight);
 }
 
-std::vector<double> Trainer::row_values(std::span<const Example* const> examples) {
+std::vector<double> Trainer::row_values(std::span<const Example* const> examples,
+                                        const std::function<void(double share)>& advance) {
   std::map<const Example*, std::vector<double>> mine;
-  for (const auto& pass : passes(examples)) {
+  const auto groups = passes(examples);
+  for (const auto& pass : groups) {
     cancellation_.check();
+    if (advance) {
+      advance(static_cast<double>(&pass - groups.data()) / static_cast<double>(groups.size()));
+    }
     const auto rows = rows_of(pass);
     const auto values =
         head_->forward(decoder_.hidden_states(pack(rows, model_.architecture.vocabulary)), rows);
@@ -151,7 +156,7 @@ std::vector<double> Trainer::row_values(std::span<const Example* const> examples
   }
   at::Tensor shared = at::tensor(all, at::kDouble);
   ranks_.sum(shared);
-  const double* data = shared.const_data_ptr<double>();
+  const auto* data = shared.const_data_ptr<double>();
   return {data, data + shared.numel()};
 }
 
@@ -192,7 +197,8 @@ void Trainer::move(StepResult& result, double learning_rate) {
   ranks_.sum(squares);
   result.gradient_norm = std::sqrt(squares.item<double>());
   if (!std::isfinite(result.gradient_norm)) {
-    result.failure = fmt::format("the gradient's norm is {}", result.gradient_norm);
+    result.failure = std::isnan(result.gradient_norm) ? "the gradient's norm is not a number"
+                                                      : "the gradient's norm is infinite";
     result.at_fault = StepResult::AtFault::gradient;
     return;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,8 +48,10 @@ class Trainer {
   StepResult step(std::span<const Example* const> examples, double learning_rate);
   /// The same without moving anything.
   StepResult evaluate(std::span<const Example* const> examples);
-  /// The numbers of the rows of these examples, in order: log-probabilities or rewards.
-  std::vector<double> row_values(std::span<const Example* const> examples);
+  /// The numbers of the rows of these examples, in order: log-probabilities or rewards. `advance`
+  /// is told of this rank's share that is done, from 0 to 1.
+  std::vector<double> row_values(std::span<const Example* const> examples,
+                                 const std::function<void(double share)>& advance = {});
 
   AdamW& optimiser() { return optimiser_; }
 

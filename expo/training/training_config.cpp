@@ -18,6 +18,12 @@ const ConfigKey* find_key(const std::string& name) {
   return found == config_keys().end() ? nullptr : &*found;
 }
 
+std::string describe_unknown(const std::string& name, const std::string& where) {
+  const std::string advice = advice_on_key(name);
+  return fmt::format("{}: the key \"{}\" is not known{}", where, name,
+                     advice.empty() ? "; see expo train --help" : ": " + advice);
+}
+
 /// A scalar, or a list of scalars joined by commas.
 std::string text_of(const YamlValue& value, const std::string& where, const std::string& key) {
   if (value.kind == YamlValue::Kind::scalar) return value.scalar;
@@ -34,6 +40,10 @@ std::string text_of(const YamlValue& value, const std::string& where, const std:
   return joined;
 }
 
+bool is_given(const TrainingConfig& config, const char* name) {
+  return std::ranges::count(config.given, name) > 0;
+}
+
 void refuse_if(bool wrong, const std::string& what) {
   if (wrong) throw usage_error("train: " + what);
 }
@@ -48,10 +58,11 @@ void check_sizes(const TrainingConfig& config) {
             fmt::format("max_prompt_length is {}, where a number from 1 to below max_length ({}) "
                         "is expected: nothing would be left for answers",
                         config.max_prompt_length, config.max_length));
-  refuse_if(config.per_device_train_batch_size < 1 || config.gradient_accumulation_steps < 1 ||
-                config.tokens_per_pass < 1,
-            "per_device_train_batch_size, gradient_accumulation_steps and tokens_per_pass have to "
-            "be at least 1");
+  for (const auto& [name, value] :
+       {std::pair("per_device_train_batch_size", config.per_device_train_batch_size),
+        std::pair("gradient_accumulation_steps", config.gradient_accumulation_steps),
+        std::pair("tokens_per_pass", config.tokens_per_pass)})
+    refuse_if(value < 1, fmt::format("{} is {}, where at least 1 is expected", name, value));
   refuse_if(
       config.max_steps < 0 || config.warmup_steps < 0 || config.eval_steps < 0 ||
           config.save_steps < 0 || config.save_total_limit < 0,
@@ -77,18 +88,20 @@ void check_limits(const TrainingConfig& config) {
 /// A key that changes nothing is an error in the configuration, and not a matter of taste.
 void check_meaning(const TrainingConfig& config) {
   const auto refuse_given = [&](const char* name, bool wrong, const char* why) {
-    refuse_if(wrong && std::ranges::count(config.given, name) > 0,
-              fmt::format("{} {}; leave it out", name, why));
+    refuse_if(wrong && is_given(config, name), fmt::format("{} {}; leave it out", name, why));
   };
   for (const char* name :
        {"lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "use_rslora"})
-    refuse_given(name, !config.use_peft, "has no meaning without use_peft");
+    refuse_given(name, !config.use_peft && !is_given(config, "use_peft"),
+                 "has no meaning without use_peft");
   for (const char* name : {"dataset_test_split", "eval_steps"})
     refuse_given(name, config.eval_dataset_name.empty(),
                  "has no meaning without eval_dataset_name");
   refuse_given("save_total_limit", config.save_steps == 0, "has no meaning without save_steps");
   for (const char* name : {"warmup_ratio", "warmup_steps"})
-    refuse_given(name, config.schedule == ScheduleKind::constant,
+    refuse_given(name,
+                 config.schedule == ScheduleKind::constant &&
+                     (config.warmup_ratio > 0 || config.warmup_steps > 0),
                  "has no meaning for lr_scheduler_type constant");
 }
 
@@ -150,9 +163,7 @@ void set_key(TrainingConfig& config, const std::string& name, const std::string&
              const std::string& where) {
   const ConfigKey* key = find_key(name);
   if (key == nullptr) {
-    const std::string advice = advice_on_key(name);
-    throw usage_error(fmt::format("{}: the key \"{}\" is not known{}", where, name,
-                                  advice.empty() ? "; see expo train --help" : ": " + advice));
+    throw usage_error(describe_unknown(name, where));
   }
   if (!key->belongs_to(config.method)) {
     throw usage_error(
@@ -171,11 +182,21 @@ void apply_yaml(TrainingConfig& config, const std::string& text, const std::stri
   if (document->kind == YamlValue::Kind::null) return;
   if (document->kind != YamlValue::Kind::mapping)
     throw usage_error(where + ": is not a list of keys and values");
+  std::string unknown;  // all at once: a file of another trainer has many
   for (const YamlValue::Member& member : document->members) {
-    if (member.value->kind == YamlValue::Kind::null) continue;
-    set_key(config, member.key, text_of(*member.value, where, member.key),
-            fmt::format("{}:{}", where, member.line));
+    const std::string place = fmt::format("{}:{}", where, member.line);
+    if (find_key(member.key) == nullptr) {
+      unknown += (unknown.empty() ? "" : "; ") + describe_unknown(member.key, place);
+    } else if (member.value->kind != YamlValue::Kind::null) {
+      set_key(config, member.key, text_of(*member.value, where, member.key), place);
+    }
   }
+  if (!unknown.empty()) throw usage_error(unknown);
+}
+
+void settle_defaults(TrainingConfig& config) {
+  if (config.max_prompt_length >= config.max_length && !is_given(config, "max_prompt_length"))
+    config.max_prompt_length = std::max<std::int64_t>(1, config.max_length / 2);
 }
 
 void check(const TrainingConfig& config) {

@@ -8,6 +8,7 @@
 
 #include "expo/core/dtype.h"
 #include "expo/core/json.h"
+#include "expo/text/columns.h"
 #include "expo/training/adamw.h"
 #include "expo/training/learning_rate.h"
 #include "expo/training/lora_spec.h"
@@ -36,6 +37,7 @@ struct TrainingConfig {
   bool overwrite_output_dir = false;
   bool resume = false;
 
+  Columns columns;  ///< of preference pairs
   double fraction = 1;
   std::int64_t max_length = 1024;
   std::int64_t max_prompt_length = 512;
@@ -76,6 +78,10 @@ struct TrainingConfig {
 
 /// The defaults of a method: DPO's are the paper's; bf16 where has_fast_bf16().
 TrainingConfig default_config(TrainingMethod method);
+
+/// Fits defaults that were not set to what was: max_prompt_length is half of a max_length that it
+/// would not go into.
+void settle_defaults(TrainingConfig& config);
 
 /// One setting, declared once for YAML, command line, run.json and help.
 struct ConfigKey {

@@ -2,6 +2,8 @@
 #include <ATen/Version.h>
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "expo/checkpoint/model_reference.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
@@ -38,6 +40,8 @@ std::unique_ptr<Objective> make_objective(const TrainingConfig& config) {
   }
   return nullptr;
 }
+
+constexpr std::chrono::seconds kReportEvery(10);
 
 class InputReading {
  public:
@@ -81,6 +85,8 @@ class InputReading {
                       "them first with expo convert, and train on the result",
                       config_.model_name_or_path));
     }
+    const std::string& name = config_.model_name_or_path;
+    source.name = filesystem_.exists(name) ? filesystem_.canonical(name).string() : name;
     if (!config_.chat_template_path.empty())
       source.chat_template = filesystem_.read_text(config_.chat_template_path);
     inputs_.tokenizer = std::make_shared<const ChatTokenizer>(tokenizer_of(
@@ -97,8 +103,13 @@ class InputReading {
   }
 
   ExampleSet read_examples(const std::string& data, const std::string& split, double fraction) {
-    const ExampleOptions options{fraction, config_.seed, config_.max_length,
-                                 config_.max_prompt_length, architecture_.vocabulary};
+    const ExampleOptions options{data,
+                                 fraction,
+                                 config_.seed,
+                                 config_.max_length,
+                                 config_.max_prompt_length,
+                                 config_.columns,
+                                 architecture_.vocabulary};
     const RowSource source = [&] {
       return open_rows(filesystem_, data,
                        split.empty() ? std::nullopt : std::optional<std::string>(split));
@@ -183,8 +194,17 @@ class InputReading {
             note(fmt::format("the reference's log-probabilities of {} pairs", examples.size()));
           std::vector<const Example*> pointers;
           for (const Example& example : examples) pointers.push_back(&example);
-          return trainer.row_values(pointers);
+          return trainer.row_values(pointers, [&](double share) { report_share(share); });
         });
+  }
+
+  /// Every ten seconds how far the reference's log-probabilities have come.
+  void report_share(double share) {
+    const auto now = std::chrono::steady_clock::now();
+    if (share == 0) next_report_ = now + kReportEvery;
+    if (now < next_report_) return;
+    next_report_ = now + kReportEvery;
+    note(fmt::format("… {:.0f} %", 100 * share));
   }
 
   /// Of all that the values depend on, rounding included.
@@ -218,6 +238,7 @@ class InputReading {
   const CancellationToken& cancellation_;
   TrainingInputs inputs_;
   Architecture architecture_;
+  std::chrono::steady_clock::time_point next_report_;
   std::shared_ptr<const Checkpoint> reference_;  ///< null: the model itself
 };
 

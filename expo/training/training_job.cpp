@@ -13,13 +13,15 @@ namespace {
 /// What a run reads, and must not write over.
 std::vector<std::filesystem::path> paths_read(Filesystem& filesystem,
                                               const Environment& environment,
-                                              const TrainingConfig& config) {
+                                              const TrainingConfig& config,
+                                              const Checkpoint& model) {
   std::vector<std::filesystem::path> paths;
-  for (const std::string& model : {config.model_name_or_path, config.ref_model_name_or_path}) {
-    if (model.empty()) continue;
-    const auto checkpoint = open_checkpoint(filesystem, model, {}, environment);
-    for (auto& path : input_paths(filesystem, *checkpoint)) paths.push_back(std::move(path));
-  }
+  const auto add = [&](const Checkpoint& checkpoint) {
+    for (auto& path : input_paths(filesystem, checkpoint)) paths.push_back(std::move(path));
+  };
+  add(model);
+  if (!config.ref_model_name_or_path.empty())
+    add(*open_checkpoint(filesystem, config.ref_model_name_or_path, {}, environment));
   for (const std::string& path :
        {config.dataset_name, config.eval_dataset_name, config.chat_template_path}) {
     if (!path.empty() && filesystem.exists(path)) paths.emplace_back(path);
@@ -27,13 +29,22 @@ std::vector<std::filesystem::path> paths_read(Filesystem& filesystem,
   return paths;
 }
 
+std::uint64_t bytes_of_result(const TrainingConfig& config, const Checkpoint& model) {
+  std::uint64_t elements = 0;
+  for (const Tensor& tensor : model.tensors()) elements += tensor.elements();
+  return byte_size(config.save_dtype, elements).value_or(0);
+}
+
 TrainingReport run(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
                    const TrainingJob& job, const CancellationToken& cancellation) {
   check(job.config);
   std::unique_ptr<RunFolder> folder;
   if (ranks.rank() == 0) {
+    const auto model = open_checkpoint(filesystem, job.config.model_name_or_path, {}, environment);
     folder = std::make_unique<RunFolder>(filesystem, job.config,
-                                         paths_read(filesystem, environment, job.config));
+                                         paths_read(filesystem, environment, job.config, *model));
+    // The result at least, before hours of preparation; the run itself asks for all it needs.
+    if (!job.config.use_peft) folder->check_room(bytes_of_result(job.config, *model));
   }
   ranks.barrier();
   TrainingInputs inputs = read_inputs(filesystem, environment, ranks, job, cancellation);

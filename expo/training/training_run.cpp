@@ -10,6 +10,7 @@
 #include "expo/checkpoint/atomic_directory.h"
 #include "expo/checkpoint/destination.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
 #include "expo/training/byte_digest.h"
 #include "expo/training/row_order.h"
@@ -49,7 +50,6 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
       config_(job.config),
       inputs_(inputs),
       folder_(folder),
-      cancellation_(cancellation),
       trainer_(inputs.model, *inputs.objective, ranks, trainer_options(job.config), cancellation) {
   batch_ = config_.per_device_train_batch_size * config_.gradient_accumulation_steps * ranks.size();
   steps_per_epoch_ = ceil_divide(static_cast<std::int64_t>(inputs.train.examples.size()), batch_);
@@ -64,10 +64,29 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
                                  config_.warmup_ratio * static_cast<double>(rate_.total_steps)));
 }
 
+/// A run whose warm-up takes all its steps ends where it began, or close by.
+void TrainingRun::check_schedule() {
+  double highest = 0;
+  for (std::int64_t step = 0; step < rate_.total_steps && highest < rate_.peak; ++step)
+    highest = std::max(highest, rate_.at(step));
+  if (highest == rate_.peak) return;
+  const std::string what =
+      fmt::format("the warm-up of {} takes all of the {}, which the rows make up {} at a time",
+                  counted(static_cast<std::uint64_t>(rate_.warmup_steps), "step"),
+                  counted(static_cast<std::uint64_t>(rate_.total_steps), "step"), batch_);
+  constexpr const char* kRemedy =
+      "a lower gradient_accumulation_steps makes more steps, warmup_ratio 0 leaves it out";
+  if (highest == 0)
+    throw usage_error(fmt::format("train: {}, so that nothing would be learnt; {}", what, kRemedy));
+  report_.warnings.push_back(fmt::format("{}: the learning rate comes no further than {:.3g}; {}",
+                                         what, highest, kRemedy));
+}
+
 TrainingReport TrainingRun::run() {
   report_.counts = inputs_.train.counts;
   report_.references_from_cache = inputs_.references_from_cache;
   report_.warnings = inputs_.train.warnings;
+  check_schedule();
   for (const std::string& warning : inputs_.evaluation.warnings)
     report_.warnings.push_back("evaluation: " + warning);
   agree();
@@ -77,8 +96,12 @@ TrainingReport TrainingRun::run() {
     write_run_file();
     metrics_ = std::make_unique<MetricsLog>(filesystem_, folder_->file("metrics.jsonl"), step_);
   }
-  note(fmt::format("{} steps of {} examples, of {}", rate_.total_steps - step_, batch_,
-                   inputs_.train.examples.size()));
+  note(step_ == rate_.total_steps
+           ? std::string("all steps were taken already")
+           : fmt::format("{} of {}, from {}",
+                         counted(static_cast<std::uint64_t>(rate_.total_steps - step_), "step"),
+                         counted(static_cast<std::uint64_t>(batch_), "example"),
+                         inputs_.train.examples.size()));
   while (step_ < rate_.total_steps) {
     take_step();
     if (step_ == rate_.total_steps || is_due(config_.eval_steps)) evaluate();
@@ -106,6 +129,7 @@ std::uint64_t TrainingRun::bytes_to_write() const {
   auto checkpoints = static_cast<std::uint64_t>(rate_.total_steps / config_.save_steps);
   if (config_.save_total_limit > 0)
     checkpoints = std::min(checkpoints, static_cast<std::uint64_t>(config_.save_total_limit) + 1);
+  checkpoints -= std::min(checkpoints, folder_->checkpoints());
   return model + checkpoints * (model + 3 * values * sizeof(float));
 }
 
@@ -217,14 +241,15 @@ void TrainingRun::stop(const StepResult& result, std::span<const Example* const>
   if (step_ > saved_) {
     save_state(folder);
   } else {
-    kept = step_ == 0 ? "no step was taken" : fmt::format("checkpoint-{} has that state", step_);
+    kept = step_ == 0 ? "no step was taken before"
+                      : fmt::format("checkpoint-{} has that state", step_);
   }
   std::string rows;
   for (const Example* example : examples.first(std::min<std::size_t>(examples.size(), 16)))
     rows += (rows.empty() ? "" : ", ") + example->place;
-  throw input_error(
-      fmt::format("step {}: {}; the batch is {}{}; {}; a lower learning_rate may help", step_ + 1,
-                  result.failure, rows, examples.size() > 16 ? ", …" : "", kept));
+  throw input_error(fmt::format("step {}: {}; the batch is {}{}; {}{}", step_ + 1, result.failure,
+                                rows, examples.size() > 16 ? ", …" : "", kept,
+                                step_ > 0 ? "; a lower learning_rate may help" : ""));
 }
 
 void TrainingRun::evaluate() {

@@ -40,6 +40,7 @@ class TrainingRun {
   TrainingReport run();
 
  private:
+  void check_schedule();
   void begin_folder();
   void agree();
   void resume();
@@ -64,7 +65,6 @@ class TrainingRun {
   const TrainingConfig& config_;
   TrainingInputs& inputs_;
   RunFolder* folder_;
-  const CancellationToken& cancellation_;
   Trainer trainer_;
   LearningRate rate_;
   std::int64_t batch_ = 0;  ///< examples of a step

@@ -143,6 +143,9 @@ TEST(GenerationJob, ResumingAFinishedFileDoesNothing) {
   EXPECT_EQ(report.tokens, before.tokens);
   EXPECT_EQ(report.truncated, before.truncated);
   EXPECT_EQ(memory.read_text("/out.jsonl"), text);
+  memory.write_text("/out.jsonl", "{}\n");
+  EXPECT_THROW(run(memory, second, job), Error);
+  memory.write_text("/out.jsonl", text);
   job.answer.sampling.seed += 1;
   try {
     run(memory, second, job);

@@ -358,7 +358,7 @@ def test_a_reference_that_gives_no_number_is_refused_by_row(tmp_path, model, dat
 
 def test_the_step_that_first_meets_no_number_is_named(tmp_path, data):
     done = train("sft", 3, model_name_or_path=broken(tmp_path, "broken", float("inf")), output_dir=tmp_path / "out",
-                 dataset_name=chats(tmp_path / "chats.jsonl", 4, 1))
+                 dataset_name=chats(tmp_path / "chats.jsonl", 8, 1))
     assert "step 1: the model gives" in done.stderr and "chats.jsonl:" in done.stderr and "no step was taken" in done.stderr
 
 
@@ -396,7 +396,7 @@ def test_alpacas_rows_are_conversations(tmp_path, model):
     turns = [{"messages": [{"role": "user", "content": "w7\n\nw9"}, {"role": "assistant", "content": "w8 w10"}]}]
     alpaca = [{"instruction": "w7", "input": "w9", "output": "w8 w10"}]
     for name, rows in (("turns", turns), ("alpaca", alpaca)):
-        train("sft", model_name_or_path=model, output_dir=tmp_path / name,
+        train("sft", model_name_or_path=model, output_dir=tmp_path / name, warmup_ratio=0,
               dataset_name=write_rows(tmp_path / f"{name}.jsonl", rows))
     assert files_of(tmp_path / "turns/final") == files_of(tmp_path / "alpaca/final")
 
@@ -413,6 +413,24 @@ def test_keys_that_would_change_nothing_or_are_absurd_are_refused(tmp_path, mode
     done = train("dpo", 2, **{"model_name_or_path": model, "output_dir": tmp_path / "out",
                               "dataset_name": data["dataset_name"], **keys})
     assert said in done.stderr and not (tmp_path / "out").exists()
+
+
+def test_a_warm_up_that_takes_every_step_is_refused(tmp_path, model, data):
+    done = train("dpo", 2, model_name_or_path=model, output_dir=tmp_path / "out", max_steps=1, **data)
+    assert "the warm-up of 1 step takes all of the 1 step" in done.stderr and "nothing would be learnt" in done.stderr
+    done = train("dpo", model_name_or_path=model, output_dir=tmp_path / "out", max_steps=2, warmup_steps=4, **data)
+    assert "the learning rate comes no further than 0.00025" in done.stderr
+
+
+def test_columns_have_names(tmp_path, model, data):
+    rows = [{"question": row["prompt"], "good": row["chosen"], "bad": row["rejected"]} for row in rows_of(data["dataset_name"])]
+    renamed = write_rows(tmp_path / "renamed.jsonl", rows)
+    train("dpo", model_name_or_path=model, output_dir=tmp_path / "plain", dataset_name=data["dataset_name"])
+    train("dpo", model_name_or_path=model, output_dir=tmp_path / "renamed", dataset_name=renamed, chosen_column="good",
+          rejected_column="bad")
+    assert files_of(tmp_path / "plain/final") == files_of(tmp_path / "renamed/final")
+    done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "out", dataset_name=renamed, chosen_column="good")
+    assert "renamed.jsonl:1: there is no column rejected; it has question, good, bad; --rejected-column names another" in done.stderr
 
 
 def test_an_interrupted_run_ends_with_its_exit_code(tmp_path, model, data):
