@@ -16,6 +16,10 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(kernels_avx2 ${avx2})
   set(kernels_avx512 ${avx512})
   set(product_avx512_bf16 ${avx512} -mavx512bf16)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 17 AND NOT EXPO_TORCH)
+    # Clang 16 dies of copies into __m512bh; the file is empty then, which only rooms with libtorch would miss.
+    set(product_avx512_bf16 ${avx512})
+  endif()
   set(product_amx ${avx512} -mamx-tile -mamx-bf16)
   foreach(file kernels_avx2 kernels_avx512 product_avx512_bf16 product_amx)
     set_property(SOURCE ${PROJECT_SOURCE_DIR}/expo/matrix/${file}.cpp

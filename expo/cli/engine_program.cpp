@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -36,6 +37,13 @@ fs::path find_engine_program() {
       "option EXPO_TORCH must be ON)");
 }
 
+/// PyTorch's threads wait for each other by spinning, for so long that beside any other work most of
+/// a processor goes into waiting. This has to be said before they are; whoever has said otherwise
+/// is heard.
+void wait_briefly() {
+  if (::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", "3000", 0);
+}
+
 }  // namespace
 
 void become_engine_program(const char* const* argv) {
@@ -43,6 +51,7 @@ void become_engine_program(const char* const* argv) {
   std::vector<char*> arguments;
   for (; *argv != nullptr; ++argv) arguments.push_back(const_cast<char*>(*argv));
   arguments.push_back(nullptr);
+  wait_briefly();
   ::execv(program.c_str(), arguments.data());
   throw environment_error(program.string() + ": cannot be run (" + std::strerror(errno) + ")");
 }
