@@ -37,9 +37,9 @@ fs::path find_engine_program() {
       "option EXPO_TORCH must be ON)");
 }
 
-/// PyTorch's threads wait for each other by spinning, for so long that beside any other work most of
-/// a processor goes into waiting. This has to be said before they are; whoever has said otherwise
-/// is heard.
+/// PyTorch's threads wait for each other by spinning, for so long that beside any other work most
+/// of a processor goes into waiting. This has to be said before they are; whoever has said
+/// otherwise is heard.
 void wait_briefly() {
   if (::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", "3000", 0);
 }
