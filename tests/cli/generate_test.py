@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import termios
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,9 +268,9 @@ def test_a_program_that_does_not_know_its_place_runs_none_of_the_current_folder(
         pytest.skip("no mounts of one's own here")
     (tmp_path / "expo-engine").write_text("#!/bin/sh\necho somebody\n")
     (tmp_path / "expo-engine").chmod(0o755)
-    # The leak sanitizer, where it is built in, needs /proc.
-    done = subprocess.run([*hide, EXPO, "generate", "model", data], cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    if b"__asan_init" in Path(EXPO).read_bytes():
+        pytest.skip("the leak sanitizer needs /proc, for its own options too")
+    done = subprocess.run([*hide, EXPO, "generate", "model", data], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 4 and "somebody" not in done.stdout, done.stderr
     assert "/proc/self/exe" in done.stderr
 
