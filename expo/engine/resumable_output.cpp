@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/kernel.h"
 
@@ -42,11 +43,6 @@ std::string shown(std::vector<std::string> differences) {
   differences.resize(std::min(kShown, differences.size()));
   return fmt::format("{}{}", fmt::join(differences, ", "),
                      rest == 0 ? "" : fmt::format(" and {} more", rest));
-}
-
-/// Whether the folder holds the place, at any depth; both without links.
-bool contains(const fs::path& folder, const fs::path& place) {
-  return std::ranges::mismatch(folder, place).in1 == folder.end();
 }
 
 /// Throws where something is at the place that a file cannot replace.
@@ -148,7 +144,7 @@ void ResumableOutput::check_apart(const fs::path& place) const {
       throw usage_error(fmt::format(
           "{}: is an input, which would be written over; choose another output", place.string()));
     }
-    if (filesystem_.is_directory(input) && contains(input, target)) {
+    if (filesystem_.is_directory(input) && lies_in(target, input)) {
       throw usage_error(
           fmt::format("{}: lies in {}, which is an input, and would be read as a part of it; "
                       "choose another output",

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "expo/checkpoint/folder_links.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/output_folder.h"
 #include "expo/training/training_state.h"
@@ -18,11 +19,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kCheckpoint = "checkpoint-";
 constexpr std::string_view kReferences = "reference-log-probs-";
 constexpr std::string_view kDropped = ".expo-dropped-";
-
-/// Whether the place is the folder or lies in it; both without links.
-bool lies_in(const fs::path& place, const fs::path& folder) {
-  return std::ranges::mismatch(folder, place).in1 == folder.end();
-}
 
 /// Names that a run itself gives to what is not finished.
 bool is_unfinished(std::string_view name) {

@@ -171,8 +171,9 @@ class InputReading {
 
   void find_references() {
     if (reference_) load(*reference_);
-    fill(inputs_.train);
-    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation);
+    const std::string model = model_key();
+    fill(inputs_.train, model);
+    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation, model);
     if (reference_) load(*inputs_.source.checkpoint);
     std::vector<double> values;
     for (const Example& example : inputs_.train.examples)
@@ -181,8 +182,8 @@ class InputReading {
   }
 
   /// Adapters begin as nothing, so that the model is its own reference before the first step.
-  void fill(ExampleSet& set) {
-    const ReferenceKey key{model_key(), set.digest};
+  void fill(ExampleSet& set, const std::string& model) {
+    const ReferenceKey key{model, set.digest};
     const std::string& cache = config_.reference_cache_dir;
     TrainerOptions options;
     options.tokens_per_pass = config_.tokens_per_pass;
@@ -210,7 +211,7 @@ class InputReading {
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
     const std::string text =
-        compact_json({{"weights", weights_digest()},
+        compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
                       {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
                       {"bf16", config_.bf16},
                       {"tokens_per_pass", config_.tokens_per_pass},

@@ -229,13 +229,14 @@ def test_a_run_under_other_settings_is_not_gone_on_with(tmp_path, model, data):
     assert "holds a training run" in done.stderr
 
 
-def spoil(folder):
-    """Another model of the same shape."""
+def spoil(folder, factor=1.5):
+    """Another model of the same shape; with a factor that is none, a model that gives no number."""
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file(folder / "model.safetensors")
-    tensors["model.norm.weight"] = tensors["model.norm.weight"] * 1.5
+    tensors["model.norm.weight"] = tensors["model.norm.weight"] * factor
     save_file(tensors, folder / "model.safetensors")
+    return folder
 
 
 @pytest.mark.parametrize("method, changes", [("dpo", {"use_peft": "true"}), ("reward", {})])
@@ -338,27 +339,16 @@ def test_a_failure_keeps_the_older_checkpoints(tmp_path, model, data):
     assert sorted(path.name for path in out.glob("*-*") if path.is_dir()) == ["checkpoint-1", "checkpoint-2"]
 
 
-def broken(tmp_path, name, value):
-    """A model that gives no number."""
-    from safetensors.numpy import load_file, save_file
-
-    folder = chat_model(tmp_path / name)
-    tensors = load_file(folder / "model.safetensors")
-    tensors["model.norm.weight"] = tensors["model.norm.weight"] * value
-    save_file(tensors, folder / "model.safetensors")
-    return folder
-
-
 def test_a_reference_that_gives_no_number_is_refused_by_row(tmp_path, model, data):
-    reference = broken(tmp_path, "broken", float("nan"))
+    reference = spoil(chat_model(tmp_path / "broken"), float("nan"))
     done = train("dpo", 3, model_name_or_path=model, ref_model_name_or_path=reference, output_dir=tmp_path / "out", **data)
     assert "pairs.jsonl:1: the reference model gives nan" in done.stderr
     assert not list((tmp_path / "out").glob("reference-log-probs-*")) and not (tmp_path / "out/run.json").exists()
 
 
 def test_the_step_that_first_meets_no_number_is_named(tmp_path, data):
-    done = train("sft", 3, model_name_or_path=broken(tmp_path, "broken", float("inf")), output_dir=tmp_path / "out",
-                 dataset_name=chats(tmp_path / "chats.jsonl", 8, 1))
+    done = train("sft", 3, model_name_or_path=spoil(chat_model(tmp_path / "broken"), float("inf")),
+                 output_dir=tmp_path / "out", dataset_name=chats(tmp_path / "chats.jsonl", 8, 1))
     assert "step 1: the model gives" in done.stderr and "chats.jsonl:" in done.stderr and "no step was taken" in done.stderr
 
 
