@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "expo/core/error.h"
+#include "expo/core/page_cache.h"
 
 namespace expo {
 namespace {
@@ -97,9 +98,10 @@ class PosixReadableFile final : public ReadableFile {
     const std::uint64_t begin = align_down(offset);
     const auto lead = static_cast<std::size_t>(offset - begin);
     std::byte* buffer = scratch.get(static_cast<std::size_t>(align_up(lead + length))).data();
-    std::size_t done = read_cached(offset, length, buffer + lead);
-    if (done < length && direct_.valid() && !direct_refused_.load(std::memory_order_relaxed)) {
-      done = read_direct(begin, lead, length, done, buffer);
+    std::size_t done = 0;
+    if (direct_.valid() && !direct_refused_.load(std::memory_order_relaxed)) {
+      if (may_be_cached(offset, length)) done = read_cached(offset, length, buffer + lead);
+      if (done < length) done = read_direct(begin, lead, length, done, buffer);
     }
     if (done < length) read_buffered(offset, length, done, buffer + lead);
     return {buffer + lead, length};
@@ -107,18 +109,15 @@ class PosixReadableFile final : public ReadableFile {
 
   std::optional<std::span<const std::byte>> view(std::uint64_t offset,
                                                  std::size_t length) const override {
-    std::call_once(mapping_tried_, [this] {
-      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, buffered_.get(), 0);
-      if (memory != MAP_FAILED) mapping_ = static_cast<std::byte*>(memory);
-    });
-    if (mapping_ == nullptr) return std::nullopt;
+    std::byte* mapping = mapped();
+    if (mapping == nullptr) return std::nullopt;
     struct stat status {};
     if (::fstat(buffered_.get(), &status) != 0) fail(path_, "examine", errno);
     const auto now = static_cast<std::uint64_t>(status.st_size);
     if (offset > now || length > now - offset || offset > size_ || length > size_ - offset)
       cut_short(offset + length);
-    fetch(offset, length);
-    return std::span<const std::byte>(mapping_ + offset, length);
+    fetch(mapping, offset, length);
+    return std::span<const std::byte>(mapping + offset, length);
   }
 
   std::uint64_t size() const override { return size_; }
@@ -129,23 +128,39 @@ class PosixReadableFile final : public ReadableFile {
   }
 
  private:
+  /// The whole file; nothing where it cannot be mapped.
+  std::byte* mapped() const {
+    std::call_once(mapping_tried_, [this] {
+      void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, buffered_.get(), 0);
+      if (memory != MAP_FAILED) mapping_ = static_cast<std::byte*>(memory);
+    });
+    return mapping_;
+  }
+
   /// Brings a piece of the mapping into memory at once, and meets the disk's failures here, where
   /// they can be told; older kernels do not know how.
-  void fetch(std::uint64_t offset, std::size_t length) const {
+  void fetch(std::byte* mapping, std::uint64_t offset, std::size_t length) const {
 #if defined(MADV_POPULATE_READ)
     const std::uint64_t begin = align_down(offset);
     const auto size = static_cast<std::size_t>(offset + length - begin);
-    if (::madvise(mapping_ + begin, size, MADV_POPULATE_READ) == 0) return;
+    if (::madvise(mapping + begin, size, MADV_POPULATE_READ) == 0) return;
     if (errno == EFAULT || errno == EHWPOISON) fail(path_, "read", EIO);
 #else
-    (void)offset, (void)length;
+    (void)mapping, (void)offset, (void)length;
 #endif
   }
 
-  /// What the page cache already holds, without going to the disk: a checkpoint that was just
-  /// written or read is copied from memory, a cold one bypasses the cache.
+  /// A checkpoint that was just written or read is copied from memory, a cold one bypasses the
+  /// cache. Asked beforehand, as Linux reads ahead into the cache even where a read may not wait:
+  /// a cold file would come from the disk twice, and fill memory that nobody reads again.
+  bool may_be_cached(std::uint64_t offset, std::size_t length) const {
+    CacheState state = page_cache_state(buffered_.get(), offset, length);
+    if (state == CacheState::unknown && mapped() != nullptr)
+      state = mapped_cache_state(mapped() + offset, length);
+    return state != CacheState::not_whole;
+  }
+
   std::size_t read_cached(std::uint64_t offset, std::size_t length, std::byte* out) const {
-    if (!direct_.valid()) return 0;
     std::size_t done = 0;
     while (done < length) {
       iovec piece{out + done, length - done};

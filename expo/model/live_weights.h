@@ -61,7 +61,7 @@ class LiveWeights {
  private:
   void check_tensors() const;
   Plan plan_of(const AlphaSchedule& alpha, const CancellationToken& cancellation) const;
-  void fill(const Plan& plan, bool takes_views, const CancellationToken& cancellation);
+  void fill(const Plan& plan, bool first_time, const CancellationToken& cancellation);
 
   const Architecture& architecture_;
   std::shared_ptr<const Checkpoint> aligned_;

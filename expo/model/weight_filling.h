@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/plan.h"
+#include "expo/extrapolation/planned_values.h"
+#include "expo/extrapolation/tensor_delta.h"
+#include "expo/model/weight_store.h"
+
+namespace expo {
+
+/// The writing of a plan's values into a store, from the two checkpoints in pieces. `sft` may be
+/// null for a plan without counterparts; all must outlive it. Run it once.
+class WeightFilling {
+ public:
+  WeightFilling(const Plan& plan, const Checkpoint* sft, const Checkpoint& aligned,
+                WeightStore& store, const PlannedValues::Options& options);
+
+  /// Reads from the disk, past the page cache where it does not hold the files, with a few threads
+  /// more than `threads`: somebody waits for the disk while the processors are busy.
+  void read_once(unsigned threads, const CancellationToken& cancellation);
+  /// Reads views of mapped files, which stay in the page cache for the next time.
+  void read_views(unsigned threads, const CancellationToken& cancellation);
+
+  /// What was changed, whichever way it was read and by however many threads.
+  std::vector<TensorDelta> deltas() const;
+
+ private:
+  /// Elements that a thread computes at once: what it reads and writes stays in its cache.
+  struct Block {
+    std::size_t entry;
+    std::uint64_t first;
+    std::uint64_t count;
+  };
+  /// Consecutive blocks of one tensor, which are read at once.
+  struct Piece {
+    const TensorPlan* plan;
+    std::size_t first_block;
+    std::size_t blocks;
+  };
+  struct Worker;
+
+  void cut(const TensorPlan& plan);
+  std::vector<Piece> pieces(std::uint64_t elements) const;
+  void run(const std::vector<Piece>& pieces, unsigned threads, bool takes_views,
+           const CancellationToken& cancellation);
+  void fill(const Piece& piece, Worker& worker);
+
+  const Plan& plan_;
+  const Checkpoint* sft_;
+  const Checkpoint& aligned_;
+  WeightStore& store_;
+  PlannedValues values_;
+  std::map<std::string, std::size_t> entries_;
+  std::vector<Block> blocks_;
+  std::vector<Piece> tensors_;   ///< a piece for each
+  std::vector<DeltaSums> sums_;  ///< of the blocks
+};
+
+}  // namespace expo
