@@ -28,13 +28,8 @@ def own_buffer():
 
 
 def blocks(sizes):
-    """(index of the file, offset in it, offset in memory)"""
-    begin = 0
-    for index, size in enumerate(sizes):
-        for offset in range(0, size, BLOCK):
-            yield index, offset, begin + offset
-        begin += -(-size // BLOCK) * BLOCK
-    yield None, None, begin
+    """(index of the file, offset in it) of every block"""
+    return [(index, offset) for index, size in enumerate(sizes) for offset in range(0, size, BLOCK)]
 
 
 def parse_arguments():
@@ -50,15 +45,15 @@ def main():
     start = time.perf_counter()
     flags = os.O_RDONLY | (0 if arguments.cached else os.O_DIRECT)
     descriptors = [os.open(path, flags) for path in arguments.files]
-    *work, (_, _, size) = blocks([os.fstat(descriptor).st_size for descriptor in descriptors])
-    memory = new_memory(size) if arguments.into_memory else None
+    work = blocks([os.fstat(descriptor).st_size for descriptor in descriptors])
+    memory = new_memory(len(work) * BLOCK) if arguments.into_memory else None
 
-    def read(one):
-        index, offset, place = one
-        target = own_buffer() if memory is None else memory[place:place + BLOCK]
+    def read(number):
+        index, offset = work[number]
+        target = own_buffer() if memory is None else memory[number * BLOCK:(number + 1) * BLOCK]
         os.preadv(descriptors[index], [target], offset)
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(read, work))
+        list(pool.map(read, range(len(work))))
     print(time.perf_counter() - start)
 
 

@@ -59,7 +59,11 @@ void LiveWeights::fill(const Plan& plan, bool first_time, const CancellationToke
   WeightFilling filling(plan, sft_.get(), *aligned_, *store_,
                         {options_.rounding, options_.seed, options_.allow_overflow,
                          options_.measures, "a wider type (--dtype f32)"});
-  first_time ? filling.read_once(threads, cancellation) : filling.read_views(threads, cancellation);
+  if (first_time) {
+    filling.read_once(threads, cancellation);
+  } else {
+    filling.read_views(threads, cancellation);
+  }
   deltas_ = options_.measures ? filling.deltas() : std::vector<TensorDelta>();
 }
 

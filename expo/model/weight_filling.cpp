@@ -31,7 +31,7 @@ struct WeightFilling::Worker {
 
 WeightFilling::WeightFilling(const Plan& plan, const Checkpoint* sft, const Checkpoint& aligned,
                              WeightStore& store, const PlannedValues::Options& options)
-    : plan_(plan), sft_(sft), aligned_(aligned), store_(store), values_(sft, aligned, options) {
+    : sft_(sft), aligned_(aligned), store_(store), values_(sft, aligned, options) {
   for (std::size_t entry = 0; entry < store.entries().size(); ++entry)
     entries_.emplace(store.entries()[entry].name, entry);
   for (const TensorPlan& tensor : plan.tensors) cut(tensor);
@@ -49,20 +49,20 @@ void WeightFilling::cut(const TensorPlan& plan) {
   const std::uint64_t step = std::max(kPanel, kBlock / row / kPanel * kPanel) * row;
   const std::size_t first_block = blocks_.size();
   for (std::uint64_t first = 0; first < tensor.elements(); first += step)
-    blocks_.push_back({entry->second, first, std::min(step, tensor.elements() - first)});
-  tensors_.push_back({&plan, first_block, blocks_.size() - first_block});
+    blocks_.push_back({first, std::min(step, tensor.elements() - first)});
+  if (blocks_.size() > first_block)
+    tensors_.push_back({&plan, entry->second, first_block, blocks_.size() - first_block});
 }
 
 /// Of about so many elements, at least a block.
 std::vector<WeightFilling::Piece> WeightFilling::pieces(std::uint64_t elements) const {
   std::vector<Piece> result;
   for (const Piece& tensor : tensors_) {
-    if (tensor.blocks == 0) continue;
     const std::uint64_t block = blocks_[tensor.first_block].count;
     const auto step = static_cast<std::size_t>(std::max<std::uint64_t>(1, elements / block));
     for (std::size_t done = 0; done < tensor.blocks; done += step)
-      result.push_back(
-          {tensor.plan, tensor.first_block + done, std::min(step, tensor.blocks - done)});
+      result.push_back({tensor.plan, tensor.entry, tensor.first_block + done,
+                        std::min(step, tensor.blocks - done)});
   }
   return result;
 }
@@ -87,7 +87,7 @@ void WeightFilling::run(const std::vector<Piece>& pieces, unsigned threads, bool
 
 void WeightFilling::fill(const Piece& piece, Worker& worker) {
   const TensorPlan& plan = *piece.plan;
-  const Block& last = blocks_[piece.first_block + piece.blocks - 1];
+  const PlannedValues::Range& last = blocks_[piece.first_block + piece.blocks - 1];
   const std::uint64_t first = blocks_[piece.first_block].first;
   const std::uint64_t count = last.first + last.count - first;
   const std::uint64_t common = common_elements(plan, first, count);
@@ -95,17 +95,17 @@ void WeightFilling::fill(const Piece& piece, Worker& worker) {
   if (common > 0) sft = sft_->read(*plan.sft, first, common, worker.sft);
   const auto aligned = aligned_.read(plan.aligned, first, count, worker.aligned);
   for (std::size_t i = piece.first_block; i < piece.first_block + piece.blocks; ++i) {
-    const Block& block = blocks_[i];
-    const std::uint64_t shared = common_elements(plan, block.first, block.count);
+    const PlannedValues::Range& block = blocks_[i];
+    const std::uint64_t begin = block.first - first;
+    std::span<const std::byte> counterparts;
+    if (const std::uint64_t shared = common_elements(plan, block.first, block.count); shared > 0)
+      counterparts = part(sft, sft_->tensors()[*plan.sft].dtype, begin, shared);
     const auto size = static_cast<std::size_t>(block.count) * byte_width(store_.dtype());
     const auto out = worker.values.get(size).first(size);
     sums_[i] = values_.compute(
-        plan, {block.first, block.count}, store_.dtype(),
-        shared == 0 ? sft.first(0)
-                    : part(sft, sft_->tensors()[*plan.sft].dtype, block.first - first, shared),
-        part(aligned, aligned_.tensors()[plan.aligned].dtype, block.first - first, block.count),
-        out);
-    store_.write(block.entry, block.first, out);
+        plan, block, store_.dtype(), counterparts,
+        part(aligned, aligned_.tensors()[plan.aligned].dtype, begin, block.count), out);
+    store_.write(piece.entry, block.first, out);
   }
 }
 
@@ -113,7 +113,7 @@ void WeightFilling::fill(const Piece& piece, Worker& worker) {
 std::vector<TensorDelta> WeightFilling::deltas() const {
   std::vector<TensorDelta> result;
   for (const Piece& tensor : tensors_) {
-    if (!tensor.plan->sft || tensor.blocks == 0) continue;
+    if (!tensor.plan->sft) continue;
     const Tensor& aligned = aligned_.tensors()[tensor.plan->aligned];
     result.push_back({aligned.name, aligned.elements(), {}, tensor.plan->alpha});
     for (std::size_t i = 0; i < tensor.blocks; ++i)

@@ -33,17 +33,12 @@ class WeightFilling {
   std::vector<TensorDelta> deltas() const;
 
  private:
-  /// Elements that a thread computes at once: what it reads and writes stays in its cache.
-  struct Block {
-    std::size_t entry;
-    std::uint64_t first;
-    std::uint64_t count;
-  };
   /// Consecutive blocks of one tensor, which are read at once.
   struct Piece {
     const TensorPlan* plan;
+    std::size_t entry;  ///< of the store
     std::size_t first_block;
-    std::size_t blocks;
+    std::size_t blocks;  ///< at least 1
   };
   struct Worker;
 
@@ -53,13 +48,13 @@ class WeightFilling {
            const CancellationToken& cancellation);
   void fill(const Piece& piece, Worker& worker);
 
-  const Plan& plan_;
   const Checkpoint* sft_;
   const Checkpoint& aligned_;
   WeightStore& store_;
   PlannedValues values_;
   std::map<std::string, std::size_t> entries_;
-  std::vector<Block> blocks_;
+  /// What a thread computes at once: its inputs and output stay in the processor's cache.
+  std::vector<PlannedValues::Range> blocks_;
   std::vector<Piece> tensors_;   ///< a piece for each
   std::vector<DeltaSums> sums_;  ///< of the blocks
 };
