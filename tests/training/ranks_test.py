@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tiny_chat import chat_model, pairs
-from train_test import TRAIN, command, files_of, metrics, train
+from train_program import TRAIN, command, files_of, metrics, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 

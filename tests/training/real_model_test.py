@@ -3,10 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from train_test import EXPO, ROOT, TRAIN, flags, load
+from train_program import EXPO, ROOT, TRAIN, flags, load
 
 MODEL = ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 pytestmark = [pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch"),

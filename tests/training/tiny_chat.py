@@ -59,3 +59,10 @@ def pairs(path, count, seed):
 def chats(path, count, seed):
     draw = random.Random(seed)
     return write_rows(path, [chat_row(draw) for _ in range(count)])
+
+
+def bad(tmp_path, name, **changes):
+    """Pairs of which the third has other columns; those that are None are left out."""
+    rows = [pair_row(random.Random(number)) for number in range(4)]
+    rows[2] = {key: value for key, value in {**rows[2], **changes}.items() if value is not None}
+    return write_rows(tmp_path / name, rows)
