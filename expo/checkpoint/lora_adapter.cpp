@@ -12,6 +12,7 @@
 #include "expo/checkpoint/lora_surroundings.h"
 #include "expo/checkpoint/lora_update.h"
 #include "expo/checkpoint/lora_weights.h"
+#include "expo/checkpoint/score_head.h"
 
 namespace expo {
 namespace {
@@ -45,9 +46,9 @@ AlignedBuffer& free_buffer(ReadScratch& scratch, std::span<const std::byte> valu
 class LoraCheckpoint final : public Checkpoint {
  public:
   LoraCheckpoint(Filesystem& filesystem, std::shared_ptr<const Checkpoint> base,
-                 const std::filesystem::path& folder)
-      : base_(std::move(base)) {
+                 const std::filesystem::path& folder) {
     AdapterWeights adapter = open_adapter(filesystem, folder);
+    base_ = with_score_head(std::move(base), adapter);
     adapter_ = adapter.checkpoint;
     LoraChanges changes = find_changes(adapter, *base_);
     take_files(filesystem, adapter);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "expo/checkpoint/score_head.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/model_card.h"
 #include "expo/extrapolation/output_folder.h"
@@ -11,16 +12,6 @@
 
 namespace expo {
 namespace {
-
-constexpr std::string_view kLanguage = "ForCausalLM";
-
-std::string class_of(const Json& config, const std::string& where) {
-  const Json names = config.value("architectures", Json::array());
-  if (names.is_array() && !names.empty() && names[0].is_string()) return names[0];
-  throw usage_error(where +
-                    ": config.json names no architecture, and the reward model's name is made of "
-                    "it");
-}
 
 /// In the checkpoint's order, and what is new at the end.
 NamedTensors ordered_tensors(const Checkpoint& checkpoint, const TrainableModel& model) {
@@ -68,15 +59,15 @@ void write_adapter(Filesystem& filesystem, const ModelSource& source, const Trai
 }  // namespace
 
 Json config_for_training(const Json& config, const TrainingConfig& training, std::int64_t pad_id) {
-  Json result = config;
-  if (training.method != TrainingMethod::reward) return result;
-  std::string name = class_of(config, "the model");
-  if (name.ends_with(kLanguage)) {
-    name.resize(name.size() - kLanguage.size());
-    result["architectures"] = Json::array({name + "ForSequenceClassification"});
-    result["id2label"] = {{"0", "LABEL_0"}};
-    result["label2id"] = {{"LABEL_0", 0}};
+  if (training.method != TrainingMethod::reward) return config;
+  auto classifier = classifier_config(config, 1);
+  if (!classifier) {
+    throw usage_error(
+        "the model: config.json's architectures begin with neither a language model nor a "
+        "classifier, and "
+        "the reward model's name is made of it");
   }
+  Json result = *std::move(classifier);
   const bool has_pad = result.contains("pad_token_id") && !result["pad_token_id"].is_null();
   if (!has_pad && !training.use_peft) result["pad_token_id"] = pad_id;
   return result;
@@ -113,7 +104,7 @@ SavedShare measure_lost_updates(const ModelSource& source, const TrainableModel&
     const auto bytes = source.checkpoint->read(*index, 0, tensor.elements(), scratch);
     const at::Tensor before = at::from_blob(const_cast<std::byte*>(bytes.data()), value.sizes(),
                                             scalar_type_of(tensor.dtype))
-                                  .to(at::kFloat);
+                                  .to(value.device(), at::kFloat);
     const at::Tensor changed = value.ne(before);
     const at::ScalarType type = scalar_type_of(dtype);
     share.changed += static_cast<std::uint64_t>(changed.sum().item<std::int64_t>());

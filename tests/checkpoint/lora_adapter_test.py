@@ -246,6 +246,29 @@ def test_saved_modules_keep_the_bases_type_for_the_output(tmp_path):
     assert report["nominal"]["lm_head.weight"] == "bfloat16"
 
 
+@pytest.mark.parametrize("labels", [1, 3])
+def test_reward_model_over_a_language_model(tmp_path, labels):
+    """The base has a head over the vocabulary, and no outputs: transformers makes those anew for the training."""
+    language = llama(tied=labels == 3)
+    language.save_pretrained(tmp_path / "language")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "language", num_labels=labels)
+    case = Case(tmp_path, model, save_base=language, task_type="SEQ_CLS", target_modules=["q_proj", "down_proj"])
+    tensors, report = merge(case)
+    check_against_peft(case, tensors)
+    assert tensors["score.weight"].shape == (labels, 16) and "lm_head.weight" not in tensors
+    assert report["config"]["architectures"] == ["LlamaForSequenceClassification"]
+    assert report["config"]["id2label"] == {str(label): f"LABEL_{label}" for label in range(labels)}
+
+
+def test_outputs_without_the_task_belong_to_another_model(tmp_path):
+    language = llama()
+    language.save_pretrained(tmp_path / "language")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "language", num_labels=1)
+    case = Case(tmp_path, model, save_base=language, task_type="SEQ_CLS", target_modules=["q_proj"])
+    case.edit_config(task_type="CAUSAL_LM")
+    assert "score.weight" in refusal(case)
+
+
 def test_embedding_and_head_of_their_own(tmp_path):
     case = Case(tmp_path, llama(), target_modules=["embed_tokens", "lm_head", "o_proj"])
     merged, report = merge(case)

@@ -125,6 +125,12 @@ def test_adapters_load_in_peft(tmp_path, model, data, method):
             rewards.append(live.eval()(torch.tensor([encoded(model, row)[1]])).logits[0, 0].item())
     expected = sum(rewards) / len(rewards)
     assert abs(metrics(out)[-1]["eval_rewards/chosen"] - expected) < 1e-4 * max(1, abs(expected))
+    # And over its base it is a reward model here.
+    done = subprocess.run([EXPO, "score", f"{model}+{out / 'final'}", data["eval_dataset_name"]],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    scored = [json.loads(line)["reward_chosen"] for line in done.stdout.splitlines()]
+    assert all(abs(here - there) < 1e-4 for here, there in zip(scored, rewards, strict=True))
 
 
 def test_another_reference_is_another_loss(tmp_path, model, data):
