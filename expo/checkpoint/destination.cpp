@@ -160,7 +160,16 @@ void check_occupation(Filesystem& filesystem, const Path& folder, bool overwrite
   check_replaceable(filesystem, folder);
 }
 
+/// ".NAME.expo-ENDING" of the folder NAME.
+Path beside(const Path& folder, std::string_view ending) {
+  return folder.parent_path() / fmt::format(".{}.expo-{}", folder.filename().string(), ending);
+}
+
 }  // namespace
+
+Path partial_folder(const Path& folder) {
+  return beside(folder, "partial");
+}
 
 Destination check_destination(Filesystem& filesystem, const Path& folder,
                               const AtomicDirectoryOptions& options) {
@@ -168,13 +177,9 @@ Destination check_destination(Filesystem& filesystem, const Path& folder,
   Destination destination;
   destination.folder = filesystem.canonical(folder);
   check_kind(filesystem, destination.folder);
-  const auto beside = [&](std::string_view ending) {
-    const std::string name = destination.folder.filename().string();
-    return destination.folder.parent_path() / fmt::format(".{}.expo-{}", name, ending);
-  };
-  destination.partial = beside("partial");
-  destination.replaced = beside("replaced");
-  destination.lock = beside("lock");
+  destination.partial = partial_folder(destination.folder);
+  destination.replaced = beside(destination.folder, "replaced");
+  destination.lock = beside(destination.folder, "lock");
   for (const Path& input : options.inputs) check_input(filesystem, input, destination);
   check_occupation(filesystem, destination.folder, options.overwrite);
   return destination;

@@ -36,6 +36,9 @@ struct Destination {
 Destination check_destination(Filesystem& filesystem, const std::filesystem::path& folder,
                               const AtomicDirectoryOptions& options);
 
+/// Where the checkpoint for `folder` is while it is written, beside it.
+std::filesystem::path partial_folder(const std::filesystem::path& folder);
+
 /// Whether there is anything at `folder` but an empty folder.
 bool is_occupied(Filesystem& filesystem, const std::filesystem::path& folder);
 

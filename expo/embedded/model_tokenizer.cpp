@@ -5,7 +5,7 @@
 #include <set>
 
 #include "expo/core/error.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/input_digest.h"
 #include "expo/extrapolation/model_files.h"
 
 namespace expo {
@@ -32,7 +32,7 @@ ChatTokenizer read_chat_tokenizer(Filesystem& filesystem, const Checkpoint& chec
                       ": the model has no chat template; give one with --chat-template FILE, or "
                       "--no-chat-template for text as it is");
   }
-  digest = fmt::format("xxh3-64:{:016x}", tensor_stream(all));
+  digest = text_digest(all);
   return chat;
 }
 

@@ -4,7 +4,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/input_digest.h"
 
 namespace expo {
 namespace {
@@ -59,7 +59,7 @@ std::vector<std::string> describe_skipped(const Fitting& fitting, std::size_t ro
 std::string digest_of(std::span<const Conversation> conversations) {
   std::string text;
   for (const Conversation& one : conversations) text += compact_json({one.id, one.messages}) + "\n";
-  return fmt::format("xxh3-64:{:016x}", tensor_stream(text));
+  return text_digest(text);
 }
 
 }  // namespace expo

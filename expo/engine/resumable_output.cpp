@@ -7,7 +7,7 @@
 
 #include "expo/checkpoint/folder_links.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/input_digest.h"
 
 namespace expo {
 namespace {
@@ -63,10 +63,6 @@ std::string line_of(const Json& value) {
   return compact_json(value) + "\n";
 }
 
-std::string digest_of(std::string_view text) {
-  return fmt::format("xxh3-64:{:016x}", tensor_stream(text));
-}
-
 [[noreturn]] void refuse_journal(const fs::path& place) {
   throw input_error(place.string() +
                     ": is not what an interrupted run leaves; --overwrite drops it");
@@ -95,7 +91,7 @@ void ResumableOutput::refuse_existing() {
     std::vector<std::string> found;
     list_differences(record.value("settings", Json()), options_.settings, "", found);
     const bool whole =
-        record.value("digest", "") == digest_of(filesystem_.read_text(file_, kLargestJournal));
+        record.value("digest", "") == text_digest(filesystem_.read_text(file_, kLargestJournal));
     if (found.empty() && whole) {
       complete_ = std::move(record);
       return;
@@ -241,7 +237,7 @@ Error ResumableOutput::with_advice(const Error& error) const {
 }
 
 void ResumableOutput::commit(std::string_view text, Json record) {
-  record["digest"] = digest_of(text);
+  record["digest"] = text_digest(text);
   filesystem_.write_text(hidden("record"), format_json(record));
   filesystem_.write_text(hidden("finished"), text);
   // From here on a FILE that is there is this run's own.

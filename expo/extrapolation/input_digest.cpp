@@ -11,6 +11,10 @@
 
 namespace expo {
 
+std::string text_digest(std::string_view text) {
+  return fmt::format("xxh3-64:{:016x}", XXH3_64bits(text.data(), text.size()));
+}
+
 Json to_json(const std::vector<FileDigest>& digests) {
   Json list = Json::array();
   for (const FileDigest& file : digests) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
@@ -20,6 +21,9 @@ struct FileDigest {
   std::uint64_t size = 0;
   std::string digest;
 };
+
+/// The digest of a text: "xxh3-64:<16 hex digits>" as `xxhsum -H3` prints it.
+std::string text_digest(std::string_view text);
 
 /// [{"file": NAME, "size": …, "digest": …}, …], as run.json keeps it.
 Json to_json(const std::vector<FileDigest>& digests);

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "expo/core/ceil_divide.h"
+
 namespace expo {
 namespace {
 
 /// Queries that share a product: two tiles of AMX.
 constexpr std::int64_t kQueries = 32;
 constexpr std::int64_t kKeyBlock = 32;
-
-std::int64_t round_up(std::int64_t value, std::int64_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
 
 /// The first position that a query sees.
 std::int64_t first_seen(std::int64_t position, const LayerSpec& spec) {

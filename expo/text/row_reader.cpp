@@ -52,6 +52,21 @@ std::unique_ptr<RowReader> open_file(Filesystem& filesystem, const fs::path& pat
       path.string()));
 }
 
+/// A data set of the Hub is often named as there: "owner/name".
+[[noreturn]] void refuse_absent(const fs::path& path) {
+  const std::string owner = path.parent_path().string();
+  const bool hub_id =
+      !owner.empty() && owner.find_first_of("/~.") == std::string::npos && path.extension().empty();
+  const std::string name = path.filename().string();
+  throw input_error(fmt::format(
+      "{}: there is no such file or folder{}", path.string(),
+      hub_id
+          ? fmt::format("; a data set of the Hub is got with `hf download --repo-type dataset {} "
+                        "--local-dir {}`, and then named by that folder",
+                        path.string(), name)
+          : ""));
+}
+
 /// Several files, one after the other.
 class Files final : public RowReader {
  public:
@@ -100,6 +115,7 @@ std::unique_ptr<RowReader> first_rows(std::unique_ptr<RowReader> rows, std::uint
 
 std::unique_ptr<RowReader> open_rows(Filesystem& filesystem, const fs::path& path,
                                      const std::optional<std::string>& split) {
+  if (!filesystem.exists(path)) refuse_absent(path);
   if (filesystem.is_directory(path))
     return std::make_unique<Files>(filesystem, split_files(filesystem, path, split));
   if (split) {
