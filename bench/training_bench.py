@@ -41,7 +41,7 @@ def expo(binary, model, pairs, scratch, options, bf16):
     peak, busy = run([binary, "train", "dpo", "--model-name-or-path", model, "--dataset-name", pairs, "--output-dir", out,
                       "--per-device-train-batch-size", 8, "--gradient-accumulation-steps", 1, "--beta", 0.1,
                       "--learning-rate", 1e-6, "--train-sampling-strategy", "sequential", "--max-steps", options.steps,
-                      "--warmup-ratio", 1 / options.steps, "--threads", options.threads, "--bf16", str(bf16).lower()],
+                      "--warmup-ratio", 1 / options.steps, "--threads", options.threads, "--device", "cpu", "--bf16", str(bf16).lower()],
                      options.threads)
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     return {"losses": [line["loss"] for line in lines], "tokens": [line["tokens"] for line in lines],

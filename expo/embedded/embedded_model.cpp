@@ -5,7 +5,7 @@
 #include <map>
 
 #include "expo/core/error.h"
-#include "expo/embedded/device.h"
+#include "expo/model/device.h"
 
 namespace expo {
 namespace {

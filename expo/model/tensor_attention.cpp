@@ -30,6 +30,12 @@ at::Tensor capped_attention(const at::Tensor& q, const at::Tensor& k, const at::
   return at::matmul(at::softmax(scores, -1, at::kFloat).to(q.scalar_type()), values);
 }
 
+/// A GPU's fused kernel for float32 does not know queries that share keys, and the one in its place
+/// would hold every score at once.
+bool wants_own_keys(const at::Tensor& q, const at::Tensor& k) {
+  return q.size(1) != k.size(1) && !q.is_cpu() && q.scalar_type() == at::kFloat;
+}
+
 }  // namespace
 
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -49,6 +55,12 @@ at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::
   if (tokens > 1 && (tokens != length || windowed))
     mask = visible(tokens, length, layer.window, q.device());
   const bool causal = tokens > 1 && !mask;
+  if (wants_own_keys(q, k)) {
+    const std::int64_t group = q.size(1) / k.size(1);
+    return at::scaled_dot_product_attention(q, keys.repeat_interleave(group, 1),
+                                            values.repeat_interleave(group, 1), mask, 0.0, causal,
+                                            architecture.attention_scale);
+  }
   return at::scaled_dot_product_attention(q, keys, values, mask, 0.0, causal,
                                           architecture.attention_scale, q.size(1) != k.size(1));
 }

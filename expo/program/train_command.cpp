@@ -14,6 +14,8 @@
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/core/text.h"
+#include "expo/model/device.h"
+#include "expo/model/gpu_identity.h"
 #include "expo/program/train_command.h"
 #include "expo/training/distributed_ranks.h"
 #include "expo/training/training_job.h"
@@ -101,6 +103,16 @@ void keep_freed_memory() {
 #endif
 }
 
+void prepare_device(TrainingJob& job) {
+  if (!job.device.is_cuda()) return;
+  make_repeatable(job.device);
+  // A call that waits too long throws; otherwise a thread of c10d's would end the process.
+  ::setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 0);
+  const GpuIdentity gpu = identify_gpu(job.device.index());
+  settle_device(job.config, gpu.capability);
+  job.device_name = gpu.name;
+}
+
 void run(const Options& options, const CommandContext& context) {
   keep_freed_memory();
   TrainingJob job;
@@ -113,10 +125,13 @@ void run(const Options& options, const CommandContext& context) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   });
   check(job.config);
+  // Before anything else of PyTorch is called.
+  job.device = choose_device(job.config.device, place.local_rank);
+  prepare_device(job);
   if (job.config.threads == 0)
     job.config.threads =
         std::max(1U, available_threads() / static_cast<unsigned>(std::max(1, place.local_size)));
-  const auto ranks = join_ranks(place, job.config.ddp_timeout);
+  const auto ranks = join_ranks(place, job.config.ddp_timeout, job.device);
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
   if (ranks->rank() != 0) return;

@@ -6,7 +6,7 @@ namespace expo {
 
 AdamW::AdamW(const ParameterSet& parameters, const AdamWSpec& spec, std::int64_t first,
              std::int64_t last)
-    : spec_(spec), first_(first), last_(last) {
+    : spec_(spec), first_(first), last_(last), options_(parameters.values().options()) {
   find_runs(parameters);
 }
 
@@ -26,8 +26,8 @@ void AdamW::find_runs(const ParameterSet& parameters) {
 
 void AdamW::allocate() const {
   if (first_moment_.defined()) return;
-  first_moment_ = at::zeros({last_ - first_}, at::kFloat);
-  second_moment_ = at::zeros({last_ - first_}, at::kFloat);
+  first_moment_ = at::zeros({last_ - first_}, options_);
+  second_moment_ = at::zeros({last_ - first_}, options_);
 }
 
 const at::Tensor& AdamW::first_moment() const {
@@ -56,7 +56,7 @@ void AdamW::step_runs(double learning_rate, const at::Tensor& values, const at::
     by.push_back(gradients.narrow(0, run.first, run.count));
     first_moments.push_back(first_moment_.narrow(0, run.first, run.count));
     second_moments.push_back(second_moment_.narrow(0, run.first, run.count));
-    steps.push_back(at::scalar_tensor(static_cast<double>(steps_), at::kFloat));
+    steps.push_back(at::scalar_tensor(static_cast<double>(steps_), options_));
   }
   if (moved.empty()) return;
   at::_fused_adamw_(moved, by, first_moments, second_moments, {}, steps, learning_rate, spec_.beta1,

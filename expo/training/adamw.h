@@ -50,6 +50,7 @@ class AdamW {
   std::vector<Run> runs_;
   void allocate() const;
 
+  at::TensorOptions options_;
   mutable at::Tensor first_moment_, second_moment_;
   std::int64_t steps_ = 0;
 };

@@ -11,7 +11,8 @@
 namespace expo {
 namespace {
 
-/// MKL's, which libtorch exports where it was built with it; ATen has no product of these types.
+/// MKL's, which libtorch exports where it was built with it; ATen has no product of these types
+/// for the processor.
 using Gemm = void (*)(int layout, int transposed_a, int transposed_b, int m, int n, int k,
                       float alpha, const void* a, int lda, const void* b, int ldb, float beta,
                       float* c, int ldc);
@@ -28,6 +29,20 @@ at::Tensor operand(const at::Tensor& x, Transposed transposed) {
   return transposed == Transposed::yes ? wide.t() : wide;
 }
 
+at::Tensor view(const at::Tensor& x, Transposed transposed) {
+  return transposed == Transposed::yes ? x.t() : x;
+}
+
+/// CUDA has ATen's product of these types.
+void cuda_product(const at::Tensor& a, const at::Tensor& b, float beta, const at::Tensor& c) {
+  at::Tensor out = c;
+  if (beta == 0) {
+    at::mm_out(out, a, b, at::kFloat);
+  } else {
+    at::addmm_out(out, c, a, b, at::kFloat, beta, 1);
+  }
+}
+
 int code(Transposed transposed) {
   return transposed == Transposed::yes ? kTransposed : kPlain;
 }
@@ -42,7 +57,8 @@ int narrow_size(std::int64_t size) {
 void bf16_product(const at::Tensor& a, Transposed transposed_a, const at::Tensor& b,
                   Transposed transposed_b, float beta, const at::Tensor& c) {
   static const Gemm gemm = find_gemm();
-  if (gemm == nullptr) {
+  if (c.is_cuda()) return cuda_product(view(a, transposed_a), view(b, transposed_b), beta, c);
+  if (gemm == nullptr || !c.is_cpu()) {
     c.addmm_(operand(a, transposed_a), operand(b, transposed_b), beta);
     return;
   }

@@ -8,7 +8,8 @@ enum class Transposed { no, yes };
 
 /// c = beta·c + op(a)·op(b), with a and b in bfloat16 and the sums and c in float32: nothing is
 /// rounded on the way, so that parts of a product can be added up. Matrices whose rows are
-/// contiguous; rows may lie apart. Runs on PyTorch's threads.
+/// contiguous; rows may lie apart. All on one device; on the processor it runs on PyTorch's
+/// threads.
 void bf16_product(const at::Tensor& a, Transposed transposed_a, const at::Tensor& b,
                   Transposed transposed_b, float beta, const at::Tensor& c);
 

@@ -252,11 +252,11 @@ void add_batch_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(flag("gradient_checkpointing",
                       "Compute each layer again in the backward pass, which needs less memory",
                       [](Config& c) -> bool& { return c.gradient_checkpointing; }));
-  keys.push_back(
-      flag("bf16",
-           "Matrix products in bfloat16, all else in float32; default: where the processor has "
-           "instructions for them",
-           [](Config& c) -> bool& { return c.bf16; }));
+  keys.push_back(flag("bf16",
+                      "Matrix products in bfloat16, all else in float32; default: on GPUs from "
+                      "Ampere on, and where the "
+                      "processor has instructions for them",
+                      [](Config& c) -> bool& { return c.bf16; }));
 }
 
 void add_optimiser_keys(std::vector<ConfigKey>& keys) {
@@ -319,6 +319,10 @@ void add_run_keys(std::vector<ConfigKey>& keys) {
                          "Seconds that a rank waits for another before it takes it for dead; "
                          "default: 1800",
                          [](Config& c) -> double& { return c.ddp_timeout; }));
+  keys.push_back(text("device", "DEVICE",
+                      "auto, cpu, cuda or cuda:N; default: auto, a GPU where there is one, of each "
+                      "rank its own",
+                      &Config::device));
   keys.push_back(whole("threads", "Threads of the arithmetic; default: all processors",
                        [](Config& c) -> unsigned& { return c.threads; }));
 }

@@ -21,6 +21,7 @@ struct RankPlace {
   bool agent_store = false;  ///< torchrun holds the meeting point itself
   std::string run = "expo";  ///< tells runs apart that meet at one place by mistake
   int local_size = 1;        ///< ranks that share this machine's processors
+  int local_rank = 0;        ///< which of this machine's ranks it is
 };
 
 /// From torchrun's variables (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT) or Slurm's (SLURM_PROCID,
@@ -32,8 +33,10 @@ RankPlace find_rank_place(const EnvironmentLookup& environment);
 /// The first host of a Slurm node list: "node07" of "node[07-09,12],other3".
 std::string first_host(const std::string& node_list);
 
-/// Meets the other ranks and talks with them by c10d's gloo. Every call throws Error(environment)
-/// where a rank is gone, or does not come within so many seconds.
-std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience);
+/// Meets the other ranks, each of which computes on a device of this kind, and talks with them: by
+/// c10d's NCCL between GPUs where the program was built with it (kNcclPlugin), by gloo otherwise,
+/// through ordinary memory. Every call throws Error(environment) where a rank is gone, or does not
+/// come within so many seconds.
+std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience, at::Device device);
 
 }  // namespace expo

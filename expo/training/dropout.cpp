@@ -31,7 +31,7 @@ at::Tensor mask(std::int64_t count, double p, const RandomStream& draws) {
 
 at::Tensor dropout(const at::Tensor& x, double p, const RandomStream& draws) {
   if (p == 0) return x;
-  const at::Tensor kept = mask(x.numel(), p, draws).view(x.sizes()).to(x.scalar_type());
+  const at::Tensor kept = mask(x.numel(), p, draws).view(x.sizes()).to(x.options());
   return x * kept * (1 / (1 - p));
 }
 

@@ -22,7 +22,7 @@ at::Tensor rounded(const LinearWeight& weight) {
 at::Tensor narrow_forward(const at::Tensor& x, const at::Tensor& x_hi, const LinearWeight& weight) {
   const at::Tensor hi = rounded(weight);
   const at::Tensor x_lo = (x - x_hi).to(at::kBFloat16);
-  const at::Tensor y = at::empty({x.size(0), hi.size(0)}, at::kFloat);
+  const at::Tensor y = at::empty({x.size(0), hi.size(0)}, x.options());
   bf16_product(x_hi, Transposed::no, hi, Transposed::yes, 0, y);
   bf16_product(x_lo, Transposed::no, hi, Transposed::yes, 1, y);
   if (weight.pair.defined()) {
@@ -56,7 +56,7 @@ struct Linear : torch::autograd::Function<Linear> {
     if (trained) {
       bf16_product(change, Transposed::yes, x, Transposed::no, 1, target->second.toTensor());
     }
-    const at::Tensor result = at::empty({x.size(0), x.size(1)}, at::kFloat);
+    const at::Tensor result = at::empty(x.sizes(), x.options().dtype(at::kFloat));
     bf16_product(change, Transposed::no, weight, Transposed::no, 0, result);
     return {result, at::Tensor()};
   }

@@ -10,6 +10,7 @@
 #include "expo/core/error.h"
 #include "expo/core/philox.h"
 #include "expo/model/wanted_tensors.h"
+#include "expo/training/tensor_writer.h"
 
 namespace expo {
 namespace {
@@ -17,19 +18,6 @@ namespace {
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;  // elements read at once
 constexpr std::uint64_t kHeadStream = std::uint64_t{1} << 62;
 constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
-
-at::ScalarType scalar_type(DType dtype) {
-  switch (dtype) {
-    case DType::f16:
-      return at::kHalf;
-    case DType::bf16:
-      return at::kBFloat16;
-    case DType::f64:
-      return at::kDouble;
-    default:
-      return at::kFloat;
-  }
-}
 
 void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
           const CancellationToken& cancellation) {
@@ -43,7 +31,7 @@ void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& tar
     // from_blob asks for a pointer that may be written to; nothing writes here.
     const at::Tensor block =
         at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
-                      scalar_type(tensor.dtype));
+                      scalar_type_of(tensor.dtype));
     flat.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).copy_(block);
   }
 }
@@ -51,14 +39,15 @@ void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& tar
 /// Box and Muller's transformation of two uniform draws.
 void draw_head(const at::Tensor& head, std::uint64_t seed) {
   const RandomStream random(seed, kHeadStream);
-  const at::Tensor flat = head.view({-1});
-  auto* values = flat.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < flat.numel(); ++i) {
+  const at::Tensor drawn = at::empty(head.sizes(), at::kFloat);
+  auto* values = drawn.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < drawn.numel(); ++i) {
     const auto place = static_cast<std::uint64_t>(2 * i);
     const double radius = std::sqrt(-2 * std::log1p(-random.unit_interval(place)));
     const double angle = 2 * std::numbers::pi * random.unit_interval(place + 1);
     values[i] = static_cast<float>(kHeadDeviation * radius * std::cos(angle));
   }
+  head.copy_(drawn);
 }
 
 }  // namespace

@@ -25,11 +25,12 @@ constexpr Module kModules[] = {
 
 class LoraModel {
  public:
-  LoraModel(const Architecture& architecture, at::ScalarType compute, const LoraSpec& spec)
+  LoraModel(const Architecture& architecture, at::ScalarType compute, const LoraSpec& spec,
+            at::Device device)
       : spec_(spec) {
     model_.architecture = architecture;
     model_.compute = compute;
-    model_.weights = allocate_weights(architecture, at::TensorOptions().dtype(compute));
+    model_.weights = allocate_weights(architecture, at::TensorOptions(device).dtype(compute));
     model_.named = model_.weights.named;
     model_.embedding = model_.weights.embedding;
     model_.adapter_scale = spec.scale();
@@ -44,7 +45,7 @@ class LoraModel {
                         true,
                         Narrow::none});
     }
-    model_.parameters = ParameterSet(specs_, true, multiple);
+    model_.parameters = ParameterSet(specs_, true, multiple, model_.device());
     draw(seed);
     model_.dropout_seed = seed;
     if (model_.architecture.head == ModelHead::score) train_head();
@@ -89,11 +90,13 @@ class LoraModel {
       if (!parameter.name.ends_with(".lora_A.weight")) continue;
       const RandomStream random(seed, stream++);
       const double bound = 1 / std::sqrt(static_cast<double>(parameter.value.size(1)));
-      auto* values = parameter.value.mutable_data_ptr<float>();
+      const at::Tensor drawn = at::empty(parameter.value.sizes(), at::kFloat);
+      auto* values = drawn.mutable_data_ptr<float>();
       for (std::int64_t i = 0; i < parameter.count; ++i) {
         const double unit = random.unit_interval(static_cast<std::uint64_t>(i));
         values[i] = static_cast<float>((2 * unit - 1) * bound);
       }
+      parameter.value.copy_(drawn);
     }
   }
 
@@ -142,9 +145,10 @@ const std::vector<std::string>& all_linear_modules() {
 }
 
 TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
-                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed) {
+                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed,
+                               at::Device device) {
   check(spec);
-  return LoraModel(architecture, compute, spec).run(multiple, seed);
+  return LoraModel(architecture, compute, spec, device).run(multiple, seed);
 }
 
 }  // namespace expo

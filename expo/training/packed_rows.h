@@ -32,7 +32,7 @@ struct TokenRow {
   std::vector<bool> counts;  ///< as many as ids; the first token is never predicted
 };
 
-/// Throws Error(input) for an id beyond `vocabulary`.
+/// In ordinary memory. Throws Error(input) for an id beyond `vocabulary`.
 PackedRows pack(std::span<const TokenRow* const> rows, std::int64_t vocabulary);
 /// The tokens that count, in the order of the packed rows, without the first of each row. `sizes`
 /// gets how many each row has.

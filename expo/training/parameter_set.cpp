@@ -2,16 +2,13 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include "expo/core/ceil_divide.h"
 #include "expo/training/linear_weight.h"
 
 namespace expo {
 namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: a cache line of float32
-
-std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
-  return (count + multiple - 1) / multiple * multiple;
-}
 
 std::int64_t elements(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
@@ -21,7 +18,8 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple)
+ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple,
+                           at::Device device)
     : exact_(exact) {
   std::int64_t total = 0;
   for (const ParameterSpec& spec : specs) {
@@ -30,8 +28,8 @@ ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, bool exact, std
     total += round_up(count, kAlignment);
   }
   total = round_up(total, multiple);
-  values_ = at::zeros({total}, at::kFloat);
-  gradients_ = at::zeros({total}, at::kFloat);
+  values_ = at::zeros({total}, at::TensorOptions(device).dtype(at::kFloat));
+  gradients_ = at::zeros_like(values_);
   for (std::size_t i = 0; i < specs.size(); ++i) place(parameters_[i], specs[i]);
 }
 
@@ -46,7 +44,8 @@ void ParameterSet::place(Parameter& parameter, const ParameterSpec& spec) const 
   parameter.leaf.mutable_grad() = parameter.gradient;
   if (exact_ || spec.narrow == Narrow::none) return;
   const std::int64_t factor = spec.narrow == Narrow::pair ? 2 : 1;
-  parameter.narrow = at::zeros({spec.shape[0], factor * spec.shape[1]}, at::kBFloat16);
+  parameter.narrow =
+      at::zeros({spec.shape[0], factor * spec.shape[1]}, values_.options().dtype(at::kBFloat16));
 }
 
 void ParameterSet::refresh() {

@@ -40,8 +40,10 @@ struct Parameter {
 class ParameterSet {
  public:
   ParameterSet() = default;
-  /// The total is rounded up to a multiple of `multiple` elements. With `exact` nothing is narrow.
-  ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple);
+  /// All on `device`. The total is rounded up to a multiple of `multiple` elements. With `exact`
+  /// nothing is narrow.
+  ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple,
+               at::Device device);
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }

@@ -43,6 +43,7 @@ RankPlace of_torchrun(const Reader& reader) {
   if (place.size == 1) return place;
   place.host = reader.text("MASTER_ADDR", "WORLD_SIZE");
   place.port = reader.integer("MASTER_PORT", "WORLD_SIZE");
+  if (reader.has("LOCAL_RANK")) place.local_rank = reader.integer("LOCAL_RANK", "RANK");
   if (reader.has("LOCAL_WORLD_SIZE")) place.local_size = reader.integer("LOCAL_WORLD_SIZE", "RANK");
   place.agent_store = reader.has("TORCHELASTIC_USE_AGENT_STORE") &&
                       reader.text("TORCHELASTIC_USE_AGENT_STORE", "RANK") == "True";
@@ -57,6 +58,7 @@ RankPlace of_slurm(const Reader& reader) {
   place.host = reader.has("MASTER_ADDR")
                    ? reader.text("MASTER_ADDR", "")
                    : first_host(reader.text("SLURM_STEP_NODELIST", "SLURM_PROCID"));
+  if (reader.has("SLURM_LOCALID")) place.local_rank = reader.integer("SLURM_LOCALID", "");
   const int job = reader.integer("SLURM_JOB_ID", "SLURM_PROCID");
   const int step = reader.has("SLURM_STEP_ID") ? reader.integer("SLURM_STEP_ID", "") : 0;
   place.port = reader.has("MASTER_PORT") ? reader.integer("MASTER_PORT", "")

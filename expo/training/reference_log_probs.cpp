@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "expo/core/error.h"
@@ -13,6 +14,9 @@
 namespace expo {
 namespace {
 
+constexpr std::size_t kChunk = 256;  // examples at a time
+// What an interrupted run loses at most, beside a chunk.
+constexpr std::chrono::seconds kWriteEvery(30);
 // What a pair alone may differ by from the same in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
 
@@ -20,15 +24,21 @@ std::string digest_of_numbers(const std::vector<double>& values) {
   return digest_of_bytes(values.data(), values.size() * sizeof(double));
 }
 
-std::string file_name(const ReferenceKey& key) {
+/// The file of a key, and what is kept of it before it is whole.
+struct Files {
+  std::filesystem::path whole, begun;
+};
+
+Files files_of(const std::filesystem::path& folder, const ReferenceKey& key) {
   const std::string both = key.model + key.data;
-  return fmt::format(
-      "reference-log-probs-{}.json",
-      digest_of_bytes(both.data(), both.size()).substr(std::string("xxh3-128:").size()));
+  const std::string name =
+      "reference-log-probs-" +
+      digest_of_bytes(both.data(), both.size()).substr(std::string("xxh3-128:").size());
+  return {folder / (name + ".json"), folder / (name + ".begun.json")};
 }
 
 std::vector<double> read(Filesystem& filesystem, const std::filesystem::path& path,
-                         const ReferenceKey& key, std::size_t count) {
+                         const ReferenceKey& key) {
   const Json json = parse_json(filesystem.read_text(path, std::uint64_t{4} << 30), path.string());
   const auto refuse = [&](const char* what) {
     throw input_error(
@@ -43,7 +53,7 @@ std::vector<double> read(Filesystem& filesystem, const std::filesystem::path& pa
   std::vector<double> values;
   for (const Json& number : numbers)
     values.push_back(number.is_number() ? number.get<double>() : 0);
-  if (values.size() != count || !says("digest", digest_of_numbers(values)))
+  if (!says("digest", digest_of_numbers(values)))
     refuse("the log-probabilities are not those that were written");
   return values;
 }
@@ -58,6 +68,29 @@ void write(Filesystem& filesystem, const std::filesystem::path& path, const Refe
                                               {"digest", digest_of_numbers(values)},
                                               {"log_probs", values}}));
   filesystem.rename_replace(partial, path);
+}
+
+/// Those of a file that may be there, of so many numbers in all.
+std::vector<double> read_if_there(Filesystem& filesystem, const std::filesystem::path& path,
+                                  const ReferenceKey& key, std::size_t most) {
+  if (!filesystem.exists(path)) return {};
+  std::vector<double> values = read(filesystem, path, key);
+  if (values.size() <= most && values.size() % 2 == 0) return values;
+  throw input_error(
+      fmt::format("{}: holds {} log-probabilities, where two for each of {} pairs are expected; "
+                  "remove the file, "
+                  "and it is computed anew",
+                  path.string(), values.size(), most / 2));
+}
+
+/// What the first rank has found, on all of them.
+std::vector<double> share(RankGroup& ranks, const std::vector<double>& found, std::size_t most) {
+  at::Tensor shared = at::zeros({static_cast<std::int64_t>(most + 1)}, at::kDouble);
+  auto* numbers = shared.mutable_data_ptr<double>();
+  numbers[0] = static_cast<double>(found.size());
+  std::ranges::copy(found, numbers + 1);
+  ranks.sum(shared);
+  return {numbers + 1, numbers + 1 + static_cast<std::size_t>(numbers[0])};
 }
 
 void check_longest(const std::filesystem::path& path, const std::vector<double>& values,
@@ -86,31 +119,47 @@ void check_finite(const std::vector<double>& values, std::span<const Example> ex
 }  // namespace
 
 std::string digest_of(const at::Tensor& values) {
-  return digest_of_bytes(values.const_data_ptr(), values.nbytes());
+  constexpr std::int64_t kBlock = std::int64_t{1}
+                                  << 24;  // elements that a device hands over at once
+  ByteDigest digest;
+  const at::Tensor flat = values.view({-1});
+  for (std::int64_t first = 0; first < flat.numel(); first += kBlock) {
+    const at::Tensor block =
+        flat.narrow(0, first, std::min(kBlock, flat.numel() - first)).to(at::kCPU);
+    digest.add(block.const_data_ptr(), block.nbytes());
+  }
+  return digest.text();
 }
 
 bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
                      const ReferenceKey& key, std::span<Example> examples, RankGroup& ranks,
                      const ReferenceComputation& compute) {
-  const std::filesystem::path path = folder / file_name(key);
-  const bool reader = ranks.rank() == 0;
-  at::Tensor shared = at::zeros({static_cast<std::int64_t>(2 * examples.size() + 1)}, at::kDouble);
-  auto* numbers = shared.mutable_data_ptr<double>();
-  if (reader && filesystem.exists(path)) {
-    const auto found = read(filesystem, path, key, 2 * examples.size());
-    numbers[0] = 1;
-    std::ranges::copy(found, numbers + 1);
+  const Files files = files_of(folder, key);
+  const std::size_t most = 2 * examples.size();
+  const bool keeper = ranks.rank() == 0;
+  std::vector<double> found;
+  if (keeper) found = read_if_there(filesystem, files.whole, key, most);
+  const bool begun = keeper && found.empty();
+  if (begun) found = read_if_there(filesystem, files.begun, key, most);
+  std::vector<double> values = share(ranks, found, most);
+  const bool used = values.size() == most;
+  if (!values.empty()) {
+    check_longest(begun ? files.begun : files.whole, values, examples.first(values.size() / 2),
+                  compute);
   }
-  ranks.sum(shared);
-  const bool used = numbers[0] > 0;
-  std::vector<double> values(numbers + 1, numbers + shared.numel());
-  if (used) {
-    check_longest(path, values, examples, compute);
-  } else {
-    values = compute(examples);
-    check_finite(values, examples);
-    if (reader) write(filesystem, path, key, values);
+  auto last_write = std::chrono::steady_clock::now();
+  for (std::size_t done = values.size() / 2; done < examples.size(); done = values.size() / 2) {
+    const auto chunk = examples.subspan(done, std::min(kChunk, examples.size() - done));
+    const std::vector<double> more = compute(chunk);
+    check_finite(more, chunk);
+    values.insert(values.end(), more.begin(), more.end());
+    const bool whole = values.size() == most;
+    const auto now = std::chrono::steady_clock::now();
+    if (!keeper || (!whole && now - last_write < kWriteEvery)) continue;
+    write(filesystem, whole ? files.whole : files.begun, key, values);
+    last_write = now;
   }
+  if (keeper) filesystem.remove(files.begun);
   for (std::size_t i = 0; i < examples.size(); ++i)
     examples[i].reference = {values[2 * i], values[2 * i + 1]};
   return used;

@@ -23,7 +23,8 @@ class SequenceLogProbs final : public RowValues {
   std::vector<double> forward(const at::Tensor& hidden,
                               std::span<const TokenRow* const> rows) override {
     targets_ = targets_of(rows, counts_);
-    const at::Tensor log_probs = head_.log_probs(hidden, targets_);
+    targets_ = {targets_.rows.to(hidden.device()), targets_.ids.to(hidden.device())};
+    const at::Tensor log_probs = head_.log_probs(hidden, targets_).to(at::kCPU);
     const auto* token = log_probs.const_data_ptr<float>();
     std::vector<double> sums;
     for (const std::int64_t count : counts_) {
@@ -40,7 +41,7 @@ class SequenceLogProbs final : public RowValues {
     std::vector<double> by_token;
     for (std::size_t row = 0; row < counts_.size(); ++row)
       by_token.insert(by_token.end(), static_cast<std::size_t>(counts_[row]), gradients[row]);
-    return head_.backward(hidden, targets_, float_tensor(by_token));
+    return head_.backward(hidden, targets_, float_tensor(by_token).to(hidden.device()));
   }
 
  private:
@@ -65,10 +66,10 @@ class SequenceRewards final : public RowValues {
       places.push_back(start + last_token(*row));
       start += static_cast<std::int64_t>(row->ids.size());
     }
-    places_ = at::tensor(places, at::kLong);
+    places_ = at::tensor(places, at::kLong).to(hidden.device());
     counts_.assign(rows.size(), 1);
     const at::Tensor rewards =
-        at::linear(hidden.index_select(0, places_), weight_).to(at::kDouble).squeeze(1);
+        at::linear(hidden.index_select(0, places_), weight_).to(at::kCPU, at::kDouble).squeeze(1);
     const auto* data = rewards.const_data_ptr<double>();
     return {data, data + rewards.size(0)};
   }
@@ -77,7 +78,7 @@ class SequenceRewards final : public RowValues {
 
   at::Tensor backward(const at::Tensor& hidden, std::span<const double> gradients) override {
     const at::NoGradGuard no_gradients;
-    const at::Tensor change = float_tensor(gradients).unsqueeze(1);
+    const at::Tensor change = float_tensor(gradients).to(hidden.device()).unsqueeze(1);
     gradient_.addmm_(change.t(), hidden.index_select(0, places_));
     const at::Tensor result = at::zeros_like(hidden);
     return result.index_add_(0, places_, at::mm(change, weight_));

@@ -28,7 +28,7 @@ void write_file(Filesystem& filesystem, const std::filesystem::path& path, const
   file->write_at(0, std::as_bytes(std::span(layout.head)));
   for (const OutputPiece& piece : layout.pieces) {
     const auto& [name, values] = tensors[piece.tensor];
-    const at::Tensor stored = values.detach().to(scalar_type_of(dtype)).contiguous();
+    const at::Tensor stored = values.detach().to(at::kCPU, scalar_type_of(dtype)).contiguous();
     if (dtype == DType::f16 && !stored.isfinite().all().item<bool>()) {
       throw input_error(fmt::format(
           "the tensor \"{}\" has values beyond float16's range; save_dtype float32 or bfloat16 "

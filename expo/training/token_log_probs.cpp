@@ -15,14 +15,14 @@ constexpr std::int64_t kChunkBytes = 64 << 20;  // of float32 logits
 
 at::Tensor by_row(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == at::kFloat) return at::linear(a, b);
-  const at::Tensor result = at::empty({a.size(0), b.size(0)}, at::kFloat);
+  const at::Tensor result = at::empty({a.size(0), b.size(0)}, a.options().dtype(at::kFloat));
   bf16_product(a, Transposed::no, b, Transposed::yes, 0, result);
   return result;
 }
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
   if (a.scalar_type() == at::kFloat) return at::mm(a, b);
-  const at::Tensor result = at::empty({a.size(0), b.size(1)}, at::kFloat);
+  const at::Tensor result = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
   bf16_product(a, Transposed::no, b, Transposed::no, 0, result);
   return result;
 }
@@ -48,7 +48,7 @@ at::Tensor VocabularyHead::capped(at::Tensor logits) const {
 
 at::Tensor VocabularyHead::log_probs(const at::Tensor& hidden, const Targets& targets) const {
   const at::NoGradGuard no_gradients;
-  const at::Tensor result = at::empty({targets.size()}, at::kFloat);
+  const at::Tensor result = at::empty({targets.size()}, hidden.options());
   for (std::int64_t first = 0; first < targets.size(); first += chunk()) {
     const std::int64_t count = std::min(chunk(), targets.size() - first);
     const at::Tensor rows = hidden.index_select(0, targets.rows.narrow(0, first, count));

@@ -6,10 +6,12 @@
 
 namespace expo {
 
-/// The head over the vocabulary and the log-probabilities that it gives, in chunks of rows: the
-/// logits of a whole batch never exist, and the backward pass computes each chunk's again. The
-/// log-probabilities come of float32 logits: those of bfloat16 are apart by up to 0.06, which over
-/// an answer's tokens drowns what a step changes. Their gradient may come of the narrower ones.
+/// The head over the vocabulary and the
+/// log-probabilities that it gives, in chunks of rows: the logits of a whole batch never exist, and
+/// the backward pass computes each chunk's again. The log-probabilities come of float32 logits:
+/// those of bfloat16 are apart by up to 0.06, which over an answer's tokens drowns what a step
+/// changes. Their gradient may come of the narrower ones.
+/// All tensors, those of the targets too, are on one device.
 struct VocabularyHead {
   at::Tensor exact;     ///< float32 [vocabulary, hidden]
   at::Tensor weight;    ///< the same, in the type of the products

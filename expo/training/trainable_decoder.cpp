@@ -24,26 +24,22 @@ TrainableDecoder::TrainableDecoder(const TrainableModel& model, bool checkpointi
     : model_(model),
       checkpointing_(checkpointing),
       rotary_(model.architecture.rope, model.architecture.head_dim,
-              at::TensorOptions().dtype(at::kFloat)) {}
+              at::TensorOptions(model.device()).dtype(at::kFloat)) {}
 
 at::Tensor TrainableDecoder::hidden_states(const PackedRows& rows) {
   const at::NoGradGuard no_gradients;
-  rows_ = rows;
   pass_.reset();
-  steps_.clear();
-  prepare_positions(rows);
-  at::Tensor x = embed(rows.ids);
+  take(rows);
+  at::Tensor x = embed(rows_.ids);
   for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) x = layer(x, i);
   return norm(x, model_.weights.final_norm);
 }
 
 at::Tensor TrainableDecoder::forward(const PackedRows& rows, std::uint64_t pass) {
   const at::NoGradGuard no_gradients;
-  rows_ = rows;
   pass_ = pass;
-  steps_.clear();
-  prepare_positions(rows);
-  at::Tensor x = embed(rows.ids);
+  take(rows);
+  at::Tensor x = embed(rows_.ids);
   for (std::size_t i = 0; i < model_.weights.layers.size(); ++i) {
     const at::AutoGradMode recording(!checkpointing_);
     const at::Tensor input = leaf(x);
@@ -73,11 +69,14 @@ void TrainableDecoder::backward(const at::Tensor& gradient) {
   embed_backward(flowing);
 }
 
-void TrainableDecoder::prepare_positions(const PackedRows& rows) {
+void TrainableDecoder::take(const PackedRows& rows) {
+  steps_.clear();
+  rows_ = rows;
+  rows_.ids = rows.ids.to(model_.device());
   std::vector<at::Tensor> positions;
   std::int64_t longest = 1;
   for (const std::int64_t length : rows.lengths) {
-    positions.push_back(at::arange(length, at::kLong));
+    positions.push_back(at::arange(length, rows_.ids.options()));
     longest = std::max(longest, length);
   }
   rotary_.prepare(at::cat(positions), longest - 1);

@@ -36,7 +36,7 @@ class TrainableDecoder {
     at::Tensor output;  ///< undefined: to be computed again
   };
 
-  void prepare_positions(const PackedRows& rows);
+  void take(const PackedRows& rows);
   at::Tensor embed(const at::Tensor& ids) const;
   void embed_backward(const at::Tensor& gradient) const;
   at::Tensor layer(const at::Tensor& x, std::size_t index) const;
@@ -53,7 +53,7 @@ class TrainableDecoder {
   const TrainableModel& model_;
   bool checkpointing_;
   RotaryEmbedding rotary_;
-  PackedRows rows_;
+  PackedRows rows_;                    ///< on the model's device
   std::optional<std::uint64_t> pass_;  ///< nothing: no training, and nothing drops out
   std::vector<Step> steps_;            ///< the layers', then the final norm's
 };

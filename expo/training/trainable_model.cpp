@@ -36,9 +36,9 @@ class FullModel {
     model_.compute = compute;
   }
 
-  TrainableModel run(std::int64_t multiple) {
+  TrainableModel run(std::int64_t multiple, at::Device device) {
     list_tensors();
-    model_.parameters = ParameterSet(specs_, model_.compute == at::kFloat, multiple);
+    model_.parameters = ParameterSet(specs_, model_.compute == at::kFloat, multiple, device);
     for (std::size_t i = 0; i < places_.size(); ++i) *places_[i] = parameter(i).leaf;
     for (const auto& places : products_) list_products(places);
     const bool tied =
@@ -118,8 +118,8 @@ class FullModel {
 }  // namespace
 
 TrainableModel make_full_model(const Architecture& architecture, at::ScalarType compute,
-                               std::int64_t multiple) {
-  return FullModel(architecture, compute).run(multiple);
+                               std::int64_t multiple, at::Device device) {
+  return FullModel(architecture, compute).run(multiple, device);
 }
 
 }  // namespace expo

@@ -51,15 +51,17 @@ struct TrainableModel {
   at::Tensor embedding_gradient;  ///< float32; undefined: frozen
   at::Tensor head_gradient;       ///< likewise; the embedding's where the head is tied
 
+  at::Device device() const { return embedding.device(); }
   bool is_lora() const { return !adapters.empty(); }
 };
 
-/// Without values; `multiple` as in ParameterSet.
+/// Without values; `multiple` and `device` as in ParameterSet.
 TrainableModel make_full_model(const Architecture& architecture, at::ScalarType compute,
-                               std::int64_t multiple);
+                               std::int64_t multiple, at::Device device = at::kCPU);
 /// The base without values, B zero and A drawn as PEFT draws it (Kaiming-uniform with √5) from
 /// `seed`. A score head is trained whole beside the adapters.
 TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
-                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed);
+                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed,
+                               at::Device device = at::kCPU);
 
 }  // namespace expo

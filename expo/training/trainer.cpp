@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "expo/training/rank_shares.h"
+
 namespace expo {
 namespace {
 
@@ -12,13 +14,17 @@ constexpr std::int64_t kNormBlock = std::int64_t{1} << 20;
 
 /// Σg² in float64.
 double sum_of_squares(const at::Tensor& values) {
-  double sum = 0;
+  std::vector<at::Tensor> norms;
   for (std::int64_t first = 0; first < values.numel(); first += kNormBlock) {
     const std::int64_t count = std::min(kNormBlock, values.numel() - first);
-    const at::Tensor norm =
-        at::linalg_vector_norm(values.narrow(0, first, count), 2, std::nullopt, false, at::kDouble);
-    sum += norm.item<double>() * norm.item<double>();
+    norms.push_back(at::linalg_vector_norm(values.narrow(0, first, count), 2, std::nullopt, false,
+                                           at::kDouble));
   }
+  // From a device all at once.
+  const at::Tensor all = at::stack(norms).to(at::kCPU);
+  double sum = 0;
+  for (const double norm : std::span(all.const_data_ptr<double>(), norms.size()))
+    sum += norm * norm;
   return sum;
 }
 
@@ -58,16 +64,15 @@ std::vector<std::vector<const Example*>> Trainer::passes(
     std::span<const Example* const> examples) const {
   std::vector<std::vector<const Example*>> result;
   std::int64_t tokens = 0;
-  const auto stride = static_cast<std::size_t>(ranks_.size());
-  for (auto i = static_cast<std::size_t>(ranks_.rank()); i < examples.size(); i += stride) {
-    const bool full = result.empty() || tokens + examples[i]->tokens() > options_.tokens_per_pass ||
+  for (const Example* example : share_of(examples, ranks_.rank(), ranks_.size())) {
+    const bool full = result.empty() || tokens + example->tokens() > options_.tokens_per_pass ||
                       static_cast<std::int64_t>(result.back().size()) == options_.examples_per_pass;
     if (full) {
       result.emplace_back();
       tokens = 0;
     }
-    result.back().push_back(examples[i]);
-    tokens += examples[i]->tokens();
+    result.back().push_back(example);
+    tokens += example->tokens();
   }
   return result;
 }

@@ -199,6 +199,11 @@ void settle_defaults(TrainingConfig& config) {
     config.max_prompt_length = std::max<std::int64_t>(1, config.max_length / 2);
 }
 
+void settle_device(TrainingConfig& config, int capability) {
+  constexpr int kAmpere = 8;
+  if (!is_given(config, "bf16")) config.bf16 = capability >= kAmpere;
+}
+
 void check(const TrainingConfig& config) {
   refuse_if(config.model_name_or_path.empty(), "model_name_or_path is missing: what is trained?");
   refuse_if(config.dataset_name.empty(), "dataset_name is missing: what is it trained on?");

@@ -63,7 +63,8 @@ struct TrainingConfig {
   bool bf16 = true;
   bool gradient_checkpointing = false;
   std::int64_t tokens_per_pass = 512;
-  unsigned threads = 0;  ///< 0: as many as there are processors
+  std::string device = "auto";  ///< as choose_device has it
+  unsigned threads = 0;         ///< 0: as many as there are processors
   std::uint64_t seed = 42;
 
   std::int64_t eval_steps = 0;  ///< 0: at the end only
@@ -76,12 +77,15 @@ struct TrainingConfig {
   std::vector<std::string> given;  ///< names of the keys that were set, whatever to
 };
 
-/// The defaults of a method: DPO's are the paper's; bf16 where has_fast_bf16().
+/// The defaults of a method: DPO's are the paper's; bf16 where has_fast_bf16(); see settle_device.
 TrainingConfig default_config(TrainingMethod method);
 
 /// Fits defaults that were not set to what was: max_prompt_length is half of a max_length that it
 /// would not go into.
 void settle_defaults(TrainingConfig& config);
+
+/// For a GPU of this compute capability: from 8 on it has fast bfloat16, which is then the default.
+void settle_device(TrainingConfig& config, int capability);
 
 /// One setting, declared once for YAML, command line, run.json and help.
 struct ConfigKey {

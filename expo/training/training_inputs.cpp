@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 #include "expo/checkpoint/model_reference.h"
 #include "expo/core/error.h"
@@ -61,8 +62,11 @@ class InputReading {
     read_architectures();
     inputs_.train =
         read_examples(config_.dataset_name, config_.dataset_train_split, config_.fraction);
+    inputs_.schedule = make_schedule(
+        config_, static_cast<std::int64_t>(inputs_.train.examples.size()), ranks_.size());
     if (!config_.eval_dataset_name.empty())
       inputs_.evaluation = read_examples(config_.eval_dataset_name, config_.dataset_test_split, 1);
+    for (ExampleSet* set : {&inputs_.train, &inputs_.evaluation}) warn_of_context(*set);
     inputs_.objective = make_objective(config_);
     make_model();
     inputs_.weights_digest = weights_digest();
@@ -126,6 +130,20 @@ class InputReading {
     return {};
   }
 
+  /// Positions that the model was not trained for: it computes something, and nobody knows what.
+  void warn_of_context(ExampleSet& set) const {
+    std::size_t longest = 0;
+    for (const Example& example : set.examples) {
+      for (const TokenRow& row : example.rows) longest = std::max(longest, row.ids.size());
+    }
+    if (longest <= static_cast<std::size_t>(architecture_.max_positions)) return;
+    set.warnings.push_back(fmt::format(
+        "rows of up to {} tokens go beyond the model's context of {} (max_position_embeddings); a "
+        "lower max_length {}",
+        longest, architecture_.max_positions,
+        config_.method == TrainingMethod::reward ? "leaves them out" : "cuts them"));
+  }
+
   void read_architectures() {
     architecture_ = read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
     check_architecture();
@@ -155,9 +173,10 @@ class InputReading {
   void make_model() {
     const at::ScalarType compute = config_.bf16 ? at::kBFloat16 : at::kFloat;
     const std::int64_t multiple = 16 * static_cast<std::int64_t>(ranks_.size());
-    inputs_.model = config_.use_peft ? make_lora_model(architecture_, compute, multiple,
-                                                       config_.lora, config_.seed)
-                                     : make_full_model(architecture_, compute, multiple);
+    inputs_.model = config_.use_peft
+                        ? make_lora_model(architecture_, compute, multiple, config_.lora,
+                                          config_.seed, job_.device)
+                        : make_full_model(architecture_, compute, multiple, job_.device);
     // As in transformers, an embedding knows of padding only what config.json has said.
     const Json& config = inputs_.source.checkpoint->config();
     inputs_.model.knows_padding =
@@ -185,24 +204,30 @@ class InputReading {
   void fill(ExampleSet& set, const std::string& model) {
     const ReferenceKey key{model, set.digest};
     const std::string& cache = config_.reference_cache_dir;
+    next_report_ = std::chrono::steady_clock::now() + kReportEvery;
+    bool told = false;
     TrainerOptions options;
     options.tokens_per_pass = config_.tokens_per_pass;
     Trainer trainer(inputs_.model, *inputs_.objective, ranks_, options, cancellation_);
     inputs_.references_from_cache = fill_references(
         filesystem_, cache.empty() ? config_.output_dir : cache, key, set.examples, ranks_,
         [&](std::span<const Example> examples) {
-          if (examples.size() > 1)
-            note(fmt::format("the reference's log-probabilities of {} pairs", examples.size()));
+          const auto done = static_cast<double>(examples.data() - set.examples.data());
+          const auto all = static_cast<double>(set.examples.size());
           std::vector<const Example*> pointers;
           for (const Example& example : examples) pointers.push_back(&example);
-          return trainer.row_values(pointers, [&](double share) { report_share(share); });
+          // One alone is a check of what was kept.
+          if (!std::exchange(told, told || examples.size() > 1) && examples.size() > 1)
+            note(fmt::format("the reference's log-probabilities of {} pairs", set.examples.size()));
+          return trainer.row_values(pointers, [&](double share) {
+            report_share((done + share * static_cast<double>(examples.size())) / all);
+          });
         });
   }
 
   /// Every ten seconds how far the reference's log-probabilities have come.
   void report_share(double share) {
     const auto now = std::chrono::steady_clock::now();
-    if (share == 0) next_report_ = now + kReportEvery;
     if (now < next_report_) return;
     next_report_ = now + kReportEvery;
     note(fmt::format("… {:.0f} %", 100 * share));
@@ -210,14 +235,14 @@ class InputReading {
 
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
-    const std::string text =
-        compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
-                      {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
-                      {"bf16", config_.bf16},
-                      {"tokens_per_pass", config_.tokens_per_pass},
-                      {"threads", at::get_num_threads()},
-                      {"ranks", ranks_.size()},
-                      {"instructions", at::get_cpu_capability()}});
+    const std::string text = compact_json(
+        {{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
+         {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
+         {"bf16", config_.bf16},
+         {"tokens_per_pass", config_.tokens_per_pass},
+         {"threads", at::get_num_threads()},
+         {"ranks", ranks_.size()},
+         {"instructions", job_.device.is_cpu() ? at::get_cpu_capability() : job_.device_name}});
     return digest_of_bytes(text.data(), text.size());
   }
 
@@ -226,9 +251,7 @@ class InputReading {
     std::string digests;
     for (const auto& [name, tensor] : inputs_.model.named)
       digests += digest_of(tensor.contiguous());
-    const at::Tensor bytes = at::empty({static_cast<std::int64_t>(digests.size())}, at::kByte);
-    std::copy(digests.begin(), digests.end(), bytes.mutable_data_ptr<std::uint8_t>());
-    return digest_of(bytes);
+    return digest_of_bytes(digests.data(), digests.size());
   }
 
   Filesystem& filesystem_;

@@ -70,7 +70,8 @@ TrainingReport run_training(Filesystem& filesystem, const Environment& environme
     return run(filesystem, environment, ranks, job, cancellation);
   } catch (const c10::Error& error) {
     const std::string reason = error.what_without_backtrace();
-    if (reason.find("alloc") == std::string::npos)
+    if (reason.find("alloc") == std::string::npos &&
+        reason.find("out of memory") == std::string::npos)
       throw environment_error("libtorch failed: " + reason);
     throw environment_error(fmt::format(
         "there is not enough memory ({}); a lower tokens_per_pass, gradient_checkpointing, or "

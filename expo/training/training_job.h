@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -15,7 +17,9 @@ namespace expo {
 
 struct TrainingJob {
   TrainingConfig config;
-  std::string command;  ///< for run.json
+  at::Device device = at::kCPU;  ///< this rank's
+  std::string device_name;       ///< of a GPU; two kinds of GPU round differently
+  std::string command;           ///< for run.json
   /// Told of every line of metrics.jsonl, on the first rank, and how many steps there will be.
   std::function<void(const Json&, std::int64_t total_steps)> on_metrics = {};
   /// Told of what goes on before and between the steps, on the first rank.
@@ -38,10 +42,10 @@ Json to_json(const TrainingReport& report);
 ///   checkpoint-N/     the same after N steps, with the state to go on from; whole or not at all
 ///   metrics.jsonl     a line for each step and each evaluation
 ///   run.json          the effective configuration, the data's counts and digests
-/// With the same configuration, ranks and threads the result is the same bit for bit, interrupted
-/// and resumed or not. Throws Error: usage for settings, input for model, data and for a loss or
-/// gradient that is not a number (after the last good state was written as a checkpoint),
-/// environment for disk and ranks.
+/// With the same configuration, kind of device, ranks and threads the result is the same bit for
+/// bit, interrupted and resumed or not. Throws Error: usage for settings, input for model, data and
+/// for a loss or gradient that is not a number (after the last good state was written as a
+/// checkpoint), environment for disk and ranks.
 TrainingReport run_training(Filesystem& filesystem, const Environment& environment,
                             RankGroup& ranks, const TrainingJob& job,
                             const CancellationToken& cancellation);

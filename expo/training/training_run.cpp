@@ -20,10 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
 TrainerOptions trainer_options(const TrainingConfig& config) {
   TrainerOptions options;
   options.adamw = config.adamw;
@@ -32,11 +28,6 @@ TrainerOptions trainer_options(const TrainingConfig& config) {
   options.tokens_per_pass = config.tokens_per_pass;
   options.gradient_checkpointing = config.gradient_checkpointing;
   return options;
-}
-
-/// Where AtomicDirectory has a folder while it is written.
-fs::path partial_of(const fs::path& folder) {
-  return folder.parent_path() / fmt::format(".{}.expo-partial", folder.filename().string());
 }
 
 }  // namespace
@@ -50,43 +41,14 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
       config_(job.config),
       inputs_(inputs),
       folder_(folder),
-      trainer_(inputs.model, *inputs.objective, ranks, trainer_options(job.config), cancellation) {
-  batch_ = config_.per_device_train_batch_size * config_.gradient_accumulation_steps * ranks.size();
-  steps_per_epoch_ = ceil_divide(static_cast<std::int64_t>(inputs.train.examples.size()), batch_);
-  const double by_epochs = config_.num_train_epochs * static_cast<double>(steps_per_epoch_);
-  rate_.kind = config_.schedule;
-  rate_.peak = config_.learning_rate;
-  rate_.total_steps =
-      config_.max_steps > 0 ? config_.max_steps : static_cast<std::int64_t>(std::ceil(by_epochs));
-  rate_.warmup_steps = config_.warmup_steps > 0
-                           ? config_.warmup_steps
-                           : static_cast<std::int64_t>(std::ceil(
-                                 config_.warmup_ratio * static_cast<double>(rate_.total_steps)));
-}
-
-/// A run whose warm-up takes all its steps ends where it began, or close by.
-void TrainingRun::check_schedule() {
-  double highest = 0;
-  for (std::int64_t step = 0; step < rate_.total_steps && highest < rate_.peak; ++step)
-    highest = std::max(highest, rate_.at(step));
-  if (highest == rate_.peak) return;
-  const std::string what =
-      fmt::format("the warm-up of {} takes all of the {}, which the rows make up {} at a time",
-                  counted(static_cast<std::uint64_t>(rate_.warmup_steps), "step"),
-                  counted(static_cast<std::uint64_t>(rate_.total_steps), "step"), batch_);
-  constexpr const char* kRemedy =
-      "a lower gradient_accumulation_steps makes more steps, warmup_ratio 0 leaves it out";
-  if (highest == 0)
-    throw usage_error(fmt::format("train: {}, so that nothing would be learnt; {}", what, kRemedy));
-  report_.warnings.push_back(fmt::format("{}: the learning rate comes no further than {:.3g}; {}",
-                                         what, highest, kRemedy));
-}
+      schedule_(inputs.schedule),
+      trainer_(inputs.model, *inputs.objective, ranks, trainer_options(job.config), cancellation) {}
 
 TrainingReport TrainingRun::run() {
   report_.counts = inputs_.train.counts;
   report_.references_from_cache = inputs_.references_from_cache;
   report_.warnings = inputs_.train.warnings;
-  check_schedule();
+  if (!schedule_.warning.empty()) report_.warnings.push_back(schedule_.warning);
   for (const std::string& warning : inputs_.evaluation.warnings)
     report_.warnings.push_back("evaluation: " + warning);
   agree();
@@ -96,15 +58,16 @@ TrainingReport TrainingRun::run() {
     write_run_file();
     metrics_ = std::make_unique<MetricsLog>(filesystem_, folder_->file("metrics.jsonl"), step_);
   }
-  note(step_ == rate_.total_steps
+  note(step_ == schedule_.rate.total_steps
            ? std::string("all steps were taken already")
-           : fmt::format("{} of {}, from {}",
-                         counted(static_cast<std::uint64_t>(rate_.total_steps - step_), "step"),
-                         counted(static_cast<std::uint64_t>(batch_), "example"),
-                         inputs_.train.examples.size()));
-  while (step_ < rate_.total_steps) {
+           : fmt::format(
+                 "{} of {}, from {}",
+                 counted(static_cast<std::uint64_t>(schedule_.rate.total_steps - step_), "step"),
+                 counted(static_cast<std::uint64_t>(schedule_.batch), "example"),
+                 inputs_.train.examples.size()));
+  while (step_ < schedule_.rate.total_steps) {
     take_step();
-    if (step_ == rate_.total_steps || is_due(config_.eval_steps)) evaluate();
+    if (step_ == schedule_.rate.total_steps || is_due(config_.eval_steps)) evaluate();
     if (is_due(config_.save_steps)) save_checkpoint();
   }
   save_result();
@@ -126,7 +89,7 @@ std::uint64_t TrainingRun::bytes_to_write() const {
   const auto values = static_cast<std::uint64_t>(inputs_.model.parameters.values().numel());
   const std::uint64_t model = byte_size(config_.save_dtype, values).value_or(0);
   if (config_.save_steps == 0) return model;
-  auto checkpoints = static_cast<std::uint64_t>(rate_.total_steps / config_.save_steps);
+  auto checkpoints = static_cast<std::uint64_t>(schedule_.rate.total_steps / config_.save_steps);
   if (config_.save_total_limit > 0)
     checkpoints = std::min(checkpoints, static_cast<std::uint64_t>(config_.save_total_limit) + 1);
   checkpoints -= std::min(checkpoints, folder_->checkpoints());
@@ -186,17 +149,18 @@ Json TrainingRun::setting() const {
         "eval_steps", "eval_dataset_name", "dataset_test_split", "save_dtype",
         "reference_cache_dir", "ddp_timeout"})
     json.erase(name);
+  json["device"] = job_.device.is_cpu() ? "cpu" : job_.device_name;
   json["threads"] = at::get_num_threads();
   json["ranks"] = ranks_.size();
   json["data"] = inputs_.train.digest;
   json["weights"] = inputs_.weights_digest;
   if (!inputs_.references_digest.empty()) json["references"] = inputs_.references_digest;
-  json["total_steps"] = rate_.total_steps;
+  json["total_steps"] = schedule_.rate.total_steps;
   return json;
 }
 
 std::vector<const Example*> TrainingRun::examples_of(std::int64_t step) {
-  const std::int64_t epoch = step / steps_per_epoch_;
+  const std::int64_t epoch = step / schedule_.steps_per_epoch;
   const auto count = static_cast<std::int64_t>(inputs_.train.examples.size());
   if (epoch != order_epoch_) {
     order_ = shuffled(count, config_.seed, static_cast<std::uint64_t>(epoch));
@@ -204,8 +168,8 @@ std::vector<const Example*> TrainingRun::examples_of(std::int64_t step) {
     order_epoch_ = epoch;
   }
   std::vector<const Example*> examples;
-  const std::int64_t first = step % steps_per_epoch_ * batch_;
-  for (std::int64_t i = first; i < std::min(first + batch_, count); ++i)
+  const std::int64_t first = step % schedule_.steps_per_epoch * schedule_.batch;
+  for (std::int64_t i = first; i < std::min(first + schedule_.batch, count); ++i)
     examples.push_back(
         &inputs_.train.examples[static_cast<std::size_t>(order_[static_cast<std::size_t>(i)])]);
   return examples;
@@ -214,14 +178,15 @@ std::vector<const Example*> TrainingRun::examples_of(std::int64_t step) {
 void TrainingRun::take_step() {
   const auto start = std::chrono::steady_clock::now();
   const auto examples = examples_of(step_);
-  const double rate = rate_.at(step_);
+  const double rate = schedule_.rate.at(step_);
   const StepResult result = trainer_.step(examples, rate);
   if (!result.failure.empty()) stop(result, examples);
   ++step_;
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  Json line = {{"step", step_},
-               {"epoch", static_cast<double>(step_) / static_cast<double>(steps_per_epoch_)}};
+  Json line = {
+      {"step", step_},
+      {"epoch", static_cast<double>(step_) / static_cast<double>(schedule_.steps_per_epoch)}};
   for (const auto& [name, value] : result.metrics) line[name] = value;
   line["grad_norm"] = result.gradient_norm;
   line["learning_rate"] = rate;
@@ -272,7 +237,7 @@ void TrainingRun::log(const Json& metrics) {
   report_.last_metrics = metrics;
   if (!metrics_) return;
   metrics_->add(metrics);
-  if (job_.on_metrics) job_.on_metrics(metrics, rate_.total_steps);
+  if (job_.on_metrics) job_.on_metrics(metrics, schedule_.rate.total_steps);
 }
 
 void TrainingRun::save_checkpoint() {
@@ -290,7 +255,7 @@ void TrainingRun::save_state(const fs::path& folder) {
     write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory->partial());
   }
   ranks_.barrier();
-  const fs::path partial = directory ? directory->partial() : partial_of(folder);
+  const fs::path partial = directory ? directory->partial() : partial_folder(folder);
   write_state(filesystem_, partial, {step_, setting()}, inputs_.model.parameters.values(),
               trainer_.optimiser(), ranks_);
   ranks_.barrier();
@@ -327,8 +292,9 @@ void TrainingRun::write_run_file() {
       {"config", to_json(config_)},
       {"ranks", ranks_.size()},
       {"threads", at::get_num_threads()},
-      {"total_steps", rate_.total_steps},
-      {"warmup_steps", rate_.warmup_steps},
+      {"device", job_.device.is_cpu() ? "cpu" : job_.device_name},
+      {"total_steps", schedule_.rate.total_steps},
+      {"warmup_steps", schedule_.rate.warmup_steps},
       {"model", describe_files(filesystem_, *inputs_.source.checkpoint)},
       {"data", {{"train", to_json(inputs_.train.counts)}, {"digest", inputs_.train.digest}}}};
   if (!inputs_.evaluation.examples.empty())

@@ -10,6 +10,7 @@
 #include "expo/training/run_folder.h"
 #include "expo/training/trainer.h"
 #include "expo/training/training_job.h"
+#include "expo/training/training_schedule.h"
 #include "expo/training/training_state.h"
 
 namespace expo {
@@ -21,6 +22,7 @@ struct TrainingInputs {
   TrainableModel model;
   ExampleSet train;
   ExampleSet evaluation;  ///< empty without one
+  TrainingSchedule schedule;
   std::unique_ptr<Objective> objective;
   std::string weights_digest;     ///< of the weights that the training begins with
   std::string references_digest;  ///< DPO: of the reference's log-probabilities
@@ -40,7 +42,6 @@ class TrainingRun {
   TrainingReport run();
 
  private:
-  void check_schedule();
   void begin_folder();
   void agree();
   void resume();
@@ -65,10 +66,8 @@ class TrainingRun {
   const TrainingConfig& config_;
   TrainingInputs& inputs_;
   RunFolder* folder_;
+  const TrainingSchedule& schedule_;
   Trainer trainer_;
-  LearningRate rate_;
-  std::int64_t batch_ = 0;  ///< examples of a step
-  std::int64_t steps_per_epoch_ = 0;
   std::int64_t step_ = 0;   ///< taken so far
   std::int64_t saved_ = 0;  ///< the step of the newest checkpoint; 0: the model that was given
   std::int64_t order_epoch_ = -1;

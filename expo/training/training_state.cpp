@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "expo/checkpoint/open_checkpoint.h"
@@ -24,13 +23,16 @@ void read_tensor(const Checkpoint& file, const std::string& name, const at::Tens
   if (!fits)
     throw input_error(fmt::format("{}: does not hold the {} of this run", file.location(), name));
   constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;
-  auto* data = static_cast<std::byte*>(target.mutable_data_ptr());
   ReadScratch scratch;
   const auto total = static_cast<std::uint64_t>(target.numel());
   for (std::uint64_t first = 0; first < total; first += kBlock) {
     const std::uint64_t count = std::min(kBlock, total - first);
     const auto bytes = file.read(*index, first, count, scratch);
-    std::memcpy(data + first * sizeof(float), bytes.data(), bytes.size());
+    // from_blob asks for a pointer that may be written to; nothing writes here.
+    const at::Tensor block = at::from_blob(const_cast<std::byte*>(bytes.data()),
+                                           {static_cast<std::int64_t>(count)}, at::kFloat);
+    target.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count))
+        .copy_(block);
   }
 }
 

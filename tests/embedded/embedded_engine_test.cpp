@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "expo/core/error.h"
-#include "expo/embedded/device.h"
+#include "expo/model/device.h"
 #include "support/contains.h"
 #include "support/temporary_folder.h"
 

@@ -13,6 +13,7 @@
 #include "expo/model/decoder.h"
 #include "expo/model/live_weights.h"
 #include "expo/model/tensor_decoder.h"
+#include "tests/model/simulated_device.h"
 
 namespace expo {
 namespace {
@@ -20,12 +21,13 @@ namespace {
 const std::filesystem::path kGoldens = EXPO_SOURCE_DIR "/tests/model/goldens";
 constexpr double kTolerance = 1e-4;  // of the range of the logits
 
-/// Row-major tensors in PyTorch's operators, and panels.
-enum class Way { tensors, panels };
+/// Row-major tensors in PyTorch's operators, the same on a device that is none, and panels.
+enum class Way { tensors, device, panels };
 
 LiveWeightsOptions options_of(Way way) {
   LiveWeightsOptions options;
   options.panels = way == Way::panels;
+  if (way == Way::device) options.device = simulated::device();
   return options;
 }
 
@@ -61,7 +63,7 @@ struct Model {
     const std::span values(whole.const_data_ptr<std::int64_t>(),
                            static_cast<std::size_t>(whole.numel()));
     // The next call would overwrite what it returns.
-    return decoder.logits(decoder.hidden_states(values, parts, cache)).clone();
+    return decoder.logits(decoder.hidden_states(values, parts, cache)).to(at::kCPU, false, true);
   }
 
   std::shared_ptr<const Checkpoint> checkpoint;
@@ -80,14 +82,15 @@ double distance(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-const auto kWays = testing::Values(Way::tensors, Way::panels);
+const auto kWays = testing::Values(Way::tensors, Way::device, Way::panels);
 using Case = std::tuple<const char*, Way>;
 
 class LanguageModels : public testing::TestWithParam<Case> {};
 
 std::string name_of(const testing::TestParamInfo<Case>& test) {
+  constexpr const char* kNames[] = {"_tensors", "_device", "_panels"};
   return std::string(std::get<0>(test.param)) +
-         (std::get<1>(test.param) == Way::tensors ? "_tensors" : "_panels");
+         kNames[static_cast<std::size_t>(std::get<1>(test.param))];
 }
 
 TEST_P(LanguageModels, GivesTheLogitsOfTransformers) {
@@ -184,7 +187,7 @@ INSTANTIATE_TEST_SUITE_P(Families, RewardModels,
                          name_of);
 
 TEST(Decoder, RefusesIdsAndPartsThatDoNotFit) {
-  for (const Way way : {Way::tensors, Way::panels}) {
+  for (const Way way : {Way::tensors, Way::device, Way::panels}) {
     Model model("llama", way);
     const SequencePart part{0, 0, 3};
     const auto refused = [&](std::initializer_list<std::int64_t> ids, KvCache* cache) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "expo/training/token_log_probs.h"
+#include "tests/model/simulated_device.h"
 #include "tests/training/trained_model.h"
 
 namespace expo {
@@ -32,11 +33,17 @@ VocabularyHead head_of(const TrainableModel& model) {
           model.architecture.logit_softcap};
 }
 
+Targets on(at::Device device, const Targets& targets) {
+  return {targets.rows.to(device), targets.ids.to(device)};
+}
+
 void run_backward(TrainableModel& model, const Rows& rows, const at::Tensor& coefficients,
                   bool checkpointing) {
   TrainableDecoder decoder(model, checkpointing);
   const at::Tensor hidden = decoder.forward(rows.packed);
-  decoder.backward(head_of(model).backward(hidden, rows.targets, coefficients));
+  const at::Device device = model.device();
+  decoder.backward(
+      head_of(model).backward(hidden, on(device, rows.targets), coefficients.to(device)));
 }
 
 /// The gradient under a Hugging Face name: where the value lies in values(), it lies in
@@ -56,25 +63,31 @@ at::Tensor sketch(const at::Tensor& gradient) {
   return at::stack(waves).to(at::kFloat);
 }
 
-class Families : public testing::TestWithParam<const char*> {};
-
-TEST_P(Families, GivesTheLogProbabilitiesOfPaddedRows) {
-  const Golden golden(kTrainingGoldens / (std::string(GetParam()) + ".safetensors"));
-  const TrainableModel model = trainable(GetParam());
+/// On the processor, and on a device of its own.
+void expect_log_probs(const char* name, at::Device device) {
+  const Golden golden(kTrainingGoldens / (std::string(name) + ".safetensors"));
+  const TrainableModel model = trainable(name, at::kFloat, device);
   const Rows rows(golden);
   TrainableDecoder decoder(model, false);
   const at::Tensor log_probs =
-      head_of(model).log_probs(decoder.hidden_states(rows.packed), rows.targets);
+      head_of(model).log_probs(decoder.hidden_states(rows.packed), on(device, rows.targets));
   const at::Tensor expected = golden.tensor("log_probs");
   EXPECT_LT(distance(log_probs, expected), kTolerance * largest(expected));
 }
 
-void expect_gradients(const char* name, bool checkpointing) {
+class Families : public testing::TestWithParam<const char*> {};
+
+TEST_P(Families, GivesTheLogProbabilitiesOfPaddedRows) {
+  expect_log_probs(GetParam(), at::kCPU);
+  expect_log_probs(GetParam(), simulated::device());
+}
+
+void expect_gradients(const char* name, bool checkpointing, at::Device device = at::kCPU) {
   const Golden golden(kTrainingGoldens / (std::string(name) + ".safetensors"));
-  TrainableModel model = trainable(name);
+  TrainableModel model = trainable(name, at::kFloat, device);
   run_backward(model, Rows(golden), golden.tensor("coefficients"), checkpointing);
   for (const auto& [parameter, value] : model.named) {
-    const at::Tensor found = gradient_of(model, parameter);
+    const at::Tensor found = gradient_of(model, parameter).to(at::kCPU);
     if (golden.has("gradient." + parameter)) {
       const at::Tensor expected = golden.tensor("gradient." + parameter);
       EXPECT_LT(distance(found, expected), kTolerance * largest(expected)) << parameter;
@@ -93,6 +106,10 @@ TEST_P(Families, GivesEveryGradientOfPaddedRows) {
 
 TEST_P(Families, GivesTheSameGradientsWhenLayersAreComputedAgain) {
   expect_gradients(GetParam(), true);
+}
+
+TEST_P(Families, GivesEveryGradientOnADeviceOfItsOwn) {
+  expect_gradients(GetParam(), true, simulated::device());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Families,
@@ -115,20 +132,25 @@ TEST(TrainableDecoder, AddsTheGradientsOfSeveralPasses) {
 }
 
 /// Biases and tied heads take other ways.
+void expect_near_float32(const std::string& name, at::Device device) {
+  const Golden golden(kTrainingGoldens / (name + ".safetensors"));
+  TrainableModel exact = trainable(name);
+  TrainableModel model = trainable(name, at::kBFloat16, device);
+  const Rows rows(golden);
+  run_backward(exact, rows, golden.tensor("coefficients"), false);
+  run_backward(model, rows, golden.tensor("coefficients"), false);
+  for (const auto& [parameter, value] : model.named) {
+    const at::Tensor expected = gradient_of(exact, parameter);
+    const at::Tensor found = gradient_of(model, parameter).to(at::kCPU);
+    EXPECT_LT((found - expected).norm().item<double>(), 0.02 * expected.norm().item<double>())
+        << name << " " << parameter;
+  }
+}
+
 TEST(TrainableDecoder, StaysNearFloat32InBfloat16) {
   for (const std::string name : {"llama", "llama_bias", "mistral"}) {
-    const Golden golden(kTrainingGoldens / (name + ".safetensors"));
-    TrainableModel exact = trainable(name);
-    TrainableModel model = trainable(name, at::kBFloat16);
-    const Rows rows(golden);
-    run_backward(exact, rows, golden.tensor("coefficients"), false);
-    run_backward(model, rows, golden.tensor("coefficients"), false);
-    for (const auto& [parameter, value] : model.named) {
-      const at::Tensor expected = gradient_of(exact, parameter);
-      const at::Tensor found = gradient_of(model, parameter);
-      EXPECT_LT((found - expected).norm().item<double>(), 0.02 * expected.norm().item<double>())
-          << name << " " << parameter;
-    }
+    expect_near_float32(name, at::kCPU);
+    expect_near_float32(name, simulated::device());
   }
 }
 

@@ -27,11 +27,13 @@ TEST(RankPlace, FollowsTorchrun) {
                                     {"WORLD_SIZE", "4"},
                                     {"MASTER_ADDR", "here"},
                                     {"MASTER_PORT", "29500"},
+                                    {"LOCAL_RANK", "1"},
                                     {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
   EXPECT_EQ(place.rank, 2);
   EXPECT_EQ(place.size, 4);
   EXPECT_EQ(place.host, "here");
   EXPECT_EQ(place.port, 29500);
+  EXPECT_EQ(place.local_rank, 1);
   EXPECT_TRUE(place.agent_store);
 }
 
@@ -39,9 +41,11 @@ TEST(RankPlace, FollowsSlurm) {
   const RankPlace place = place_in({{"SLURM_PROCID", "1"},
                                     {"SLURM_NTASKS", "2"},
                                     {"SLURM_STEP_NODELIST", "node[07-09,12],other3"},
+                                    {"SLURM_LOCALID", "3"},
                                     {"SLURM_JOB_ID", "41234"}});
   EXPECT_EQ(place.rank, 1);
   EXPECT_EQ(place.host, "node07");
+  EXPECT_EQ(place.local_rank, 3);
   EXPECT_EQ(place.port, 21234);
   EXPECT_EQ(place.run, "expo-41234-0");
   EXPECT_FALSE(place.agent_store);

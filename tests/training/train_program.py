@@ -16,7 +16,7 @@ def flags(keys):
 
 
 def command(method, **keys):
-    common = {"bf16": "false", "threads": 1, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
+    common = {"bf16": "false", "device": "cpu", "threads": 1, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
               "learning_rate": 1e-3, "tokens_per_pass": 64}
     return [TRAIN, "train", method, *flags({**common, **keys})]
 

@@ -78,6 +78,7 @@ def test_keys_that_would_change_nothing_or_are_absurd_are_refused(tmp_path, mode
 def test_a_warm_up_that_takes_every_step_is_refused(tmp_path, model, data):
     done = train("dpo", 2, model_name_or_path=model, output_dir=tmp_path / "out", max_steps=1, **data)
     assert "the warm-up of 1 step takes all of the 1 step" in done.stderr and "nothing would be learnt" in done.stderr
+    assert not list((tmp_path / "out").glob("reference-log-probs-*"))  # before anything is computed
     done = train("dpo", model_name_or_path=model, output_dir=tmp_path / "out", max_steps=2, warmup_steps=4, **data)
     assert "the learning rate comes no further than 0.00025" in done.stderr
 
@@ -102,3 +103,26 @@ def test_pairs_that_teach_nothing_and_long_prompts_are_counted(tmp_path, model):
     assert counts == {"rows": 6, "chosen_rows": 6, "examples": 5, "prompts_cut": 1, "answers_cut": 1, "same_answers": 1,
                       "too_long": 0, "without_answer": 0}
     assert "chosen and rejected are the same" in done.stderr and "rows.jsonl:3" in done.stderr
+
+
+def test_rows_beyond_the_models_context_are_warned_of(tmp_path, model):
+    words = " ".join(f"w{number % 80 + 6}" for number in range(140))
+    rows = [{"prompt": "w7", "chosen": words, "rejected": "w8"}, {"prompt": "w7", "chosen": "w9", "rejected": "w8"}]
+    keys = {"model_name_or_path": model, "dataset_name": write_rows(tmp_path / "rows.jsonl", rows), "warmup_ratio": 0}
+    done = train("dpo", output_dir=tmp_path / "out", **keys)
+    assert "tokens go beyond the model's context of 128" in done.stderr
+    assert "context" not in train("dpo", output_dir=tmp_path / "cut", max_length=128, **keys).stderr
+
+
+def test_a_data_set_of_the_hub_is_told_how_to_be_got(tmp_path, model):
+    done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "out", dataset_name="owner/pairs")
+    assert "owner/pairs: there is no such file or folder" in done.stderr
+    assert "hf download --repo-type dataset owner/pairs --local-dir pairs" in done.stderr
+    done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "out", dataset_name=tmp_path / "pairs.jsonl")
+    assert "there is no such file" in done.stderr and "hf download" not in done.stderr
+
+
+@pytest.mark.parametrize("device, said", [("gpu", "expected auto, cpu, cuda or cuda:N"), ("cuda:300", "is not known")])
+def test_devices_have_names(tmp_path, model, data, device, said):
+    done = train("dpo", 2, model_name_or_path=model, output_dir=tmp_path / "out", device=device, **data)
+    assert said in done.stderr and not (tmp_path / "out").exists()

@@ -52,16 +52,18 @@ inline const std::filesystem::path kTrainingGoldens = EXPO_SOURCE_DIR "/tests/tr
 inline const std::filesystem::path kTrlGoldens = EXPO_SOURCE_DIR "/tests/training/trl_goldens";
 
 /// One of the small models of tests/model/goldens, ready to be trained.
-inline TrainableModel trainable(const std::string& name, at::ScalarType compute = at::kFloat) {
+inline TrainableModel trainable(const std::string& name, at::ScalarType compute = at::kFloat,
+                                at::Device device = at::kCPU) {
   at::set_num_threads(1);  // more take longer where there is so little to do
   const auto checkpoint = open_any(kModels / name);
-  TrainableModel model = make_full_model(read_architecture(checkpoint->config(), name), compute, 1);
+  TrainableModel model =
+      make_full_model(read_architecture(checkpoint->config(), name), compute, 1, device);
   load_weights(*checkpoint, 0, CancellationToken(), model);
   return model;
 }
 
 inline double distance(const at::Tensor& a, const at::Tensor& b) {
-  return (a - b).abs().max().item<double>();
+  return (a.cpu() - b.cpu()).abs().max().item<double>();
 }
 inline double largest(const at::Tensor& a) {
   return a.abs().max().item<double>();

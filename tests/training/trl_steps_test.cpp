@@ -4,6 +4,7 @@
 
 #include "expo/training/learning_rate.h"
 #include "expo/training/trainer.h"
+#include "tests/model/simulated_device.h"
 #include "tests/training/trained_model.h"
 
 namespace expo {
@@ -57,6 +58,11 @@ TrainerOptions options_of(std::int64_t tokens_per_pass) {
   return options;
 }
 
+/// Every run is taken on the processor, and on a device of its own.
+std::vector<at::Device> devices() {
+  return {simulated::device(), at::kCPU};
+}
+
 void find_references(Trainer& trainer, std::vector<Example>& examples) {
   const auto values = trainer.row_values(pointers_to(examples));
   for (std::size_t i = 0; i < examples.size(); ++i)
@@ -89,28 +95,35 @@ void take_steps(Trainer& trainer, std::span<const Example> examples, const Golde
 void expect_weights(const std::map<std::string, at::Tensor>& named, const Golden& golden) {
   for (const auto& [name, value] : named) {
     const at::Tensor expected = golden.tensor("weight." + name);
-    EXPECT_LT(distance(value, expected), kTolerance * largest(expected)) << name;
+    EXPECT_LT(distance(value, expected), kTolerance * largest(expected))
+        << name << " on " << value.device();
   }
 }
 
 class Dpo : public testing::TestWithParam<Run> {};
 
+void expect_dpo(const Run& run, std::int64_t tokens, at::Device device) {
+  const Golden golden(kTrlGoldens / (std::string(run.golden) + ".safetensors"));
+  TrainableModel model = trainable(run.model, at::kFloat, device);
+  const DpoObjective objective(run.loss);
+  const auto ranks = single_rank();
+  const CancellationToken cancellation;
+  TrainerOptions options = options_of(tokens);
+  options.gradient_checkpointing = tokens == 60;
+  Trainer trainer(model, objective, *ranks, options, cancellation);
+  auto examples = examples_of(golden, false);
+  find_references(trainer, examples);
+  take_steps(trainer, examples, golden, 1e-4);
+  expect_weights(model.named, golden);
+}
+
+/// In passes of few tokens, of many, and with layers computed again.
 TEST_P(Dpo, TakesTheStepsOfTrl) {
-  const Golden golden(kTrlGoldens / (std::string(GetParam().golden) + ".safetensors"));
-  // Passes of few tokens, of many, and with layers computed again.
-  for (const std::int64_t tokens : {1, 60, 4096}) {
-    TrainableModel model = trainable(GetParam().model);
-    const DpoObjective objective(GetParam().loss);
-    const auto ranks = single_rank();
-    const CancellationToken cancellation;
-    TrainerOptions options = options_of(tokens);
-    options.gradient_checkpointing = tokens == 60;
-    Trainer trainer(model, objective, *ranks, options, cancellation);
-    auto examples = examples_of(golden, false);
-    find_references(trainer, examples);
-    take_steps(trainer, examples, golden, 1e-4);
-    expect_weights(model.named, golden);
-  }
+  for (const std::int64_t tokens : {1, 60, 4096}) expect_dpo(GetParam(), tokens, at::kCPU);
+}
+
+TEST_P(Dpo, TakesThemOnADeviceOfItsOwn) {
+  expect_dpo(GetParam(), 60, simulated::device());
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -122,51 +135,57 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& test) { return std::string(test.param.golden); });
 
 TEST(Sft, TakesTheStepsOfTrl) {
-  const Golden golden(kTrlGoldens / "sft_llama.safetensors");
-  TrainableModel model = trainable("llama");
-  const SftObjective objective;
-  const auto ranks = single_rank();
-  const CancellationToken cancellation;
-  Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
-  take_steps(trainer, examples_of(golden, true), golden, 1e-4);
-  expect_weights(model.named, golden);
+  for (const at::Device device : devices()) {
+    const Golden golden(kTrlGoldens / "sft_llama.safetensors");
+    TrainableModel model = trainable("llama", at::kFloat, device);
+    const SftObjective objective;
+    const auto ranks = single_rank();
+    const CancellationToken cancellation;
+    Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
+    take_steps(trainer, examples_of(golden, true), golden, 1e-4);
+    expect_weights(model.named, golden);
+  }
 }
 
 TEST(Reward, TakesTheStepsOfTrl) {
-  const Golden golden(kTrlGoldens / "reward_qwen2.safetensors");
-  TrainableModel model = trainable("qwen2_reward");
-  const RewardObjective objective(0.01);
-  const auto ranks = single_rank();
-  const CancellationToken cancellation;
-  Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
-  take_steps(trainer, examples_of(golden, false), golden, 1e-4);
-  expect_weights(model.named, golden);
+  for (const at::Device device : devices()) {
+    const Golden golden(kTrlGoldens / "reward_qwen2.safetensors");
+    TrainableModel model = trainable("qwen2_reward", at::kFloat, device);
+    const RewardObjective objective(0.01);
+    const auto ranks = single_rank();
+    const CancellationToken cancellation;
+    Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
+    take_steps(trainer, examples_of(golden, false), golden, 1e-4);
+    expect_weights(model.named, golden);
+  }
 }
 
 TEST(Lora, TakesTheStepsOfTrlAndPeft) {
-  const Golden golden(kTrlGoldens / "dpo_lora_llama.safetensors");
-  const auto checkpoint = open_any(kModels / "llama");
-  LoraSpec spec;
-  spec.rank = 4;
-  spec.alpha = 8;
-  spec.targets = {"q_proj", "v_proj", "o_proj", "up_proj", "down_proj"};
-  TrainableModel model =
-      make_lora_model(read_architecture(checkpoint->config(), "llama"), at::kFloat, 1, spec, 0);
-  load_weights(*checkpoint, 0, CancellationToken(), model);
-  for (Parameter& parameter : model.parameters.all())
-    parameter.value.copy_(golden.tensor("initial." + parameter.name));
-  model.parameters.refresh();
-  const DpoObjective objective({PreferenceLossKind::sigmoid, 0.1, 0});
-  const auto ranks = single_rank();
-  const CancellationToken cancellation;
-  Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
-  auto examples = examples_of(golden, false);
-  find_references(trainer, examples);
-  take_steps(trainer, examples, golden, 1e-3);
-  for (const Parameter& parameter : model.parameters.all()) {
-    const at::Tensor expected = golden.tensor("weight." + parameter.name);
-    EXPECT_LT(distance(parameter.value, expected), kTolerance * largest(expected))
-        << parameter.name;
+  for (const at::Device device : devices()) {
+    const Golden golden(kTrlGoldens / "dpo_lora_llama.safetensors");
+    const auto checkpoint = open_any(kModels / "llama");
+    LoraSpec spec;
+    spec.rank = 4;
+    spec.alpha = 8;
+    spec.targets = {"q_proj", "v_proj", "o_proj", "up_proj", "down_proj"};
+    TrainableModel model = make_lora_model(read_architecture(checkpoint->config(), "llama"),
+                                           at::kFloat, 1, spec, 0, device);
+    load_weights(*checkpoint, 0, CancellationToken(), model);
+    for (Parameter& parameter : model.parameters.all())
+      parameter.value.copy_(golden.tensor("initial." + parameter.name));
+    model.parameters.refresh();
+    const DpoObjective objective({PreferenceLossKind::sigmoid, 0.1, 0});
+    const auto ranks = single_rank();
+    const CancellationToken cancellation;
+    Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
+    auto examples = examples_of(golden, false);
+    find_references(trainer, examples);
+    take_steps(trainer, examples, golden, 1e-3);
+    for (const Parameter& parameter : model.parameters.all()) {
+      const at::Tensor expected = golden.tensor("weight." + parameter.name);
+      EXPECT_LT(distance(parameter.value, expected), kTolerance * largest(expected))
+          << parameter.name;
+    }
   }
 }
 

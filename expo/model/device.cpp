@@ -1,4 +1,4 @@
-#include "expo/embedded/device.h"
+#include "expo/model/device.h"
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -56,10 +57,9 @@ Gpus find_gpus() {
   return gpus;
 }
 
-/// The number in "cuda:N", 0 for "cuda", nothing for another word.
+/// The number in "cuda:N"; nothing for another word.
 std::optional<int> gpu_number(const std::string& word) {
   constexpr std::string_view kPrefix = "cuda:";
-  if (word == "cuda") return 0;
   if (!word.starts_with(kPrefix)) return std::nullopt;
   constexpr int kMost = 127;  // c10::DeviceIndex is a signed byte
   int number = -1;
@@ -72,22 +72,29 @@ std::optional<int> gpu_number(const std::string& word) {
 
 }  // namespace
 
-c10::Device choose_device(const std::string& word) {
+c10::Device choose_device(const std::string& word, int first) {
   if (word == "cpu") return c10::Device(c10::kCPU);
   const bool automatic = word == "auto";
   const auto number = gpu_number(word);
-  if (!automatic && !number) {
+  if (!automatic && word != "cuda" && !number) {
     throw usage_error("--device: \"" + word +
                       "\" is not known; expected auto, cpu, cuda or cuda:N");
   }
   const Gpus gpus = find_gpus();
-  const int wanted = number.value_or(0);
+  const int wanted = number.value_or(gpus.count == 1 ? 0 : first);
   if (wanted < gpus.count) return {c10::kCUDA, static_cast<c10::DeviceIndex>(wanted)};
-  if (automatic) return c10::Device(c10::kCPU);
+  if (automatic && gpus.count <= 0) return c10::Device(c10::kCPU);
   throw environment_error(
       fmt::format("--device {}: {}; --device cpu runs on the processor", word,
                   gpus.count > 0 ? fmt::format("there are {} GPUs, numbered from 0", gpus.count)
                                  : gpus.obstacle));
+}
+
+void make_repeatable(c10::Device device) {
+  if (device.is_cpu()) return;
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+  at::globalContext().setDeterministicAlgorithms(true, false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 }  // namespace expo
