@@ -97,7 +97,7 @@ class Reader {
                   [&](const Json& value, const std::string& key) { return finite(value, key); });
     config.modules_to_save = names("modules_to_save");
     config.base_model = text("base_model_name_or_path");
-    config.classifies = at("task_type") == "SEQ_CLS";
+    config.task = text("task_type");
     check_unknown(config);
     return config;
   }

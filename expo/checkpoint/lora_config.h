@@ -23,7 +23,7 @@ struct LoraConfig {
   std::vector<std::pair<ModulePattern, double>> alpha_pattern;
   std::vector<std::string> modules_to_save;  ///< ends of module names
   std::string base_model;                    ///< base_model_name_or_path; may be empty
-  bool classifies = false;                   ///< task_type is SEQ_CLS, as that of reward models
+  std::string task;                          ///< task_type; may be empty
   std::vector<std::string> warnings;
 
   /// The rank of a module; its name is that in the model that was trained (without "base_model.").

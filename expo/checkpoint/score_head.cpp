@@ -1,5 +1,7 @@
 #include "expo/checkpoint/score_head.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "expo/checkpoint/tied_head.h"
+#include "expo/core/error.h"
 
 namespace expo {
 namespace {
@@ -94,7 +97,7 @@ class ScoredBase final : public Checkpoint {
 
 /// The outputs that an adapter was trained with, where they have no counterpart in the base.
 const Tensor* trained_head(const Checkpoint& base, const AdapterWeights& adapter) {
-  if (!adapter.config.classifies || base.find(kScoreHead)) return nullptr;
+  if (base.find(kScoreHead)) return nullptr;
   const auto saved = std::ranges::find(adapter.saved, kScoreHead, &SavedTensor::name);
   if (saved == adapter.saved.end() || saved->frozen) return nullptr;
   const Tensor& tensor = adapter.tensor(saved->tensor);
@@ -129,6 +132,13 @@ std::shared_ptr<const Checkpoint> with_score_head(std::shared_ptr<const Checkpoi
   const auto architecture = architecture_of(base->config());
   const bool language = architecture && classifier_of(*architecture);
   if (head == nullptr || !language) return base;
+  if (adapter.config.task != "SEQ_CLS") {
+    throw input_error(fmt::format(
+        "{}: holds the outputs of a reward model (\"{}\"), but task_type of adapter_config.json is "
+        "{}; expected SEQ_CLS, as PEFT writes it for such a model",
+        adapter.where(), kScoreHead,
+        adapter.config.task.empty() ? "missing" : "\"" + adapter.config.task + "\""));
+  }
   auto config = classifier_config(base->config(), head->shape[0]);
   if (!config) return base;
   Tensor empty = *head;

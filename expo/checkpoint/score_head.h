@@ -24,7 +24,7 @@ std::optional<Json> classifier_config(const Json& config, std::uint64_t labels);
 /// base: so does this. Where the adapter is of the task SEQ_CLS and holds score.weight, and the
 /// base is a language model without one, the result is the base without its output head, with a
 /// matrix of zeros of the adapter's shape and type at the end, and the classifier's config.json.
-/// Otherwise it is `base` itself.
+/// Otherwise it is `base` itself. Throws Error(input) where such an adapter is of another task.
 std::shared_ptr<const Checkpoint> with_score_head(std::shared_ptr<const Checkpoint> base,
                                                   const AdapterWeights& adapter);
 

@@ -24,9 +24,9 @@ std::string head_of(const CheckpointSummary& summary) {
   if (summary.has_head)
     return tied ? "its own tensor, although config.json ties it to the embedding"
                 : "its own tensor";
-  if (tied) return "tied to the embedding";
   if (summary.architecture.ends_with("ForSequenceClassification"))
     return "none: a sequence classifier, whose head is score";
+  if (tied) return "tied to the embedding";
   return summary.tied_embeddings ? "missing, although config.json does not tie it" : "none";
 }
 

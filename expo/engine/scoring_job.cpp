@@ -258,7 +258,14 @@ class Job {
       std::vector<std::pair<double, double>> pairs;
       for (std::uint64_t number = 0; number < chosen_.size(); ++number)
         pairs.emplace_back(values_at(number, 0).front(), values_at(number, 1).front());
-      if (values_at(0, 0).size() == 1) report_.pairs = score_pairs(pairs);
+      if (const std::size_t labels = values_at(0, 0).size(); labels == 1) {
+        report_.pairs = score_pairs(pairs);
+      } else {
+        report_.warnings.push_back(fmt::format(
+            "the model gives {} numbers for an answer, by which no pair can be judged: accuracy "
+            "and margin are left out",
+            labels));
+      }
       return;
     }
     for (std::size_t label = 0; label < values_at(0, 0).size(); ++label) {

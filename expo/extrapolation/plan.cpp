@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "expo/checkpoint/score_head.h"
 #include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
 
@@ -210,8 +211,18 @@ class Planner {
     return {};
   }
 
+  void refuse_other_heads() const {
+    const bool scored = aligned_.find(kScoreHead).has_value();
+    if (scored == sft_.find(kScoreHead).has_value()) return;
+    throw input_error(fmt::format(
+        "{} is a reward model (it has \"{}\"), and {} is none; a Δ is taken between two stages of "
+        "one model, with the same head",
+        (scored ? aligned_ : sft_).location(), kScoreHead, (scored ? sft_ : aligned_).location()));
+  }
+
   [[noreturn]] void refuse() const {
     if (nothing_fits()) refuse_strangers();
+    refuse_other_heads();
     std::string message = fmt::format(
         "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
         "what to do with them):",

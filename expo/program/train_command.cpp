@@ -24,6 +24,7 @@ namespace expo {
 namespace {
 
 struct Options {
+  std::vector<std::string> unknown;
   std::string method;
   std::string config;
   std::vector<std::pair<std::string, std::string>> keys;  // in the order of the command line
@@ -84,7 +85,23 @@ class MetricsPrinter {
   std::optional<std::pair<std::int64_t, Clock::time_point>> first_;
 };
 
+/// What stands for the key of another program, as with keys in a YAML file.
+void refuse_unknown(const Options& options) {
+  for (std::string word : options.unknown) {
+    if (!word.starts_with("--")) continue;
+    word = word.substr(2, word.find('=') - 2);
+    std::ranges::replace(word, '-', '_');
+    TrainingConfig ignored;
+    set_key(ignored, word, "", "the command line");
+  }
+  if (!options.unknown.empty()) {
+    throw usage_error(fmt::format("train: \"{}\" belongs to no key; see expo train --help",
+                                  options.unknown.front()));
+  }
+}
+
 TrainingConfig configure(const Options& options) {
+  refuse_unknown(options);
   TrainingConfig config = default_config(training_method(options.method));
   if (!options.config.empty())
     apply_yaml(config, posix_filesystem().read_text(options.config), options.config);
@@ -119,6 +136,9 @@ void run(const Options& options, const CommandContext& context) {
   job.config = configure(options);
   job.command = context.command_line;
   job.on_metrics = MetricsPrinter();
+  job.on_warning = [](const std::string& text) {
+    std::cerr << "warning: " << on_one_line(text) << "\n";
+  };
   job.on_note = [](const std::string& text) { std::cerr << on_one_line(text) << "\n"; };
   const RankPlace place = find_rank_place([](const std::string& name) {
     const char* value = std::getenv(name.c_str());
@@ -135,8 +155,6 @@ void run(const Options& options, const CommandContext& context) {
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
   if (ranks->rank() != 0) return;
-  for (const std::string& warning : report.warnings)
-    std::cerr << "warning: " << on_one_line(warning) << "\n";
   if (options.json) {
     std::cout << format_json(to_json(report));
   } else {
@@ -158,7 +176,11 @@ std::function<void(const CommandContext&)> declare_train(CLI::App& program) {
       ->type_name("FILE");
   for (const ConfigKey& key : config_keys()) declare_key(*command, key, *options);
   command->add_flag("--json", options->json, "Print the result as one JSON object");
-  return [options](const CommandContext& context) { run(*options, context); };
+  command->allow_extras();
+  return [options, command](const CommandContext& context) {
+    options->unknown = command->remaining();
+    run(*options, context);
+  };
 }
 
 }  // namespace expo

@@ -14,8 +14,7 @@
 namespace expo {
 namespace {
 
-constexpr std::size_t kChunk = 256;  // examples at a time
-// What an interrupted run loses at most, beside a chunk.
+constexpr std::size_t kChunk = 32;  // examples of each rank at a time
 constexpr std::chrono::seconds kWriteEvery(30);
 // What a pair alone may differ by from the same in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
@@ -116,6 +115,60 @@ void check_finite(const std::vector<double>& values, std::span<const Example> ex
   }
 }
 
+/// Computes what is not known yet, and keeps it: every half minute, and when it is interrupted.
+class Filling {
+ public:
+  Filling(Filesystem& filesystem, const Files& files, const ReferenceKey& key, RankGroup& ranks,
+          std::vector<double> known)
+      : filesystem_(filesystem),
+        files_(files),
+        key_(key),
+        keeps_(ranks.rank() == 0),
+        chunk_(kChunk * static_cast<std::size_t>(ranks.size())),
+        values_(std::move(known)),
+        kept_(values_.size()) {}
+
+  std::vector<double> run(std::span<Example> examples, const ReferenceComputation& compute) {
+    try {
+      while (values_.size() < 2 * examples.size()) add_chunk(examples, compute);
+    } catch (const Error& error) {
+      if (error.category() == ErrorCategory::interrupted) keep(files_.begun);
+      throw;
+    }
+    keep(files_.whole);
+    if (keeps_) filesystem_.remove(files_.begun);
+    return std::move(values_);
+  }
+
+ private:
+  void add_chunk(std::span<Example> examples, const ReferenceComputation& compute) {
+    const std::size_t done = values_.size() / 2;
+    const auto chunk = examples.subspan(done, std::min(chunk_, examples.size() - done));
+    const std::vector<double> more = compute(chunk);
+    check_finite(more, chunk);
+    values_.insert(values_.end(), more.begin(), more.end());
+    const bool whole = done + chunk.size() == examples.size();
+    if (!whole && Clock::now() - last_ >= kWriteEvery) keep(files_.begun);
+  }
+
+  void keep(const std::filesystem::path& path) {
+    if (!keeps_ || kept_ == values_.size()) return;
+    write(filesystem_, path, key_, values_);
+    kept_ = values_.size();
+    last_ = Clock::now();
+  }
+
+  using Clock = std::chrono::steady_clock;
+  Filesystem& filesystem_;
+  const Files& files_;
+  const ReferenceKey& key_;
+  bool keeps_;
+  std::size_t chunk_;
+  std::vector<double> values_;
+  std::size_t kept_;  ///< how many of them are in a file
+  Clock::time_point last_ = Clock::now();
+};
+
 }  // namespace
 
 std::string digest_of(const at::Tensor& values) {
@@ -136,8 +189,8 @@ bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder
                      const ReferenceComputation& compute) {
   const Files files = files_of(folder, key);
   const std::size_t most = 2 * examples.size();
-  const bool keeper = ranks.rank() == 0;
   std::vector<double> found;
+  const bool keeper = ranks.rank() == 0;
   if (keeper) found = read_if_there(filesystem, files.whole, key, most);
   const bool begun = keeper && found.empty();
   if (begun) found = read_if_there(filesystem, files.begun, key, most);
@@ -147,19 +200,7 @@ bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder
     check_longest(begun ? files.begun : files.whole, values, examples.first(values.size() / 2),
                   compute);
   }
-  auto last_write = std::chrono::steady_clock::now();
-  for (std::size_t done = values.size() / 2; done < examples.size(); done = values.size() / 2) {
-    const auto chunk = examples.subspan(done, std::min(kChunk, examples.size() - done));
-    const std::vector<double> more = compute(chunk);
-    check_finite(more, chunk);
-    values.insert(values.end(), more.begin(), more.end());
-    const bool whole = values.size() == most;
-    const auto now = std::chrono::steady_clock::now();
-    if (!keeper || (!whole && now - last_write < kWriteEvery)) continue;
-    write(filesystem, whole ? files.whole : files.begun, key, values);
-    last_write = now;
-  }
-  if (keeper) filesystem.remove(files.begun);
+  values = Filling(filesystem, files, key, ranks, std::move(values)).run(examples, compute);
   for (std::size_t i = 0; i < examples.size(); ++i)
     examples[i].reference = {values[2 * i], values[2 * i + 1]};
   return used;

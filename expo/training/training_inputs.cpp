@@ -10,7 +10,9 @@
 #include "expo/core/parallel.h"
 #include "expo/training/byte_digest.h"
 #include "expo/training/load_weights.h"
+#include "expo/training/rank_agreement.h"
 #include "expo/training/reference_log_probs.h"
+#include "expo/training/run_setting.h"
 #include "expo/training/training_run.h"
 
 namespace expo {
@@ -67,9 +69,11 @@ class InputReading {
     if (!config_.eval_dataset_name.empty())
       inputs_.evaluation = read_examples(config_.eval_dataset_name, config_.dataset_test_split, 1);
     for (ExampleSet* set : {&inputs_.train, &inputs_.evaluation}) warn_of_context(*set);
+    warn();
     inputs_.objective = make_objective(config_);
     make_model();
     inputs_.weights_digest = weights_digest();
+    agree(ranks_, common_setting(job_, inputs_, ranks_));
     if (config_.method == TrainingMethod::dpo) find_references();
     return std::move(inputs_);
   }
@@ -77,6 +81,16 @@ class InputReading {
  private:
   void note(const std::string& text) const {
     if (job_.on_note && ranks_.rank() == 0) job_.on_note(text);
+  }
+
+  /// Before hours of work, not after.
+  void warn() {
+    inputs_.warnings = inputs_.train.warnings;
+    if (!inputs_.schedule.warning.empty()) inputs_.warnings.push_back(inputs_.schedule.warning);
+    for (const std::string& warning : inputs_.evaluation.warnings)
+      inputs_.warnings.push_back("evaluation: " + warning);
+    if (!job_.on_warning || ranks_.rank() != 0) return;
+    for (const std::string& warning : inputs_.warnings) job_.on_warning(warning);
   }
 
   void read_source() {
@@ -217,8 +231,11 @@ class InputReading {
           std::vector<const Example*> pointers;
           for (const Example& example : examples) pointers.push_back(&example);
           // One alone is a check of what was kept.
-          if (!std::exchange(told, told || examples.size() > 1) && examples.size() > 1)
-            note(fmt::format("the reference's log-probabilities of {} pairs", set.examples.size()));
+          if (!std::exchange(told, told || examples.size() > 1) && examples.size() > 1) {
+            note(fmt::format(
+                "the reference's log-probabilities of {} pairs{}", set.examples.size(),
+                done > 0 ? fmt::format(", of which {} are kept from before", done) : ""));
+          }
           return trainer.row_values(pointers, [&](double share) {
             report_share((done + share * static_cast<double>(examples.size())) / all);
           });

@@ -24,6 +24,8 @@ struct TrainingJob {
   std::function<void(const Json&, std::int64_t total_steps)> on_metrics = {};
   /// Told of what goes on before and between the steps, on the first rank.
   std::function<void(const std::string&)> on_note = {};
+  /// Told of every warning as soon as it is known, on the first rank.
+  std::function<void(const std::string&)> on_warning = {};
 };
 
 struct TrainingReport {

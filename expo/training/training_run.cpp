@@ -12,8 +12,9 @@
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/output_folder.h"
-#include "expo/training/byte_digest.h"
+#include "expo/training/rank_agreement.h"
 #include "expo/training/row_order.h"
+#include "expo/training/run_setting.h"
 
 namespace expo {
 namespace {
@@ -47,11 +48,8 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
 TrainingReport TrainingRun::run() {
   report_.counts = inputs_.train.counts;
   report_.references_from_cache = inputs_.references_from_cache;
-  report_.warnings = inputs_.train.warnings;
-  if (!schedule_.warning.empty()) report_.warnings.push_back(schedule_.warning);
-  for (const std::string& warning : inputs_.evaluation.warnings)
-    report_.warnings.push_back("evaluation: " + warning);
-  agree();
+  report_.warnings = inputs_.warnings;
+  agree(ranks_, common_setting(job_, inputs_, ranks_));
   begin_folder();
   resume();
   if (folder_ != nullptr) {
@@ -65,14 +63,34 @@ TrainingReport TrainingRun::run() {
                  counted(static_cast<std::uint64_t>(schedule_.rate.total_steps - step_), "step"),
                  counted(static_cast<std::uint64_t>(schedule_.batch), "example"),
                  inputs_.train.examples.size()));
-  while (step_ < schedule_.rate.total_steps) {
-    take_step();
-    if (step_ == schedule_.rate.total_steps || is_due(config_.eval_steps)) evaluate();
-    if (is_due(config_.save_steps)) save_checkpoint();
-  }
+  take_steps();
   save_result();
   report_.steps = step_;
   return std::move(report_);
+}
+
+void TrainingRun::take_steps() {
+  try {
+    while (step_ < schedule_.rate.total_steps) {
+      take_step();
+      if (step_ == schedule_.rate.total_steps || is_due(config_.eval_steps)) evaluate();
+      if (is_due(config_.save_steps)) save_checkpoint();
+    }
+  } catch (const Error& error) {
+    if (error.category() != ErrorCategory::interrupted) throw;
+    throw interrupted_error(describe_interruption());
+  }
+}
+
+std::string TrainingRun::describe_interruption() const {
+  const std::string where =
+      fmt::format("interrupted after step {} of {}", step_, schedule_.rate.total_steps);
+  if (saved_ > 0) {
+    return fmt::format("{}; --resume goes on from {}", where,
+                       RunFolder::checkpoint(config_.output_dir, saved_).string());
+  }
+  if (config_.save_steps > 0) return where + "; no checkpoint was written yet";
+  return where + "; nothing is kept, as save_steps did not ask for checkpoints";
 }
 
 /// Before the first step: whatever would not let the result be written.
@@ -96,27 +114,6 @@ std::uint64_t TrainingRun::bytes_to_write() const {
   return model + checkpoints * (model + 3 * values * sizeof(float));
 }
 
-/// Ranks that have read other data, or another model, would train on a mixture without a word.
-void TrainingRun::agree() {
-  Json same = setting();
-  same.erase("threads");
-  const std::string text = compact_json(same);
-  const std::string digest = digest_of_bytes(text.data(), text.size());
-  // As many bits as a float64 holds exactly.
-  const auto mine =
-      static_cast<double>(std::stoull(digest.substr(digest.find(':') + 1, 13), nullptr, 16));
-  at::Tensor all = at::zeros({ranks_.size()}, at::kDouble);
-  all[ranks_.rank()] = mine;
-  ranks_.sum(all);
-  for (std::int64_t rank = 0; rank < ranks_.size(); ++rank) {
-    if (all[rank].item<double>() == all[0].item<double>()) continue;
-    throw usage_error(fmt::format(
-        "rank {} has read another model or other data than rank 0, or has other settings; all "
-        "ranks have to see the same files",
-        rank));
-  }
-}
-
 /// From where the first rank says: what a folder holds is not seen everywhere at once.
 void TrainingRun::resume() {
   at::Tensor newest = at::zeros({1}, at::kDouble);
@@ -129,34 +126,16 @@ void TrainingRun::resume() {
     return;
   }
   const fs::path folder = RunFolder::checkpoint(config_.output_dir, step);
-  note(fmt::format("going on from {}", folder.string()));
   const TrainingState state =
-      read_state(filesystem_, folder, setting(), inputs_.model.parameters.values(),
-                 trainer_.optimiser(), ranks_);
+      read_state(filesystem_, folder, run_setting(job_, inputs_, ranks_),
+                 inputs_.model.parameters.values(), trainer_.optimiser(), ranks_);
+  note(fmt::format("going on from {}", folder.string()));
   const at::Tensor& values = inputs_.model.parameters.values();
   const AdamW& optimiser = trainer_.optimiser();
   ranks_.all_gather(values.narrow(0, optimiser.first(), optimiser.last() - optimiser.first()),
                     values);
   inputs_.model.parameters.refresh();
   step_ = saved_ = report_.resumed_from = state.step;
-}
-
-/// What decides the bytes of the result, apart from where it is written and how often.
-Json TrainingRun::setting() const {
-  Json json = to_json(config_);
-  for (const char* name :
-       {"output_dir", "overwrite_output_dir", "resume", "save_steps", "save_total_limit",
-        "eval_steps", "eval_dataset_name", "dataset_test_split", "save_dtype",
-        "reference_cache_dir", "ddp_timeout"})
-    json.erase(name);
-  json["device"] = job_.device.is_cpu() ? "cpu" : job_.device_name;
-  json["threads"] = at::get_num_threads();
-  json["ranks"] = ranks_.size();
-  json["data"] = inputs_.train.digest;
-  json["weights"] = inputs_.weights_digest;
-  if (!inputs_.references_digest.empty()) json["references"] = inputs_.references_digest;
-  json["total_steps"] = schedule_.rate.total_steps;
-  return json;
 }
 
 std::vector<const Example*> TrainingRun::examples_of(std::int64_t step) {
@@ -256,8 +235,8 @@ void TrainingRun::save_state(const fs::path& folder) {
   }
   ranks_.barrier();
   const fs::path partial = directory ? directory->partial() : partial_folder(folder);
-  write_state(filesystem_, partial, {step_, setting()}, inputs_.model.parameters.values(),
-              trainer_.optimiser(), ranks_);
+  write_state(filesystem_, partial, {step_, run_setting(job_, inputs_, ranks_)},
+              inputs_.model.parameters.values(), trainer_.optimiser(), ranks_);
   ranks_.barrier();
   if (directory) directory->commit();
 }
@@ -283,6 +262,7 @@ void TrainingRun::report_lost_updates() {
       torch_name(config_.save_dtype), share.lost, share.changed,
       100 * static_cast<double>(share.lost) /
           static_cast<double>(std::max<std::uint64_t>(share.changed, 1))));
+  if (job_.on_warning) job_.on_warning(report_.warnings.back());
 }
 
 void TrainingRun::write_run_file() {

@@ -24,8 +24,9 @@ struct TrainingInputs {
   ExampleSet evaluation;  ///< empty without one
   TrainingSchedule schedule;
   std::unique_ptr<Objective> objective;
-  std::string weights_digest;     ///< of the weights that the training begins with
-  std::string references_digest;  ///< DPO: of the reference's log-probabilities
+  std::vector<std::string> warnings;  ///< of the data and the schedule
+  std::string weights_digest;         ///< of the weights that the training begins with
+  std::string references_digest;      ///< DPO: of the reference's log-probabilities
   bool references_from_cache = false;
 };
 
@@ -43,10 +44,11 @@ class TrainingRun {
 
  private:
   void begin_folder();
-  void agree();
   void resume();
   std::vector<const Example*> examples_of(std::int64_t step);
+  void take_steps();
   void take_step();
+  std::string describe_interruption() const;
   [[noreturn]] void stop(const StepResult& result, std::span<const Example* const> examples);
   void evaluate();
   bool is_due(std::int64_t every) const { return every > 0 && step_ % every == 0; }
@@ -57,7 +59,6 @@ class TrainingRun {
   void save_result();
   void report_lost_updates();
   void write_run_file();
-  Json setting() const;
   void note(const std::string& text) const;
 
   Filesystem& filesystem_;

@@ -1,9 +1,11 @@
 #include "expo/training/training_state.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "expo/checkpoint/open_checkpoint.h"
 #include "expo/core/error.h"
@@ -36,14 +38,17 @@ void read_tensor(const Checkpoint& file, const std::string& name, const at::Tens
   }
 }
 
-/// Names what the two settings differ in.
+/// Names all that the two settings differ in.
 void compare(const Json& here, const Json& there, const std::string& where) {
+  std::vector<std::string> differences;
   for (const auto& [key, value] : here.items()) {
     if (there.contains(key) && there[key] == value) continue;
-    throw usage_error(fmt::format("{}: the run cannot be gone on with: {} is {} now, and was {}",
-                                  where, key, compact_json(value),
-                                  there.contains(key) ? compact_json(there[key]) : "not set"));
+    differences.push_back(fmt::format("{} is {} now, and was {}", key, compact_json(value),
+                                      there.contains(key) ? compact_json(there[key]) : "not set"));
   }
+  if (differences.empty()) return;
+  throw usage_error(
+      fmt::format("{}: the run cannot be gone on with: {}", where, fmt::join(differences, "; ")));
 }
 
 }  // namespace

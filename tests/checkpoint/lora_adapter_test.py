@@ -260,13 +260,13 @@ def test_reward_model_over_a_language_model(tmp_path, labels):
     assert report["config"]["id2label"] == {str(label): f"LABEL_{label}" for label in range(labels)}
 
 
-def test_outputs_without_the_task_belong_to_another_model(tmp_path):
+def test_outputs_without_the_task_are_refused(tmp_path):
     language = llama()
     language.save_pretrained(tmp_path / "language")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "language", num_labels=1)
     case = Case(tmp_path, model, save_base=language, task_type="SEQ_CLS", target_modules=["q_proj"])
     case.edit_config(task_type="CAUSAL_LM")
-    assert "score.weight" in refusal(case)
+    assert 'holds the outputs of a reward model ("score.weight"), but task_type' in refusal(case)
 
 
 def test_embedding_and_head_of_their_own(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tiny_chat import chat_model, pairs
-from train_program import TRAIN, command, files_of, metrics, train
+from train_program import TRAIN, command, files_of, metrics, spoil, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 
@@ -83,18 +83,25 @@ def test_torchrun_starts_the_ranks(tmp_path, keys):
     assert (tmp_path / "out/final/model.safetensors").is_file()
 
 
-def test_ranks_that_read_other_data_are_refused(tmp_path, keys):
+@pytest.mark.parametrize("change, said", [
+    (lambda path: {"dataset_name": pairs(path / "other.jsonl", 14, 7)}, "rank 1 has read other rows than rank 0"),
+    (lambda path: {"dataset_name": pairs(path / "more.jsonl", 40, 7)}, "rank 1 has read other rows than rank 0"),
+    (lambda path: {"eval_dataset_name": pairs(path / "dev2.jsonl", 3, 7)}, "rank 1 has read other rows to evaluate on"),
+    (lambda path: {"model_name_or_path": spoil(chat_model(path / "other"))}, "rank 1 has read another model than rank 0"),
+    (lambda path: {"learning_rate": 2e-3}, "rank 1 has another learning_rate than rank 0")])
+def test_ranks_that_go_by_something_else_are_refused(tmp_path, keys, change, said):
+    """Before anything is computed: nothing is left behind."""
     port = free_port()
     processes = []
     for rank in range(2):
-        data = pairs(tmp_path / f"rank{rank}.jsonl", 14, rank)
+        own = {**keys, **(change(tmp_path) if rank else {})}
         processes.append(subprocess.Popen(
-            command("dpo", output_dir=tmp_path / "out", **{**keys, "dataset_name": data}), stderr=subprocess.PIPE, text=True,
+            command("dpo", output_dir=tmp_path / "out", **own), stderr=subprocess.PIPE, text=True,
             env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}))
     for process in processes:
         _, errors = process.communicate(timeout=120)
-        assert process.returncode == 2 and "rank 1 has read another model or other data than rank 0" in errors
-    assert not (tmp_path / "out/run.json").exists()
+        assert process.returncode == 2 and said in errors, errors
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_rank_that_refuses_its_input_ends_the_others(tmp_path, keys):

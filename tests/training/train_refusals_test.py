@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tiny_chat import bad, chat_model, chats, write_rows
-from train_program import TRAIN, rows_of, spoil, train
+from train_program import TRAIN, metrics, rows_of, spoil, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 
@@ -77,10 +77,13 @@ def test_keys_that_would_change_nothing_or_are_absurd_are_refused(tmp_path, mode
 
 def test_a_warm_up_that_takes_every_step_is_refused(tmp_path, model, data):
     done = train("dpo", 2, model_name_or_path=model, output_dir=tmp_path / "out", max_steps=1, **data)
-    assert "the warm-up of 1 step takes all of the 1 step" in done.stderr and "nothing would be learnt" in done.stderr
+    assert "the warm-up of 1 step (warmup_ratio 0.1) takes the whole run of 1 step (max_steps)" in done.stderr and "nothing would be learnt" in done.stderr
     assert not list((tmp_path / "out").glob("reference-log-probs-*"))  # before anything is computed
     done = train("dpo", model_name_or_path=model, output_dir=tmp_path / "out", max_steps=2, warmup_steps=4, **data)
-    assert "the learning rate comes no further than 0.00025" in done.stderr
+    assert "the learning rate comes no further than 0.00025; a lower warmup_steps" in done.stderr
+    assert done.stderr.index("comes no further") < done.stderr.index("step 1/2")
+    train("dpo", model_name_or_path=model, output_dir=tmp_path / "none", max_steps=1, warmup_steps=0, **data)
+    assert metrics(tmp_path / "none")[0]["learning_rate"] == 1e-3
 
 
 @pytest.mark.parametrize("changes, said", [({"chosen": ""}, "chosen is an empty answer"),
