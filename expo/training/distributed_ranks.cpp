@@ -57,7 +57,8 @@ std::string name_of_gpu(at::Device device) {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   const GpuIdentity gpu = identify_gpu(device.index());
-  return fmt::format("{} {} {}", host.data(), gpu.name, gpu.bus);
+  return fmt::format("{} {} {}", host.data(), gpu.name,
+                     gpu.bus.empty() ? std::to_string(device.index()) : gpu.bus);
 }
 
 /// Talks through any of c10d's backends, which reach the memory of `device_`. What is allocated is

@@ -23,8 +23,8 @@ def free_port():
 def start(size, **keys):
     port = free_port()
     return [subprocess.Popen(command("dpo", **keys), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             env={**os.environ, "RANK": str(rank), "WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1",
-                                  "MASTER_PORT": str(port)}) for rank in range(size)]
+                             env={**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size),
+                                  "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for rank in range(size)]
 
 
 def finish(processes):
