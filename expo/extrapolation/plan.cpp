@@ -216,7 +216,7 @@ class Planner {
     if (scored == sft_.find(kScoreHead).has_value()) return;
     throw input_error(fmt::format(
         "{} is a reward model (it has \"{}\"), and {} is none; a Δ is taken between two stages of "
-        "one model, with the same head",
+        "one model; --on-mismatch aligned takes over what only ALIGNED has",
         (scored ? aligned_ : sft_).location(), kScoreHead, (scored ? sft_ : aligned_).location()));
   }
 

@@ -8,7 +8,7 @@ namespace expo {
 struct GpuIdentity {
   std::string name;    ///< "NVIDIA H200"
   int capability = 0;  ///< the compute capability's major number
-  std::string bus;     ///< its PCI address, by which processes tell whether they mean the same one
+  std::string uuid;    ///< by which processes tell whether they mean the same one, in hexadecimal
 };
 
 /// Of the GPU that CUDA numbers so, as this process sees them; empty where the driver does not say.

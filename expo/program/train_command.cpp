@@ -87,12 +87,17 @@ class MetricsPrinter {
 
 /// What stands for the key of another program, as with keys in a YAML file.
 void refuse_unknown(const Options& options) {
-  for (std::string word : options.unknown) {
+  for (const std::string& word : options.unknown) {
     if (!word.starts_with("--")) continue;
-    word = word.substr(2, word.find('=') - 2);
-    std::ranges::replace(word, '-', '_');
-    TrainingConfig ignored;
-    set_key(ignored, word, "", "the command line");
+    const std::string hyphens = with_hyphens(word.substr(2, word.find('=') - 2));
+    std::string name = hyphens;
+    std::ranges::replace(name, '-', '_');
+    const auto is_it = [&](const ConfigKey& key) { return name == key.name; };
+    if (std::ranges::any_of(config_keys(), is_it)) {
+      throw usage_error(fmt::format("train: \"{}\" is not known: did you mean --{}?",
+                                    word.substr(0, word.find('=')), hyphens));
+    }
+    refuse_unknown_key(name, "the command line");
   }
   if (!options.unknown.empty()) {
     throw usage_error(fmt::format("train: \"{}\" belongs to no key; see expo train --help",

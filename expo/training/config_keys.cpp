@@ -271,8 +271,7 @@ void add_optimiser_keys(std::vector<ConfigKey>& keys) {
       [](Config& c) -> ScheduleKind& { return c.schedule; }));
   keys.push_back(numeric("warmup_ratio", "Share of the steps that warm up; default: 0.1",
                          [](Config& c) -> double& { return c.warmup_ratio; }));
-  keys.push_back(whole("warmup_steps",
-                       "Steps that warm up, in place of warmup_ratio; default: 0, not set",
+  keys.push_back(whole("warmup_steps", "Steps that warm up; 0: none; default: by warmup_ratio",
                        [](Config& c) -> std::int64_t& { return c.warmup_steps; }));
   keys.push_back(numeric("weight_decay", "Of matrices, not of norms and biases; default: 0",
                          [](Config& c) -> double& { return c.adamw.weight_decay; }));

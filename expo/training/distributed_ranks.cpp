@@ -20,6 +20,7 @@
 #include "expo/model/gpu_identity.h"
 #include "expo/training/nccl_plugin.h"
 #include "expo/training/rank_meeting.h"
+#include "expo/training/torch_failure.h"
 
 namespace expo {
 namespace {
@@ -58,7 +59,7 @@ std::string name_of_gpu(at::Device device) {
   ::gethostname(host.data(), host.size() - 1);
   const GpuIdentity gpu = identify_gpu(device.index());
   return fmt::format("{} {} {}", host.data(), gpu.name,
-                     gpu.bus.empty() ? std::to_string(device.index()) : gpu.bus);
+                     gpu.uuid.empty() ? std::to_string(device.index()) : gpu.uuid);
 }
 
 /// Talks through any of c10d's backends, which reach the memory of `device_`. What is allocated is
@@ -157,7 +158,11 @@ class BackendRanks final : public RankGroup {
 
 std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience, at::Device device) {
   if (place.size == 1) return single_rank();
-  return std::make_unique<BackendRanks>(place, patience, device);
+  try {
+    return std::make_unique<BackendRanks>(place, patience, device);
+  } catch (const c10::Error& error) {
+    throw describe_failure(error);
+  }
 }
 
 }  // namespace expo

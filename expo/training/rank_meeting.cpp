@@ -43,6 +43,17 @@ void compare_gpus(const std::vector<RankIntroduction>& all) {
   }
 }
 
+/// The first rank holds the store: it goes last, or the others would say that it had died.
+void let_others_read(c10d::Store& store, int size) {
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < size; ++rank) keys.push_back(fmt::format("met/{}", rank));
+  try {
+    store.wait(keys, std::chrono::seconds(5));
+  } catch (const std::exception&) {
+    // Then they say what they see.
+  }
+}
+
 }  // namespace
 
 void introduce(c10d::Store& store, int rank, int size, const RankIntroduction& self,
@@ -58,8 +69,14 @@ void introduce(c10d::Store& store, int rank, int size, const RankIntroduction& s
     const Json json = parse_json(std::string(bytes.begin(), bytes.end()), key);
     all.push_back({json.at("backend"), json.at("gpu")});
   }
-  compare_backends(all);
-  compare_gpus(all);
+  store.set(fmt::format("met/{}", rank), std::vector<std::uint8_t>{1});
+  try {
+    compare_backends(all);
+    compare_gpus(all);
+  } catch (const Error&) {
+    if (rank == 0) let_others_read(store, size);
+    throw;
+  }
 }
 
 }  // namespace expo

@@ -14,7 +14,6 @@
 namespace expo {
 namespace {
 
-constexpr std::size_t kChunk = 32;  // examples of each rank at a time
 constexpr std::chrono::seconds kWriteEvery(30);
 // What a pair alone may differ by from the same in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
@@ -118,13 +117,13 @@ void check_finite(const std::vector<double>& values, std::span<const Example> ex
 /// Computes what is not known yet, and keeps it: every half minute, and when it is interrupted.
 class Filling {
  public:
-  Filling(Filesystem& filesystem, const Files& files, const ReferenceKey& key, RankGroup& ranks,
-          std::vector<double> known)
+  Filling(Filesystem& filesystem, const Files& files, const ReferenceKey& key, bool keeps,
+          std::size_t chunk, std::vector<double> known)
       : filesystem_(filesystem),
         files_(files),
         key_(key),
-        keeps_(ranks.rank() == 0),
-        chunk_(kChunk * static_cast<std::size_t>(ranks.size())),
+        keeps_(keeps),
+        chunk_(chunk),
         values_(std::move(known)),
         kept_(values_.size()) {}
 
@@ -132,8 +131,12 @@ class Filling {
     try {
       while (values_.size() < 2 * examples.size()) add_chunk(examples, compute);
     } catch (const Error& error) {
-      if (error.category() == ErrorCategory::interrupted) keep(files_.begun);
-      throw;
+      keep(files_.begun);
+      if (error.category() != ErrorCategory::interrupted) throw;
+      throw interrupted_error(fmt::format(
+          "interrupted; the reference's log-probabilities of {} of {} pairs are kept, and the same "
+          "command goes on from there",
+          values_.size() / 2, examples.size()));
     }
     keep(files_.whole);
     if (keeps_) filesystem_.remove(files_.begun);
@@ -186,21 +189,20 @@ std::string digest_of(const at::Tensor& values) {
 
 bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
                      const ReferenceKey& key, std::span<Example> examples, RankGroup& ranks,
-                     const ReferenceComputation& compute) {
+                     std::size_t chunk, const ReferenceComputation& compute) {
   const Files files = files_of(folder, key);
   const std::size_t most = 2 * examples.size();
   std::vector<double> found;
   const bool keeper = ranks.rank() == 0;
   if (keeper) found = read_if_there(filesystem, files.whole, key, most);
-  const bool begun = keeper && found.empty();
-  if (begun) found = read_if_there(filesystem, files.begun, key, most);
+  if (keeper && found.empty()) found = read_if_there(filesystem, files.begun, key, most);
   std::vector<double> values = share(ranks, found, most);
   const bool used = values.size() == most;
   if (!values.empty()) {
-    check_longest(begun ? files.begun : files.whole, values, examples.first(values.size() / 2),
+    check_longest(used ? files.whole : files.begun, values, examples.first(values.size() / 2),
                   compute);
   }
-  values = Filling(filesystem, files, key, ranks, std::move(values)).run(examples, compute);
+  values = Filling(filesystem, files, key, keeper, chunk, std::move(values)).run(examples, compute);
   for (std::size_t i = 0; i < examples.size(); ++i)
     examples[i].reference = {values[2 * i], values[2 * i + 1]};
   return used;

@@ -26,7 +26,11 @@ Json run_setting(const TrainingJob& job, const TrainingInputs& inputs, const Ran
 Json common_setting(const TrainingJob& job, const TrainingInputs& inputs, const RankGroup& ranks) {
   Json json = run_setting(job, inputs, ranks);
   // Files count by what is in them, wherever a machine has them.
-  for (const char* name : {"threads", "dataset_name", "model_name_or_path"}) json.erase(name);
+  for (const char* name : {"threads", "dataset_name", "model_name_or_path",
+                           "ref_model_name_or_path", "chat_template_path"})
+    json.erase(name);
+  json["chat_template"] = inputs.source.chat_template;
+  json["reference"] = !job.config.ref_model_name_or_path.empty();
   const Json all = to_json(job.config);
   for (const char* name : {"save_steps", "eval_steps", "resume"})
     json[name] = all.value(name, Json());

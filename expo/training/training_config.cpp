@@ -44,6 +44,14 @@ bool is_given(const TrainingConfig& config, const char* name) {
   return std::ranges::count(config.given, name) > 0;
 }
 
+/// Whether a key was set, and another one not, or before it.
+bool comes_last(const TrainingConfig& config, const char* name, const char* other) {
+  const auto last =
+      std::find_if(config.given.rbegin(), config.given.rend(),
+                   [&](const std::string& key) { return key == name || key == other; });
+  return last != config.given.rend() && *last == name;
+}
+
 void refuse_if(bool wrong, const std::string& what) {
   if (wrong) throw usage_error("train: " + what);
 }
@@ -98,11 +106,10 @@ void check_meaning(const TrainingConfig& config) {
     refuse_given(name, config.eval_dataset_name.empty(),
                  "has no meaning without eval_dataset_name");
   refuse_given("save_total_limit", config.save_steps == 0, "has no meaning without save_steps");
-  for (const char* name : {"warmup_ratio", "warmup_steps"})
-    refuse_given(name,
-                 config.schedule == ScheduleKind::constant &&
-                     (config.warmup_ratio > 0 || config.warmup_steps > 0),
-                 "has no meaning for lr_scheduler_type constant");
+  const bool constant = config.schedule == ScheduleKind::constant;
+  constexpr const char* kNoWarmup = "has no meaning for lr_scheduler_type constant";
+  refuse_given("warmup_ratio", constant && config.warmup_ratio > 0, kNoWarmup);
+  refuse_given("warmup_steps", constant && config.warmup_steps > 0, kNoWarmup);
 }
 
 void check_optimiser(const TrainingConfig& config) {
@@ -163,7 +170,7 @@ void set_key(TrainingConfig& config, const std::string& name, const std::string&
              const std::string& where) {
   const ConfigKey* key = find_key(name);
   if (key == nullptr) {
-    throw usage_error(describe_unknown(name, where));
+    refuse_unknown_key(name, where);
   }
   if (!key->belongs_to(config.method)) {
     throw usage_error(
@@ -194,7 +201,13 @@ void apply_yaml(TrainingConfig& config, const std::string& text, const std::stri
   if (!unknown.empty()) throw usage_error(unknown);
 }
 
+void refuse_unknown_key(const std::string& name, const std::string& where) {
+  throw usage_error(describe_unknown(name, where));
+}
+
 void settle_defaults(TrainingConfig& config) {
+  if (config.warmup_steps == 0 && comes_last(config, "warmup_steps", "warmup_ratio"))
+    config.warmup_ratio = 0;
   if (config.max_prompt_length >= config.max_length && !is_given(config, "max_prompt_length"))
     config.max_prompt_length = std::max<std::int64_t>(1, config.max_length / 2);
 }

@@ -53,7 +53,7 @@ struct TrainingConfig {
   double learning_rate = 5e-7;
   ScheduleKind schedule = ScheduleKind::cosine;
   double warmup_ratio = 0.1;
-  std::int64_t warmup_steps = 0;  ///< 0: by the ratio
+  std::int64_t warmup_steps = 0;  ///< 0: by the ratio; see settle_defaults
   AdamWSpec adamw;
   double max_grad_norm = 1;  ///< 0: no clipping
 
@@ -80,8 +80,9 @@ struct TrainingConfig {
 /// The defaults of a method: DPO's are the paper's; bf16 where has_fast_bf16(); see settle_device.
 TrainingConfig default_config(TrainingMethod method);
 
-/// Fits defaults that were not set to what was: max_prompt_length is half of a max_length that it
-/// would not go into.
+/// Fits what was not set to what was: max_prompt_length is half of a max_length that it would not
+/// go into, and a warmup_steps of 0 that was set after a warmup_ratio, or without one, means no
+/// warm-up.
 void settle_defaults(TrainingConfig& config);
 
 /// For a GPU of this compute capability: from 8 on it has fast bfloat16, which is then the default.
@@ -102,6 +103,9 @@ struct ConfigKey {
 
 /// All keys, in the order of the help.
 const std::vector<ConfigKey>& config_keys();
+
+/// Throws Error(usage): no key has that name, and what stands in its place.
+[[noreturn]] void refuse_unknown_key(const std::string& name, const std::string& where);
 
 /// Sets one key from text. Error(usage), beginning with `where`, for a key that is not known or
 /// does not belong to the method, and for a value that does not fit.

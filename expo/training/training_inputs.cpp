@@ -203,7 +203,10 @@ class InputReading {
   }
 
   void find_references() {
-    if (reference_) load(*reference_);
+    if (reference_) {
+      load(*reference_);
+      agree(ranks_, {{"reference", weights_digest()}});
+    }
     const std::string model = model_key();
     fill(inputs_.train, model);
     if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation, model);
@@ -225,7 +228,7 @@ class InputReading {
     Trainer trainer(inputs_.model, *inputs_.objective, ranks_, options, cancellation_);
     inputs_.references_from_cache = fill_references(
         filesystem_, cache.empty() ? config_.output_dir : cache, key, set.examples, ranks_,
-        [&](std::span<const Example> examples) {
+        reference_chunk(), [&](std::span<const Example> examples) {
           const auto done = static_cast<double>(examples.data() - set.examples.data());
           const auto all = static_cast<double>(set.examples.size());
           std::vector<const Example*> pointers;
@@ -250,6 +253,13 @@ class InputReading {
     note(fmt::format("… {:.0f} %", 100 * share));
   }
 
+  /// Pairs that are computed, and kept, together: as many as fill some passes of every rank.
+  std::size_t reference_chunk() const {
+    constexpr std::int64_t kLeast = 32;
+    const std::int64_t pairs = std::max(kLeast, config_.tokens_per_pass / 16);
+    return static_cast<std::size_t>(pairs * ranks_.size());
+  }
+
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
     const std::string text = compact_json(
@@ -257,6 +267,7 @@ class InputReading {
          {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
          {"bf16", config_.bf16},
          {"tokens_per_pass", config_.tokens_per_pass},
+         {"chunk", reference_chunk()},
          {"threads", at::get_num_threads()},
          {"ranks", ranks_.size()},
          {"instructions", job_.device.is_cpu() ? at::get_cpu_capability() : job_.device_name}});

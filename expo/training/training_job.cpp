@@ -1,10 +1,10 @@
 #include "expo/training/training_job.h"
 
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include "expo/core/error.h"
 #include "expo/extrapolation/output_folder.h"
+#include "expo/training/torch_failure.h"
 #include "expo/training/training_run.h"
 
 namespace expo {
@@ -69,14 +69,7 @@ TrainingReport run_training(Filesystem& filesystem, const Environment& environme
   try {
     return run(filesystem, environment, ranks, job, cancellation);
   } catch (const c10::Error& error) {
-    const std::string reason = error.what_without_backtrace();
-    if (reason.find("alloc") == std::string::npos &&
-        reason.find("out of memory") == std::string::npos)
-      throw environment_error("libtorch failed: " + reason);
-    throw environment_error(fmt::format(
-        "there is not enough memory ({}); a lower tokens_per_pass, gradient_checkpointing, or "
-        "use_peft need less",
-        reason));
+    throw describe_failure(error);
   }
 }
 

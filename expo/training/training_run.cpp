@@ -43,6 +43,7 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
       inputs_(inputs),
       folder_(folder),
       schedule_(inputs.schedule),
+      cancellation_(cancellation),
       trainer_(inputs.model, *inputs.objective, ranks, trainer_options(job.config), cancellation) {}
 
 TrainingReport TrainingRun::run() {
@@ -77,7 +78,8 @@ void TrainingRun::take_steps() {
       if (is_due(config_.save_steps)) save_checkpoint();
     }
   } catch (const Error& error) {
-    if (error.category() != ErrorCategory::interrupted) throw;
+    // Another rank may have seen it first, and gone.
+    if (error.category() != ErrorCategory::interrupted && !cancellation_.cancelled()) throw;
     throw interrupted_error(describe_interruption());
   }
 }
@@ -90,7 +92,7 @@ std::string TrainingRun::describe_interruption() const {
                        RunFolder::checkpoint(config_.output_dir, saved_).string());
   }
   if (config_.save_steps > 0) return where + "; no checkpoint was written yet";
-  return where + "; nothing is kept, as save_steps did not ask for checkpoints";
+  return where + "; no step is kept, as save_steps did not ask for checkpoints";
 }
 
 /// Before the first step: whatever would not let the result be written.
@@ -202,10 +204,10 @@ void TrainingRun::evaluate() {
   for (const Example& example : inputs_.evaluation.examples) examples.push_back(&example);
   const StepResult result = trainer_.evaluate(examples);
   if (!result.failure.empty()) {
-    save_state(RunFolder::checkpoint(config_.output_dir, step_));
+    const fs::path folder = fs::path(config_.output_dir) / fmt::format("failed-{}", step_);
+    save_state(folder);
     throw input_error(fmt::format("evaluation after step {}: {}; the state is kept in {}", step_,
-                                  result.failure,
-                                  RunFolder::checkpoint(config_.output_dir, step_).string()));
+                                  result.failure, folder.string()));
   }
   Json line = {{"step", step_}};
   for (const auto& [name, value] : result.metrics) line["eval_" + name] = value;

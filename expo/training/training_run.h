@@ -68,6 +68,7 @@ class TrainingRun {
   TrainingInputs& inputs_;
   RunFolder* folder_;
   const TrainingSchedule& schedule_;
+  const CancellationToken& cancellation_;
   Trainer trainer_;
   std::int64_t step_ = 0;   ///< taken so far
   std::int64_t saved_ = 0;  ///< the step of the newest checkpoint; 0: the model that was given

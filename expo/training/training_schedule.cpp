@@ -12,15 +12,9 @@
 namespace expo {
 namespace {
 
-bool is_given(const TrainingConfig& config, const char* name) {
-  return std::ranges::count(config.given, name) > 0;
-}
-
-/// Whether warmup_steps speaks: above zero always, as in transformers; zero where it was said and
-/// no ratio with it.
+/// As in transformers.
 bool counts_steps(const TrainingConfig& config) {
-  return config.warmup_steps > 0 ||
-         (is_given(config, "warmup_steps") && !is_given(config, "warmup_ratio"));
+  return config.warmup_steps > 0;
 }
 
 LearningRate rate_of(const TrainingConfig& config, std::int64_t steps_per_epoch) {

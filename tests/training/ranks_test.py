@@ -88,6 +88,8 @@ def test_torchrun_starts_the_ranks(tmp_path, keys):
     (lambda path: {"dataset_name": pairs(path / "more.jsonl", 40, 7)}, "rank 1 has read other rows than rank 0"),
     (lambda path: {"eval_dataset_name": pairs(path / "dev2.jsonl", 3, 7)}, "rank 1 has read other rows to evaluate on"),
     (lambda path: {"model_name_or_path": spoil(chat_model(path / "other"))}, "rank 1 has read another model than rank 0"),
+    (lambda path: {"ref_model_name_or_path": spoil(chat_model(path / "reference"))}, "rank 1 has another reference than rank 0"),
+    (lambda path: {"warmup_steps": 0}, "rank 1 has another warmup_ratio than rank 0"),
     (lambda path: {"learning_rate": 2e-3}, "rank 1 has another learning_rate than rank 0")])
 def test_ranks_that_go_by_something_else_are_refused(tmp_path, keys, change, said):
     """Before anything is computed: nothing is left behind."""
@@ -113,3 +115,32 @@ def test_a_rank_that_refuses_its_input_ends_the_others(tmp_path, keys):
     assert first.returncode == 2 and "something else in it (notes.txt)" in errors
     _, errors = second.communicate(timeout=120)
     assert second.returncode == 4 and "another rank cannot be reached" in errors
+
+
+def test_another_reference_under_the_same_name_is_refused(tmp_path, keys):
+    """Each machine has its own files."""
+    port, processes = free_port(), []
+    for rank, factor in enumerate((1.5, 2)):
+        here = tmp_path / str(rank)
+        here.mkdir()
+        spoil(chat_model(here / "reference"), factor)
+        processes.append(subprocess.Popen(
+            command("dpo", output_dir=tmp_path / "out", ref_model_name_or_path="reference", **keys), stderr=subprocess.PIPE,
+            text=True, cwd=here, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+                                      "MASTER_PORT": str(port)}))
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 2 and "rank 1 has another reference than rank 0" in errors, errors
+
+
+def test_an_interruption_is_one_whichever_rank_sees_it(tmp_path, keys):
+    processes = start(2, output_dir=tmp_path / "out", max_steps=100000, save_steps=1, save_total_limit=1, **keys)
+    line = ""
+    while "step 3/" not in line:
+        line = processes[0].stderr.readline()
+        assert line, processes[0].communicate()
+    for process in processes[::-1]:
+        process.send_signal(signal.SIGINT)
+    _, errors = processes[0].communicate(timeout=120)
+    processes[1].communicate(timeout=120)
+    assert processes[0].returncode == 130 and "--resume goes on from" in errors

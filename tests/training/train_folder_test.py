@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -10,7 +11,7 @@ import time
 
 import pytest
 import xxhash
-from tiny_chat import bad, chats, pairs
+from tiny_chat import bad, chats, pairs, write_rows
 from train_program import TRAIN, command, files_of, load, metrics, rows_of, spoil, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
@@ -153,8 +154,32 @@ def test_an_interrupted_run_ends_with_its_exit_code(tmp_path, model, data):
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
 
+def test_a_run_without_a_warm_up_is_not_gone_on_with_under_one(tmp_path, model, data):
+    out = tmp_path / "out"
+    train("dpo", model_name_or_path=model, output_dir=out, save_steps=1, warmup_steps=0, **data)
+    shutil.rmtree(out / "final")
+    done = train("dpo", 2, model_name_or_path=model, output_dir=out, resume="true", threads=2, **data)
+    assert "warmup_ratio is 0.1 now, and was 0" in done.stderr and "threads is 2 now, and was 1" in done.stderr
+
+
+def test_weights_that_give_no_number_for_the_evaluation_are_not_gone_on_from(tmp_path, model, data):
+    """The rows that it is trained on give numbers; one of the others has the token of a spoilt embedding."""
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(model / "model.safetensors")
+    tensors["model.embed_tokens.weight"][95] = float("nan")
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    row = {"prompt": "w7", "chosen": "w8", "rejected": "w9"}
+    keys = {"model_name_or_path": model, "output_dir": tmp_path / "out", "warmup_ratio": 0,
+            "dataset_name": write_rows(tmp_path / "rows.jsonl", [row] * 4),
+            "eval_dataset_name": write_rows(tmp_path / "dev.jsonl", [{**row, "chosen": "w95"}])}
+    done = train("reward", 3, **keys)
+    assert "evaluation after step" in done.stderr and "failed-" in done.stderr
+    assert not (tmp_path / "out/final").exists() and not list((tmp_path / "out").glob("checkpoint-*"))
+
+
 def test_log_probabilities_that_an_interrupted_run_has_computed_are_kept(tmp_path, model):
-    """They are written 256 pairs at a time; what lies there is gone on from, and not computed again."""
+    """They are written some at a time; what lies there is gone on from, and not computed again."""
     keys = {"model_name_or_path": model, "dataset_name": pairs(tmp_path / "pairs.jsonl", 300, 5), "max_steps": 1,
             "warmup_ratio": 0, "tokens_per_pass": 512}
     train("dpo", output_dir=tmp_path / "whole", **keys)

@@ -1,10 +1,11 @@
 """What expo train refuses or counts, and where it says that it lies."""
 
 import json
+import subprocess
 
 import pytest
 from tiny_chat import bad, chat_model, chats, write_rows
-from train_program import TRAIN, metrics, rows_of, spoil, train
+from train_program import TRAIN, command, metrics, rows_of, spoil, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 
@@ -115,6 +116,17 @@ def test_rows_beyond_the_models_context_are_warned_of(tmp_path, model):
     done = train("dpo", output_dir=tmp_path / "out", **keys)
     assert "tokens go beyond the model's context of 128" in done.stderr
     assert "context" not in train("dpo", output_dir=tmp_path / "cut", max_length=128, **keys).stderr
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--report-to", "none"], 'the key "report_to" is not known: every step is logged'),
+    (["--learning-rat=1"], 'the key "learning_rat" is not known: did you mean learning_rate?'),
+    (["--per-device_train-batch-size", "4"], "did you mean --per-device-train-batch-size?"),
+    (["stray"], '"stray" belongs to no key')])
+def test_words_that_are_no_keys_are_told_what_stands_for_them(tmp_path, model, data, words, said):
+    done = subprocess.run([*command("dpo", model_name_or_path=model, output_dir=tmp_path / "out", **data), *words],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
 def test_a_data_set_of_the_hub_is_told_how_to_be_got(tmp_path, model):
