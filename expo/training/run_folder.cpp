@@ -124,6 +124,10 @@ fs::path RunFolder::checkpoint(const fs::path& folder, std::int64_t step) {
   return folder / fmt::format("{}{}", kCheckpoint, step);
 }
 
+fs::path RunFolder::failed(const fs::path& folder, std::int64_t step) {
+  return folder / fmt::format("failed-{}", step);
+}
+
 std::optional<std::int64_t> RunFolder::newest_checkpoint() const {
   const auto found = list_run_checkpoints(filesystem_, folder_);
   return found.empty() ? std::nullopt : std::optional(found.back().first);

@@ -36,6 +36,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return folder_; }
   std::filesystem::path file(std::string_view name) const { return folder_ / name; }
   static std::filesystem::path checkpoint(const std::filesystem::path& folder, std::int64_t step);
+  /// Where the state of that step is kept that gave no number: nobody goes on from it by himself.
+  static std::filesystem::path failed(const std::filesystem::path& folder, std::int64_t step);
   /// The newest checkpoint to go on from.
   std::optional<std::int64_t> newest_checkpoint() const;
   std::uint64_t checkpoints() const;  ///< how many there are

@@ -182,7 +182,7 @@ void TrainingRun::take_step() {
 void TrainingRun::stop(const StepResult& result, std::span<const Example* const> examples) {
   const bool good = result.at_fault == StepResult::AtFault::gradient;
   const fs::path folder = good ? RunFolder::checkpoint(config_.output_dir, step_)
-                               : fs::path(config_.output_dir) / fmt::format("failed-{}", step_);
+                               : RunFolder::failed(config_.output_dir, step_);
   std::string kept = fmt::format("the state after step {} is kept in {}", step_, folder.string());
   if (step_ > saved_) {
     save_state(folder);
@@ -204,7 +204,7 @@ void TrainingRun::evaluate() {
   for (const Example& example : inputs_.evaluation.examples) examples.push_back(&example);
   const StepResult result = trainer_.evaluate(examples);
   if (!result.failure.empty()) {
-    const fs::path folder = fs::path(config_.output_dir) / fmt::format("failed-{}", step_);
+    const fs::path folder = RunFolder::failed(config_.output_dir, step_);
     save_state(folder);
     throw input_error(fmt::format("evaluation after step {}: {}; the state is kept in {}", step_,
                                   result.failure, folder.string()));
