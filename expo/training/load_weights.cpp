@@ -19,23 +19,6 @@ constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;  // elements read at on
 constexpr std::uint64_t kHeadStream = std::uint64_t{1} << 62;
 constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
 
-void read(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
-          const CancellationToken& cancellation) {
-  const Tensor& tensor = checkpoint.tensors()[index];
-  const at::Tensor flat = target.view({-1});
-  ReadScratch scratch;
-  for (std::uint64_t first = 0; first < tensor.elements(); first += kBlock) {
-    cancellation.check();
-    const std::uint64_t count = std::min(kBlock, tensor.elements() - first);
-    const auto bytes = checkpoint.read(index, first, count, scratch);
-    // from_blob asks for a pointer that may be written to; nothing writes here.
-    const at::Tensor block =
-        at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
-                      scalar_type_of(tensor.dtype));
-    flat.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).copy_(block);
-  }
-}
-
 /// Box and Muller's transformation of two uniform draws.
 void draw_head(const at::Tensor& head, std::uint64_t seed) {
   const RandomStream random(seed, kHeadStream);
@@ -51,6 +34,23 @@ void draw_head(const at::Tensor& head, std::uint64_t seed) {
 }
 
 }  // namespace
+
+void copy_values(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
+                 const CancellationToken& cancellation) {
+  const Tensor& tensor = checkpoint.tensors()[index];
+  const at::Tensor flat = target.view({-1});
+  ReadScratch scratch;
+  for (std::uint64_t first = 0; first < tensor.elements(); first += kBlock) {
+    cancellation.check();
+    const std::uint64_t count = std::min(kBlock, tensor.elements() - first);
+    const auto bytes = checkpoint.read(index, first, count, scratch);
+    // from_blob asks for a pointer that may be written to; nothing writes here.
+    const at::Tensor block =
+        at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
+                      scalar_type_of(tensor.dtype));
+    flat.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).copy_(block);
+  }
+}
 
 void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
                   const CancellationToken& cancellation, TrainableModel& model) {
@@ -68,7 +68,7 @@ void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
       draw_head(target, seed);
     } else {
       const std::size_t index = require_tensor(checkpoint, name, target, model.architecture);
-      read(checkpoint, index, target, cancellation);
+      copy_values(checkpoint, index, target, cancellation);
     }
   }
   model.parameters.refresh();

@@ -6,6 +6,11 @@
 
 namespace expo {
 
+/// Reads the values of one of a checkpoint's tensors, a piece at a time, into a tensor of as many
+/// elements, on any device, rounded to its type.
+void copy_values(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
+                 const CancellationToken& cancellation);
+
 /// Reads a checkpoint's values into TrainableModel::named, rounded to their type, and refreshes the
 /// parameters. Throws Error(input) for a tensor that the architecture wants and the checkpoint
 /// lacks or has in another shape, and for one that the architecture does not know. A score head

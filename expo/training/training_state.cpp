@@ -9,6 +9,7 @@
 
 #include "expo/checkpoint/open_checkpoint.h"
 #include "expo/core/error.h"
+#include "expo/training/load_weights.h"
 #include "expo/training/tensor_writer.h"
 
 namespace expo {
@@ -24,18 +25,7 @@ void read_tensor(const Checkpoint& file, const std::string& name, const at::Tens
                     file.tensors()[*index].elements() == static_cast<std::uint64_t>(target.numel());
   if (!fits)
     throw input_error(fmt::format("{}: does not hold the {} of this run", file.location(), name));
-  constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;
-  ReadScratch scratch;
-  const auto total = static_cast<std::uint64_t>(target.numel());
-  for (std::uint64_t first = 0; first < total; first += kBlock) {
-    const std::uint64_t count = std::min(kBlock, total - first);
-    const auto bytes = file.read(*index, first, count, scratch);
-    // from_blob asks for a pointer that may be written to; nothing writes here.
-    const at::Tensor block = at::from_blob(const_cast<std::byte*>(bytes.data()),
-                                           {static_cast<std::int64_t>(count)}, at::kFloat);
-    target.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count))
-        .copy_(block);
-  }
+  copy_values(file, *index, target, CancellationToken());
 }
 
 /// Names all that the two settings differ in.
