@@ -5,10 +5,10 @@
 #include <string_view>
 #include <vector>
 
-// The arithmetic of a forward pass, for each instruction set. Every result depends on its own
-// operands alone: an element of a product is summed in the order of the columns, whatever rows and
-// panels stand beside it, so that batches of any shape give the same bits. Between instruction sets
-// results differ by rounding.
+// The arithmetic of a forward pass, and of what goes back through its rows, for each instruction
+// set. Every result depends on its own operands alone: an element of a product is summed in the
+// order of the columns, whatever rows and panels stand beside it, so that batches of any shape give
+// the same bits. Between instruction sets results differ by rounding.
 //
 // This header is also compiled with the flags of wider instruction sets: it must not define
 // functions that the linker could pick for everybody.
@@ -42,7 +42,14 @@ struct Kernels {
                    float epsilon, float* out);
   void (*norm_bf16)(const float* x, std::int64_t count, const float* weight, float added,
                     float epsilon, std::uint16_t* out);
+  /// Given what a loss changes by with each value of norm_f32's result: sets the same for x, and
+  /// adds it for `weight` to `weight_change` (null: nowhere).
+  void (*norm_backward)(const float* x, const float* change, std::int64_t count,
+                        const float* weight, float added, float epsilon, float* x_change,
+                        float* weight_change);
   void (*round_bf16)(const float* x, std::int64_t count, std::uint16_t* out);
+  /// x rounded, and what that leaves, rounded: together some sixteen bits of each value.
+  void (*split_bf16)(const float* x, std::int64_t count, std::uint16_t* high, std::uint16_t* low);
   /// Element i with i + half, by the angle whose cosine and sine are given: [half] each. In place.
   void (*rotate)(float* x, const float* cosine, const float* sine, std::int64_t half);
   /// The softmax of scale · x (or of cap · tanh(scale · x / cap) where cap is not 0) over [first,
@@ -55,6 +62,9 @@ struct Kernels {
   void (*gate_f32)(Gate gate, const float* x, const float* y, std::int64_t count, float* out);
   void (*gate_bf16)(Gate gate, const float* x, const float* y, std::int64_t count,
                     std::uint16_t* out);
+  /// Given what a loss changes by with each value of gate_f32's result: sets the same for x and y.
+  void (*gate_backward)(Gate gate, const float* x, const float* y, const float* change,
+                        std::int64_t count, float* x_change, float* y_change);
   /// x = cap · tanh(x / cap), in place
   void (*soft_cap)(float* x, std::int64_t count, float cap);
   /// 16 rows of `units` units of 4 bytes, `stride` bytes apart, become a panel: the first units of

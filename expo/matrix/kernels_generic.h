@@ -15,130 +15,11 @@
 #include <immintrin.h>
 #endif
 
+#include "expo/matrix/kernel_lanes.h"
 #include "expo/matrix/kernels.h"
 
 namespace expo::EXPO_KERNELS {
 namespace {
-
-// A panel's 16 rows in one value.
-using Lanes = float __attribute__((vector_size(64)));
-using IntLanes = std::int32_t __attribute__((vector_size(64)));
-using BitLanes = std::uint32_t __attribute__((vector_size(64)));
-using HalfLanes = std::uint16_t __attribute__((vector_size(32)));
-constexpr std::int64_t kLanes = 16;
-
-using BFloat16 = std::uint16_t;
-
-inline Lanes load(const void* from) {
-  Lanes value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-
-inline void store(Lanes value, float* to) {
-  std::memcpy(to, &value, sizeof value);
-}
-
-inline Lanes all(float value) {
-  return Lanes{} + value;
-}
-
-/// To nearest, ties to even; a NaN stays one.
-inline BitLanes rounded_bits(Lanes value) {
-  const auto bits = std::bit_cast<BitLanes>(value);
-  const BitLanes rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
-  const auto is_nan = std::bit_cast<BitLanes>(value != value);
-  return ((rounded & ~is_nan) | ((bits | 0x400000U) & is_nan)) >> 16;
-}
-
-inline void store(Lanes value, BFloat16* to) {
-  const HalfLanes halves = __builtin_convertvector(rounded_bits(value), HalfLanes);
-  std::memcpy(to, &halves, sizeof halves);
-}
-
-inline void store_one(float value, float* to) {
-  *to = value;
-}
-
-inline void store_one(float value, BFloat16* to) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  *to = static_cast<BFloat16>(value != value ? (bits | 0x400000U) >> 16
-                                             : (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
-
-/// The first `count` < 16 values; zeros after them.
-inline Lanes load_some(const float* from, std::int64_t count) {
-  Lanes value{};
-  std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
-  return value;
-}
-
-template <typename Out>
-inline void store_some(Lanes value, std::int64_t count, Out* to) {
-  for (std::int64_t i = 0; i < count; ++i) store_one(value[i], to + i);
-}
-
-inline float sum(Lanes value) {
-  float total = 0;
-  for (int i = 0; i < kLanes; ++i) total += value[i];
-  return total;
-}
-
-/// out[i] = body(i, lanes of the inputs at i), for whole lanes and then for the rest.
-template <typename Out, typename Body>
-inline void map(std::int64_t count, Out* out, const Body& body) {
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    store(body([i](const float* x) { return load(x + i); }), out + i);
-  if (i < count) {
-    const std::int64_t rest = count - i;
-    store_some(body([i, rest](const float* x) { return load_some(x + i, rest); }), rest, out + i);
-  }
-}
-
-// Functions of a value
-
-inline Lanes clamp(Lanes x, float low, float high) {
-  const Lanes above = x < all(low) ? all(low) : x;
-  return above > all(high) ? all(high) : above;
-}
-
-/// eˣ to about one unit in the last place (Cephes' expf); a NaN gives a NaN.
-inline Lanes exponential(Lanes x) {
-  const Lanes bounded = clamp(x, -87.33654F, 88.37626F);
-  constexpr float kRounder = 12582912.0F;  // 1.5 · 2²³: adding it leaves no fraction
-  const Lanes n = (bounded * 1.44269504F + kRounder) - kRounder;
-  const Lanes r = (bounded - n * 0.693359375F) - n * -2.12194440e-4F;
-  Lanes poly = all(1.9875691500e-4F);
-  poly = poly * r + 1.3981999507e-3F;
-  poly = poly * r + 8.3334519073e-3F;
-  poly = poly * r + 4.1665795894e-2F;
-  poly = poly * r + 1.6666665459e-1F;
-  poly = poly * r + 5.0000001201e-1F;
-  const Lanes fraction = poly * (r * r) + r + 1.0F;
-  const IntLanes exponent = __builtin_convertvector(n, IntLanes) << 23;
-  const auto scaled = std::bit_cast<Lanes>(std::bit_cast<IntLanes>(fraction) + exponent);
-  return x != x ? x : scaled;
-}
-
-inline Lanes hyperbolic_tangent(Lanes x) {
-  return 1.0F - 2.0F / (exponential(clamp(x, -20.0F, 20.0F) * 2.0F) + 1.0F);
-}
-
-inline Lanes silu(Lanes x) {
-  return x / (1.0F + exponential(-x));
-}
-
-inline Lanes gelu_tanh(Lanes x) {
-  constexpr float kRoot = 0.7978845608F;  // √(2/π)
-  return 0.5F * x * (1.0F + hyperbolic_tangent(kRoot * (x + 0.044715F * x * x * x)));
-}
-
-inline Lanes gelu(Lanes x) {
-  Lanes result{};
-  for (int i = 0; i < kLanes; ++i) result[i] = 0.5F * x[i] * (1.0F + std::erf(x[i] * 0.70710678F));
-  return result;
-}
 
 // Products
 
@@ -245,8 +126,37 @@ void norm(const float* x, std::int64_t count, const float* weight, float added, 
   map(count, out, [&](const auto& at) { return at(x) * scale * (added + at(weight)); });
 }
 
+/// With r = 1/√(mean(x²) + ε) and g = change · (added + weight): x changes by r·g − x·r³·mean(x·g).
+void norm_backward(const float* x, const float* change, std::int64_t count, const float* weight,
+                   float added, float epsilon, float* x_change, float* weight_change) {
+  Lanes squares{}, products{};
+  const auto gather = [&](const auto& at, std::int64_t i) {
+    const Lanes value = at(x + i);
+    squares += value * value;
+    products += value * at(change + i) * (added + at(weight + i));
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) gather([](const float* from) { return load(from); }, i);
+  if (i < count) gather([rest = count - i](const float* from) { return load_some(from, rest); }, i);
+  const auto size = static_cast<float>(count);
+  const float scale = 1.0F / std::sqrt(sum(squares) / size + epsilon);
+  const float pull = scale * scale * scale * (sum(products) / size);
+  map(count, x_change,
+      [&](const auto& at) { return at(change) * (added + at(weight)) * scale - at(x) * pull; });
+  if (weight_change == nullptr) return;
+  map(count, weight_change,
+      [&](const auto& at) { return at(weight_change) + at(change) * at(x) * scale; });
+}
+
 void round_row(const float* x, std::int64_t count, BFloat16* out) {
   map(count, out, [&](const auto& at) { return at(x); });
+}
+
+void split_row(const float* x, std::int64_t count, BFloat16* high, BFloat16* low) {
+  map(count, high, low, [&](const auto& at) {
+    const Lanes value = at(x);
+    return Two{value, value - std::bit_cast<Lanes>(rounded_bits(value) << 16)};
+  });
 }
 
 void rotate(float* x, const float* cosine, const float* sine, std::int64_t half) {
@@ -305,16 +215,34 @@ void softmax(float* x, std::int64_t first, std::int64_t last, std::int64_t count
     store(i >= begin && i < end ? load(x + i) * factor : nothing, out + i);
 }
 
-template <typename Out>
-void gate(Gate kind, const float* x, const float* y, std::int64_t count, Out* out) {
+/// body(the gate's activation)
+template <typename Body>
+void with_gate(Gate kind, const Body& body) {
   switch (kind) {
     case Gate::silu:
-      return map(count, out, [&](const auto& at) { return silu(at(x)) * at(y); });
+      return body(Silu{});
     case Gate::gelu:
-      return map(count, out, [&](const auto& at) { return gelu(at(x)) * at(y); });
+      return body(Gelu{});
     case Gate::gelu_tanh:
-      return map(count, out, [&](const auto& at) { return gelu_tanh(at(x)) * at(y); });
+      return body(GeluTanh{});
   }
+}
+
+template <typename Out>
+void gate(Gate kind, const float* x, const float* y, std::int64_t count, Out* out) {
+  with_gate(kind, [&](auto activation) {
+    map(count, out, [&](const auto& at) { return activation.value(at(x)) * at(y); });
+  });
+}
+
+void gate_backward(Gate kind, const float* x, const float* y, const float* change,
+                   std::int64_t count, float* x_change, float* y_change) {
+  with_gate(kind, [&](auto activation) {
+    map(count, x_change, y_change, [&](const auto& at) {
+      const Two activated = activation.with_slope(at(x));
+      return Two{at(change) * at(y) * activated.second, at(change) * activated.first};
+    });
+  });
 }
 
 void soft_cap(float* x, std::int64_t count, float cap) {
@@ -395,9 +323,10 @@ void interleave(const std::byte* rows, std::size_t stride, std::int64_t units, s
 }
 
 Kernels make_kernels(std::string_view name) {
-  return {name,      multiply<Bfloat16>, multiply<Float32>, norm<float>, norm<BFloat16>, round_row,
-          rotate,    softmax<float>,     softmax<BFloat16>, gate<float>, gate<BFloat16>, soft_cap,
-          interleave};
+  return {name,           multiply<Bfloat16>, multiply<Float32>, norm<float>,
+          norm<BFloat16>, norm_backward,      round_row,         split_row,
+          rotate,         softmax<float>,     softmax<BFloat16>, gate<float>,
+          gate<BFloat16>, gate_backward,      soft_cap,          interleave};
 }
 
 }  // namespace

@@ -21,6 +21,10 @@ class RotaryEmbedding {
   /// `x` is [tokens, heads, head_dim]; so is the result.
   at::Tensor apply(const at::Tensor& x) const;
 
+  /// Of the positions that were looked up: [tokens, 1, head_dim], both halves alike.
+  const at::Tensor& cosine() const { return cos_; }
+  const at::Tensor& sine() const { return sin_; }
+
  private:
   void grow(std::int64_t positions);
 

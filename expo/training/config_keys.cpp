@@ -247,7 +247,7 @@ void add_batch_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(
       whole("tokens_per_pass",
             "Tokens that go through the model at once; bounds the memory; the result changes "
-            "by rounding only; default: 512",
+            "by rounding only; default: 1024",
             [](Config& c) -> std::int64_t& { return c.tokens_per_pass; }));
   keys.push_back(flag("gradient_checkpointing",
                       "Compute each layer again in the backward pass, which needs less memory",

@@ -2,7 +2,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "expo/matrix/kernels.h"
 #include "expo/training/bf16_product.h"
+#include "expo/training/row_loop.h"
 
 namespace expo {
 namespace {
@@ -10,24 +12,43 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-bool is_narrow(const LinearWeight& weight) {
-  return weight.pair.defined() || weight.value.scalar_type() == at::kBFloat16;
+/// x rounded, and what that leaves.
+struct Halves {
+  at::Tensor hi, lo;
+};
+
+/// Both of x, [rows, columns], where each row has its place.
+void split(const at::Tensor& x, const Halves& halves) {
+  const std::int64_t width = x.size(1);
+  const std::int64_t hi_stride = halves.hi.stride(0), lo_stride = halves.lo.stride(0);
+  const auto* from = x.const_data_ptr<float>();
+  auto* hi = static_cast<std::uint16_t*>(halves.hi.mutable_data_ptr());
+  auto* lo = static_cast<std::uint16_t*>(halves.lo.mutable_data_ptr());
+  for_rows(x.size(0), width, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row)
+      kernels().split_bf16(from + row * width, width, hi + row * hi_stride, lo + row * lo_stride);
+  });
 }
 
-/// The weight rounded to bfloat16.
-at::Tensor rounded(const LinearWeight& weight) {
-  return weight.pair.defined() ? weight.pair.narrow(1, 0, weight.value.size(1)) : weight.value;
+Halves halves_of(const at::Tensor& given) {
+  if (!can_loop(given)) {
+    const at::Tensor hi = given.to(at::kBFloat16);
+    return {hi, (given - hi).to(at::kBFloat16)};
+  }
+  const at::Tensor x = given.contiguous();
+  const Halves halves = {at::empty_like(x, at::kBFloat16), at::empty_like(x, at::kBFloat16)};
+  split(x, halves);
+  return halves;
 }
 
-at::Tensor narrow_forward(const at::Tensor& x, const at::Tensor& x_hi, const LinearWeight& weight) {
-  const at::Tensor hi = rounded(weight);
-  const at::Tensor x_lo = (x - x_hi).to(at::kBFloat16);
-  const at::Tensor y = at::empty({x.size(0), hi.size(0)}, x.options());
-  bf16_product(x_hi, Transposed::no, hi, Transposed::yes, 0, y);
-  bf16_product(x_lo, Transposed::no, hi, Transposed::yes, 1, y);
+at::Tensor narrow_forward(const Halves& x, const LinearWeight& weight) {
+  const at::Tensor hi = weight.rounded();
+  const at::Tensor y = at::empty({x.hi.size(0), hi.size(0)}, x.hi.options().dtype(at::kFloat));
+  bf16_product(x.hi, Transposed::no, hi, Transposed::yes, 0, y);
+  bf16_product(x.lo, Transposed::no, hi, Transposed::yes, 1, y);
   if (weight.pair.defined()) {
     const at::Tensor lo = weight.pair.narrow(1, hi.size(1), hi.size(1));
-    bf16_product(x_hi, Transposed::no, lo, Transposed::yes, 1, y);
+    bf16_product(x.hi, Transposed::no, lo, Transposed::yes, 1, y);
   }
   return y;
 }
@@ -36,11 +57,15 @@ at::Tensor narrow_forward(const at::Tensor& x, const at::Tensor& x_hi, const Lin
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const LinearWeight& weight) {
-    const bool narrow = is_narrow(weight);
-    const at::Tensor kept = narrow ? x.to(at::kBFloat16) : x;
-    context->save_for_backward({kept, narrow ? rounded(weight) : weight.value});
     if (weight.gradient.defined()) context->saved_data["gradient"] = weight.gradient;
-    return narrow ? narrow_forward(x, kept, weight) : at::linear(x, weight.value);
+    const at::Tensor factor = weight.rounded();
+    if (factor.scalar_type() == at::kFloat) {
+      context->save_for_backward({x, factor});
+      return at::linear(x, factor);
+    }
+    const Halves halves = halves_of(x);
+    context->save_for_backward({halves.hi, factor});
+    return narrow_forward(halves, weight);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -70,9 +95,10 @@ at::Tensor linear(const at::Tensor& x, const LinearWeight& weight) {
 
 void split_values(const at::Tensor& values, const at::Tensor& pair) {
   const std::int64_t width = values.size(1);
-  const at::Tensor hi = pair.narrow(1, 0, width);
-  hi.copy_(values);
-  pair.narrow(1, width, width).copy_(values - hi.to(at::kFloat));
+  const Halves halves = {pair.narrow(1, 0, width), pair.narrow(1, width, width)};
+  if (can_loop(values) && values.is_contiguous()) return split(values, halves);
+  halves.hi.copy_(values);
+  halves.lo.copy_(values - halves.hi.to(at::kFloat));
 }
 
 }  // namespace expo

@@ -11,6 +11,9 @@ struct LinearWeight {
   /// are taken with `value`.
   at::Tensor pair;
   at::Tensor gradient;  ///< float32, which backward passes add to; undefined: frozen
+
+  /// The value in the products' type: bfloat16 where there is a pair.
+  at::Tensor rounded() const { return pair.defined() ? pair.narrow(1, 0, value.size(1)) : value; }
 };
 
 /// x·valueᵀ for float32 x [tokens, in], in float32, differentiable. With bfloat16 products x too is

@@ -13,14 +13,14 @@ namespace {
 struct Module {
   const char* name;
   const char* parent;
-  Product product;
+  LayerProduct product;
 };
 
 constexpr Module kModules[] = {
-    {"q_proj", "self_attn.", Product::qkv},  {"k_proj", "self_attn.", Product::qkv},
-    {"v_proj", "self_attn.", Product::qkv},  {"o_proj", "self_attn.", Product::output},
-    {"gate_proj", "mlp.", Product::gate_up}, {"up_proj", "mlp.", Product::gate_up},
-    {"down_proj", "mlp.", Product::down},
+    {"q_proj", "self_attn.", LayerProduct::qkv},  {"k_proj", "self_attn.", LayerProduct::qkv},
+    {"v_proj", "self_attn.", LayerProduct::qkv},  {"o_proj", "self_attn.", LayerProduct::output},
+    {"gate_proj", "mlp.", LayerProduct::gate_up}, {"up_proj", "mlp.", LayerProduct::gate_up},
+    {"down_proj", "mlp.", LayerProduct::down},
 };
 
 class LoraModel {
@@ -33,6 +33,7 @@ class LoraModel {
     model_.weights = allocate_weights(architecture, at::TensorOptions(device).dtype(compute));
     model_.named = model_.weights.named;
     model_.embedding = model_.weights.embedding;
+    model_.head = {model_.weights.head, {}, {}};
     model_.adapter_scale = spec.scale();
     model_.adapter_dropout = spec.dropout;
   }
@@ -43,7 +44,7 @@ class LoraModel {
       specs_.push_back({"base_model.model.score.weight",
                         {model_.architecture.labels, model_.architecture.hidden},
                         true,
-                        Narrow::none});
+                        false});
     }
     model_.parameters = ParameterSet(specs_, true, multiple, model_.device());
     draw(seed);
@@ -79,7 +80,7 @@ class LoraModel {
   }
 
   std::size_t add(const std::string& name, std::vector<std::int64_t> shape) {
-    specs_.push_back({"base_model.model." + name, std::move(shape), true, Narrow::none});
+    specs_.push_back({"base_model.model." + name, std::move(shape), true, false});
     return specs_.size() - 1;
   }
 
@@ -102,9 +103,8 @@ class LoraModel {
 
   void train_head() {
     Parameter& head = model_.parameters.all().back();
-    model_.weights.head = head.value;
     model_.named["score.weight"] = head.value;
-    model_.head_gradient = head.gradient;
+    model_.head = {head.value, {}, head.gradient};
   }
 
   const LoraSpec& spec_;

@@ -42,21 +42,15 @@ void ParameterSet::place(Parameter& parameter, const ParameterSpec& spec) const 
   parameter.leaf = parameter.value.detach();
   parameter.leaf.set_requires_grad(true);
   parameter.leaf.mutable_grad() = parameter.gradient;
-  if (exact_ || spec.narrow == Narrow::none) return;
-  const std::int64_t factor = spec.narrow == Narrow::pair ? 2 : 1;
-  parameter.narrow =
-      at::zeros({spec.shape[0], factor * spec.shape[1]}, values_.options().dtype(at::kBFloat16));
+  if (exact_ || !spec.paired) return;
+  parameter.pair =
+      at::zeros({spec.shape[0], 2 * spec.shape[1]}, values_.options().dtype(at::kBFloat16));
 }
 
 void ParameterSet::refresh() {
   const at::NoGradGuard no_gradients;
   for (Parameter& parameter : parameters_) {
-    if (!parameter.narrow.defined()) continue;
-    if (parameter.narrow.size(1) == parameter.value.size(1)) {
-      parameter.narrow.copy_(parameter.value);
-    } else {
-      split_values(parameter.value, parameter.narrow);
-    }
+    if (parameter.pair.defined()) split_values(parameter.value, parameter.pair);
   }
 }
 

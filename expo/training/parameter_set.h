@@ -8,19 +8,12 @@
 
 namespace expo {
 
-/// What the passes take of a tensor in place of its float32 value, where products are in bfloat16.
-enum class Narrow {
-  none,  ///< the value itself
-  once,  ///< the value rounded
-  pair,  ///< LinearWeight's pair
-};
-
 /// What is asked of a ParameterSet for one tensor.
 struct ParameterSpec {
   std::string name;
   std::vector<std::int64_t> shape;
-  bool decays = true;  ///< weight decay applies
-  Narrow narrow = Narrow::none;
+  bool decays = true;   ///< weight decay applies
+  bool paired = false;  ///< where products are in bfloat16, they take LinearWeight's pair
 };
 
 /// One tensor that training moves.
@@ -32,7 +25,7 @@ struct Parameter {
   at::Tensor value;     ///< float32, a view into values()
   at::Tensor gradient;  ///< float32, a view into gradients()
   at::Tensor leaf;      ///< `value` as autograd sees it, which adds to `gradient` in place
-  at::Tensor narrow;    ///< bfloat16; undefined where the passes take the value
+  at::Tensor pair;      ///< LinearWeight's; undefined where the passes take the value
 };
 
 /// All that training moves, in one piece each of float32 values and gradients, so that the
@@ -41,7 +34,7 @@ class ParameterSet {
  public:
   ParameterSet() = default;
   /// All on `device`. The total is rounded up to a multiple of `multiple` elements. With `exact`
-  /// nothing is narrow.
+  /// nothing is paired.
   ParameterSet(std::span<const ParameterSpec> specs, bool exact, std::int64_t multiple,
                at::Device device);
 
@@ -50,7 +43,7 @@ class ParameterSet {
   const at::Tensor& values() const { return values_; }
   const at::Tensor& gradients() const { return gradients_; }
 
-  /// What is narrow takes the values; after values() changed.
+  /// Pairs take the values; after values() changed.
   void refresh();
   void zero_gradients();
 

@@ -17,8 +17,7 @@ at::Tensor float_tensor(std::span<const double> values) {
 class SequenceLogProbs final : public RowValues {
  public:
   explicit SequenceLogProbs(const TrainableModel& model)
-      : head_{model.exact_head.defined() ? model.exact_head : model.weights.head.to(at::kFloat),
-              model.weights.head, model.head_gradient, model.architecture.logit_softcap} {}
+      : head_{model.head, model.architecture.logit_softcap} {}
 
   std::vector<double> forward(const at::Tensor& hidden,
                               std::span<const TokenRow* const> rows) override {
@@ -54,7 +53,7 @@ class SequenceRewards final : public RowValues {
  public:
   explicit SequenceRewards(const TrainableModel& model)
       : weight_(model.named.at("score.weight")),
-        gradient_(model.head_gradient),
+        gradient_(model.head.gradient),
         pad_id_(model.architecture.pad_id) {}
 
   std::vector<double> forward(const at::Tensor& hidden,

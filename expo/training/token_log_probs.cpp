@@ -38,7 +38,7 @@ void add_by_row(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
 }  // namespace
 
 std::int64_t VocabularyHead::chunk() const {
-  return std::clamp<std::int64_t>(kChunkBytes / (4 * weight.size(0)), 16, 4096);
+  return std::clamp<std::int64_t>(kChunkBytes / (4 * weight.value.size(0)), 16, 4096);
 }
 
 at::Tensor VocabularyHead::capped(at::Tensor logits) const {
@@ -52,7 +52,7 @@ at::Tensor VocabularyHead::log_probs(const at::Tensor& hidden, const Targets& ta
   for (std::int64_t first = 0; first < targets.size(); first += chunk()) {
     const std::int64_t count = std::min(chunk(), targets.size() - first);
     const at::Tensor rows = hidden.index_select(0, targets.rows.narrow(0, first, count));
-    const at::Tensor scores = capped(at::linear(rows, exact));
+    const at::Tensor scores = capped(linear(rows, weight));
     const at::Tensor chosen = scores.gather(1, targets.ids.narrow(0, first, count).unsqueeze(1));
     result.narrow(0, first, count).copy_(chosen.squeeze(1) - scores.logsumexp(1));
   }
@@ -62,20 +62,21 @@ at::Tensor VocabularyHead::log_probs(const at::Tensor& hidden, const Targets& ta
 at::Tensor VocabularyHead::backward(const at::Tensor& hidden, const Targets& targets,
                                     const at::Tensor& log_prob_gradients) const {
   const at::NoGradGuard no_gradients;
+  const at::Tensor factor = weight.rounded();
   const at::Tensor result = at::zeros_like(hidden);
   for (std::int64_t first = 0; first < targets.size(); first += chunk()) {
     const std::int64_t count = std::min(chunk(), targets.size() - first);
     const at::Tensor places = targets.rows.narrow(0, first, count);
-    const at::Tensor rows = hidden.index_select(0, places).to(weight.scalar_type());
-    const at::Tensor scores = capped(by_row(rows, weight));
+    const at::Tensor rows = hidden.index_select(0, places).to(factor.scalar_type());
+    const at::Tensor scores = capped(by_row(rows, factor));
     const at::Tensor gradients = log_prob_gradients.narrow(0, first, count).unsqueeze(1);
     // d log p(target) / d logits = onehot(target) − softmax
     at::Tensor change = at::softmax(scores, 1).mul_(-gradients);
     change.scatter_add_(1, targets.ids.narrow(0, first, count).unsqueeze(1), gradients);
     if (softcap > 0) change.mul_(1 - (scores / softcap).square());
-    const at::Tensor narrow = change.to(weight.scalar_type());
-    result.index_add_(0, places, product(narrow, weight));
-    if (gradient.defined()) add_by_row(narrow, rows, gradient);
+    const at::Tensor narrow = change.to(factor.scalar_type());
+    result.index_add_(0, places, product(narrow, factor));
+    if (weight.gradient.defined()) add_by_row(narrow, rows, weight.gradient);
   }
   return result;
 }

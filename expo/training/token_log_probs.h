@@ -2,27 +2,26 @@
 
 #include <ATen/ATen.h>
 
+#include "expo/training/linear_weight.h"
 #include "expo/training/packed_rows.h"
 
 namespace expo {
 
 /// The head over the vocabulary and the
 /// log-probabilities that it gives, in chunks of rows: the logits of a whole batch never exist, and
-/// the backward pass computes each chunk's again. The log-probabilities come of float32 logits:
-/// those of bfloat16 are apart by up to 0.06, which over an answer's tokens drowns what a step
-/// changes. Their gradient may come of the narrower ones.
+/// the backward pass computes each chunk's again. The log-probabilities come of logits as exact
+/// as linear() has them: those of one bfloat16 product are apart by up to 0.06, which over an
+/// answer's tokens drowns what a step changes. Their gradient may come of the narrower ones.
 /// All tensors, those of the targets too, are on one device.
 struct VocabularyHead {
-  at::Tensor exact;     ///< float32 [vocabulary, hidden]
-  at::Tensor weight;    ///< the same, in the type of the products
-  at::Tensor gradient;  ///< float32, likewise; undefined: the head is frozen
+  LinearWeight weight;  ///< [vocabulary, hidden]
   double softcap = 0;   ///< Gemma 2: c·tanh(x/c); 0: none
 
   /// float32 [targets]; `hidden` is float32 [tokens, hidden], normalised.
   at::Tensor log_probs(const at::Tensor& hidden, const Targets& targets) const;
 
   /// Given what the loss changes by with each log-probability (float32 [targets]): adds to
-  /// `gradient`, and returns the same for `hidden`.
+  /// the weight's gradient, and returns the same for `hidden`.
   at::Tensor backward(const at::Tensor& hidden, const Targets& targets,
                       const at::Tensor& log_prob_gradients) const;
 

@@ -4,9 +4,11 @@
 
 #include <cmath>
 
-#include "expo/model/tensor_activation.h"
-#include "expo/model/tensor_attention.h"
 #include "expo/training/dropout.h"
+#include "expo/training/gate_function.h"
+#include "expo/training/norm_function.h"
+#include "expo/training/rotation_function.h"
+#include "expo/training/row_attention.h"
 
 namespace expo {
 namespace {
@@ -109,17 +111,14 @@ at::Tensor TrainableDecoder::layer(const at::Tensor& x, std::size_t index) const
   return middle + norm(mlp(norm(middle, weights.mlp_norm), index), weights.mlp_post_norm);
 }
 
-/// Root-mean-square norm, in float32 and to float32. No weight: x itself, in its type.
+/// No weight: x itself, in its type.
 at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
   if (!weight.defined()) return x;
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor mean_square = at::mean(wide * wide, at::IntArrayRef{-1}, true);
-  const at::Tensor normed = wide * at::rsqrt(mean_square + model_.architecture.norm_epsilon);
-  const at::Tensor factor = weight.to(at::kFloat);
-  return normed * (model_.architecture.norm_adds_one ? 1 + factor : factor);
+  const Architecture& architecture = model_.architecture;
+  return rms_norm(x, weight, architecture.norm_adds_one ? 1 : 0, architecture.norm_epsilon);
 }
 
-at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Product which,
+at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, LayerProduct which,
                                      const at::Tensor& bias) const {
   const auto place = static_cast<std::size_t>(which);
   at::Tensor base = linear(x, model_.products[layer][place]);
@@ -129,7 +128,7 @@ at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Pro
 }
 
 /// As in PEFT, each adapter draws for itself.
-at::Tensor TrainableDecoder::dropped(const at::Tensor& x, std::size_t layer, Product which,
+at::Tensor TrainableDecoder::dropped(const at::Tensor& x, std::size_t layer, LayerProduct which,
                                      std::size_t part) const {
   if (!pass_ || model_.adapter_dropout == 0) return x;
   const std::uint64_t place = layer * 16 + static_cast<std::size_t>(which) * 4 + part;
@@ -138,7 +137,7 @@ at::Tensor TrainableDecoder::dropped(const at::Tensor& x, std::size_t layer, Pro
 }
 
 at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x, std::size_t layer,
-                                            Product which) const {
+                                            LayerProduct which) const {
   const auto& parts = model_.adapters[layer][static_cast<std::size_t>(which)];
   std::vector<at::Tensor> updates;
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -158,59 +157,34 @@ at::Tensor TrainableDecoder::adapter_update(const at::Tensor& x, std::size_t lay
 at::Tensor TrainableDecoder::attention(const at::Tensor& x, std::size_t index) const {
   const Architecture& architecture = model_.architecture;
   const LayerWeights& weights = model_.weights.layers[index];
-  const std::int64_t dim = architecture.head_dim;
-  const auto by_head = [&](const at::Tensor& t) { return t.reshape({x.size(0), -1, dim}); };
-  const auto normed = [&](const at::Tensor& t, const at::Tensor& weight) {
-    return weight.defined() ? norm(t, weight) : t;
-  };
-  const bool whole = architecture.query_key_norm == QueryKeyNorm::projection;
-  const at::Tensor qkv = product(x, index, Product::qkv, weights.qkv_bias);
-  const std::int64_t q_size = architecture.heads * dim;
-  const std::int64_t kv_size = architecture.kv_heads * dim;
-  if (architecture.query_key_norm == QueryKeyNorm::none && architecture.layers[index].rope) {
-    // Queries and keys lie side by side, and turn in one go.
-    const auto both = qkv.split_with_sizes({q_size + kv_size, kv_size}, 1);
-    const auto turned = rotary_.apply(by_head(both[0]))
-                            .split_with_sizes({architecture.heads, architecture.kv_heads}, 1);
-    const at::Tensor attended =
-        attend(turned[0], turned[1], by_head(both[1]), architecture.layers[index]);
-    return product(attended, index, Product::output, weights.output_bias);
-  }
-  const auto parts = qkv.split_with_sizes({q_size, kv_size, kv_size}, 1);
-  at::Tensor q =
-      whole ? by_head(normed(parts[0], weights.q_norm)) : normed(by_head(parts[0]), weights.q_norm);
-  at::Tensor k =
-      whole ? by_head(normed(parts[1], weights.k_norm)) : normed(by_head(parts[1]), weights.k_norm);
-  if (architecture.layers[index].rope) {
-    q = rotary_.apply(q);
-    k = rotary_.apply(k);
-  }
-  const at::Tensor attended = attend(q, k, by_head(parts[2]), architecture.layers[index]);
-  return product(attended, index, Product::output, weights.output_bias);
+  const LayerSpec& spec = architecture.layers[index];
+  at::Tensor qkv = product(x, index, LayerProduct::qkv, weights.qkv_bias);
+  if (architecture.query_key_norm != QueryKeyNorm::none) qkv = with_normed_heads(qkv, weights);
+  if (spec.rope)
+    qkv = rotated(qkv, architecture.heads + architecture.kv_heads, architecture.head_dim, rotary_);
+  return product(row_attention(qkv, rows_.lengths, architecture, spec), index, LayerProduct::output,
+                 weights.output_bias);
 }
 
-at::Tensor TrainableDecoder::attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                    const LayerSpec& spec) const {
-  const auto heads_first = [](const at::Tensor& t) { return t.transpose(0, 1).unsqueeze(0); };
-  const auto queries = q.split_with_sizes(rows_.lengths, 0);
-  const auto keys = k.split_with_sizes(rows_.lengths, 0);
-  const auto values = v.split_with_sizes(rows_.lengths, 0);
-  std::vector<at::Tensor> results;
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    const at::Tensor attended = causal_attention(heads_first(queries[i]), heads_first(keys[i]),
-                                                 heads_first(values[i]), model_.architecture, spec);
-    results.push_back(attended.squeeze(0).transpose(0, 1));
-  }
-  return at::cat(results, 0).reshape({q.size(0), -1});
+at::Tensor TrainableDecoder::with_normed_heads(const at::Tensor& qkv,
+                                               const LayerWeights& weights) const {
+  const Architecture& architecture = model_.architecture;
+  const std::int64_t dim = architecture.head_dim;
+  const auto parts = qkv.split_with_sizes(
+      {architecture.heads * dim, architecture.kv_heads * dim, architecture.kv_heads * dim}, 1);
+  const bool by_head = architecture.query_key_norm == QueryKeyNorm::per_head;
+  const auto normed = [&](const at::Tensor& t, const at::Tensor& weight) {
+    return by_head ? norm(t.reshape({t.size(0), -1, dim}), weight).reshape(t.sizes())
+                   : norm(t, weight);
+  };
+  return at::cat({normed(parts[0], weights.q_norm), normed(parts[1], weights.k_norm), parts[2]}, 1);
 }
 
 at::Tensor TrainableDecoder::mlp(const at::Tensor& x, std::size_t index) const {
   const LayerWeights& weights = model_.weights.layers[index];
-  const std::int64_t width = model_.architecture.intermediate;
-  const auto both =
-      product(x, index, Product::gate_up, weights.gate_up_bias).split_with_sizes({width, width}, 1);
-  const at::Tensor gated = activate(both[0], model_.architecture.activation) * both[1];
-  return product(gated, index, Product::down, weights.down_bias);
+  const at::Tensor both = product(x, index, LayerProduct::gate_up, weights.gate_up_bias);
+  return product(gated(both, model_.architecture.activation), index, LayerProduct::down,
+                 weights.down_bias);
 }
 
 }  // namespace expo

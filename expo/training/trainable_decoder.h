@@ -41,13 +41,13 @@ class TrainableDecoder {
   void embed_backward(const at::Tensor& gradient) const;
   at::Tensor layer(const at::Tensor& x, std::size_t index) const;
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const;
-  at::Tensor product(const at::Tensor& x, std::size_t layer, Product which,
+  at::Tensor product(const at::Tensor& x, std::size_t layer, LayerProduct which,
                      const at::Tensor& bias) const;
-  at::Tensor adapter_update(const at::Tensor& x, std::size_t layer, Product which) const;
-  at::Tensor dropped(const at::Tensor& x, std::size_t layer, Product which, std::size_t part) const;
+  at::Tensor adapter_update(const at::Tensor& x, std::size_t layer, LayerProduct which) const;
+  at::Tensor dropped(const at::Tensor& x, std::size_t layer, LayerProduct which,
+                     std::size_t part) const;
   at::Tensor attention(const at::Tensor& x, std::size_t index) const;
-  at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                    const LayerSpec& spec) const;
+  at::Tensor with_normed_heads(const at::Tensor& qkv, const LayerWeights& weights) const;
   at::Tensor mlp(const at::Tensor& x, std::size_t index) const;
 
   const TrainableModel& model_;

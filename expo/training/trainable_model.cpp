@@ -44,12 +44,9 @@ class FullModel {
     const bool tied =
         model_.architecture.tied_head && model_.architecture.head == ModelHead::language;
     const std::size_t head = tied ? 0 : places_.size() - 1;
-    const at::Tensor& narrow = parameter(head).narrow;
-    model_.weights.head = narrow.defined() ? narrow : parameter(head).value;
-    model_.exact_head = parameter(head).value;
+    model_.head = {parameter(head).value, parameter(head).pair, parameter(head).gradient};
     model_.embedding = parameter(0).value;
     model_.embedding_gradient = parameter(0).gradient;
-    model_.head_gradient = parameter(head).gradient;
     name_values();
     return std::move(model_);
   }
@@ -61,38 +58,38 @@ class FullModel {
     DecoderWeights& weights = model_.weights;
     weights.layers.resize(shapes_.layers.size());
     const bool tied = shapes_.head.is_alias_of(shapes_.embedding);
-    add("embedding", shapes_.embedding, weights.embedding, true,
-        tied ? Narrow::once : Narrow::none);
+    add("embedding", shapes_.embedding, weights.embedding, true, tied);
     for (std::size_t i = 0; i < shapes_.layers.size(); ++i) {
-      std::array<std::size_t, kProducts> products{};
+      std::array<std::size_t, kLayerProducts> products{};
       std::size_t next = 0;
       for (const LayerTensor& entry : kLayerTensors) {
         const at::Tensor& shape = shapes_.layers[i].*entry.tensor;
         if (!shape.defined()) continue;
         const bool matrix = !entry.norm && !entry.bias;
-        // In the order of Product, which is that of kLayerTensors.
+        // In the order of LayerProduct, which is that of kLayerTensors.
         if (matrix) products[next++] = specs_.size();
         add("layers." + std::to_string(i) + "." + entry.name, shape,
-            weights.layers[i].*entry.tensor, matrix, matrix ? Narrow::pair : Narrow::none);
+            weights.layers[i].*entry.tensor, matrix, matrix);
       }
       products_.push_back(products);
     }
-    add("final_norm", shapes_.final_norm, weights.final_norm, false, Narrow::none);
-    if (!tied) add("head", shapes_.head, weights.head, true, Narrow::once);
+    add("final_norm", shapes_.final_norm, weights.final_norm, false, false);
+    if (!tied)
+      add("head", shapes_.head, weights.head, true,
+          model_.architecture.head == ModelHead::language);
   }
 
-  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays,
-           Narrow narrow) {
+  void add(std::string name, const at::Tensor& shape, at::Tensor& place, bool decays, bool paired) {
     index_of_[shape.storage().unsafeGetStorageImpl()] = specs_.size();
-    specs_.push_back({std::move(name), shape.sizes().vec(), decays, narrow});
+    specs_.push_back({std::move(name), shape.sizes().vec(), decays, paired});
     places_.push_back(&place);
   }
 
-  void list_products(const std::array<std::size_t, kProducts>& places) {
+  void list_products(const std::array<std::size_t, kLayerProducts>& places) {
     auto& products = model_.products.emplace_back();
-    for (std::size_t i = 0; i < kProducts; ++i) {
+    for (std::size_t i = 0; i < kLayerProducts; ++i) {
       const Parameter& matrix = parameter(places[i]);
-      products[i] = {matrix.value, matrix.narrow, matrix.gradient};
+      products[i] = {matrix.value, matrix.pair, matrix.gradient};
     }
   }
 
@@ -111,7 +108,7 @@ class FullModel {
   TrainableModel model_;
   std::vector<ParameterSpec> specs_;
   std::vector<at::Tensor*> places_;
-  std::vector<std::array<std::size_t, kProducts>> products_;  ///< places in specs_
+  std::vector<std::array<std::size_t, kLayerProducts>> products_;  ///< places in specs_
   std::map<const c10::StorageImpl*, std::size_t> index_of_;
 };
 

@@ -16,8 +16,8 @@
 namespace expo {
 
 /// The products of a layer, each with one (possibly fused) matrix.
-enum class Product { qkv, output, gate_up, down };
-inline constexpr std::size_t kProducts = 4;
+enum class LayerProduct { qkv, output, gate_up, down };
+inline constexpr std::size_t kLayerProducts = 4;
 
 /// A and B of one module, which is some rows of a product's matrix.
 struct LoraAdapter {
@@ -28,7 +28,7 @@ struct LoraAdapter {
   bool trained = false;
 };
 /// Of each product the modules in the order of its rows; empty where none of them is adapted.
-using LayerAdapters = std::array<std::vector<LoraAdapter>, kProducts>;
+using LayerAdapters = std::array<std::vector<LoraAdapter>, kLayerProducts>;
 
 /// A model while it is trained: what its forward pass computes with, and what moves. Full training
 /// has float32 master values of everything; with LoRA the model is frozen in the type of products.
@@ -36,7 +36,7 @@ struct TrainableModel {
   Architecture architecture;
   at::ScalarType compute = at::kFloat;  ///< of the matrix products; float32 or bfloat16
   DecoderWeights weights;
-  std::vector<std::array<LinearWeight, kProducts>> products;  ///< of each layer
+  std::vector<std::array<LinearWeight, kLayerProducts>> products;  ///< of each layer
   at::Tensor embedding;  ///< what tokens are looked up in: float32 in full training
   /// The values under Hugging Face's names, views: of the float32 masters in full training, of the
   /// frozen weights (and a trained score head) with LoRA.
@@ -46,10 +46,9 @@ struct TrainableModel {
   double adapter_scale = 0;
   double adapter_dropout = 0;
   std::uint64_t dropout_seed = 0;
-  at::Tensor exact_head;          ///< the head over the vocabulary in float32; see VocabularyHead
   bool knows_padding = true;      ///< the padding token's embedding is never moved by look-ups
   at::Tensor embedding_gradient;  ///< float32; undefined: frozen
-  at::Tensor head_gradient;       ///< likewise; the embedding's where the head is tied
+  LinearWeight head;              ///< the embedding's value and gradient where it is tied
 
   at::Device device() const { return embedding.device(); }
   bool is_lora() const { return !adapters.empty(); }

@@ -21,7 +21,7 @@ struct TrainerOptions {
   AdamWSpec adamw;
   double max_grad_norm = 1;  ///< 0: no clipping
   std::int64_t examples_per_pass = 8;
-  std::int64_t tokens_per_pass = 512;
+  std::int64_t tokens_per_pass = 1024;
   bool gradient_checkpointing = false;
 };
 

@@ -62,7 +62,7 @@ struct TrainingConfig {
 
   bool bf16 = true;
   bool gradient_checkpointing = false;
-  std::int64_t tokens_per_pass = 512;
+  std::int64_t tokens_per_pass = 1024;
   std::string device = "auto";  ///< as choose_device has it
   unsigned threads = 0;         ///< 0: as many as there are processors
   std::uint64_t seed = 42;

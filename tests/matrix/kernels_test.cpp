@@ -162,6 +162,43 @@ TEST_P(EachKernels, NormsRows) {
   }
 }
 
+/// By what Σ change · f changes with `value`: f's central difference in float64.
+template <typename F>
+double slope(double value, const F& f) {
+  constexpr double kStep = 1e-5;
+  return (f(value + kStep) - f(value - kStep)) / (2 * kStep);
+}
+
+TEST_P(EachKernels, GoesBackThroughANorm) {
+  for (const std::int64_t count : {16, 40, 77}) {
+    const auto size = static_cast<std::size_t>(count);
+    const auto x = random_values(size, random_, 3), weight = random_values(size, random_);
+    const auto change = random_values(size, random_);
+    std::vector<float> x_change(size), weight_change(size, 2), alone(size);
+    set().norm_backward(x.data(), change.data(), count, weight.data(), 1, 1e-5F, x_change.data(),
+                        weight_change.data());
+    set().norm_backward(x.data(), change.data(), count, weight.data(), 1, 1e-5F, alone.data(),
+                        nullptr);
+    EXPECT_EQ(alone, x_change);
+    const std::vector<double> wide(x.begin(), x.end()), factors(weight.begin(), weight.end());
+    const auto loss = [&](const std::vector<double>& values, const std::vector<double>& scales) {
+      double squares = 0, sum = 0;
+      for (const double value : values) squares += value * value;
+      for (std::size_t i = 0; i < size; ++i) sum += change[i] * values[i] * (1 + scales[i]);
+      return sum / std::sqrt(squares / static_cast<double>(count) + 1e-5);
+    };
+    for (std::size_t i = 0; i < size; ++i) {
+      auto values = wide, scales = factors;
+      const double by_x =
+          slope(wide[i], [&](double at) { return values[i] = at, loss(values, factors); });
+      const double by_weight =
+          slope(factors[i], [&](double at) { return scales[i] = at, loss(wide, scales); });
+      EXPECT_NEAR(x_change[i], by_x, 1e-5);
+      EXPECT_NEAR(weight_change[i] - 2, by_weight, 2e-5);
+    }
+  }
+}
+
 TEST_P(EachKernels, RotatesHalves) {
   for (const std::int64_t half : {4, 16, 40}) {
     auto x = random_values(static_cast<std::size_t>(2 * half), random_);
@@ -244,6 +281,23 @@ TEST_P(EachKernels, Gates) {
   }
 }
 
+TEST_P(EachKernels, GoesBackThroughAGate) {
+  for (const Gate kind : {Gate::silu, Gate::gelu, Gate::gelu_tanh}) {
+    auto x = random_values(50, random_, 4);
+    x[7] = 60;
+    x[8] = -60;
+    const auto y = random_values(50, random_), change = random_values(50, random_);
+    std::vector<float> x_change(50), y_change(50);
+    set().gate_backward(kind, x.data(), y.data(), change.data(), 50, x_change.data(),
+                        y_change.data());
+    for (std::size_t i = 0; i < 50; ++i) {
+      const double by_x = slope(x[i], [&](double at) { return gate(kind, at); });
+      EXPECT_NEAR(x_change[i], by_x * double{y[i]} * double{change[i]}, 5e-6) << x[i];
+      EXPECT_NEAR(y_change[i], gate(kind, x[i]) * double{change[i]}, 1e-5) << x[i];
+    }
+  }
+}
+
 TEST_P(EachKernels, CapsSoftly) {
   auto x = random_values(37, random_, 60);
   const auto before = x;
@@ -262,6 +316,16 @@ TEST_P(EachKernels, RoundsToNearestAndKeepsNaN) {
   for (std::size_t i = 0; i < 100; ++i) {
     if (i == 3) continue;
     EXPECT_EQ(out[i], to_bf16(x[i]));
+  }
+}
+
+TEST_P(EachKernels, SplitsIntoWhatRoundingKeepsAndLeaves) {
+  const auto x = random_values(77, random_, 1e3F);
+  std::vector<std::uint16_t> high(77), low(77);
+  set().split_bf16(x.data(), 77, high.data(), low.data());
+  for (std::size_t i = 0; i < 77; ++i) {
+    EXPECT_EQ(high[i], to_bf16(x[i]));
+    EXPECT_EQ(low[i], to_bf16(x[i] - to_float(high[i])));
   }
 }
 

@@ -29,8 +29,7 @@ struct Rows {
 };
 
 VocabularyHead head_of(const TrainableModel& model) {
-  return {model.exact_head, model.weights.head, model.head_gradient,
-          model.architecture.logit_softcap};
+  return {model.head, model.architecture.logit_softcap};
 }
 
 Targets on(at::Device device, const Targets& targets) {

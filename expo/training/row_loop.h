@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace expo {
+
+/// Whether the loops of this room can go through x: others' operators do elsewhere.
+inline bool can_loop(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kFloat;
+}
+
+/// body(first, last) for parts of `rows` rows of `width` values each, on PyTorch's threads.
+template <typename Body>
+void for_rows(std::int64_t rows, std::int64_t width, const Body& body) {
+  constexpr std::int64_t kValues = 1 << 14;  // worth a thread
+  at::parallel_for(0, rows, std::max<std::int64_t>(1, kValues / width), body);
+}
+
+}  // namespace expo
