@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "expo/checkpoint/declared_architecture.h"
 #include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
 
@@ -17,14 +18,6 @@ namespace {
 
 constexpr std::string_view kClassifier = "ForSequenceClassification";
 constexpr std::array<std::string_view, 2> kLanguageModels{"ForCausalLM", "LMHeadModel"};
-
-std::optional<std::string> architecture_of(const Json& config) {
-  if (!config.is_object()) return std::nullopt;
-  const auto names = config.find("architectures");
-  if (names == config.end() || !names->is_array() || names->empty()) return std::nullopt;
-  return names->front().is_string() ? std::optional(names->front().get<std::string>())
-                                    : std::nullopt;
-}
 
 std::optional<std::string> classifier_of(std::string architecture) {
   for (const std::string_view end : kLanguageModels) {
@@ -109,7 +102,7 @@ const Tensor* trained_head(const Checkpoint& base, const AdapterWeights& adapter
 }  // namespace
 
 std::optional<Json> classifier_config(const Json& config, std::uint64_t labels) {
-  const auto architecture = architecture_of(config);
+  const auto architecture = declared_architecture(config);
   if (!architecture) return std::nullopt;
   if (architecture->ends_with(kClassifier)) return config;
   const auto classifier = classifier_of(*architecture);
@@ -129,7 +122,7 @@ std::optional<Json> classifier_config(const Json& config, std::uint64_t labels) 
 std::shared_ptr<const Checkpoint> with_score_head(std::shared_ptr<const Checkpoint> base,
                                                   const AdapterWeights& adapter) {
   const Tensor* const head = trained_head(*base, adapter);
-  const auto architecture = architecture_of(base->config());
+  const auto architecture = declared_architecture(base->config());
   const bool language = architecture && classifier_of(*architecture);
   if (head == nullptr || !language) return base;
   if (adapter.config.task != "SEQ_CLS") {

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "expo/checkpoint/declared_architecture.h"
+
 namespace expo {
 namespace {
 
@@ -30,13 +32,10 @@ std::optional<bool> setting(const Json& json) {
 /// Whether the model has an output head at all. Bare models have names without a prefix, but some
 /// models with a head have been saved without one (GPT-2): the configuration knows.
 bool has_head(const Json& config, std::string_view embedding) {
-  if (config.is_object() && config.contains("architectures") &&
-      config["architectures"].is_array() && !config["architectures"].empty() &&
-      config["architectures"][0].is_string()) {
-    const std::string name = config["architectures"][0].get<std::string>();
-    return name.ends_with("LMHeadModel") || name.ends_with("ForCausalLM") ||
-           name.ends_with("ForConditionalGeneration") || name.ends_with("DoubleHeadsModel") ||
-           name.ends_with("ForImageTextToText");
+  if (const auto name = declared_architecture(config)) {
+    return name->ends_with("LMHeadModel") || name->ends_with("ForCausalLM") ||
+           name->ends_with("ForConditionalGeneration") || name->ends_with("DoubleHeadsModel") ||
+           name->ends_with("ForImageTextToText");
   }
   return embedding.find('.') != embedding.rfind('.');
 }

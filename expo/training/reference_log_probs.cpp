@@ -175,8 +175,8 @@ class Filling {
 }  // namespace
 
 std::string digest_of(const at::Tensor& values) {
-  constexpr std::int64_t kBlock = std::int64_t{1}
-                                  << 24;  // elements that a device hands over at once
+  // Elements that a device hands over at once.
+  constexpr std::int64_t kBlock = std::int64_t{1} << 24;
   ByteDigest digest;
   const at::Tensor flat = values.view({-1});
   for (std::int64_t first = 0; first < flat.numel(); first += kBlock) {
