@@ -43,7 +43,7 @@ struct Kernels {
   void (*norm_bf16)(const float* x, std::int64_t count, const float* weight, float added,
                     float epsilon, std::uint16_t* out);
   /// Given what a loss changes by with each value of norm_f32's result: sets the same for x, and
-  /// adds it for `weight` to `weight_change` (null: nowhere).
+  /// adds it for `weight` to `weight_change` (null: nowhere). None may overlap another.
   void (*norm_backward)(const float* x, const float* change, std::int64_t count,
                         const float* weight, float added, float epsilon, float* x_change,
                         float* weight_change);
@@ -62,7 +62,8 @@ struct Kernels {
   void (*gate_f32)(Gate gate, const float* x, const float* y, std::int64_t count, float* out);
   void (*gate_bf16)(Gate gate, const float* x, const float* y, std::int64_t count,
                     std::uint16_t* out);
-  /// Given what a loss changes by with each value of gate_f32's result: sets the same for x and y.
+  /// Given what a loss changes by with each value of gate_f32's result: sets the same for x and y,
+  /// which may be written over.
   void (*gate_backward)(Gate gate, const float* x, const float* y, const float* change,
                         std::int64_t count, float* x_change, float* y_change);
   /// x = cap · tanh(x / cap), in place

@@ -7,6 +7,7 @@
 
 #include "expo/core/float_formats.h"
 #include "expo/model/panel_blocks.h"
+#include "expo/model/tensor_activation.h"
 
 namespace expo {
 namespace {
@@ -299,14 +300,13 @@ void PanelDecoder::gate_up(const PanelLayer& layer, ThreadTeam::Member& member) 
 
 void PanelDecoder::gate_row(const PanelLayer& layer, std::int64_t row, std::int64_t first,
                             const GateRow& values) {
-  static constexpr Gate kGates[] = {Gate::silu, Gate::gelu, Gate::gelu_tanh};
   const std::int64_t count = std::min(values.count, layer.gate.layout.rows() - first);
   for (std::int64_t i = 0; !layer.gate_bias.empty() && i < count; ++i) {
     values.gate[i] += layer.gate_bias[static_cast<std::size_t>(first + i)];
     values.up[i] += layer.up_bias[static_cast<std::size_t>(first + i)];
   }
   const std::int64_t at = row * layer.down.layout.padded_columns() + first;
-  kernels_.gate(kGates[static_cast<int>(architecture().activation)], values.gate, values.up, count,
+  kernels_.gate(gate_of(architecture().activation), values.gate, values.up, count,
                 bytes_of(gated_) + static_cast<std::size_t>(at) * kernels_.width());
 }
 

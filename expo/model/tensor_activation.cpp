@@ -14,4 +14,16 @@ at::Tensor activate(const at::Tensor& x, Activation activation) {
   return x;
 }
 
+Gate gate_of(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return Gate::silu;
+    case Activation::gelu:
+      return Gate::gelu;
+    case Activation::gelu_tanh:
+      return Gate::gelu_tanh;
+  }
+  return Gate::silu;
+}
+
 }  // namespace expo

@@ -12,21 +12,10 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-Gate gate_of(Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return Gate::silu;
-    case Activation::gelu:
-      return Gate::gelu;
-    case Activation::gelu_tanh:
-      return Gate::gelu_tanh;
-  }
-  return Gate::silu;
-}
-
 struct Gating : torch::autograd::Function<Gating> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& given,
                             Activation activation) {
+    TORCH_CHECK(given.dim() == 2 && given.size(1) % 2 == 0, "a gate takes pairs of halves");
     const at::Tensor both = given.contiguous();
     context->save_for_backward({both});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);

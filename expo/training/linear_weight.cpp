@@ -17,7 +17,7 @@ struct Halves {
   at::Tensor hi, lo;
 };
 
-/// Both of x, [rows, columns], where each row has its place.
+/// Sets both halves of x, [rows, columns]; the halves' rows may lie further apart.
 void split(const at::Tensor& x, const Halves& halves) {
   const std::int64_t width = x.size(1);
   const std::int64_t hi_stride = halves.hi.stride(0), lo_stride = halves.lo.stride(0);

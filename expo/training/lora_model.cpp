@@ -105,6 +105,7 @@ class LoraModel {
     Parameter& head = model_.parameters.all().back();
     model_.named["score.weight"] = head.value;
     model_.head = {head.value, {}, head.gradient};
+    model_.weights.head = head.value;
   }
 
   const LoraSpec& spec_;

@@ -46,36 +46,32 @@ at::Tensor tokens_first(const at::Tensor& row) {
 }
 
 /// Sets `target`, [tokens, keys, head_dim], to the sums over the query heads that share a key.
-void gather(const std::vector<at::Tensor>& by_query, const Heads& heads, at::Tensor target) {
-  const at::Tensor all = at::cat(by_query, 0);
+void gather(const at::Tensor& by_query, const Heads& heads, at::Tensor target) {
   if (heads.queries == heads.keys) {
-    target.copy_(all);
+    target.copy_(by_query);
   } else {
-    at::sum_out(target, all.view({all.size(0), heads.keys, -1, heads.dim}), 2);
+    at::sum_out(target, by_query.unflatten(1, {heads.keys, -1}), 2);
   }
 }
 
-/// PyTorch's fused kernel for the processor, row by row, with no tensor between the products and
-/// it but what the kernel keeps itself.
+/// PyTorch's fused kernel for the processor, row by row.
 struct Attention : torch::autograd::Function<Attention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
                             const std::vector<std::int64_t>& lengths, const Heads& heads) {
     const Parts parts = split(qkv, heads);
     const at::Tensor keys = for_each_query(parts.k, heads), values = for_each_query(parts.v, heads);
-    std::vector<at::Tensor> results, kept = {qkv, at::Tensor()};
+    const at::Tensor result = at::empty({qkv.size(0), heads.queries, heads.dim}, qkv.options());
+    std::vector<at::Tensor> kept = {qkv, result};
     std::int64_t first = 0;
     for (const std::int64_t length : lengths) {
       const auto [attended, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
           row_of(parts.q, first, length), row_of(keys, first, length),
           row_of(values, first, length), 0.0, true, {}, heads.scale);
-      results.push_back(tokens_first(attended));
+      result.narrow(0, first, length).copy_(tokens_first(attended));
       kept.push_back(log_sums);
       first += length;
     }
-    const at::Tensor result = at::cat(results, 0);
-    kept[1] = result;
     context->save_for_backward(kept);
-    context->saved_data["lengths"] = lengths;
     context->saved_data["queries"] = heads.queries;
     context->saved_data["keys"] = heads.keys;
     context->saved_data["dim"] = heads.dim;
@@ -91,24 +87,20 @@ struct Attention : torch::autograd::Function<Attention> {
     const Parts parts = split(saved[0], heads);
     const at::Tensor keys = for_each_query(parts.k, heads), values = for_each_query(parts.v, heads);
     const at::Tensor change = gradients[0].contiguous().view(saved[1].sizes());
-    std::vector<at::Tensor> q, k, v;
-    std::int64_t first = 0;
-    for (std::size_t i = 0; i + 2 < saved.size(); ++i) {
-      const std::int64_t length = saved[i + 2].size(2);
-      const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
-          row_of(change, first, length), row_of(parts.q, first, length),
-          row_of(keys, first, length), row_of(values, first, length),
-          row_of(saved[1], first, length), saved[i + 2], 0.0, true, {}, heads.scale);
-      q.push_back(tokens_first(dq));
-      k.push_back(tokens_first(dk));
-      v.push_back(tokens_first(dv));
-      first += length;
-    }
     const at::Tensor result = at::empty_like(saved[0]);
     const Parts targets = split(result, heads);
-    targets.q.copy_(at::cat(q, 0));
-    gather(k, heads, targets.k);
-    gather(v, heads, targets.v);
+    std::int64_t first = 0;
+    for (std::size_t i = 2; i < saved.size(); ++i) {
+      const std::int64_t length = saved[i].size(2);
+      const auto [q, k, v] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
+          row_of(change, first, length), row_of(parts.q, first, length),
+          row_of(keys, first, length), row_of(values, first, length),
+          row_of(saved[1], first, length), saved[i], 0.0, true, {}, heads.scale);
+      targets.q.narrow(0, first, length).copy_(tokens_first(q));
+      gather(tokens_first(k), heads, targets.k.narrow(0, first, length));
+      gather(tokens_first(v), heads, targets.v.narrow(0, first, length));
+      first += length;
+    }
     return {result, at::Tensor(), at::Tensor()};
   }
 };
@@ -132,8 +124,8 @@ at::Tensor row_attention(const at::Tensor& qkv, const std::vector<std::int64_t>&
                          const Architecture& architecture, const LayerSpec& layer) {
   const Heads heads = {architecture.heads, architecture.kv_heads, architecture.head_dim,
                        architecture.attention_scale};
-  const bool is_whole =
-      layer.window <= 0 || *std::max_element(lengths.begin(), lengths.end()) <= layer.window;
+  TORCH_CHECK(!lengths.empty() && std::ranges::min(lengths) > 0, "a packed row has no tokens");
+  const bool is_whole = layer.window <= 0 || std::ranges::max(lengths) <= layer.window;
   if (can_loop(qkv) && is_whole && architecture.attention_softcap == 0)
     return Attention::apply(qkv.contiguous(), lengths, heads);
   return by_rows(split(qkv.contiguous(), heads), lengths, architecture, layer);

@@ -8,12 +8,13 @@
 
 namespace expo {
 
-/// Whether the loops of this room can go through x: others' operators do elsewhere.
+/// Whether x's values can be gone through here. What cannot is left to PyTorch's operators.
 inline bool can_loop(const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat;
 }
 
-/// body(first, last) for parts of `rows` rows of `width` values each, on PyTorch's threads.
+/// body(first, last) for parts of `rows` rows of `width` values each, on PyTorch's threads, several
+/// at once.
 template <typename Body>
 void for_rows(std::int64_t rows, std::int64_t width, const Body& body) {
   constexpr std::int64_t kValues = 1 << 14;  // worth a thread

@@ -7,12 +7,12 @@
 
 namespace expo {
 
-/// The head over the vocabulary and the
-/// log-probabilities that it gives, in chunks of rows: the logits of a whole batch never exist, and
-/// the backward pass computes each chunk's again. The log-probabilities come of logits as exact
-/// as linear() has them: those of one bfloat16 product are apart by up to 0.06, which over an
-/// answer's tokens drowns what a step changes. Their gradient may come of the narrower ones.
-/// All tensors, those of the targets too, are on one device.
+/// The head over the vocabulary and the log-probabilities that it gives, in chunks of rows: the
+/// logits of a whole batch never exist, and the backward pass computes each chunk's again. The
+/// log-probabilities come of logits as exact as linear() has them: those of one bfloat16 product
+/// are apart by up to 0.06, which over an answer's tokens drowns what a step changes. Their
+/// gradient may come of the narrower ones. All tensors, those of the targets too, are on one
+/// device.
 struct VocabularyHead {
   LinearWeight weight;  ///< [vocabulary, hidden]
   double softcap = 0;   ///< Gemma 2: c·tanh(x/c); 0: none

@@ -45,6 +45,7 @@ class FullModel {
         model_.architecture.tied_head && model_.architecture.head == ModelHead::language;
     const std::size_t head = tied ? 0 : places_.size() - 1;
     model_.head = {parameter(head).value, parameter(head).pair, parameter(head).gradient};
+    model_.weights.head = model_.head.value;
     model_.embedding = parameter(0).value;
     model_.embedding_gradient = parameter(0).gradient;
     name_values();

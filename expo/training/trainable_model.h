@@ -48,7 +48,8 @@ struct TrainableModel {
   std::uint64_t dropout_seed = 0;
   bool knows_padding = true;      ///< the padding token's embedding is never moved by look-ups
   at::Tensor embedding_gradient;  ///< float32; undefined: frozen
-  LinearWeight head;              ///< the embedding's value and gradient where it is tied
+  /// The embedding's value and gradient where it is tied; a reward head has no pair.
+  LinearWeight head;
 
   at::Device device() const { return embedding.device(); }
   bool is_lora() const { return !adapters.empty(); }

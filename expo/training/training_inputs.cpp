@@ -8,6 +8,7 @@
 #include "expo/checkpoint/model_reference.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
+#include "expo/matrix/kernels.h"
 #include "expo/training/byte_digest.h"
 #include "expo/training/load_weights.h"
 #include "expo/training/rank_agreement.h"
@@ -262,15 +263,18 @@ class InputReading {
 
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
-    const std::string text = compact_json(
-        {{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
-         {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
-         {"bf16", config_.bf16},
-         {"tokens_per_pass", config_.tokens_per_pass},
-         {"chunk", reference_chunk()},
-         {"threads", at::get_num_threads()},
-         {"ranks", ranks_.size()},
-         {"instructions", job_.device.is_cpu() ? at::get_cpu_capability() : job_.device_name}});
+    constexpr int kArithmetic = 2;  // another one for another order of sums, or another rounding
+    const std::string instructions = at::get_cpu_capability() + " " + std::string(kernels().name);
+    const std::string text =
+        compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
+                      {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
+                      {"bf16", config_.bf16},
+                      {"tokens_per_pass", config_.tokens_per_pass},
+                      {"chunk", reference_chunk()},
+                      {"threads", at::get_num_threads()},
+                      {"ranks", ranks_.size()},
+                      {"instructions", job_.device.is_cpu() ? instructions : job_.device_name},
+                      {"arithmetic", kArithmetic}});
     return digest_of_bytes(text.data(), text.size());
   }
 

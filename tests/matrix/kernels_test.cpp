@@ -298,6 +298,33 @@ TEST_P(EachKernels, GoesBackThroughAGate) {
   }
 }
 
+TEST_P(EachKernels, KeepsANaNInWhatTrainingTakes) {
+  const std::vector<float> odd(16, std::nanf("")), one(16, 1.0F), half(8, 0.5F);
+  std::vector<float> out(16), other(16);
+  const auto expect = [](float value) { EXPECT_TRUE(std::isnan(value)); };
+  set().norm_f32(odd.data(), 16, one.data(), 0, 1e-6F, out.data());
+  expect(out[3]);
+  for (const auto& [x, change] : {std::pair{odd, one}, {one, odd}}) {
+    set().norm_backward(x.data(), change.data(), 16, one.data(), 0, 1e-6F, out.data(), nullptr);
+    expect(out[3]);
+    for (const Gate kind : {Gate::silu, Gate::gelu, Gate::gelu_tanh}) {
+      set().gate_backward(kind, x.data(), one.data(), change.data(), 16, out.data(), other.data());
+      expect(out[3]);
+      expect(other[3]);
+    }
+  }
+  for (const Gate kind : {Gate::silu, Gate::gelu, Gate::gelu_tanh}) {
+    set().gate_f32(kind, odd.data(), one.data(), 16, out.data());
+    expect(out[3]);
+  }
+  out = odd;
+  set().rotate(out.data(), half.data(), half.data(), 8);
+  expect(out[3]);
+  std::vector<std::uint16_t> high(16), low(16);
+  set().split_bf16(odd.data(), 16, high.data(), low.data());
+  expect(to_float(high[3]));
+}
+
 TEST_P(EachKernels, CapsSoftly) {
   auto x = random_values(37, random_, 60);
   const auto before = x;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "expo/training/gate_function.h"
+#include "expo/training/linear_weight.h"
 #include "expo/training/norm_function.h"
 #include "expo/training/rotation_function.h"
 #include "expo/training/row_attention.h"
@@ -77,25 +78,57 @@ TEST_F(RowFunctions, NormsRowsThatLieApart) {
       });
 }
 
-TEST_F(RowFunctions, LeavesAFrozenNormAlone) {
-  const at::Tensor x = at::randn({9, 32}).set_requires_grad(true);
-  const at::Tensor weight = at::randn({32}).to(at::kBFloat16);
-  rms_norm(x, weight, 0, 1e-6).sum().backward();
-  EXPECT_TRUE(x.grad().defined());
-  EXPECT_FALSE(weight.grad().defined());
+TEST_F(RowFunctions, GoesBackThroughAFrozenNormAlike) {
+  const at::Tensor weight = at::randn({32}).to(at::kBFloat16).to(at::kFloat);
+  const at::Tensor values = at::randn({9, 32}), change = at::randn({9, 32});
+  const auto gradient = [&](const at::Tensor& factor) {
+    const at::Tensor x = values.clone().set_requires_grad(true);
+    rms_norm(x, factor, 0, 1e-6).backward(change);
+    return x.grad();
+  };
+  const at::Tensor trained = gradient(weight.clone().set_requires_grad(true));
+  EXPECT_TRUE(at::equal(gradient(weight.to(at::kBFloat16)), trained));
 }
 
-TEST_F(RowFunctions, SumsANormsGradientAlikeForAnyNumberOfThreads) {
-  const at::Tensor x = at::randn({333, 96}), change = at::randn({333, 96});
-  const auto gradient = [&](int threads) {
+/// Rows enough for several threads.
+TEST_F(RowFunctions, GivesTheSameBitsWithAnyNumberOfThreads) {
+  constexpr std::int64_t kRows = 700, kWidth = 96, kDim = 16;
+  RotaryEmbedding rotary(RopeSpec{}, kDim, at::TensorOptions(at::kFloat));
+  rotary.prepare(at::arange(kRows, at::kLong), kRows);
+  const at::Tensor weight = at::ones({kWidth}).set_requires_grad(true);
+  LinearWeight matrix{at::randn({8, kWidth}), at::empty({8, 2 * kWidth}, at::kBFloat16), {}};
+  split_values(matrix.value, matrix.pair);
+  const std::vector<std::function<at::Tensor(const at::Tensor&)>> functions = {
+      [&](const at::Tensor& x) { return rms_norm(x, weight, 0, 1e-6); },
+      [&](const at::Tensor& x) { return gated(x, Activation::silu); },
+      [&](const at::Tensor& x) { return rotated(x, 4, kDim, rotary); },
+      [&](const at::Tensor& x) { return linear(x, matrix); }};
+  const at::Tensor values = at::randn({kRows, kWidth});
+  const int before = at::get_num_threads();
+  const auto run = [&](const auto& function, int threads) {
     at::set_num_threads(threads);
-    const at::Tensor weight = at::ones({96}).set_requires_grad(true);
-    rms_norm(x, weight, 0, 1e-6).backward(change);
-    return weight.grad();
+    weight.mutable_grad() = at::Tensor();
+    const at::Tensor x = values.clone().set_requires_grad(true), result = function(x);
+    result.backward(at::sin(at::arange(result.numel(), at::kFloat)).view(result.sizes()));
+    return std::vector{result.detach(), x.grad(), weight.grad().defined() ? weight.grad() : x};
   };
-  const at::Tensor one = gradient(1);
-  EXPECT_TRUE(at::equal(gradient(3), one));
-  at::set_num_threads(2);
+  for (const auto& function : functions) {
+    const auto one = run(function, 1), three = run(function, 3);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(at::equal(one[i], three[i]));
+  }
+  at::set_num_threads(before);
+}
+
+TEST_F(RowFunctions, RefusesWhatDoesNotFit) {
+  RotaryEmbedding rotary(RopeSpec{}, 16, at::TensorOptions(at::kFloat));
+  rotary.prepare(at::arange(3, at::kLong), 3);
+  EXPECT_THROW(rms_norm(at::ones({4, 64}), at::ones({32}), 0, 1e-6), c10::Error);
+  EXPECT_THROW(gated(at::ones({4, 7}), Activation::silu), c10::Error);
+  EXPECT_THROW(rotated(at::ones({4, 32}), 2, 16, rotary), c10::Error);
+  Architecture architecture;
+  architecture.heads = architecture.kv_heads = 1;
+  architecture.head_dim = 16;
+  EXPECT_THROW(row_attention(at::ones({3, 48}), {3, 0}, architecture, {}), c10::Error);
 }
 
 TEST_F(RowFunctions, Gates) {
