@@ -18,7 +18,13 @@ struct Halves {
 };
 
 /// Sets both halves of x, [rows, columns]; the halves' rows may lie further apart.
-void split(const at::Tensor& x, const Halves& halves) {
+void split(const at::Tensor& given, const Halves& halves) {
+  if (!can_loop(given)) {
+    halves.hi.copy_(given);
+    halves.lo.copy_(given - halves.hi.to(at::kFloat));
+    return;
+  }
+  const at::Tensor x = given.contiguous();
   const std::int64_t width = x.size(1);
   const std::int64_t hi_stride = halves.hi.stride(0), lo_stride = halves.lo.stride(0);
   const auto* from = x.const_data_ptr<float>();
@@ -30,13 +36,9 @@ void split(const at::Tensor& x, const Halves& halves) {
   });
 }
 
-Halves halves_of(const at::Tensor& given) {
-  if (!can_loop(given)) {
-    const at::Tensor hi = given.to(at::kBFloat16);
-    return {hi, (given - hi).to(at::kBFloat16)};
-  }
-  const at::Tensor x = given.contiguous();
-  const Halves halves = {at::empty_like(x, at::kBFloat16), at::empty_like(x, at::kBFloat16)};
+Halves halves_of(const at::Tensor& x) {
+  const auto options = x.options().dtype(at::kBFloat16);
+  const Halves halves = {at::empty(x.sizes(), options), at::empty(x.sizes(), options)};
   split(x, halves);
   return halves;
 }
@@ -95,10 +97,7 @@ at::Tensor linear(const at::Tensor& x, const LinearWeight& weight) {
 
 void split_values(const at::Tensor& values, const at::Tensor& pair) {
   const std::int64_t width = values.size(1);
-  const Halves halves = {pair.narrow(1, 0, width), pair.narrow(1, width, width)};
-  if (can_loop(values) && values.is_contiguous()) return split(values, halves);
-  halves.hi.copy_(values);
-  halves.lo.copy_(values - halves.hi.to(at::kFloat));
+  split(values, {pair.narrow(1, 0, width), pair.narrow(1, width, width)});
 }
 
 }  // namespace expo
