@@ -17,7 +17,7 @@
 
 #include "expo/generation/batch_generator.h"
 #include "expo/model/decoder.h"
-#include "expo/model/live_weights.h"
+#include "expo/model/live/live_weights.h"
 #include "speed_measures.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "expo/model/live_weights.h"
+#include "expo/model/live/live_weights.h"
 #include "speed_measures.h"
 
 namespace {

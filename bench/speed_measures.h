@@ -7,7 +7,7 @@
 #include <numeric>
 #include <string>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/model/weight_store.h"
 
 namespace expo {

@@ -1,20 +1,47 @@
 # The rooms of the project in layer order, written once: a room may include and link only rooms that
-# stand above it here and that it names. tests/layers_test.py reads this file and holds the includes to it.
+# stand above it here and that it names, or that those name. tests/layers_test.py reads this file and holds the
+# includes to it. A room is the sources that lie directly in its folder; a folder within it is a room of its own.
 #
 #   room            needs
-# EXPO_TORCH=OFF leaves out those that EXPO_TORCH_ROOMS names.
+# EXPO_TORCH=OFF leaves out those that EXPO_TORCH_ROOMS names, with the rooms in their folders.
 set(EXPO_ROOMS
   "core:"
-  "checkpoint:core"
-  "extrapolation:checkpoint"
-  "text:core"
+  "core/disk:core"
+  "checkpoint:core/disk"
+  "checkpoint/folder:checkpoint"
+  "checkpoint/safetensors:checkpoint/folder"
+  "checkpoint/torch:checkpoint/folder"
+  "checkpoint/gguf:checkpoint"
+  "checkpoint/hub:checkpoint/folder"
+  "checkpoint/lora:checkpoint/hub,checkpoint/safetensors,checkpoint/torch"
+  "checkpoint/open:checkpoint/lora,checkpoint/gguf"
+  "checkpoint/output:checkpoint/folder"
+  "extrapolation/kernel:checkpoint/gguf"
+  "extrapolation/plan:extrapolation/kernel"
+  "extrapolation/diagnosis:extrapolation/plan"
+  "extrapolation/write:extrapolation/diagnosis,checkpoint/output"
+  "extrapolation/recipe:extrapolation/plan"
+  "extrapolation:extrapolation/write,extrapolation/recipe,checkpoint/open"
+  "text:core/disk"
   "engine:extrapolation,text"
   "matrix:core"
   "model:extrapolation,matrix"
-  "generation:model,engine"
+  "model/panel:model"
+  "model/tensor:model"
+  "model/live:model/panel,model/tensor"
+  "generation:model/live,engine"
   "embedded:generation"
-  "training:model,text"
+  "training/ops:model/tensor"
+  "training/data:text"
+  "training/model:training/ops,training/data"
+  "training/loss:training/data"
+  "training/ranks:training/data,model"
+  "training/config:training/model,training/loss"
+  "training/run:training/config,training/ranks"
+  "training/plugin:training/ranks"
   "cli:engine"
-  "program:cli,embedded,training"
+  "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)
+# Built elsewhere: the executables (expo_programs) and the plugin (nccl_plugin.cmake).
+set(EXPO_ROOMS_WITHOUT_LIBRARY program training/plugin)

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "expo/checkpoint/lora_config.h"
+#include "expo/checkpoint/lora/config.h"
 #include "expo/core/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

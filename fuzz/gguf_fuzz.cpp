@@ -6,12 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include "expo/checkpoint/gguf.h"
-#include "expo/checkpoint/gguf_header.h"
-#include "expo/checkpoint/gguf_tokenizer.h"
-#include "expo/checkpoint/gguf_writer.h"
+#include "expo/checkpoint/gguf/checkpoint.h"
+#include "expo/checkpoint/gguf/header.h"
+#include "expo/checkpoint/gguf/tokenizer.h"
+#include "expo/checkpoint/gguf/writer.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 
 namespace {
 

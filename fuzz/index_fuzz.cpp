@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "expo/checkpoint/weight_files.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static expo::MemoryFilesystem& filesystem = *[] {

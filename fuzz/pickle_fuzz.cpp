@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "expo/checkpoint/pickle.h"
-#include "expo/checkpoint/torch_state_dict.h"
+#include "expo/checkpoint/torch/pickle.h"
+#include "expo/checkpoint/torch/state_dict.h"
 #include "expo/core/error.h"
 
 namespace {

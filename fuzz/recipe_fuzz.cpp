@@ -4,8 +4,8 @@
 #include <string>
 
 #include "expo/core/error.h"
-#include "expo/extrapolation/alpha_schedule.h"
-#include "expo/extrapolation/recipe.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
+#include "expo/extrapolation/recipe/recipe.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   expo::Recipe recipe;

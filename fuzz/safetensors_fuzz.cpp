@@ -3,7 +3,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "expo/checkpoint/safetensors_header.h"
+#include "expo/checkpoint/safetensors/header.h"
 #include "expo/core/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "expo/checkpoint/weight_files.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/checkpoint/torch/checkpoint.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 
 namespace {
 

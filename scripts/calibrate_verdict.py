@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains small models in known relations and measures what lies between each two of them.
 
-The thresholds of expo/extrapolation/verdict.cpp come from this script's output, which tests/extrapolation/
+The thresholds of expo/extrapolation/diagnosis/verdict.cpp come from this script's output, which tests/extrapolation/
 verdict_test.cpp reads. Two families:
 
   toy      a Llama of 3.1 M parameters over bytes, trained from scratch on the Python standard library's sources

@@ -1,7 +1,7 @@
 // tokenize TOKENIZER.json TEXT: prints the ids of the text, by way of the library.
 
+#include <expo/core/disk/filesystem.h>
 #include <expo/core/error.h>
-#include <expo/core/filesystem.h>
 #include <expo/text/tokenizer.h>
 
 #include <iostream>

@@ -12,14 +12,15 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/atomic_directory.h"
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/checkpoint/output/atomic_directory.h"
 #include "expo/checkpoint/output_layout.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
 #include "expo/core/float_formats.h"
 #include "expo/core/parallel.h"
 #include "expo/core/philox.h"
-#include "expo/extrapolation/output_folder.h"
+#include "expo/extrapolation/write/output_folder.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "expo/checkpoint/tensor.h"
-#include "expo/core/filesystem.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/json.h"
 
 namespace expo {

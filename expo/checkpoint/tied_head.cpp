@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "expo/checkpoint/declared_architecture.h"
+#include "expo/checkpoint/model_class.h"
 
 namespace expo {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "expo/extrapolation/alpha_schedule.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/kernel/equation_2.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
 
 namespace CLI {
 class App;

@@ -7,10 +7,10 @@
 #include "expo/cli/command.h"
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
+#include "expo/core/byte_size.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/conversion_job.h"
-#include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {

@@ -12,8 +12,8 @@
 #include "expo/core/text.h"
 #include "expo/extrapolation/adapter_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
-#include "expo/extrapolation/output_place.h"
-#include "expo/extrapolation/recipe.h"
+#include "expo/extrapolation/recipe/recipe.h"
+#include "expo/extrapolation/write/output_place.h"
 
 namespace expo {
 namespace {

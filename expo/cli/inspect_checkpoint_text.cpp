@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include "expo/cli/inspect_text.h"
+#include "expo/core/byte_size.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {

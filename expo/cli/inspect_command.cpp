@@ -2,7 +2,7 @@
 #include <iostream>
 #include <memory>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/cli/command.h"
 #include "expo/cli/inspect_json.h"
 #include "expo/cli/inspect_text.h"
@@ -10,8 +10,8 @@
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/model_files.h"
-#include "expo/extrapolation/pair_files.h"
+#include "expo/extrapolation/diagnosis/model_files.h"
+#include "expo/extrapolation/diagnosis/pair_files.h"
 
 namespace expo {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "expo/extrapolation/delta_measures.h"
+#include "expo/extrapolation/diagnosis/delta_measures.h"
 
 namespace expo {
 namespace {

@@ -2,9 +2,9 @@
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/json.h"
-#include "expo/extrapolation/checkpoint_summary.h"
-#include "expo/extrapolation/diagnosis.h"
-#include "expo/extrapolation/verdict.h"
+#include "expo/extrapolation/diagnosis/checkpoint_summary.h"
+#include "expo/extrapolation/diagnosis/diagnosis.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
 
 namespace expo {
 

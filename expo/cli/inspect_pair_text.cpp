@@ -4,7 +4,7 @@
 
 #include "expo/cli/inspect_text.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/delta_measures.h"
+#include "expo/extrapolation/diagnosis/delta_measures.h"
 
 namespace expo {
 namespace {

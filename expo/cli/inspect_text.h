@@ -3,9 +3,9 @@
 #include <string>
 
 #include "expo/checkpoint/checkpoint.h"
-#include "expo/extrapolation/checkpoint_summary.h"
-#include "expo/extrapolation/diagnosis.h"
-#include "expo/extrapolation/verdict.h"
+#include "expo/extrapolation/diagnosis/checkpoint_summary.h"
+#include "expo/extrapolation/diagnosis/diagnosis.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
 
 namespace expo {
 

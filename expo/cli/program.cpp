@@ -13,7 +13,7 @@
 #include "expo/cli/engine_program.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/output_folder.h"
+#include "expo/core/version.h"
 
 namespace expo {
 namespace {

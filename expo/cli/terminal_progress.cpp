@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "expo/extrapolation/output_folder.h"
+#include "expo/core/byte_size.h"
 
 namespace expo {
 namespace {

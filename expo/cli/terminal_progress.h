@@ -6,7 +6,6 @@
 
 #include "expo/cli/progress_line.h"
 #include "expo/core/progress.h"
-#include "expo/core/row_progress.h"
 
 namespace expo {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/engine/embedded_spec.h"
 #include "expo/model/architecture.h"
 #include "expo/model/decoder.h"
-#include "expo/model/live_weights.h"
+#include "expo/model/live/live_weights.h"
 
 namespace expo {
 

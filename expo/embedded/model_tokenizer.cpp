@@ -5,8 +5,8 @@
 #include <set>
 
 #include "expo/core/error.h"
-#include "expo/extrapolation/input_digest.h"
-#include "expo/extrapolation/model_files.h"
+#include "expo/extrapolation/diagnosis/model_files.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 namespace {

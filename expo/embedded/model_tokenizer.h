@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
-#include "expo/core/filesystem.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/engine/embedded_spec.h"
 #include "expo/model/architecture.h"
 #include "expo/text/chat_tokenizer.h"

@@ -4,7 +4,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/input_digest.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 namespace {

@@ -7,11 +7,11 @@
 #include <optional>
 #include <string>
 
-#include "expo/checkpoint/hub_cache.h"
-#include "expo/core/filesystem.h"
+#include "expo/checkpoint/hub/cache.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/engine/engine.h"
-#include "expo/extrapolation/kernel.h"
-#include "expo/extrapolation/plan.h"
+#include "expo/extrapolation/kernel/equation_2.h"
+#include "expo/extrapolation/plan/plan.h"
 
 namespace expo {
 

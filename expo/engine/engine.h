@@ -12,7 +12,7 @@
 #include "expo/core/progress.h"
 #include "expo/engine/sampling_options.h"
 #include "expo/engine/stop_options.h"
-#include "expo/extrapolation/alpha_schedule.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
 
 namespace expo {
 
@@ -31,12 +31,14 @@ struct AnswerTask {
   std::uint32_t sample = 0;
 };
 
+/// How answers are written and where they end.
 struct AnswerOptions {
   SamplingOptions sampling;
   StopOptions stop;         ///< beside the model's own end tokens
   bool ignore_eos = false;  ///< the model's end tokens do not end an answer
 };
 
+/// A finished answer.
 struct Answer {
   AnswerTask task;
   std::string text;  ///< without special tokens and what stopped it
@@ -44,12 +46,14 @@ struct Answer {
   std::uint64_t tokens = 0;  ///< made for it, the stop token included
 };
 
+/// What a call of Engine::answer() took.
 struct AnswerStatistics {
   std::uint64_t tokens = 0;    ///< new ones
   double seconds = 0;          ///< of prefill, decoding and sampling
   std::size_t peak_batch = 0;  ///< answers that were written at the same time, at most
 };
 
+/// Which model an engine runs, and how.
 struct EngineDescription {
   std::string name;                       ///< how a person knows the model
   std::string kind;                       ///< "embedded", …

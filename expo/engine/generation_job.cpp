@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "expo/core/error.h"
+#include "expo/core/version.h"
 #include "expo/engine/conversations.h"
 #include "expo/engine/row_progress_span.h"
-#include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "expo/core/filesystem.h"
-#include "expo/core/row_progress.h"
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/progress.h"
 #include "expo/engine/answer_rows.h"
 #include "expo/engine/engine.h"
 #include "expo/engine/kept_rows.h"
@@ -27,6 +27,7 @@ struct GenerationJob {
   bool skip_too_long = false;  ///< leave out prompts that do not fit, instead of refusing them
 };
 
+/// What a generation did.
 struct GenerationReport {
   EngineDescription engine;
   std::filesystem::path output;

@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "expo/checkpoint/folder_links.h"
+#include "expo/checkpoint/folder/links.h"
 #include "expo/core/text.h"
-#include "expo/extrapolation/input_digest.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 namespace {

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/disk/output_lock.h"
 #include "expo/core/error.h"
-#include "expo/core/filesystem.h"
 #include "expo/core/json.h"
-#include "expo/core/output_lock.h"
 
 namespace expo {
 
@@ -27,6 +27,7 @@ namespace expo {
 /// Not thread-safe.
 class ResumableOutput {
  public:
+  /// Which file is written, by which run.
   struct Options {
     std::filesystem::path file;
     bool overwrite = false;  ///< replace a FILE that is there, and drop what a run has left

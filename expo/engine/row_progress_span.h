@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "expo/core/row_progress.h"
+#include "expo/core/progress.h"
 
 namespace expo {
 

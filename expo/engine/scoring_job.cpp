@@ -7,11 +7,11 @@
 #include <numeric>
 
 #include "expo/core/error.h"
+#include "expo/core/version.h"
 #include "expo/engine/answer_rows.h"
 #include "expo/engine/conversations.h"
 #include "expo/engine/reward_statistics.h"
 #include "expo/engine/row_progress_span.h"
-#include "expo/extrapolation/output_folder.h"
 
 namespace expo {
 namespace {

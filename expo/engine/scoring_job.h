@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "expo/core/filesystem.h"
-#include "expo/core/row_progress.h"
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/progress.h"
 #include "expo/engine/engine.h"
 #include "expo/engine/kept_rows.h"
 #include "expo/text/answered.h"
@@ -42,6 +42,7 @@ struct PairScores {
   std::pair<double, double> margin_interval{0, 0};    ///< mean ± 1.96 standard errors
 };
 
+/// What a scoring did, and what it found.
 struct ScoringReport {
   EngineDescription engine;
   std::filesystem::path output;

@@ -17,6 +17,7 @@ struct StopOptions {
   std::optional<std::size_t> max_tokens = {};  ///< at least 1; nothing: no limit
 };
 
+/// Why an answer ended.
 enum class FinishReason {
   stop,    ///< a stop token or a stop string
   length,  ///< max_tokens

@@ -5,12 +5,14 @@
 #include <chrono>
 #include <cmath>
 
-#include "expo/checkpoint/atomic_directory.h"
-#include "expo/checkpoint/lora_adapter.h"
-#include "expo/checkpoint/model_reference.h"
+#include "expo/checkpoint/lora/adapter.h"
+#include "expo/checkpoint/lora/scaling.h"
+#include "expo/checkpoint/open/model_reference.h"
+#include "expo/checkpoint/output/atomic_directory.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/output_folder.h"
-#include "expo/extrapolation/output_place.h"
+#include "expo/core/version.h"
+#include "expo/extrapolation/write/output_folder.h"
+#include "expo/extrapolation/write/output_place.h"
 
 namespace expo {
 namespace {

@@ -4,12 +4,14 @@
 
 #include <chrono>
 
-#include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/output/atomic_directory.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/output_folder.h"
-#include "expo/extrapolation/output_place.h"
-#include "expo/extrapolation/pipeline.h"
-#include "expo/extrapolation/plan.h"
+#include "expo/core/version.h"
+#include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/write/output_folder.h"
+#include "expo/extrapolation/write/output_place.h"
+#include "expo/extrapolation/write/pipeline.h"
 
 namespace expo {
 namespace {

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/core/filesystem.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/progress.h"
-#include "expo/extrapolation/input_digest.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 
@@ -26,6 +26,7 @@ struct ConversionJob {
   std::string command;
 };
 
+/// What a conversion did, or would do in a dry run.
 struct ConversionReport {
   std::filesystem::path output;
   std::string format;  ///< of the input

@@ -8,16 +8,18 @@
 #include <cmath>
 #include <iterator>
 
-#include "expo/checkpoint/gguf_writer.h"
+#include "expo/checkpoint/gguf/writer.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/model_card.h"
-#include "expo/extrapolation/model_files.h"
-#include "expo/extrapolation/output_folder.h"
-#include "expo/extrapolation/output_place.h"
-#include "expo/extrapolation/pair_files.h"
-#include "expo/extrapolation/pipeline.h"
-#include "expo/extrapolation/verdict.h"
-#include "expo/extrapolation/work_list.h"
+#include "expo/core/version.h"
+#include "expo/extrapolation/diagnosis/model_files.h"
+#include "expo/extrapolation/diagnosis/pair_files.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
+#include "expo/extrapolation/plan/work_list.h"
+#include "expo/extrapolation/write/model_card.h"
+#include "expo/extrapolation/write/output_folder.h"
+#include "expo/extrapolation/write/output_place.h"
+#include "expo/extrapolation/write/pipeline.h"
 
 namespace expo {
 namespace {

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/core/filesystem.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/progress.h"
-#include "expo/extrapolation/delta_report.h"
-#include "expo/extrapolation/input_digest.h"
-#include "expo/extrapolation/kernel.h"
-#include "expo/extrapolation/plan.h"
+#include "expo/extrapolation/diagnosis/delta_report.h"
+#include "expo/extrapolation/kernel/equation_2.h"
+#include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 
@@ -36,6 +36,7 @@ struct ExtrapolationJob {
   std::string command;  ///< how a person would do it again, for the model card
 };
 
+/// What an extrapolation did, or would do in a dry run.
 struct ExtrapolationReport {
   std::filesystem::path output;
   std::string alpha;  ///< AlphaSchedule::description()

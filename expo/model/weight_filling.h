@@ -9,9 +9,9 @@
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/progress.h"
-#include "expo/extrapolation/plan.h"
-#include "expo/extrapolation/planned_values.h"
-#include "expo/extrapolation/tensor_delta.h"
+#include "expo/extrapolation/kernel/tensor_delta.h"
+#include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/plan/planned_values.h"
 #include "expo/model/weight_store.h"
 
 namespace expo {

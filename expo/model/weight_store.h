@@ -43,10 +43,4 @@ class WeightStore {
   DType dtype_;
 };
 
-/// Row-major tensors on any device; CPU or CUDA.
-std::unique_ptr<WeightStore> make_tensor_store(const Architecture& architecture, DType dtype,
-                                               at::Device device);
-/// Panels in this machine's memory (panel_layout.h): what the CPU computes with fastest.
-std::unique_ptr<WeightStore> make_panel_store(const Architecture& architecture, DType dtype);
-
 }  // namespace expo

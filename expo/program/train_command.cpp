@@ -17,8 +17,10 @@
 #include "expo/model/device.h"
 #include "expo/model/gpu_identity.h"
 #include "expo/program/train_command.h"
-#include "expo/training/distributed_ranks.h"
-#include "expo/training/training_job.h"
+#include "expo/training/config/keys.h"
+#include "expo/training/ranks/distributed_ranks.h"
+#include "expo/training/ranks/place.h"
+#include "expo/training/run/job.h"
 
 namespace expo {
 namespace {

@@ -21,6 +21,7 @@ struct TextFile {
   std::function<std::string()> read;
 };
 
+/// How a conversation is rendered.
 struct ChatOptions {
   /// Of several named templates; nothing is "tool_use" where tools are given and it exists, else
   /// "default".

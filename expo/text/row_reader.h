@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "expo/core/filesystem.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/json.h"
 
 namespace expo {

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "checkpoint/atomic_run.h"
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
 
 namespace expo {
 namespace {

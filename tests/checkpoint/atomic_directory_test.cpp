@@ -1,4 +1,4 @@
-#include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/output/atomic_directory.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 #include <thread>
 
 #include "checkpoint/atomic_run.h"
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
 #include "support/contains.h"
 #include "support/temporary_folder.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "expo/checkpoint/atomic_directory.h"
+#include "expo/checkpoint/output/atomic_directory.h"
 #include "support/folder_files.h"
 
 namespace expo {

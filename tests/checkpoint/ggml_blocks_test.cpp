@@ -1,4 +1,4 @@
-#include "expo/checkpoint/ggml_blocks.h"
+#include "expo/checkpoint/gguf/blocks.h"
 
 #include <gtest/gtest.h>
 

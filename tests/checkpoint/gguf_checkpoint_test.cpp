@@ -5,7 +5,7 @@
 #include <map>
 #include <random>
 
-#include "expo/checkpoint/gguf.h"
+#include "expo/checkpoint/gguf/checkpoint.h"
 #include "expo/core/error.h"
 #include "support/gguf_bytes.h"
 #include "support/temporary_folder.h"

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/gguf_header.h"
+#include "expo/checkpoint/gguf/header.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "expo/checkpoint/gguf_writer.h"
+#include "expo/checkpoint/gguf/writer.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 
-#include "expo/checkpoint/gguf_header.h"
+#include "expo/checkpoint/gguf/header.h"
 #include "expo/core/error.h"
 #include "support/gguf_bytes.h"
 #include "support/temporary_folder.h"

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/hub_cache.h"
+#include "expo/checkpoint/hub/cache.h"
 
 #include <gtest/gtest.h>
 

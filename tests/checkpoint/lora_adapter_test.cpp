@@ -1,4 +1,4 @@
-#include "expo/checkpoint/lora_adapter.h"
+#include "expo/checkpoint/lora/adapter.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,9 @@
 #include <limits>
 #include <numeric>
 
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/checkpoint/safetensors_header.h"
+#include "expo/checkpoint/lora/scaling.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/checkpoint/safetensors/header.h"
 #include "expo/core/error.h"
 #include "support/temporary_folder.h"
 #include "support/tensor_file.h"

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/lora_config.h"
+#include "expo/checkpoint/lora/config.h"
 
 #include <gtest/gtest.h>
 

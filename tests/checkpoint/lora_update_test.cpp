@@ -1,4 +1,4 @@
-#include "expo/checkpoint/lora_update.h"
+#include "expo/checkpoint/lora/update.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/model_reference.h"
+#include "expo/checkpoint/open/model_reference.h"
 
 #include <gtest/gtest.h>
 

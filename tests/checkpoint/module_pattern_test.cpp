@@ -1,4 +1,4 @@
-#include "expo/checkpoint/module_pattern.h"
+#include "expo/checkpoint/lora/module_pattern.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "expo/checkpoint/weight_choice.h"
+#include "expo/checkpoint/folder/weight_choice.h"
 #include "expo/core/error.h"
 #include "support/contains.h"
 #include "support/hub_cache_folder.h"

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/pickle.h"
+#include "expo/checkpoint/torch/pickle.h"
 
 #include <gtest/gtest.h>
 

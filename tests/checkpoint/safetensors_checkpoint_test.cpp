@@ -2,7 +2,8 @@
 
 #include <filesystem>
 
-#include "expo/checkpoint/weight_files.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/checkpoint/safetensors/checkpoint.h"
 #include "expo/core/error.h"
 #include "support/safetensors_bytes.h"
 #include "support/temporary_folder.h"

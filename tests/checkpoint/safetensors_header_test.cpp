@@ -1,7 +1,7 @@
 // The malformed inputs of the safetensors format, each by hand. The rules are those of the format's
 // README; where the reference implementation is lax (duplicate names, unknown fields) the stricter
 // reading is expected.
-#include "expo/checkpoint/safetensors_header.h"
+#include "expo/checkpoint/safetensors/header.h"
 
 #include <gtest/gtest.h>
 

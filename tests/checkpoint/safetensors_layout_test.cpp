@@ -3,7 +3,8 @@
 #include <cstring>
 
 #include "expo/checkpoint/output_layout.h"
-#include "expo/checkpoint/safetensors_header.h"
+#include "expo/checkpoint/safetensors/header.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/sidecars.h"
+#include "expo/checkpoint/folder/sidecars.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "expo/checkpoint/strided_layout.h"
+#include "expo/checkpoint/torch/strided_layout.h"
 
 #include <gtest/gtest.h>
 

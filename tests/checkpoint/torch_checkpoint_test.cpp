@@ -1,8 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "expo/checkpoint/weight_files.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/checkpoint/torch/checkpoint.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 #include "support/torch_bytes.h"
 #include "support/zip_bytes.h"
 

@@ -1,9 +1,9 @@
-#include "expo/checkpoint/zip_directory.h"
+#include "expo/checkpoint/torch/zip_directory.h"
 
 #include <gtest/gtest.h>
 
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 #include "support/zip_bytes.h"
 
 namespace expo {

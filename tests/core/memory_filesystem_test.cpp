@@ -1,4 +1,4 @@
-#include "expo/core/memory_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 
 #include <gtest/gtest.h>
 

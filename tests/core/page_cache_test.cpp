@@ -1,4 +1,4 @@
-#include "expo/core/page_cache.h"
+#include "expo/core/disk/page_cache.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "expo/core/filesystem.h"
+#include "expo/core/disk/filesystem.h"
 
 namespace expo {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cerrno>
 
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/filesystem.h"
 #include "support/temporary_folder.h"
 
 namespace expo {

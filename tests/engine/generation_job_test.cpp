@@ -4,9 +4,9 @@
 
 #include <thread>
 
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
 #include "support/contains.h"
 
 namespace expo {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "support/contains.h"
 
 namespace expo {

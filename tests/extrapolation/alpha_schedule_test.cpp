@@ -1,4 +1,4 @@
-#include "expo/extrapolation/alpha_schedule.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "expo/extrapolation/diagnosis.h"
+#include "expo/extrapolation/diagnosis/diagnosis.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <random>
 
 #include "expo/core/error.h"
-#include "expo/extrapolation/delta_measures.h"
+#include "expo/extrapolation/diagnosis/delta_measures.h"
 
 namespace expo {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "expo/core/float_formats.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/kernel/equation_2.h"
 
 // Values for tests of the kernel, and a way to run it over them.
 

@@ -1,4 +1,4 @@
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/kernel/equation_2.h"
 
 #include <gtest/gtest.h>
 

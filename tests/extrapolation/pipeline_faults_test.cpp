@@ -6,9 +6,9 @@
 #include <memory>
 #include <random>
 
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "support/contains.h"
 #include "support/folder_files.h"

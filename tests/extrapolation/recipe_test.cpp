@@ -1,4 +1,4 @@
-#include "expo/extrapolation/recipe.h"
+#include "expo/extrapolation/recipe/recipe.h"
 
 #include <gtest/gtest.h>
 

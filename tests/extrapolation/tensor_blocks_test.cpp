@@ -1,4 +1,4 @@
-#include "expo/extrapolation/tensor_blocks.h"
+#include "expo/extrapolation/plan/tensor_blocks.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "expo/extrapolation/tensor_groups.h"
+#include "expo/extrapolation/plan/tensor_groups.h"
 
 #include <gtest/gtest.h>
 

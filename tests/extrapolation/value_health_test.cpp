@@ -1,4 +1,4 @@
-#include "expo/extrapolation/value_health.h"
+#include "expo/extrapolation/diagnosis/value_health.h"
 
 #include <gtest/gtest.h>
 

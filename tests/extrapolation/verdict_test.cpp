@@ -1,4 +1,4 @@
-#include "expo/extrapolation/verdict.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
 
 #include <gtest/gtest.h>
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/model/decoder.h"
-#include "expo/model/live_weights.h"
+#include "expo/model/live/live_weights.h"
 #include "expo/text/tokenizer.h"
 #include "support/safetensors_bytes.h"
 #include "support/temporary_folder.h"

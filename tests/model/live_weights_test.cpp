@@ -1,13 +1,13 @@
-#include "expo/model/live_weights.h"
+#include "expo/model/live/live_weights.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <random>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/delta_report.h"
+#include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "support/contains.h"
 #include "support/safetensors_bytes.h"

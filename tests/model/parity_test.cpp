@@ -8,11 +8,11 @@
 #include <memory>
 #include <numeric>
 
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
 #include "expo/model/decoder.h"
-#include "expo/model/live_weights.h"
-#include "expo/model/tensor_decoder.h"
+#include "expo/model/live/live_weights.h"
+#include "expo/model/tensor/decoder.h"
 #include "tests/model/simulated_device.h"
 
 namespace expo {

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "expo/core/filesystem.h"
+#include "expo/core/disk/filesystem.h"
 
 namespace expo {
 

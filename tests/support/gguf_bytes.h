@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "expo/checkpoint/gguf_header.h"
+#include "expo/checkpoint/gguf/header.h"
 
 namespace expo {
 

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "expo/checkpoint/hub_cache.h"
+#include "expo/checkpoint/hub/cache.h"
 #include "support/temporary_folder.h"
 
 namespace expo {

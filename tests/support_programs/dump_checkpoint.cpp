@@ -10,9 +10,11 @@
 #include <map>
 #include <string>
 
-#include "expo/checkpoint/weight_files.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/checkpoint/safetensors/checkpoint.h"
+#include "expo/checkpoint/torch/checkpoint.h"
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/filesystem.h"
 #include "expo/core/json.h"
 
 namespace {

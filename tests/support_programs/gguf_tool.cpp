@@ -16,10 +16,11 @@
 #include <filesystem>
 #include <fstream>
 
-#include "expo/checkpoint/gguf.h"
-#include "expo/checkpoint/gguf_header.h"
-#include "expo/checkpoint/gguf_tokenizer.h"
-#include "expo/checkpoint/gguf_writer.h"
+#include "expo/checkpoint/gguf/checkpoint.h"
+#include "expo/checkpoint/gguf/header.h"
+#include "expo/checkpoint/gguf/tokenizer.h"
+#include "expo/checkpoint/gguf/writer.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
 #include "expo/core/float_formats.h"
 

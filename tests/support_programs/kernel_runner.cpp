@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "expo/core/dtype.h"
-#include "expo/extrapolation/kernel.h"
+#include "expo/extrapolation/kernel/equation_2.h"
 
 namespace {
 

@@ -3,9 +3,9 @@
 // knows one of.
 #include <cstdio>
 
-#include "expo/checkpoint/model_reference.h"
-#include "expo/checkpoint/sidecars.h"
-#include "expo/checkpoint/weight_choice.h"
+#include "expo/checkpoint/folder/sidecars.h"
+#include "expo/checkpoint/folder/weight_choice.h"
+#include "expo/checkpoint/open/model_reference.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 

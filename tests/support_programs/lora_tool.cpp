@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "expo/checkpoint/lora_adapter.h"
-#include "expo/checkpoint/open_checkpoint.h"
+#include "expo/checkpoint/lora/adapter.h"
+#include "expo/checkpoint/lora/scaling.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/checkpoint/output_layout.h"
+#include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 

@@ -5,8 +5,8 @@
 
 #include "expo/core/error.h"
 #include "expo/core/json.h"
-#include "expo/extrapolation/alpha_schedule.h"
-#include "expo/extrapolation/recipe.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
+#include "expo/extrapolation/recipe/recipe.h"
 
 namespace expo {
 namespace {

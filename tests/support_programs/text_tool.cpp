@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <iostream>
 
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/filesystem.h"
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
 #include "expo/text/row_reader.h"

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 #include "support/contains.h"
 
 namespace expo {

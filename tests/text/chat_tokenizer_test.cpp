@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/filesystem.h"
 
 namespace expo {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <set>
 
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/memory_filesystem.h"
 #include "expo/text/preferences.h"
 
 namespace expo {

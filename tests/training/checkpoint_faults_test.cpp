@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "expo/core/disk/fault_injecting_filesystem.h"
+#include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
-#include "expo/core/fault_injecting_filesystem.h"
-#include "expo/core/memory_filesystem.h"
-#include "expo/training/run_folder.h"
-#include "expo/training/training_job.h"
+#include "expo/training/run/folder.h"
+#include "expo/training/run/job.h"
 
 #include "trained_model.h"
 

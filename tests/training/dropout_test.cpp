@@ -1,4 +1,5 @@
-#include "expo/training/dropout.h"
+#include "expo/training/ops/dropout.h"
+#include "expo/training/model/lora_model.h"
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>

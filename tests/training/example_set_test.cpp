@@ -1,5 +1,5 @@
 // What becomes of rows: which tokens count, what is cut and what is left out.
-#include "expo/training/example_set.h"
+#include "expo/training/data/example_set.h"
 
 #include <gtest/gtest.h>
 

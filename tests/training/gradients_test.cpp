@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-#include "expo/training/token_log_probs.h"
+#include "expo/training/model/token_log_probs.h"
 #include "tests/model/simulated_device.h"
 #include "tests/training/trained_model.h"
 

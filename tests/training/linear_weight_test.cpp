@@ -1,12 +1,12 @@
 // Products in bfloat16 against float64.
 
-#include "expo/training/linear_weight.h"
+#include "expo/training/ops/linear_weight.h"
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "expo/training/bf16_product.h"
+#include "expo/training/ops/bf16_product.h"
 
 namespace expo {
 namespace {

@@ -1,4 +1,4 @@
-#include "expo/training/preference_loss.h"
+#include "expo/training/loss/preference_loss.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "expo/training/rank_meeting.h"
+#include "expo/training/ranks/meeting.h"
 
 #include <gtest/gtest.h>
 

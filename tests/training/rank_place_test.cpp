@@ -3,8 +3,9 @@
 #include <map>
 
 #include "expo/core/error.h"
-#include "expo/training/distributed_ranks.h"
-#include "expo/training/learning_rate.h"
+#include "expo/training/config/learning_rate.h"
+#include "expo/training/ranks/distributed_ranks.h"
+#include "expo/training/ranks/place.h"
 
 namespace expo {
 namespace {

@@ -1,4 +1,4 @@
-#include "expo/training/rank_shares.h"
+#include "expo/training/ranks/shares.h"
 
 #include <gtest/gtest.h>
 

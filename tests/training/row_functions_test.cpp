@@ -7,11 +7,11 @@
 #include <functional>
 #include <limits>
 
-#include "expo/training/gate_function.h"
-#include "expo/training/linear_weight.h"
-#include "expo/training/norm_function.h"
-#include "expo/training/rotation_function.h"
-#include "expo/training/row_attention.h"
+#include "expo/training/ops/gate_function.h"
+#include "expo/training/ops/linear_weight.h"
+#include "expo/training/ops/norm_function.h"
+#include "expo/training/ops/rotation_function.h"
+#include "expo/training/ops/row_attention.h"
 
 namespace expo {
 namespace {

@@ -1,4 +1,4 @@
-#include "expo/training/row_order.h"
+#include "expo/training/data/row_order.h"
 
 #include <gtest/gtest.h>
 

@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 
-#include "expo/checkpoint/open_checkpoint.h"
-#include "expo/training/load_weights.h"
-#include "expo/training/trainable_decoder.h"
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/training/model/load_weights.h"
+#include "expo/training/model/trainable_decoder.h"
 
 namespace expo {
 

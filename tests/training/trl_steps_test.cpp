@@ -2,8 +2,9 @@
 // weight.
 #include <gtest/gtest.h>
 
-#include "expo/training/learning_rate.h"
-#include "expo/training/trainer.h"
+#include "expo/training/config/learning_rate.h"
+#include "expo/training/model/lora_model.h"
+#include "expo/training/run/trainer.h"
 #include "tests/model/simulated_device.h"
 #include "tests/training/trained_model.h"
 

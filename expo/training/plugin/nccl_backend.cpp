@@ -8,7 +8,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
-#include "expo/training/nccl_plugin.h"
+#include "expo/training/ranks/nccl_plugin.h"
 
 namespace {
 

@@ -1,0 +1,49 @@
+# The headers that are installed: what a program of somebody else's may include. All others are the project's own and
+# may change at any time. tests/layers_test.py holds the list to be complete (what a public header includes is public)
+# and each public type to have a sentence of its own.
+set(EXPO_PUBLIC_HEADERS
+  expo/core/dtype.h
+  expo/core/error.h
+  expo/core/disk/filesystem.h
+  expo/core/json.h
+  expo/core/disk/output_lock.h
+  expo/core/progress.h
+  expo/core/version.h
+  expo/checkpoint/checkpoint.h
+  expo/checkpoint/tensor.h
+  expo/checkpoint/hub/cache.h
+  expo/checkpoint/open/open_checkpoint.h
+  expo/extrapolation/kernel/equation_2.h
+  expo/extrapolation/kernel/tensor_delta.h
+  expo/extrapolation/plan/alpha_schedule.h
+  expo/extrapolation/plan/plan.h
+  expo/extrapolation/plan/tensor_groups.h
+  expo/extrapolation/diagnosis/checkpoint_summary.h
+  expo/extrapolation/diagnosis/delta_report.h
+  expo/extrapolation/diagnosis/diagnosis.h
+  expo/extrapolation/diagnosis/value_health.h
+  expo/extrapolation/diagnosis/verdict.h
+  expo/extrapolation/write/input_digest.h
+  expo/extrapolation/recipe/recipe.h
+  expo/extrapolation/adapter_job.h
+  expo/extrapolation/conversion_job.h
+  expo/extrapolation/extrapolation_job.h
+  expo/text/answered.h
+  expo/text/chat_template.h
+  expo/text/chat_tokenizer.h
+  expo/text/columns.h
+  expo/text/preferences.h
+  expo/text/prompts.h
+  expo/text/row_reader.h
+  expo/text/tokenizer.h
+  expo/engine/answer_rows.h
+  expo/engine/background_digests.h
+  expo/engine/embedded_spec.h
+  expo/engine/engine.h
+  expo/engine/generation_job.h
+  expo/engine/kept_rows.h
+  expo/engine/resumable_output.h
+  expo/engine/sampling_options.h
+  expo/engine/scoring_job.h
+  expo/engine/stop_options.h
+)

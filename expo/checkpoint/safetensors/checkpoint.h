@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/checkpoint/folder/weight_index.h"
+#include "expo/core/disk/filesystem.h"
+
+namespace expo {
+
+/// Opens the safetensors files of one checkpoint (format: the safetensors README, "Format").
+/// Reads and checks every header, and the agreement of index and shards (a name in the index that
+/// its shard lacks, a tensor in a shard that the index lacks). Throws Error(input) naming file and
+/// tensor. config, sidecars and location are left to open_checkpoint.
+std::unique_ptr<Checkpoint> open_safetensors(Filesystem& filesystem, const WeightFiles& files);
+
+}  // namespace expo

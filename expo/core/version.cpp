@@ -1,0 +1,9 @@
+#include "expo/core/version.h"
+
+namespace expo {
+
+std::string version() {
+  return EXPO_VERSION;
+}
+
+}  // namespace expo

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/diagnosis/value_health.h"
+
+namespace expo {
+
+/// Tensors of one storage format.
+struct StoredType {
+  std::string stored;  ///< "BF16", "Q4_1"
+  std::uint64_t tensors = 0;
+  std::uint64_t elements = 0;
+};
+
+/// Tensors of one kind of module (kind_label of tensor_groups.h).
+struct KindSummary {
+  std::string kind;
+  std::uint64_t tensors = 0;
+  std::uint64_t elements = 0;
+};
+
+/// What is odd in one tensor.
+struct TensorHealth {
+  std::size_t tensor = 0;  ///< index into the checkpoint's tensors
+  ValueHealth health;
+};
+
+/// What is in one checkpoint.
+struct CheckpointSummary {
+  std::uint64_t tensors = 0;
+  std::uint64_t parameters = 0;    ///< elements of floating tensors
+  std::uint64_t file_bytes = 0;    ///< of the weight files
+  std::vector<StoredType> types;   ///< in order of first appearance
+  std::vector<KindSummary> kinds;  ///< in order of first appearance
+  unsigned layers = 0;             ///< of the language model, from the tensors' names; 0: none
+  std::string architecture;        ///< config.json's first `architectures`, else its `model_type`
+  std::string model_type;
+  std::optional<std::string> tokenizer;
+  bool has_chat_template = false;
+  std::optional<bool> tied_embeddings;  ///< as config.json says
+  bool has_head = false;                ///< an output head of its own
+  std::vector<std::string> warnings;    ///< the reader's
+  /// Of every tensor of a type with arithmetic; filled by check_values alone.
+  std::vector<TensorHealth> health;
+};
+
+/// Reads headers and sidecar files, no values.
+CheckpointSummary summarise(Filesystem& filesystem, const Checkpoint& checkpoint);
+
+/// How check_values works; its result does not depend on it.
+struct CheckOptions {
+  unsigned threads = 0;  ///< 0: available_threads()
+  Progress* progress = nullptr;
+};
+
+/// Reads every value of a type with arithmetic once and counts what is odd. The result does not
+/// depend on the number of threads. Throws Error: input (a file was cut short), interrupted.
+std::vector<TensorHealth> check_values(const Checkpoint& checkpoint, const CheckOptions& options,
+                                       const CancellationToken& cancellation);
+
+}  // namespace expo

@@ -1,0 +1,324 @@
+#include "expo/extrapolation/plan/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "expo/checkpoint/model_class.h"
+#include "expo/checkpoint/tied_head.h"
+#include "expo/core/error.h"
+
+namespace expo {
+namespace {
+
+/// Buffers that a model derives from its configuration: they carry nothing that was trained.
+bool is_derived_buffer(const std::string& name) {
+  static const std::regex pattern(
+      R"((^|\.)(rotary_emb\.(inv_freq|cos_cached|sin_cached)|masked_bias|position_ids)$)");
+  return std::regex_search(name, pattern);
+}
+
+bool is_float(const Tensor& tensor) {
+  return supports_arithmetic(tensor.dtype);
+}
+
+DType output_type(const Tensor& tensor, const std::optional<DType>& wanted) {
+  return wanted && is_float(tensor) && !is_derived_buffer(tensor.name) ? *wanted : tensor.nominal;
+}
+
+bool differs_in_rows_only(const Tensor& a, const Tensor& b) {
+  return !a.shape.empty() && a.shape.size() == b.shape.size() &&
+         std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
+}
+
+/// The embedding that a tied output head stands for.
+std::optional<std::size_t> tied_embedding(const std::optional<TiedHead>& tied,
+                                          const std::string& head) {
+  if (!tied || tied->name != head) return std::nullopt;
+  return tied->embedding;
+}
+
+class Planner {
+ public:
+  Planner(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
+          const CancellationToken& cancellation)
+      : sft_(sft),
+        aligned_(aligned),
+        options_(options),
+        cancellation_(cancellation),
+        layers_(count_layers(aligned)),
+        tied_in_sft_(find_tied_head(sft)),
+        tied_in_aligned_(find_tied_head(aligned)) {}
+
+  Plan make() {
+    for (std::size_t i = 0; i < aligned_.tensors().size(); ++i)
+      plan_.tensors.push_back(tensor_plan(i));
+    for (const Tensor& tensor : sft_.tensors()) note_missing(tensor);
+    if (options_.on_mismatch == MismatchPolicy::refuse && !plan_.mismatches.empty()) refuse();
+    if (options_.refuse_strangers && !plan_.mismatches.empty() && nothing_fits())
+      refuse_strangers();
+    return std::move(plan_);
+  }
+
+ private:
+  TensorPlan tensor_plan(std::size_t index) {
+    const Tensor& tensor = aligned_.tensors()[index];
+    TensorPlan plan;
+    plan.aligned = index;
+    plan.out_type = output_type(tensor, options_.out_type);
+    plan.alpha = options_.alpha.alpha_for(tensor.name, layers_);
+    if (is_derived_buffer(tensor.name)) return plan;
+    const auto counterpart = sft_.find(tensor.name);
+    if (!is_floating(tensor.dtype) &&
+        !(counterpart && is_floating(sft_.tensors()[*counterpart].dtype))) {
+      return plan;
+    }
+    if (!counterpart) {
+      match_missing(tensor, plan);
+    } else {
+      match(tensor, *counterpart, plan);
+    }
+    return plan;
+  }
+
+  void match(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan) {
+    const Tensor& other = sft_.tensors()[counterpart];
+    if (tensor.shape != other.shape) {
+      match_rows(tensor, counterpart, plan, shape_problem(tensor, other));
+    } else if (is_float(tensor) && is_float(other)) {
+      pair(tensor, counterpart, plan);
+    } else if (tensor.dtype != other.dtype) {
+      mismatch(
+          tensor.name,
+          fmt::format("it is {} in SFT and {} in ALIGNED, between which there is no arithmetic",
+                      other.stored, tensor.stored),
+          "ALIGNED's values");
+    } else if (!equal_bytes(plan.aligned, counterpart)) {
+      mismatch(
+          tensor.name,
+          fmt::format(
+              "its {} values differ, and there is no arithmetic on that type; use the checkpoints "
+              "before quantisation",
+              tensor.stored),
+          "ALIGNED's values");
+    }
+  }
+
+  void pair(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan) const {
+    plan.sft = counterpart;
+    plan.common = std::min(tensor.elements(), sft_.tensors()[counterpart].elements());
+  }
+
+  void match_rows(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan,
+                  std::string problem) {
+    const Tensor& other = sft_.tensors()[counterpart];
+    const bool rows = options_.on_mismatch == MismatchPolicy::common_rows &&
+                      differs_in_rows_only(tensor, other) && is_float(tensor) && is_float(other);
+    if (rows) pair(tensor, counterpart, plan);
+    mismatch(tensor.name, std::move(problem),
+             rows ? fmt::format("the {} rows in common are extrapolated, any beyond are ALIGNED's",
+                                std::min(tensor.shape[0], other.shape[0]))
+                  : "ALIGNED's values");
+  }
+
+  void match_missing(const Tensor& tensor, TensorPlan& plan) {
+    const auto embedding = tied_embedding(tied_in_sft_, tensor.name);
+    if (!embedding) {
+      mismatch(tensor.name, "it is missing from SFT", "ALIGNED's values");
+      return;
+    }
+    const std::string problem = fmt::format("it is missing from SFT, whose head is tied to \"{}\"",
+                                            sft_.tensors()[*embedding].name);
+    const Tensor& other = sft_.tensors()[*embedding];
+    if (options_.on_mismatch == MismatchPolicy::common_rows && tensor.shape == other.shape &&
+        is_float(tensor) && is_float(other)) {
+      pair(tensor, *embedding, plan);
+      mismatch(tensor.name, problem, "extrapolated against that embedding");
+    } else {
+      match_rows(tensor, *embedding, plan, problem);
+    }
+  }
+
+  void note_missing(const Tensor& tensor) {
+    if (aligned_.find(tensor.name) || is_derived_buffer(tensor.name) || !is_floating(tensor.dtype))
+      return;
+    const auto embedding = tied_embedding(tied_in_aligned_, tensor.name);
+    mismatch(tensor.name,
+             embedding ? fmt::format("it is missing from ALIGNED, whose head is tied to \"{}\"",
+                                     aligned_.tensors()[*embedding].name)
+                       : "it is missing from ALIGNED",
+             "left out, as in ALIGNED");
+  }
+
+  static std::string shape_problem(const Tensor& tensor, const Tensor& other) {
+    const bool rows = differs_in_rows_only(tensor, other);
+    return fmt::format(
+        "its shape is {} in SFT and {} in ALIGNED{}", format_shape(other.shape),
+        format_shape(tensor.shape),
+        rows && tensor.shape.size() == 2 ? " (a padded or resized vocabulary?)" : "");
+  }
+
+  void mismatch(const std::string& tensor, std::string problem, std::string treatment) {
+    if (options_.on_mismatch == MismatchPolicy::refuse) treatment.clear();
+    plan_.mismatches.push_back({tensor, std::move(problem), std::move(treatment)});
+  }
+
+  bool equal_bytes(std::size_t aligned_index, std::size_t sft_index) const {
+    // A multiple of every packing (F4: 2 values a byte, F6: 4 values in 3).
+    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+    const std::uint64_t elements = aligned_.tensors()[aligned_index].elements();
+    ReadScratch a;
+    ReadScratch b;
+    for (std::uint64_t first = 0; first < elements; first += kStep) {
+      cancellation_.check();
+      const std::uint64_t count = std::min(kStep, elements - first);
+      if (!std::ranges::equal(aligned_.read(aligned_index, first, count, a),
+                              sft_.read(sft_index, first, count, b))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool nothing_fits() const {
+    return std::ranges::none_of(plan_.tensors,
+                                [](const TensorPlan& plan) { return plan.sft.has_value(); });
+  }
+
+  /// Every output would be ALIGNED's own: a copy is not what was asked for.
+  [[noreturn]] void refuse_strangers() const {
+    throw input_error(
+        fmt::format("{} and {} have no tensor in common that could be extrapolated{}; are they of "
+                    "one model?",
+                    sft_.location(), aligned_.location(), prefix_hint()));
+  }
+
+  /// Names that differ by one prefix are a common way for a checkpoint to be saved.
+  std::string prefix_hint() const {
+    if (sft_.tensors().empty() || aligned_.tensors().empty()) return {};
+    for (const auto& [longer, shorter] :
+         {std::pair(&aligned_, &sft_), std::pair(&sft_, &aligned_)}) {
+      const std::string& name = shorter->tensors().front().name;
+      for (const Tensor& tensor : longer->tensors()) {
+        if (tensor.name.size() > name.size() && tensor.name.ends_with("." + name)) {
+          return fmt::format(
+              "; the names in {} begin with \"{}\", those in {} do not", longer->location(),
+              tensor.name.substr(0, tensor.name.size() - name.size()), shorter->location());
+        }
+      }
+    }
+    return {};
+  }
+
+  void refuse_other_heads() const {
+    const bool scored = aligned_.find(kScoreHead).has_value();
+    if (scored == sft_.find(kScoreHead).has_value()) return;
+    throw input_error(fmt::format(
+        "{} is a reward model (it has \"{}\"), and {} is none; a Δ is taken between two stages of "
+        "one model; --on-mismatch aligned takes over what only ALIGNED has",
+        (scored ? aligned_ : sft_).location(), kScoreHead, (scored ? sft_ : aligned_).location()));
+  }
+
+  [[noreturn]] void refuse() const {
+    if (nothing_fits()) refuse_strangers();
+    refuse_other_heads();
+    std::string message = fmt::format(
+        "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
+        "what to do with them):",
+        sft_.location(), aligned_.location(), plan_.mismatches.size(),
+        plan_.mismatches.size() == 1 ? "" : "s");
+    for (const Mismatch& mismatch : plan_.mismatches) {
+      message += fmt::format("\n  \"{}\": {}", mismatch.tensor, mismatch.problem);
+    }
+    throw input_error(message);
+  }
+
+  const Checkpoint& sft_;
+  const Checkpoint& aligned_;
+  const PlanOptions& options_;
+  const CancellationToken& cancellation_;
+  unsigned layers_;
+  std::optional<TiedHead> tied_in_sft_;
+  std::optional<TiedHead> tied_in_aligned_;
+  Plan plan_;
+};
+
+std::string configured(const Checkpoint& checkpoint, const char* key) {
+  const Json& config = checkpoint.config();
+  if (!config.is_object() || !config.contains(key)) return {};
+  return config[key].dump();
+}
+
+void warn_about_configurations(const Checkpoint& sft, const Checkpoint& aligned, Plan& plan) {
+  for (const char* key :
+       {"architectures", "model_type", "rope_theta", "rope_scaling", "num_attention_heads",
+        "num_key_value_heads", "hidden_act", "sliding_window"}) {
+    const std::string a = configured(sft, key);
+    const std::string b = configured(aligned, key);
+    if (!a.empty() && !b.empty() && a != b) {
+      plan.warnings.push_back(fmt::format(
+          "config.json: {} is {} in SFT and {} in ALIGNED; the two may not be stages of "
+          "one model",
+          key, a, b));
+    }
+  }
+}
+
+void warn_about_rules(const Checkpoint& aligned, const AlphaSchedule& alpha, Plan& plan) {
+  std::vector<std::string> names;
+  for (const Tensor& tensor : aligned.tensors()) names.push_back(tensor.name);
+  for (const std::string& rule : alpha.unmatched_rules(names)) {
+    plan.warnings.push_back(fmt::format("the rule {} matches no tensor", rule));
+  }
+}
+
+}  // namespace
+
+MismatchPolicy parse_mismatch_policy(const std::string& word) {
+  if (word == "refuse") return MismatchPolicy::refuse;
+  if (word == "aligned") return MismatchPolicy::aligned;
+  if (word == "common-rows") return MismatchPolicy::common_rows;
+  throw usage_error("\"" + word +
+                    "\" is not a mismatch policy; expected refuse, aligned or common-rows");
+}
+
+std::string_view mismatch_policy_name(MismatchPolicy policy) {
+  switch (policy) {
+    case MismatchPolicy::aligned:
+      return "aligned";
+    case MismatchPolicy::common_rows:
+      return "common-rows";
+    default:
+      return "refuse";
+  }
+}
+
+Plan make_plan(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
+               const CancellationToken& cancellation) {
+  Plan plan = Planner(sft, aligned, options, cancellation).make();
+  warn_about_configurations(sft, aligned, plan);
+  warn_about_rules(aligned, options.alpha, plan);
+  return plan;
+}
+
+Plan make_copy_plan(const Checkpoint& source, std::optional<DType> out_type) {
+  Plan plan;
+  for (std::size_t i = 0; i < source.tensors().size(); ++i) {
+    TensorPlan tensor;
+    tensor.aligned = i;
+    tensor.out_type = output_type(source.tensors()[i], out_type);
+    plan.tensors.push_back(tensor);
+  }
+  return plan;
+}
+
+unsigned count_layers(const Checkpoint& checkpoint) {
+  unsigned layers = 1;
+  for (const Tensor& tensor : checkpoint.tensors()) {
+    if (const auto layer = layer_of(tensor.name)) layers = std::max(layers, *layer + 1);
+  }
+  return layers;
+}
+
+}  // namespace expo

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/plan/alpha_schedule.h"
+
+namespace expo {
+
+/// What to do where the two checkpoints do not fit together.
+enum class MismatchPolicy {
+  refuse,       ///< list every mismatch and stop before anything is written
+  aligned,      ///< take ALIGNED's tensor unchanged
+  common_rows,  ///< extrapolate the rows that both have (padded or resized vocabularies), a tied
+                ///< head against the other side's embedding, and take ALIGNED's for the rest
+};
+
+/// "refuse", "aligned" or "common-rows"; Error(usage) for other words.
+MismatchPolicy parse_mismatch_policy(const std::string& word);
+std::string_view mismatch_policy_name(MismatchPolicy policy);
+
+/// One output tensor.
+struct TensorPlan {
+  std::size_t aligned = 0;  ///< index into ALIGNED's tensors; the output has its name and shape
+  std::optional<std::size_t> sft;  ///< its counterpart; absent: ALIGNED's values as they are
+  std::uint64_t common = 0;  ///< leading elements that are extrapolated; those beyond are ALIGNED's
+  double alpha = 0;
+  DType out_type = DType::bf16;
+};
+
+/// A place where the checkpoints do not fit, and what was decided about it.
+struct Mismatch {
+  std::string tensor;
+  std::string problem;    ///< a sentence
+  std::string treatment;  ///< what the policy makes of it; empty under `refuse`
+};
+
+/// What becomes of every tensor of the output, fixed before anything is computed.
+struct Plan {
+  std::vector<TensorPlan> tensors;  ///< in ALIGNED's order
+  std::vector<Mismatch> mismatches;
+  std::vector<std::string> warnings;
+};
+
+/// How far to extrapolate, into which type, and what to do where the two do not match.
+struct PlanOptions {
+  AlphaSchedule alpha{0};
+  std::optional<DType> out_type;  ///< default: each tensor's nominal type
+  MismatchPolicy on_mismatch = MismatchPolicy::refuse;
+  bool refuse_strangers = true;  ///< two checkpoints in which nothing can be extrapolated
+};
+
+/// Matches the tensors by name. Integer and boolean tensors and derived buffers
+/// (rotary_emb.inv_freq, …) come from ALIGNED. Types without arithmetic (FP8 and below) must be
+/// bit-equal on both sides, which is checked here by reading them. Under MismatchPolicy::refuse
+/// throws Error(input) listing every mismatch.
+Plan make_plan(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
+               const CancellationToken& cancellation);
+
+/// Every tensor of one checkpoint as it is, in another type: for conversions.
+Plan make_copy_plan(const Checkpoint& source, std::optional<DType> out_type);
+
+/// One more than the highest layer number in the tensors' names; at least 1.
+unsigned count_layers(const Checkpoint& checkpoint);
+
+}  // namespace expo

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <memory>
+
+#include "expo/model/weight_store.h"
+
+namespace expo {
+
+/// Panels in this machine's memory (panel_layout.h): what the CPU computes with fastest.
+std::unique_ptr<WeightStore> make_panel_store(const Architecture& architecture, DType dtype);
+
+}  // namespace expo

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace expo {
+
+/// The digest of bytes that come in pieces, as the room extrapolation/write spells it:
+/// "xxh3-128:…".
+class ByteDigest {
+ public:
+  ByteDigest();
+  ~ByteDigest();
+  ByteDigest(const ByteDigest&) = delete;
+  ByteDigest& operator=(const ByteDigest&) = delete;
+
+  void add(const void* data, std::size_t size);
+  std::string text() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::string digest_of_bytes(const void* data, std::size_t size);
+
+}  // namespace expo

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "expo/text/tokenizer.h"
+
+namespace expo {
+
+/// One row before packing, and which of its tokens count.
+struct TokenRow {
+  std::vector<TokenId> ids;
+  std::vector<bool> counts;  ///< as many as ids; the first token is never predicted
+};
+
+/// What a loss is computed of: a preference pair (rows: chosen, rejected) or a conversation (one).
+struct Example {
+  std::vector<TokenRow> rows;
+  std::string place;                  ///< "train.jsonl:7"
+  std::array<double, 2> reference{};  ///< the reference's log-probability of each row, summed
+
+  std::int64_t tokens() const;
+};
+
+/// Sums over examples, to be divided by the sum of their weights.
+using MetricSums = std::map<std::string, double>;
+
+}  // namespace expo

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdint>
+
+#include "expo/training/model/lora_spec.h"
+#include "expo/training/model/trainable_model.h"
+
+namespace expo {
+
+/// The base without values, B zero and A drawn as PEFT draws it (Kaiming-uniform with √5) from
+/// `seed`. A score head is trained whole beside the adapters.
+TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
+                               std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed,
+                               at::Device device = at::kCPU);
+
+}  // namespace expo

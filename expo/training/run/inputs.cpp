@@ -1,0 +1,310 @@
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "expo/checkpoint/open/model_reference.h"
+#include "expo/core/error.h"
+#include "expo/core/parallel.h"
+#include "expo/matrix/kernels.h"
+#include "expo/training/data/byte_digest.h"
+#include "expo/training/model/load_weights.h"
+#include "expo/training/model/lora_model.h"
+#include "expo/training/ranks/agreement.h"
+#include "expo/training/run/inputs.h"
+#include "expo/training/run/reference_log_probs.h"
+#include "expo/training/run/setting.h"
+#include "expo/training/run/trainer.h"
+
+namespace expo {
+namespace {
+
+ChatTokenizer tokenizer_of(Filesystem& filesystem, const Checkpoint& checkpoint,
+                           const std::string& chat_template, const std::string& template_path) {
+  std::vector<TextFile> files;
+  for (const Sidecar& sidecar : checkpoint.sidecars()) {
+    files.push_back({sidecar.name, [&filesystem, content = sidecar.content] {
+                       if (const auto* text = std::get_if<std::string>(&content)) return *text;
+                       return filesystem.read_text(std::get<std::filesystem::path>(content));
+                     }});
+  }
+  ChatTokenizer tokenizer = ChatTokenizer::from_files(files, checkpoint.location());
+  if (!chat_template.empty()) tokenizer.set_template(chat_template, template_path);
+  return tokenizer;
+}
+
+std::unique_ptr<Objective> make_objective(const TrainingConfig& config) {
+  switch (config.method) {
+    case TrainingMethod::sft:
+      return std::make_unique<SftObjective>();
+    case TrainingMethod::dpo:
+      return std::make_unique<DpoObjective>(config.loss);
+    case TrainingMethod::reward:
+      return std::make_unique<RewardObjective>(config.center_rewards_coefficient);
+  }
+  return nullptr;
+}
+
+constexpr std::chrono::seconds kReportEvery(10);
+
+class InputReading {
+ public:
+  InputReading(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+               const TrainingJob& job, const CancellationToken& cancellation)
+      : filesystem_(filesystem),
+        environment_(environment),
+        ranks_(ranks),
+        job_(job),
+        config_(job.config),
+        cancellation_(cancellation) {}
+
+  TrainingInputs run() {
+    const unsigned threads = config_.threads != 0 ? config_.threads : available_threads();
+    at::set_num_threads(static_cast<int>(threads));
+    read_source();
+    read_architectures();
+    inputs_.train =
+        read_examples(config_.dataset_name, config_.dataset_train_split, config_.fraction);
+    inputs_.schedule = make_schedule(
+        config_, static_cast<std::int64_t>(inputs_.train.examples.size()), ranks_.size());
+    if (!config_.eval_dataset_name.empty())
+      inputs_.evaluation = read_examples(config_.eval_dataset_name, config_.dataset_test_split, 1);
+    for (ExampleSet* set : {&inputs_.train, &inputs_.evaluation}) warn_of_context(*set);
+    warn();
+    inputs_.objective = make_objective(config_);
+    make_model();
+    inputs_.weights_digest = weights_digest();
+    agree(ranks_, common_setting(job_, inputs_, ranks_));
+    if (config_.method == TrainingMethod::dpo) find_references();
+    return std::move(inputs_);
+  }
+
+ private:
+  void note(const std::string& text) const {
+    if (job_.on_note && ranks_.rank() == 0) job_.on_note(text);
+  }
+
+  /// Before hours of work, not after.
+  void warn() {
+    inputs_.warnings = inputs_.train.warnings;
+    if (!inputs_.schedule.warning.empty()) inputs_.warnings.push_back(inputs_.schedule.warning);
+    for (const std::string& warning : inputs_.evaluation.warnings)
+      inputs_.warnings.push_back("evaluation: " + warning);
+    if (!job_.on_warning || ranks_.rank() != 0) return;
+    for (const std::string& warning : inputs_.warnings) job_.on_warning(warning);
+  }
+
+  void read_source() {
+    ModelSource& source = inputs_.source;
+    source.checkpoint = open_checkpoint(filesystem_, config_.model_name_or_path, {}, environment_);
+    if (config_.use_peft && split_reference(filesystem_, config_.model_name_or_path).size() > 1) {
+      throw usage_error(
+          fmt::format("{}: an adapter names the model that it belongs to, and peft opens no "
+                      "BASE+ADAPTER; merge "
+                      "them first with expo convert, and train on the result",
+                      config_.model_name_or_path));
+    }
+    const std::string& name = config_.model_name_or_path;
+    source.name = filesystem_.exists(name) ? filesystem_.canonical(name).string() : name;
+    if (!config_.chat_template_path.empty())
+      source.chat_template = filesystem_.read_text(config_.chat_template_path);
+    inputs_.tokenizer = std::make_shared<const ChatTokenizer>(tokenizer_of(
+        filesystem_, *source.checkpoint, source.chat_template, config_.chat_template_path));
+    source.config = config_for_training(source.checkpoint->config(), config_, pad_id());
+  }
+
+  /// The tokenizer's padding token or, as is usual, the one that ends a text.
+  std::int64_t pad_id() const {
+    for (const char* name : {"pad_token", "eos_token"}) {
+      if (const auto id = inputs_.tokenizer->special_id(name)) return *id;
+    }
+    return 0;
+  }
+
+  ExampleSet read_examples(const std::string& data, const std::string& split, double fraction) {
+    const ExampleOptions options{data,
+                                 fraction,
+                                 config_.seed,
+                                 config_.max_length,
+                                 config_.max_prompt_length,
+                                 config_.columns,
+                                 architecture_.vocabulary};
+    const RowSource source = [&] {
+      return open_rows(filesystem_, data,
+                       split.empty() ? std::nullopt : std::optional<std::string>(split));
+    };
+    const ChatTokenizer& tokenizer = *inputs_.tokenizer;
+    switch (config_.method) {
+      case TrainingMethod::sft:
+        return read_conversations(source, tokenizer, options, cancellation_);
+      case TrainingMethod::dpo:
+        return read_pairs(source, tokenizer, options, cancellation_);
+      case TrainingMethod::reward:
+        return read_reward_pairs(source, tokenizer, options, cancellation_);
+    }
+    return {};
+  }
+
+  /// Positions that the model was not trained for: it computes something, and nobody knows what.
+  void warn_of_context(ExampleSet& set) const {
+    std::size_t longest = 0;
+    for (const Example& example : set.examples) {
+      for (const TokenRow& row : example.rows) longest = std::max(longest, row.ids.size());
+    }
+    if (longest <= static_cast<std::size_t>(architecture_.max_positions)) return;
+    set.warnings.push_back(fmt::format(
+        "rows of up to {} tokens go beyond the model's context of {} (max_position_embeddings); a "
+        "lower max_length {}",
+        longest, architecture_.max_positions,
+        config_.method == TrainingMethod::reward ? "leaves them out" : "cuts them"));
+  }
+
+  void read_architectures() {
+    architecture_ = read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
+    check_architecture();
+    if (config_.ref_model_name_or_path.empty()) return;
+    reference_ = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
+    if (read_architecture(reference_->config(), reference_->location()) == architecture_) return;
+    throw input_error(fmt::format(
+        "{}: its config.json describes another architecture than that of {}, and a reference is "
+        "the model that the training began with",
+        config_.ref_model_name_or_path, config_.model_name_or_path));
+  }
+
+  void check_architecture() const {
+    const Architecture& architecture = architecture_;
+    const bool reward = config_.method == TrainingMethod::reward;
+    if (reward != (architecture.head == ModelHead::score)) {
+      throw usage_error(fmt::format("{}: is a reward model, which {} does not train",
+                                    config_.model_name_or_path, word_of(config_.method)));
+    }
+    if (reward && architecture.labels != 1) {
+      throw input_error(
+          fmt::format("{}: gives {} numbers for a text, where a reward model gives one",
+                      config_.model_name_or_path, architecture.labels));
+    }
+  }
+
+  void make_model() {
+    const at::ScalarType compute = config_.bf16 ? at::kBFloat16 : at::kFloat;
+    const std::int64_t multiple = 16 * static_cast<std::int64_t>(ranks_.size());
+    inputs_.model = config_.use_peft
+                        ? make_lora_model(architecture_, compute, multiple, config_.lora,
+                                          config_.seed, job_.device)
+                        : make_full_model(architecture_, compute, multiple, job_.device);
+    // As in transformers, an embedding knows of padding only what config.json has said.
+    const Json& config = inputs_.source.checkpoint->config();
+    inputs_.model.knows_padding =
+        config.contains("pad_token_id") && !config["pad_token_id"].is_null();
+    load(*inputs_.source.checkpoint);
+  }
+
+  void load(const Checkpoint& checkpoint) {
+    load_weights(checkpoint, config_.seed, cancellation_, inputs_.model);
+  }
+
+  void find_references() {
+    if (reference_) {
+      load(*reference_);
+      agree(ranks_, {{"reference", weights_digest()}});
+    }
+    const std::string model = model_key();
+    fill(inputs_.train, model);
+    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation, model);
+    if (reference_) load(*inputs_.source.checkpoint);
+    std::vector<double> values;
+    for (const Example& example : inputs_.train.examples)
+      values.insert(values.end(), example.reference.begin(), example.reference.end());
+    inputs_.references_digest = digest_of_bytes(values.data(), values.size() * sizeof(double));
+  }
+
+  /// Adapters begin as nothing, so that the model is its own reference before the first step.
+  void fill(ExampleSet& set, const std::string& model) {
+    const ReferenceKey key{model, set.digest};
+    const std::string& cache = config_.reference_cache_dir;
+    next_report_ = std::chrono::steady_clock::now() + kReportEvery;
+    bool told = false;
+    TrainerOptions options;
+    options.tokens_per_pass = config_.tokens_per_pass;
+    Trainer trainer(inputs_.model, *inputs_.objective, ranks_, options, cancellation_);
+    inputs_.references_from_cache = fill_references(
+        filesystem_, cache.empty() ? config_.output_dir : cache, key, set.examples, ranks_,
+        reference_chunk(), [&](std::span<const Example> examples) {
+          const auto done = static_cast<double>(examples.data() - set.examples.data());
+          const auto all = static_cast<double>(set.examples.size());
+          std::vector<const Example*> pointers;
+          for (const Example& example : examples) pointers.push_back(&example);
+          // One alone is a check of what was kept.
+          if (!std::exchange(told, told || examples.size() > 1) && examples.size() > 1) {
+            note(fmt::format(
+                "the reference's log-probabilities of {} pairs{}", set.examples.size(),
+                done > 0 ? fmt::format(", of which {} are kept from before", done) : ""));
+          }
+          return trainer.row_values(pointers, [&](double share) {
+            report_share((done + share * static_cast<double>(examples.size())) / all);
+          });
+        });
+  }
+
+  /// Every ten seconds how far the reference's log-probabilities have come.
+  void report_share(double share) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_report_) return;
+    next_report_ = now + kReportEvery;
+    note(fmt::format("… {:.0f} %", 100 * share));
+  }
+
+  /// Pairs that are computed, and kept, together: as many as fill some passes of every rank.
+  std::size_t reference_chunk() const {
+    constexpr std::int64_t kLeast = 32;
+    const std::int64_t pairs = std::max(kLeast, config_.tokens_per_pass / 16);
+    return static_cast<std::size_t>(pairs * ranks_.size());
+  }
+
+  /// Of all that the values depend on, rounding included.
+  std::string model_key() const {
+    constexpr int kArithmetic = 2;  // another one for another order of sums, or another rounding
+    const std::string instructions = at::get_cpu_capability() + " " + std::string(kernels().name);
+    const std::string text =
+        compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
+                      {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
+                      {"bf16", config_.bf16},
+                      {"tokens_per_pass", config_.tokens_per_pass},
+                      {"chunk", reference_chunk()},
+                      {"threads", at::get_num_threads()},
+                      {"ranks", ranks_.size()},
+                      {"instructions", job_.device.is_cpu() ? instructions : job_.device_name},
+                      {"arithmetic", kArithmetic}});
+    return digest_of_bytes(text.data(), text.size());
+  }
+
+  std::string weights_digest() const {
+    if (!inputs_.model.is_lora()) return digest_of(inputs_.model.parameters.values());
+    std::string digests;
+    for (const auto& [name, tensor] : inputs_.model.named)
+      digests += digest_of(tensor.contiguous());
+    return digest_of_bytes(digests.data(), digests.size());
+  }
+
+  Filesystem& filesystem_;
+  const Environment& environment_;
+  RankGroup& ranks_;
+  const TrainingJob& job_;
+  const TrainingConfig& config_;
+  const CancellationToken& cancellation_;
+  TrainingInputs inputs_;
+  Architecture architecture_;
+  std::chrono::steady_clock::time_point next_report_;
+  std::shared_ptr<const Checkpoint> reference_;  ///< null: the model itself
+};
+
+}  // namespace
+
+TrainingInputs read_inputs(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+                           const TrainingJob& job, const CancellationToken& cancellation) {
+  return InputReading(filesystem, environment, ranks, job, cancellation).run();
+}
+
+}  // namespace expo

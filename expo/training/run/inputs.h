@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "expo/training/data/example_set.h"
+#include "expo/training/loss/objective.h"
+#include "expo/training/run/job.h"
+#include "expo/training/run/model_folder.h"
+#include "expo/training/run/schedule.h"
+
+namespace expo {
+
+/// The data and the model of a run, in memory.
+struct TrainingInputs {
+  ModelSource source;
+  std::shared_ptr<const ChatTokenizer> tokenizer;
+  TrainableModel model;
+  ExampleSet train;
+  ExampleSet evaluation;  ///< empty without one
+  TrainingSchedule schedule;
+  std::unique_ptr<Objective> objective;
+  std::vector<std::string> warnings;  ///< of the data and the schedule
+  std::string weights_digest;         ///< of the weights that the training begins with
+  std::string references_digest;      ///< DPO: of the reference's log-probabilities
+  bool references_from_cache = false;
+};
+
+/// Reads everything that a configuration names. Throws as run_training.
+TrainingInputs read_inputs(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
+                           const TrainingJob& job, const CancellationToken& cancellation);
+
+}  // namespace expo
