@@ -15,7 +15,7 @@ namespace expo {
 namespace {
 
 struct Unit {
-  std::string_view name;  ///< in capitals
+  std::string_view name;  ///< upper case
   std::uint64_t bytes;
 };
 constexpr std::array<Unit, 14> kUnits{{{"", 1},
@@ -50,7 +50,7 @@ std::optional<std::uint64_t> unit_bytes(std::string_view word) {
   return found->bytes;
 }
 
-/// Takes the digits at the front of `text`.
+/// Removes the digits at the front of `text` and returns them.
 std::string_view take_digits(std::string_view& text) {
   const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
   const std::string_view digits = text.substr(0, end);

@@ -9,7 +9,7 @@ constexpr std::int64_t ceil_divide(std::int64_t a, std::int64_t b) {
   return a / b + (a % b != 0 ? 1 : 0);
 }
 
-/// The least multiple of `unit` that is not below `value`.
+/// The smallest multiple of `unit` that is at least `value`.
 constexpr std::int64_t round_up(std::int64_t value, std::int64_t unit) {
   return ceil_divide(value, unit) * unit;
 }

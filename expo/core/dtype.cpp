@@ -16,7 +16,7 @@ struct Row {
   std::string_view torch;
 };
 
-// In the order of the enumeration.
+// The rows are in the order of the enumeration.
 constexpr std::array<Row, 22> kRows{{
     {8, false, "BOOL", "bool"},
     {4, true, "F4", "float4_e2m1fn_x2"},
@@ -81,7 +81,7 @@ std::optional<std::uint64_t> element_count(std::span<const std::uint64_t> shape)
   for (const std::uint64_t dimension : shape) {
     if (__builtin_mul_overflow(product, dimension, &product)) return std::nullopt;
   }
-  // A zero would hide the overflow of the dimensions after it: [0, huge, huge].
+  // A zero would hide an overflow of the dimensions that follow it: [0, huge, huge].
   std::uint64_t without_zeros = 1;
   for (const std::uint64_t dimension : shape) {
     if (dimension != 0 && __builtin_mul_overflow(without_zeros, dimension, &without_zeros)) {

@@ -8,8 +8,8 @@
 
 namespace expo {
 
-/// Element types of tensors: those of the safetensors format, little-endian, IEEE 754 where
-/// floating.
+/// The element types of tensors: those of the safetensors format, all little-endian; the
+/// floating-point ones follow IEEE 754.
 enum class DType : std::uint8_t {
   boolean,
   f4,
@@ -38,33 +38,35 @@ enum class DType : std::uint8_t {
 /// Bits of one element: 4, 6, 8, 16, 32 or 64.
 unsigned bit_width(DType dtype) noexcept;
 
-/// Bytes of one element; only for types of whole bytes (all but f4, f6_e2m3, f6_e3m2, for which it
-/// throws usage).
+/// Bytes of one element. Throws Error(usage) for the types that do not fill whole bytes (f4,
+/// f6_e2m3, f6_e3m2).
 std::size_t byte_width(DType dtype);
 
-/// True for f16, bf16, f32 and f64: the types that the arithmetic takes and gives.
+/// True for f16, bf16, f32 and f64: the types that the arithmetic reads and writes.
 bool supports_arithmetic(DType dtype) noexcept;
 
-/// True for every floating or complex type, FP8 and below included.
+/// True for every floating-point or complex type, including FP8 and narrower.
 bool is_floating(DType dtype) noexcept;
 
-/// Bytes of `elements` values, or nothing where the bits overflow 64 bits or do not fill whole
+/// Bytes of `elements` values, or std::nullopt if their bits overflow 64 bits or do not fill whole
 /// bytes.
 std::optional<std::uint64_t> byte_size(DType dtype, std::uint64_t elements) noexcept;
 
-/// The product of the dimensions (1 for rank 0), or nothing where it, or the product of any leading
-/// dimensions, does not fit in 64 bits (a later zero does not excuse an earlier overflow).
+/// The product of the dimensions (1 for rank 0), or std::nullopt if it, or the product of any
+/// leading dimensions, does not fit in 64 bits (a later zero does not excuse an earlier overflow).
 std::optional<std::uint64_t> element_count(std::span<const std::uint64_t> shape) noexcept;
 
-/// "BF16", as a safetensors header spells it; the reverse is exact (case counts).
+/// The name in a safetensors header, such as "BF16". dtype_from_safetensors is its inverse; it is
+/// case-sensitive and returns std::nullopt for any other name.
 std::string_view safetensors_name(DType dtype) noexcept;
 std::optional<DType> dtype_from_safetensors(std::string_view name) noexcept;
 
-/// "bfloat16", as config.json's `dtype` and PyTorch spell it.
+/// The name that PyTorch and the `dtype` of a config.json use, such as "bfloat16".
 std::string_view torch_name(DType dtype) noexcept;
 
-/// What a person may type for an output type: bf16, bfloat16, f16, fp16, float16, half, f32, fp32,
-/// float32, float, f64, fp64, float64, double; any case. Nothing for other words.
+/// The type that a user's word for an output type names: bf16, bfloat16, f16, fp16, float16, half,
+/// f32, fp32, float32, float, f64, fp64, float64 or double, in any case. std::nullopt for any other
+/// word.
 std::optional<DType> dtype_from_user(std::string_view word);
 
 }  // namespace expo

@@ -5,7 +5,7 @@
 
 namespace expo {
 
-/// What kind of thing went wrong; the command line maps it to the exit code in the comment.
+/// The kinds of failure; the command line exits with the code given for each.
 enum class ErrorCategory {
   usage,        ///< 2: the caller asked for something that makes no sense
   input,        ///< 3: a file is malformed, missing, or does not fit the other one
@@ -18,8 +18,8 @@ enum class ErrorCategory {
 /// exits.
 class Error : public std::runtime_error {
  public:
-  /// Control characters in the message (names from hostile files) are escaped (escape_controls of
-  /// text.h).
+  /// Escapes control characters in the message, which may hold names from hostile files (see
+  /// escape_controls in text.h).
   Error(ErrorCategory category, const std::string& message);
   ErrorCategory category() const noexcept { return category_; }
 
@@ -27,13 +27,13 @@ class Error : public std::runtime_error {
   ErrorCategory category_;
 };
 
-/// Shorthands, so that a throw reads as what it means: `throw input_error("…")`.
+/// Shorthands that make a throw say what it means: `throw input_error("…")`.
 Error usage_error(const std::string& message);
 Error input_error(const std::string& message);
 Error environment_error(const std::string& message);
 Error interrupted_error(const std::string& message);
 
-/// 2, 3, 4 or 130, as above.
+/// The exit code of a category: 2, 3, 4 or 130, as above.
 int exit_code(ErrorCategory category) noexcept;
 
 }  // namespace expo

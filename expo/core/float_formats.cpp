@@ -16,7 +16,8 @@ constexpr std::uint64_t kDoubleFraction = kDoubleHidden - 1;
 template <int kExponentBits, int kFractionBits>
 struct Format {
   static constexpr int kBias = (1 << (kExponentBits - 1)) - 1;
-  static constexpr int kSpared = 52 - kFractionBits;  // fraction bits that float64 has more
+  static constexpr int kSpared = 52 - kFractionBits;  // the fraction bits that float64 has in
+                                                      // addition
   static constexpr std::uint64_t kSign = std::uint64_t{1} << (kExponentBits + kFractionBits);
   static constexpr std::uint64_t kInfinity = ((std::uint64_t{1} << kExponentBits) - 1)
                                              << kFractionBits;
@@ -45,7 +46,7 @@ double Format<kExponentBits, kFractionBits>::to_double(std::uint64_t code) noexc
   if (magnitude >> kFractionBits != 0) {
     return std::bit_cast<double>(sign | ((magnitude << kSpared) + rebias));
   }
-  const int width = static_cast<int>(std::bit_width(magnitude));  // of a subnormal's fraction
+  const int width = static_cast<int>(std::bit_width(magnitude));  // width of a subnormal's fraction
   if (width == 0) return std::bit_cast<double>(sign);
   const auto exponent = static_cast<std::uint64_t>(1023 + width - kBias - kFractionBits);
   return std::bit_cast<double>(sign | exponent << 52 |
@@ -71,8 +72,8 @@ std::uint64_t Format<kExponentBits, kFractionBits>::from_double(double value,
   const int dropped = kSpared + std::max(0, 1 - exponent);
   const std::uint64_t kept = dropped < 64 ? significand >> dropped : 0;
   const std::uint64_t remainder = dropped < 64 ? significand - (kept << dropped) : significand;
-  // `kept` holds the hidden bit of a normal number, hence one exponent less; carries come out
-  // right.
+  // `kept` includes the hidden bit of a normal number, so the exponent is added less one; a carry
+  // then increments the exponent as it should.
   std::uint64_t code = (static_cast<std::uint64_t>(std::max(exponent, 1) - 1) << kFractionBits) +
                        kept + (rounds_up(kept, remainder, dropped) ? 1 : 0);
   if (exponent > 2 * kBias) code = kInfinity;

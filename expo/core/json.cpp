@@ -58,8 +58,8 @@ class Builder : public Base {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    // Appended without a search: ordered_json looks keys up one by one, and uniqueness is known
-    // from keys_.
+    // Appended without a lookup: ordered_json searches its keys one by one, and keys_ already
+    // ensures that they are unique.
     auto& members = parent.get_ref<Json::object_t&>();
     members.Container::emplace_back(std::move(key_), std::move(value));
     return &members.back().second;
@@ -97,11 +97,12 @@ class Builder : public Base {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where, int max_depth) {
-  // The parser itself skips a byte-order mark; files that claim to be JSON must not have one.
+  // The parser itself skips a byte-order mark, but strict JSON has none.
   if (text.starts_with("\xEF\xBB\xBF")) {
-    throw input_error(std::string(where) + ": the JSON begins with a byte-order mark");
+    throw input_error(std::string(where) +
+                      ": the JSON begins with a byte-order mark; save it as UTF-8 without one");
   }
-  // The parser takes a NUL for the end of its input.
+  // The parser takes a NUL as the end of its input.
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     throw input_error(std::string(where) + ": not valid JSON: a NUL byte at byte " +
                       std::to_string(nul));

@@ -36,7 +36,8 @@ void parallel_for(std::size_t count, unsigned threads,
       std::min<std::size_t>(threads > 0 ? threads - 1 : 0, count > 0 ? count - 1 : 0));
   try {
     for (unsigned worker = 1; worker <= extra; ++worker) helpers.emplace_back(work, worker);
-  } catch (const std::system_error&) {  // no more threads to be had: those there are do the work
+  } catch (const std::system_error&) {  // the system gives no more threads: those that have started
+                                        // do the work
   }
   work(0);
   helpers.clear();

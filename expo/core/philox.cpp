@@ -3,7 +3,7 @@
 namespace expo {
 namespace {
 
-// The multipliers and the key's increments of the paper, section 4.
+// The multipliers and key increments given in section 4 of the paper.
 constexpr std::uint64_t kMultiplier0 = 0xD2511F53;
 constexpr std::uint64_t kMultiplier1 = 0xCD9E8D57;
 constexpr std::uint32_t kIncrement0 = 0x9E3779B9;

@@ -6,7 +6,7 @@
 
 namespace expo {
 
-/// Set from a signal handler or another thread to stop long work at the next safe point.
+/// A flag that a signal handler or another thread sets to stop long work at the next safe point.
 class CancellationToken {
  public:
   void cancel() noexcept { cancelled_.store(true, std::memory_order_relaxed); }
@@ -18,7 +18,8 @@ class CancellationToken {
   std::atomic<bool> cancelled_{false};
 };
 
-/// Told how long work goes on. Called from several threads at once.
+/// Is notified of the progress of long work, in bytes. Its methods are called from several threads
+/// at once.
 class Progress {
  public:
   virtual ~Progress() = default;
@@ -27,8 +28,8 @@ class Progress {
   virtual void end() = 0;
 };
 
-/// Told how work goes on that makes or reads tokens for the rows of a data set. Called from several
-/// threads at once.
+/// Is notified of the progress of work that generates or reads tokens for the rows of a data set.
+/// Its methods are called from several threads at once.
 class RowProgress {
  public:
   virtual ~RowProgress() = default;

@@ -11,7 +11,8 @@ unsigned char byte_at(std::string_view text, std::size_t at) {
   return static_cast<unsigned char>(text[at]);
 }
 
-/// Bytes of the character that begins here; 0 for a control character, and for what is no UTF-8.
+/// Bytes of the character that begins here; 0 for a control character and for bytes that are not
+/// UTF-8.
 std::size_t printable_length(std::string_view text) {
   const unsigned char lead = byte_at(text, 0);
   if (lead < 0x20 || lead == 0x7f) return 0;
@@ -32,7 +33,7 @@ std::string escape(std::string_view text, bool keep_line_ends) {
     if (length > 0) {
       result += text.substr(0, length);
     } else {
-      // The second byte of a C1 character is none of UTF-8 by itself, and comes next.
+      // The second byte of a C1 character is not UTF-8 by itself, so the next turn escapes it.
       const unsigned char byte = byte_at(text, 0);
       result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
     }

@@ -6,18 +6,18 @@
 
 namespace expo {
 
-/// A to Z as a to z; all other bytes stay.
+/// Converts A to Z to lower case and leaves all other bytes as they are.
 std::string lower_case(std::string_view text);
 
-/// "1 row", "2 rows": a noun that takes an s.
+/// A count with its noun, which takes an s in the plural: "1 row", "2 rows".
 std::string counted(std::uint64_t count, std::string_view noun);
 
-/// Text of others made safe for a terminal: control characters (U+0000 to U+001F but for line ends,
-/// and U+007F to U+009F) and bytes that are not UTF-8 are written as \xHH, byte by byte. What is
-/// escaped already stays as it is.
+/// Makes foreign text safe for a terminal: control characters (U+0000 to U+001F except line ends,
+/// and U+007F to U+009F) and bytes that are not UTF-8 are written as \xHH, byte by byte. Text that
+/// is already escaped stays as it is.
 std::string escape_controls(std::string_view text);
 
-/// The same for what is to stay on its line, such as a name: line ends are escaped too.
+/// Does the same for text that must stay on one line, such as a name: line ends are escaped too.
 std::string on_one_line(std::string_view text);
 
 }  // namespace expo

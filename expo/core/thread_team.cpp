@@ -7,7 +7,7 @@
 namespace expo {
 namespace {
 
-/// Tries before a thread gives its processor away: about 50 microseconds.
+/// Attempts before a thread yields its processor: about 50 microseconds.
 constexpr int kSpins = 1000;
 
 void pause_processor() {
@@ -16,7 +16,7 @@ void pause_processor() {
 #endif
 }
 
-/// One try of a wait.
+/// One attempt of a wait.
 void spin(int& spins) {
   if (++spins < kSpins) {
     pause_processor();
@@ -29,7 +29,7 @@ std::uint32_t phase_of(std::uint64_t ticket) {
   return static_cast<std::uint32_t>(ticket >> 32);
 }
 
-/// Waits until `value` is no longer `old`; falls asleep where it takes long.
+/// Waits until `value` is no longer `old`; sleeps if that takes long.
 void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   for (int spins = 0; spins < kSpins; ++spins) {
     if (value.load(std::memory_order_acquire) != old) return;
@@ -91,7 +91,7 @@ bool ThreadTeam::Member::claim(std::int64_t count, std::int64_t& index) {
   std::uint64_t ticket = team_.next_.load(std::memory_order_acquire);
   while (phase_of(ticket) == phase_) {
     index = static_cast<std::int64_t>(ticket & 0xFFFFFFFFU);
-    if (index >= count) {  // the others are still at theirs
+    if (index >= count) {  // the other members still work on their items
       spin(spins);
       ticket = team_.next_.load(std::memory_order_acquire);
     } else if (team_.next_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
@@ -102,7 +102,7 @@ bool ThreadTeam::Member::claim(std::int64_t count, std::int64_t& index) {
   return false;
 }
 
-/// Whoever does the last item opens the next phase.
+/// The member that finishes the last item opens the next phase.
 void ThreadTeam::Member::finish(std::int64_t count) {
   if (team_.done_.fetch_add(1, std::memory_order_acq_rel) + 1 < count) return;
   team_.done_.store(0, std::memory_order_relaxed);

@@ -6,7 +6,7 @@
 namespace expo {
 namespace {
 
-/// Length of the character that begins with `lead`, 0 for a byte that begins none.
+/// The length of the character that begins with `lead`; 0 if no character begins with that byte.
 std::size_t length_of(unsigned char lead) {
   if (lead < 0x80) return 1;
   if (lead < 0xc2) return 0;
@@ -15,7 +15,7 @@ std::size_t length_of(unsigned char lead) {
   return lead < 0xf5 ? 4 : 0;
 }
 
-/// The smallest code point that takes so many bytes.
+/// The smallest code point that takes a given number of bytes.
 constexpr std::uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
 
 }  // namespace

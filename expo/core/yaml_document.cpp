@@ -23,7 +23,8 @@ constexpr std::size_t kDeepest = 64;
   throw usage_error(fmt::format("{}:{}: {}", where, line, what));
 }
 
-/// Builds values from parse events and keeps count of what they would be without sharing.
+/// Builds values from parse events and keeps count of the size that they would have with aliases
+/// expanded.
 class Builder final : public YAML::EventHandler {
  public:
   explicit Builder(const std::string& where) : where_(where) {}
@@ -37,7 +38,7 @@ class Builder final : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (root_ != nullptr)
-      fail(where_, mark.line + 1, "a second document begins where one is taken");
+      fail(where_, mark.line + 1, "a second document begins here; a file holds only one");
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -53,7 +54,7 @@ class Builder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end())
-      fail(where_, line_of(mark), "an alias stands inside its own anchor");
+      fail(where_, line_of(mark), "an alias is used inside its own anchor");
     add_value(found->second.value, found->second.size, line_of(mark));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -79,7 +80,7 @@ class Builder final : public YAML::EventHandler {
     std::shared_ptr<YamlValue> value;
     YAML::anchor_t anchor;
     std::size_t size_before;
-    YamlValue::Pointer key;  ///< of the member whose value comes next
+    YamlValue::Pointer key;  ///< key of the member whose value comes next
     std::set<std::string> keys;
   };
 
@@ -92,10 +93,10 @@ class Builder final : public YAML::EventHandler {
     return value;
   }
 
-  /// "?" and "!" stand for plain and quoted text without a tag.
+  /// The parser passes "?" for plain and "!" for quoted text without a tag.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    fail(where_, line_of(mark), fmt::format("the tag \"{}\" is not taken here", tag));
+    fail(where_, line_of(mark), fmt::format("the tag \"{}\" is not supported; remove it", tag));
   }
 
   void open(std::shared_ptr<YamlValue> value, YAML::anchor_t anchor) {
@@ -123,7 +124,7 @@ class Builder final : public YAML::EventHandler {
 
   void add_value(YamlValue::Pointer value, std::size_t size, int line) {
     size_ += size;
-    if (size_ > kLargestText) fail(where_, line, "the aliases would expand beyond 1 MB");
+    if (size_ > kLargestText) fail(where_, line, "expanded, the aliases would exceed 1 MB");
     if (stack_.empty()) {
       root_ = std::move(value);
       return;
@@ -140,8 +141,10 @@ class Builder final : public YAML::EventHandler {
   }
 
   void take_key(Open& parent, YamlValue::Pointer key, int line) const {
-    if (key->kind != YamlValue::Kind::scalar) fail(where_, line, "a key is not a word");
-    if (key->scalar == "<<") fail(where_, line, "merge keys (<<) are not taken here");
+    if (key->kind != YamlValue::Kind::scalar)
+      fail(where_, line, "a key is not a scalar; write it as one word");
+    if (key->scalar == "<<")
+      fail(where_, line, "merge keys (<<) are not supported; write the keys out");
     if (!parent.keys.insert(key->scalar).second) {
       fail(where_, line, fmt::format("the key \"{}\" occurs twice", key->scalar));
     }
@@ -164,11 +167,11 @@ const YamlValue::Member* YamlValue::find(std::string_view key) const {
 
 YamlValue::Pointer parse_yaml(const std::string& text, const std::string& where) {
   if (text.size() > kLargestText) {
-    throw usage_error(fmt::format("{}: has {} bytes where a recipe has at most {}", where,
+    throw usage_error(fmt::format("{}: the file has {} bytes, but a recipe has at most {}", where,
                                   text.size(), kLargestText));
   }
   if (text.find('\0') != std::string::npos) {
-    throw usage_error(where + ": holds zero bytes; it is not a YAML file");
+    throw usage_error(where + ": the file holds zero bytes, so it is not YAML text");
   }
   Builder builder(where);
   try {
@@ -178,7 +181,7 @@ YamlValue::Pointer parse_yaml(const std::string& text, const std::string& where)
     }
   } catch (const YAML::Exception& error) {
     throw usage_error(
-        fmt::format("{}:{}: is not valid YAML ({})", where, error.mark.line + 1, error.msg));
+        fmt::format("{}:{}: not valid YAML ({})", where, error.mark.line + 1, error.msg));
   }
   return builder.take();
 }

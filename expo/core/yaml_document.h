@@ -7,13 +7,13 @@
 
 namespace expo {
 
-/// A value of a YAML document with the line that it begins in.
+/// A value of a YAML document, with the line in which it begins.
 struct YamlValue {
   enum class Kind { null, scalar, sequence, mapping };
   using Pointer = std::shared_ptr<const YamlValue>;
   struct Member {
     std::string key;
-    int line = 0;  ///< of the key
+    int line = 0;  ///< line of the key
     Pointer value;
   };
 
@@ -23,13 +23,13 @@ struct YamlValue {
   std::vector<Pointer> items;
   std::vector<Member> members;  ///< in the document's order; keys are unique
 
-  /// The member of that name, or null.
+  /// The member of that name, or nullptr.
   const Member* find(std::string_view key) const;
 };
 
-/// Parses hostile text: one YAML document, in which an alias shares its anchor's value. Refuses,
-/// with Error(usage) that names `where` and the line, text over 1 MB, nesting beyond 64, aliases
-/// that would make more than 1 MB when written out, aliases inside their own anchor, keys that are
+/// Parses hostile text: one YAML document, in which an alias shares its anchor's value. Throws
+/// Error(usage) that names `where` and the line for text over 1 MB, nesting beyond 64 levels,
+/// aliases that would exceed 1 MB when written out, aliases inside their own anchor, keys that are
 /// not scalars or occur twice, tags, merge keys (`<<`) and further documents.
 YamlValue::Pointer parse_yaml(const std::string& text, const std::string& where);
 

@@ -15,10 +15,10 @@ ZeroedMemory::ZeroedMemory(std::size_t size) : size_(size) {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     throw environment_error(
-        fmt::format("there is no memory for {} MB more", (size + 999'999) / 1'000'000));
+        fmt::format("cannot allocate {} MB of memory", (size + 999'999) / 1'000'000));
   }
 #if defined(MADV_HUGEPAGE)
-  madvise(memory, size, MADV_HUGEPAGE);  // a wish, which may be refused
+  madvise(memory, size, MADV_HUGEPAGE);  // a request that the system may refuse
 #endif
   data_ = static_cast<std::byte*>(memory);
 }

@@ -4,13 +4,13 @@
 
 namespace expo {
 
-/// Memory straight from the system: zeros that take no room until they are touched, at a multiple
-/// of 4096 bytes, in huge pages where the system has them. Movable.
+/// Memory straight from the system: zeros that occupy no memory until they are touched, aligned to
+/// 4096 bytes, in huge pages if the system has them. Movable.
 class ZeroedMemory {
  public:
   ZeroedMemory() = default;
-  /// Throws Error(environment) where there is no room for it in the address space. Whether the
-  /// machine has the memory shows when it is touched.
+  /// Throws Error(environment) if the address space has no room for it. Whether the machine has the
+  /// memory shows only when it is touched.
   explicit ZeroedMemory(std::size_t size);
   ~ZeroedMemory();
   ZeroedMemory(ZeroedMemory&& other) noexcept;

@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"alpha: *nowhere", 1, "not valid YAML"}, Refused{"alpha: [1", 1, "not valid YAML"},
         Refused{"alpha: 1\n---\nalpha: 2", 2, "second document"},
         Refused{"<<: {alpha: 1}", 1, "merge keys"},
-        Refused{"? [a]\n: 1", 1, "a key is not a word"}));
+        Refused{"? [a]\n: 1", 1, "a key is not a scalar"}));
 
 TEST(Recipe, RefusesWhatWouldGrow) {
   EXPECT_TRUE(contains(refusal("alpha: 1\n#" + std::string(1'000'000, 'x')), "at most 1000000"));

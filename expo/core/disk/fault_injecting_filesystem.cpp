@@ -11,7 +11,7 @@
 
 namespace expo {
 
-/// Counts, and says when to fail.
+/// Counts the calls and decides which of them fail.
 class FaultInjectingFilesystem::Control {
  public:
   using Half = std::function<void()>;
@@ -33,7 +33,7 @@ class FaultInjectingFilesystem::Control {
     return struck_;
   }
 
-  /// Comes back if the call may go on. `half` is what it does before it fails halfway.
+  /// Returns if the call may go on. `half` is what the call does before it fails halfway.
   void enter(FileCall call, const std::filesystem::path& path, const Half& half = {}) {
     const std::optional<Fault> fault = next(call);
     if (!fault) return;

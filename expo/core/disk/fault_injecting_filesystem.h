@@ -11,7 +11,7 @@
 namespace expo {
 
 /// The kinds of calls that FaultInjectingFilesystem counts: the methods of Filesystem,
-/// ReadableFile::read, and those of WritableFile.
+/// ReadableFile::read, and the methods of WritableFile.
 enum class FileCall {
   open,
   read,
@@ -34,7 +34,7 @@ enum class FileCall {
 };
 inline constexpr std::size_t kFileCalls = static_cast<std::size_t>(FileCall::free_bytes) + 1;
 
-/// "rename_no_replace"
+/// The name of the call's method, such as "rename_no_replace".
 std::string_view name_of(FileCall call) noexcept;
 
 /// What goes wrong, and when.
@@ -42,20 +42,20 @@ struct Fault {
   FileCall call = FileCall::open;
   std::size_t occurrence = 1;  ///< which call of that kind since the fault was injected, from 1
   int error = EIO;             ///< the reason that the Error(environment) gives
-  /// The call does half of its work first: a write writes half of its bytes, remove() of a folder
-  /// removes half of its entries. Other calls have no halves and do nothing.
+  /// Whether the call does half of its work first: a write writes half of its bytes, and remove()
+  /// of a folder removes half of its entries. Other calls cannot be halved and do nothing.
   bool halfway = false;
   bool lasting = false;  ///< every later call of that kind fails as well, as on a full disk
-  /// The process dies here: this call and every later one throws ProcessDied and does nothing
-  /// (locks are let go and files closed, as a kernel does for the dead).
+  /// Whether the process dies here: this call and every later one throws ProcessDied and does
+  /// nothing (locks are released and files closed, as a kernel does for a dead process).
   bool death = false;
 };
 
-/// Thrown for a death. No std::exception, so that nothing takes it for an error to be handled.
+/// Thrown for a death. It is not a std::exception, so that no code handles it as an error.
 struct ProcessDied {};
 
-/// Passes every call on to another filesystem, except those that are to fail. Thread-safe. Files
-/// and locks that it gave may outlive it, not the filesystem under it.
+/// Passes every call on to another filesystem, except those that are to fail. Thread-safe. The
+/// files and locks that it returned may outlive it, but not the filesystem under it.
 class FaultInjectingFilesystem final : public Filesystem {
  public:
   explicit FaultInjectingFilesystem(Filesystem& base);
@@ -65,11 +65,11 @@ class FaultInjectingFilesystem final : public Filesystem {
 
   /// Replaces the fault, if any, and starts to count from zero.
   void inject(const Fault& fault);
-  /// No more faults; a dead process is a new one. Starts to count from zero.
+  /// Removes the fault, brings a dead process back to life, and starts to count from zero.
   void clear();
-  /// Calls since then, those that failed included.
+  /// Calls since the last inject() or clear(), including those that failed.
   std::size_t count(FileCall call) const;
-  /// Whether the fault has come about.
+  /// Whether the fault has occurred.
   bool struck() const;
 
   std::unique_ptr<ReadableFile> open(const Path& path, Caching caching) override;
@@ -86,7 +86,7 @@ class FaultInjectingFilesystem final : public Filesystem {
   std::unique_ptr<FileLock> try_lock(const Path& path) override;
   std::uint64_t free_bytes(const Path& path) override;
 
-  class Control;  ///< of the implementation
+  class Control;  ///< defined in the implementation
 
  private:
   Filesystem& base_;

@@ -35,7 +35,7 @@ std::string Filesystem::read_text(const Path& path, std::uint64_t max_size) {
   const auto file = open(path, Caching::buffered);
   if (file->size() > max_size) {
     throw input_error(path.string() + ": the file has " + std::to_string(file->size()) +
-                      " bytes where at most " + std::to_string(max_size) + " are expected");
+                      " bytes, but at most " + std::to_string(max_size) + " are expected");
   }
   AlignedBuffer scratch;
   const auto bytes = file->read(0, file->size(), scratch);

@@ -56,7 +56,7 @@ NodePtr find_folder(const State& state, const Path& path, const char* action) {
   return node;
 }
 
-/// The file at a path, made where there is none.
+/// The file at a path, which is created if there is none.
 NodePtr find_or_make_file(State& state, const Path& path, const char* action) {
   const Place place = find(state, path, true, action);
   if (place.node && place.node->kind == Node::Kind::folder) fail(path, action, EISDIR);
@@ -80,8 +80,8 @@ class MemoryReadableFile final : public ReadableFile {
     const std::uint64_t size = std::min<std::uint64_t>(size_, node_->bytes.size());
     if (offset > size || length > size - offset) {
       throw input_error(path_.string() + ": the file ends at byte " + std::to_string(size) +
-                        " where " + std::to_string(offset + length) +
-                        " are needed; it was cut short, perhaps by an incomplete download");
+                        " but " + std::to_string(offset + length) +
+                        " bytes are needed; it was cut short, perhaps by an incomplete download");
     }
     const auto buffer = scratch.get(length);
     if (length > 0) std::memcpy(buffer.data(), node_->bytes.data() + offset, length);
@@ -162,7 +162,7 @@ class MemoryLock final : public FileLock {
   NodePtr node_;
 };
 
-/// rename(2): moves the entry `from` to `to`, over what is there where the rules allow that.
+/// rename(2): moves the entry `from` to `to`, replacing what is there if the rules allow it.
 void move_entry(State& state, const Place& from, const Place& to, const char* action) {
   const auto refuse = [&](int error) { fail(to.path, action, error); };
   if (!from.folder || !to.folder) refuse(EBUSY);
@@ -181,7 +181,8 @@ void move_entry(State& state, const Place& from, const Place& to, const char* ac
   from.folder->modified = to.folder->modified = ++state.clock;
 }
 
-/// Empties a removed folder, for good: its name may come back with the power, its contents do not.
+/// Empties a removed folder for good: after a loss of power its name may come back, but its
+/// contents do not.
 void empty(const NodePtr& node) {
   for (const auto& [name, child] : node->entries) empty(child);
   node->entries.clear();

@@ -8,14 +8,15 @@
 
 namespace expo {
 
-/// A filesystem in memory, for tests: folders, files, symbolic links and locks that behave as those
-/// of posix_filesystem(), errors included (tests/core/memory_filesystem_test.cpp holds both to
-/// that). Starts with an empty root, which is also what relative paths start from. Times are those
-/// of a counter that advances with every change. Thread-safe; open files and locks may outlive it.
+/// A filesystem in memory, for tests. Its folders, files, symbolic links and locks behave like
+/// those of posix_filesystem(), errors included (tests/core/memory_filesystem_test.cpp holds both
+/// to that). It starts with an empty root, from which relative paths start too. Its times come from
+/// a counter that advances with every change. Thread-safe; open files and locks may outlive it.
 class MemoryFilesystem final : public Filesystem {
  public:
-  /// Files may hold `capacity` bytes in all; what does not fit is cut off and reported as ENOSPC.
-  /// Bytes count from allocate() or write until the file is removed and closed, holes included.
+  /// Files may hold `capacity` bytes in all; bytes that do not fit are cut off and reported as
+  /// ENOSPC. Bytes count from their allocation or write until the file is removed and closed, holes
+  /// included.
   explicit MemoryFilesystem(std::uint64_t capacity = std::numeric_limits<std::uint64_t>::max());
   ~MemoryFilesystem() override;
   MemoryFilesystem(const MemoryFilesystem&) = delete;
@@ -35,22 +36,22 @@ class MemoryFilesystem final : public Filesystem {
   std::unique_ptr<FileLock> try_lock(const Path& path) override;
   std::uint64_t free_bytes(const Path& path) override;
 
-  // Beyond the interface:
+  // Additions to the interface:
 
-  /// A symbolic link at `link`, whose parent exists; `target` need not exist.
+  /// Creates a symbolic link at `link`, whose parent must exist; `target` need not exist.
   void create_link(const Path& target, const Path& link);
-  /// May lie below what is in use; then nothing more can be written.
+  /// Sets the capacity, which may be below what is in use; then nothing more can be written.
   void set_capacity(std::uint64_t capacity);
 
-  /// What a sudden loss of power leaves in the worst case: of every file the bytes of its last
-  /// sync() (none without one), of every folder the entries of its last sync_directory(), links as
-  /// entries. Of a folder that was removed the name comes back, if its parent was not synced since,
-  /// but not the contents.
+  /// Reduces the filesystem to what a sudden loss of power leaves in the worst case: of every file
+  /// the bytes of its last sync() (none without one), of every folder the entries of its last
+  /// sync_directory(), where links count as entries. The name of a removed folder comes back if its
+  /// parent was not synced since, but its contents do not.
   void lose_power();
-  /// Counts everything there is as synced.
+  /// Treats everything that exists as synced.
   void make_durable();
 
-  struct State;  ///< of the implementation
+  struct State;  ///< defined in the implementation
 
  private:
   std::shared_ptr<State> state_;

@@ -6,10 +6,10 @@
 namespace expo::memory {
 namespace {
 
-constexpr std::size_t kLongestName = 255;  // as on Linux's filesystems
+constexpr std::size_t kLongestName = 255;  // the limit of Linux's filesystems
 constexpr int kMostLinks = 40;
 
-/// The walk of one path: where it stands, and what is still to be gone.
+/// Walks one path: keeps the place that has been reached and the names that are still ahead.
 class Walk {
  public:
   Walk(const NodePtr& root, const Path& path, bool follow_last)

@@ -14,7 +14,8 @@ namespace expo::memory {
 
 using Path = std::filesystem::path;
 
-/// Bytes that files hold, against what they may. Shared, because files outlive their filesystem.
+/// The bytes that files hold and the bytes that they may hold. Shared, because files outlive their
+/// filesystem.
 struct Space {
   std::atomic<std::uint64_t> used{0};
   std::atomic<std::uint64_t> capacity{0};
@@ -36,7 +37,8 @@ struct Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Of a file: cuts, or extends with zeros as far as there is space. False where it ran out.
+  /// Cuts a file, or extends it with zeros as far as there is space. Returns false if the space ran
+  /// out.
   bool resize(std::uint64_t size);
 
   Kind kind;
@@ -50,17 +52,17 @@ struct Node {
   std::int64_t modified = 0;
 };
 
-/// Where a path leads: its entry `name` in `folder`, and what is there, if anything. For the root
+/// Where a path leads: its entry `name` in `folder`, and the node there, if any. For the root,
 /// `folder` is null.
 struct Place {
   NodePtr folder;
   std::string name;
   NodePtr node;
-  Path path;  ///< absolute and without links, but for a last one that was not followed
+  Path path;  ///< absolute and without links, except for a last one that was not followed
 };
 
-/// Resolves a path as the kernel does; relative paths start at the root. Returns 0, or ENOENT
-/// (a folder on the way is missing), ENOTDIR, ELOOP or ENAMETOOLONG. A missing last component is no
+/// Resolves a path as the kernel does; relative paths start at the root. Returns 0, or ENOENT (a
+/// folder on the way is missing), ENOTDIR, ELOOP or ENAMETOOLONG. A missing last component is no
 /// error.
 int resolve(const NodePtr& root, const Path& path, bool follow_last, Place& place);
 

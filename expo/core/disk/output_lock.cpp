@@ -21,7 +21,7 @@ OutputLock::OutputLock(Filesystem& filesystem, std::filesystem::path lock,
 OutputLock::~OutputLock() {
   try {
     filesystem_.remove(path_);
-  } catch (...) {  // a file without a holder locks nobody out
+  } catch (...) {  // a lock file that nobody holds blocks nobody
   }
 }
 

@@ -8,13 +8,13 @@
 
 namespace expo {
 
-/// Keeps a second writer out of an output for as long as it lives, by a lock file. Only its holder
-/// removes the file, and while holding it: whoever gets a lock on a file that is still there has
-/// the only one (Filesystem::try_lock sees to that).
+/// Keeps a second writer out of an output for as long as it lives, by means of a lock file. Only
+/// the holder removes the file, and does so while holding the lock: a lock on a file that still
+/// exists is therefore the only one (Filesystem::try_lock ensures that).
 class OutputLock {
  public:
-  /// Throws Error(environment) where another run holds it; `kind` tells what the output is: "file",
-  /// "output folder". The filesystem must outlive it.
+  /// Throws Error(environment) if another run holds the lock. `kind` names the kind of output in
+  /// the message: "file" or "output folder". The filesystem must outlive this object.
   OutputLock(Filesystem& filesystem, std::filesystem::path lock,
              const std::filesystem::path& output, std::string_view kind);
   ~OutputLock();

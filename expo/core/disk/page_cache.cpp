@@ -10,14 +10,14 @@
 namespace expo {
 namespace {
 
-// Every architecture has the same number; the C library may be older than the kernel.
+// The number is the same on every architecture; the C library may be older than the kernel.
 #if defined(SYS_cachestat)
 constexpr long kCachestat = SYS_cachestat;
 #else
 constexpr long kCachestat = 451;
 #endif
 
-// include/uapi/linux/mman.h
+// As declared in include/uapi/linux/mman.h.
 struct CachestatRange {
   std::uint64_t offset;
   std::uint64_t length;
@@ -54,7 +54,8 @@ CacheState mapped_cache_state(const std::byte* mapped, std::size_t length) {
   std::array<unsigned char, 1024> resident{};
   while (left > 0) {
     const std::size_t size = std::min<std::size_t>(left, resident.size() * page_size());
-    // Linux does not write through the address, which other systems take as one to constant bytes.
+    // Linux does not write through the address; other systems declare it as a pointer to constant
+    // bytes.
     if (::mincore(const_cast<std::byte*>(page), size, resident.data()) != 0)
       return CacheState::unknown;
     const auto end =

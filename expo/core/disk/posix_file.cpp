@@ -25,9 +25,9 @@ namespace {
 
 using Path = std::filesystem::path;
 
-// What O_DIRECT asks of offsets, lengths and addresses on every filesystem that we met (statx tells
-// less on older kernels); a filesystem that wants more answers EINVAL, and buffered access takes
-// over.
+// The alignment that O_DIRECT requires of offsets, lengths and addresses on the filesystems known
+// to us (statx reports less on older kernels). A filesystem that requires more answers EINVAL, and
+// buffered access takes over.
 constexpr std::uint64_t kAlignment = 4096;
 
 std::uint64_t align_down(std::uint64_t value) {
@@ -56,7 +56,7 @@ class Descriptor {
   }
   int get() const { return value_; }
   bool valid() const { return value_ >= 0; }
-  /// 0, or the errno of close(); the descriptor is gone either way.
+  /// Returns 0 or the errno of close(); the descriptor is gone either way.
   int reset() {
     const int value = std::exchange(value_, -1);
     return value >= 0 && ::close(value) != 0 ? errno : 0;
@@ -76,7 +76,7 @@ Descriptor open_descriptor(const Path& path, int flags) {
 class PosixReadableFile final : public ReadableFile {
  public:
   PosixReadableFile(Path path, Caching caching) : path_(std::move(path)) {
-    // Opening a pipe would wait for its writer; regular files do not know the flag.
+    // Opening a pipe would wait for its writer; the flag has no effect on regular files.
     buffered_ = open_descriptor(path_, O_RDONLY | O_NONBLOCK);
     if (!buffered_.valid()) {
       const int error = errno;
@@ -128,7 +128,7 @@ class PosixReadableFile final : public ReadableFile {
   }
 
  private:
-  /// The whole file; nothing where it cannot be mapped.
+  /// The whole file, or nullptr if it cannot be mapped.
   std::byte* mapped() const {
     std::call_once(mapping_tried_, [this] {
       void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, buffered_.get(), 0);
@@ -137,8 +137,8 @@ class PosixReadableFile final : public ReadableFile {
     return mapping_;
   }
 
-  /// Brings a piece of the mapping into memory at once, and meets the disk's failures here, where
-  /// they can be told; older kernels do not know how.
+  /// Brings a piece of the mapping into memory at once, so that a failure of the disk occurs here,
+  /// where it can be reported. Older kernels cannot do it.
   void fetch(std::byte* mapping, std::uint64_t offset, std::size_t length) const {
 #if defined(MADV_POPULATE_READ)
     const std::uint64_t begin = align_down(offset);
@@ -150,9 +150,10 @@ class PosixReadableFile final : public ReadableFile {
 #endif
   }
 
-  /// A checkpoint that was just written or read is copied from memory, a cold one bypasses the
-  /// cache. Asked beforehand, as Linux reads ahead into the cache even where a read may not wait:
-  /// a cold file would come from the disk twice, and fill memory that nobody reads again.
+  /// Whether to read through the cache: a checkpoint that was just written or read is copied from
+  /// memory, a cold one bypasses the cache. This is asked beforehand because Linux reads ahead into
+  /// the cache even when a read must not wait: a cold file would come from the disk twice, and fill
+  /// memory that is never read again.
   bool may_be_cached(std::uint64_t offset, std::size_t length) const {
     CacheState state = page_cache_state(buffered_.get(), offset, length);
     if (state == CacheState::unknown && mapped() != nullptr)
@@ -189,8 +190,8 @@ class PosixReadableFile final : public ReadableFile {
       if (got < 0) fail(path_, "read", errno);
       if (got == 0) break;
       have += static_cast<std::size_t>(got);
-      // A count that is not aligned is the end of the file; what it gave is good, and going on from
-      // there is not possible directly.
+      // A count that is not aligned marks the end of the file. The bytes are good, but direct reads
+      // cannot continue from there.
       if (have % kAlignment != 0) break;
     }
     return have <= lead ? 0 : std::min(have - lead, length);
@@ -212,7 +213,7 @@ class PosixReadableFile final : public ReadableFile {
     struct stat status {};
     const bool known = ::fstat(buffered_.get(), &status) == 0;
     throw input_error(fmt::format(
-        "{}: the file ends at byte {} where {} are needed; it was cut short, perhaps by an "
+        "{}: the file ends at byte {} but {} bytes are needed; it was cut short, perhaps by an "
         "incomplete download",
         path_.string(), known ? static_cast<std::uint64_t>(status.st_size) : size_, wanted));
   }
@@ -246,7 +247,7 @@ class PosixWritableFile final : public WritableFile {
 
   void allocate(std::uint64_t size) override {
     if (size == 0 || reserve(size)) return;
-    // The size at least, so that direct writes need not extend the file.
+    // Sets at least the size, so that direct writes need not extend the file.
     if (::ftruncate(buffered_.get(), static_cast<off_t>(size)) != 0) fail(path_, "extend", errno);
   }
 
@@ -261,7 +262,7 @@ class PosixWritableFile final : public WritableFile {
   }
 
  private:
-  /// Whether the filesystem has set the space aside.
+  /// Returns whether the filesystem has reserved the space.
   bool reserve(std::uint64_t size) {
     if (in_memory()) {
       check_room(size);
@@ -274,8 +275,8 @@ class PosixWritableFile final : public WritableFile {
     return true;
   }
 
-  /// A filesystem whose reservation is to fill every page: one thread would do serially what all
-  /// threads do while they write.
+  /// Whether a reservation would have to fill every page, as on tmpfs: one thread would do serially
+  /// what all threads do while they write.
   bool in_memory() const {
     struct statfs found {};
     return ::fstatfs(buffered_.get(), &found) == 0 && found.f_type == TMPFS_MAGIC;
@@ -314,7 +315,7 @@ class PosixWritableFile final : public WritableFile {
       if (put <= 0) fail(path_, "write", put < 0 ? errno : EIO);
       done += static_cast<std::size_t>(put);
     }
-    // Large buffered output starts on its way to the disk at once, rather than all of it at the
+    // Starts large buffered output on its way to the disk at once, rather than all of it at the
     // final fsync.
     if (bytes.size() >= (std::size_t{1} << 20)) {
       ::sync_file_range(buffered_.get(), static_cast<off_t>(offset),

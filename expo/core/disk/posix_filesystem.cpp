@@ -22,7 +22,7 @@ using Path = std::filesystem::path;
   throw environment_error(describe_failure(path, action, error));
 }
 
-/// Holds an flock(2) by its descriptor: the kernel drops it when the process dies.
+/// Holds an flock(2) through its descriptor: the kernel releases it when the process dies.
 class PosixLock final : public FileLock {
  public:
   explicit PosixLock(int descriptor) : descriptor_(descriptor) {}
@@ -92,8 +92,8 @@ class PosixFilesystem final : public Filesystem {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
     const bool unsupported = errno == EINVAL || errno == ENOSYS;
     if (errno != EEXIST && !unsupported) fail(to, "rename the finished output to it", errno);
-    // rename(2) itself replaces an empty folder and refuses a full one; anything else must not be
-    // there, not even a link to nothing.
+    // rename(2) itself replaces an empty folder and refuses a full one; nothing else may exist
+    // there, not even a dangling link.
     struct stat target {};
     if (::lstat(to.c_str(), &target) == 0 && !S_ISDIR(target.st_mode)) refuse_existing(to);
     if (::rename(from.c_str(), to.c_str()) == 0) return;
@@ -117,8 +117,8 @@ class PosixFilesystem final : public Filesystem {
     const int result = ::fsync(descriptor);
     const int error = errno;
     ::close(descriptor);
-    // Some network filesystems cannot sync a folder and say so by EINVAL; there is nothing to add
-    // there.
+    // Some network filesystems cannot sync a folder and return EINVAL; nothing more can be done on
+    // them.
     if (result != 0 && error != EINVAL) fail(path, "flush the folder to disk", error);
   }
 
@@ -133,8 +133,8 @@ class PosixFilesystem final : public Filesystem {
       } while (result != 0 && errno == EINTR);
       if (result != 0 && errno == EWOULDBLOCK) return nullptr;
       if (result != 0) fail(path, "lock", errno);
-      // Its last holder may have removed the file after it was opened here; a lock on a file that
-      // nobody else can find is none.
+      // The last holder may have removed the file after it was opened here; a lock on a file that
+      // nobody else can open locks nothing.
       if (is_file_of(descriptor, path)) return lock;
     }
   }
