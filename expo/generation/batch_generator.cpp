@@ -11,7 +11,7 @@ BatchGenerator::BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer,
   if (decoder.architecture().head != ModelHead::language)
     throw usage_error("a reward model writes no answers; a language model is needed");
   if (limits.max_sequences == 0 || limits.prefill_tokens == 0)
-    throw usage_error("a batch holds at least one sequence, and takes at least one token at once");
+    throw usage_error("max_sequences and prefill_tokens of a batch must be at least 1");
 }
 
 void BatchGenerator::run(std::span<const PromptTokens> prompts, std::span<const SampleTask> tasks,

@@ -14,53 +14,57 @@
 
 namespace expo {
 
+/// What a batch may hold at the same time.
 struct BatchLimits {
-  std::size_t max_sequences = 64;             ///< answered at the same time
-  std::uint64_t cache_bytes = 4'000'000'000;  ///< of keys and values, at most
-  std::size_t prefill_tokens = 2048;          ///< of prompts that go through the model at once
-  /// An answer is the same bytes whatever runs beside it. Where the decoder is not batch-invariant
-  /// that takes fixed shapes: a prompt goes through the model alone, and every decoding step has
-  /// max_sequences rows (fewer where cache_bytes allow fewer of the
-  /// longest of all prompts, those without a task included), used or not.
+  std::size_t max_sequences = 64;             ///< sequences answered at the same time
+  std::uint64_t cache_bytes = 4'000'000'000;  ///< maximum size of the keys and values
+  std::size_t prefill_tokens = 2048;          ///< prompt tokens that go through the model at once
+  /// Whether an answer is the same bytes whatever runs beside it. If the decoder is not
+  /// batch-invariant, that requires fixed shapes: each prompt goes through the model alone, and
+  /// every decoding step has max_sequences rows, used or not. (There are fewer rows if cache_bytes
+  /// allow fewer sequences of the longest of all prompts, including prompts without a task.)
   bool deterministic = false;
-  unsigned threads = 0;  ///< that sample; 0: as many as there are processors
+  unsigned threads = 0;  ///< threads that sample; 0: one for each processor
 };
 
+/// A prompt as token ids.
 struct PromptTokens {
   std::vector<TokenId> tokens;
   std::uint64_t draw_id = 0;  ///< DrawKey::prompt of its samples
-  std::string place;          ///< for messages: "dev.jsonl:3"
+  std::string place;          ///< where the prompt comes from, for messages: "dev.jsonl:3"
 };
 
-/// One answer to be written.
+/// One answer to be generated.
 struct SampleTask {
   std::size_t prompt = 0;  ///< index of the prompt
   std::uint32_t sample = 0;
 };
 
+/// A finished answer.
 struct GeneratedAnswer {
   SampleTask task;
-  std::vector<TokenId> tokens;  ///< the stop token included
-  std::string text;             ///< without special tokens and what stopped it
+  std::vector<TokenId> tokens;  ///< including the stop token
+  std::string text;             ///< without special tokens and the text that stopped it
   FinishReason finish = FinishReason::stop;
   double log_probability = 0;  ///< sum of Draw::log_probability
 };
 
-/// Answers prompts with continuous batching: a sample that is done gives its place in the cache to
-/// the next one at once; the prompts of newcomers are prefilled longest first, packed without
-/// padding, and samples of one prompt that come in together are prefilled once. Not thread-safe.
+/// Answers prompts with continuous batching: a finished sample frees its place in the cache for the
+/// next one at once; the prompts of new samples are prefilled longest first, packed without
+/// padding, and a prompt whose samples start together is prefilled only once. Not thread-safe.
 class BatchGenerator {
  public:
   using Sink = std::function<void(GeneratedAnswer)>;
 
-  /// Both must outlive it. Throws Error(usage) for a reward model.
+  /// Both references must outlive it. Throws Error(usage) for a reward model.
   BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer, const BatchLimits& limits);
 
-  /// Gives every task's answer to `sink` as soon as it is done, in no particular order. An answer
-  /// ends with stop, or at its max_tokens, or where the model's context is full. Before anything
-  /// runs, throws Error(input) naming the prompt for one that is empty, that leaves no room in the
-  /// context for an answer, or whose sequence cannot fit limits.cache_bytes; as Sampler does for
-  /// logits that are not numbers. `advance` is told how many tokens each step made.
+  /// Passes every task's answer to `sink` as soon as it is finished, in no particular order. An
+  /// answer ends when `stop` says so (max_tokens included), or when the model's context is full.
+  /// Before anything runs, throws Error(input) naming the prompt if a prompt is empty, leaves no
+  /// room in the context for an answer, or needs more cache than limits.cache_bytes for its
+  /// sequence; while it runs, throws as Sampler does for logits that are not numbers. `advance` is
+  /// called with the number of tokens of each step.
   void run(std::span<const PromptTokens> prompts, std::span<const SampleTask> tasks,
            const SamplingOptions& sampling, const StopOptions& stop, const Sink& sink,
            const std::function<void(std::size_t tokens)>& advance,

@@ -29,7 +29,8 @@ BatchRun::BatchRun(const Job& job)
   for (std::int64_t slot = slots; slot-- > 0;) free_slots_.push_back(slot);
   const auto vocabulary = static_cast<std::size_t>(job_.decoder.architecture().vocabulary);
   for (unsigned i = 0; i < threads_; ++i) samplers_.emplace_back(job_.sampling, vocabulary);
-  // Longest first: what starts last is then soon done. Samples of a prompt stay together.
+  // The longest tasks come first: what starts last is then finished soon. Samples of a prompt stay
+  // together.
   std::iota(waiting_.begin(), waiting_.end(), std::size_t{0});
   std::ranges::stable_sort(waiting_, [&](std::size_t a, std::size_t b) {
     const auto key = [&](std::size_t i) {
@@ -40,7 +41,7 @@ BatchRun::BatchRun(const Job& job)
   });
 }
 
-/// Tokens that an answer may have.
+/// The maximum number of tokens of an answer.
 std::size_t BatchRun::limit_of(std::size_t prompt) const {
   const auto context = static_cast<std::size_t>(job_.decoder.architecture().max_positions);
   const std::size_t room = context - std::min(context, job_.prompts[prompt].tokens.size());
@@ -70,18 +71,19 @@ std::int64_t BatchRun::choose_slots() {
     widest = prompt;
   };
   for (const SampleTask& task : job_.tasks) consider(task.prompt);
-  // Nor may the prompts that have tasks left choose the shapes.
+  // With fixed shapes every prompt counts, as the shapes must not depend on which ones have tasks
+  // left.
   for (std::size_t i = 0; fixed_shapes_ && i < job_.prompts.size(); ++i) consider(i);
   const std::uint64_t slot = job_.decoder.cache_bytes_of_slot(capacity_);
   const std::uint64_t fitting = job_.limits.cache_bytes / slot;
   if (fitting == 0) {
     throw input_error(fmt::format(
-        "{}: the prompt's {} tokens and an answer of up to {} take {} MB of cache, and {} MB are "
+        "{}: the prompt's {} tokens and an answer of up to {} take {} MB of cache, but {} MB are "
         "allowed; allow more, or shorter answers",
         job_.prompts[widest].place, job_.prompts[widest].tokens.size(), limit_of(widest),
         (slot + 999'999) / 1'000'000, job_.limits.cache_bytes / 1'000'000));
   }
-  // Where shapes are fixed, the number of tasks must not choose them.
+  // Fixed shapes must not depend on the number of tasks either.
   const std::uint64_t wanted = fixed_shapes_
                                    ? job_.limits.max_sequences
                                    : std::min(job_.limits.max_sequences, job_.tasks.size());
@@ -100,7 +102,7 @@ void BatchRun::run(const CancellationToken& cancellation) {
   }
 }
 
-/// Prefills as many newcomers as there are places and one chunk takes.
+/// Prefills as many new samples as there are free slots and as one chunk holds.
 void BatchRun::admit(const CancellationToken& cancellation) {
   std::vector<std::unique_ptr<Row>> rows;
   std::size_t tokens = 0;
@@ -135,7 +137,7 @@ void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
     if (first_of_prompt.empty() || first_of_prompt.back()->task.prompt != row->task.prompt)
       first_of_prompt.push_back(row.get());
   }
-  // One that is longer than a chunk goes through alone, in pieces at places of its own.
+  // A prompt that is longer than a chunk goes through the model alone, piece by piece.
   std::vector<at::Tensor> last_states(first_of_prompt.size());
   const auto limit = static_cast<std::int64_t>(job_.limits.prefill_tokens);
   for (std::int64_t start = 0;; start += limit) {
@@ -162,7 +164,8 @@ void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
   share_prefixes(rows, first_of_prompt, job_.decoder.logits(at::cat(last_states)));
 }
 
-/// Gives the other samples of a prompt what its first one computed, and draws for all.
+/// Copies what the first sample of a prompt computed to its other samples, and draws a token for
+/// each.
 void BatchRun::share_prefixes(std::span<const std::unique_ptr<Row>> rows,
                               std::span<Row* const> first_of_prompt, const at::Tensor& logits) {
   std::vector<std::int64_t> logits_of;
@@ -192,7 +195,7 @@ void BatchRun::decode() {
     parts.push_back({row->slot, row->cached++, 1});
     all.push_back(row.get());
   }
-  if (fixed_shapes_) {  // idle places take part, on their first position
+  if (fixed_shapes_) {  // idle slots take part, at their first position
     for (const std::int64_t slot : free_slots_) {
       ids.push_back(0);
       parts.push_back({slot, 0, 1});
@@ -201,7 +204,7 @@ void BatchRun::decode() {
   draw(all, job_.decoder.logits(job_.decoder.hidden_states(ids, parts, cache_.get())));
 }
 
-/// Chooses the next token of `rows`, whose logits are the first of `on_device`.
+/// Chooses the next token of `rows`, whose logits are the first rows of `on_device`.
 void BatchRun::draw(std::span<Row* const> rows, const at::Tensor& on_device) {
   const at::Tensor logits = on_device.to(at::kCPU);
   const auto vocabulary = static_cast<std::size_t>(logits.size(1));

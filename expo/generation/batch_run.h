@@ -8,7 +8,7 @@
 
 namespace expo {
 
-/// What BatchGenerator::run works on; private to this room.
+/// One call of BatchGenerator::run; private to this room.
 class BatchRun {
  public:
   struct Job {
@@ -27,7 +27,7 @@ class BatchRun {
   void run(const CancellationToken& cancellation);
 
  private:
-  /// A sample that is being answered.
+  /// A sample that is being generated.
   struct Row {
     SampleTask task;
     std::int64_t slot;
@@ -37,7 +37,7 @@ class BatchRun {
     StopCondition stop;
     double log_probability = 0;
     std::optional<Finish> finish;
-    std::string text;  ///< of the output, where stop strings are looked for
+    std::string text;  ///< text of the output, in which stop strings are searched
   };
 
   std::size_t limit_of(std::size_t prompt) const;
@@ -54,7 +54,7 @@ class BatchRun {
   void emit(Row& row) const;
 
   Job job_;
-  bool fixed_shapes_;  ///< what determinism takes where the decoder is not batch-invariant
+  bool fixed_shapes_;  ///< as determinism requires if the decoder is not batch-invariant
   std::vector<std::size_t> waiting_;  ///< indices of tasks, the next one last
   std::int64_t capacity_ = 0;
   std::vector<std::int64_t> free_slots_;

@@ -27,8 +27,8 @@ Error broken_logits(std::span<const float> logits) {
                   std::isnan(*at) ? "a NaN" : "+inf", at - logits.begin()));
 }
 
-/// The highest logit; refuses what no distribution can be made of. Eight maxima side by side,
-/// because a single one would wait for each comparison.
+/// Returns the highest logit; throws if the logits define no distribution. It keeps eight maxima
+/// side by side, because a single one would have to wait for each comparison.
 float highest_logit(std::span<const float> logits) {
   constexpr std::size_t kLanes = 8;
   std::array<float, kLanes> highest;
@@ -57,7 +57,7 @@ float highest_logit(std::span<const float> logits) {
 }
 
 float penalised(float logit, std::uint32_t outputs, const SamplingOptions& options) {
-  // A token that is ruled out stays so, and broken logits shall be found as such.
+  // A token that is ruled out stays so, and broken logits must remain recognisable.
   if (!std::isfinite(logit)) return logit;
   double value = logit;
   value = value > 0 ? value / options.repetition_penalty : value * options.repetition_penalty;
@@ -96,14 +96,14 @@ Sampler::Sampler(SamplingOptions options, std::size_t vocabulary)
   constexpr std::uint64_t kMostTokens = std::uint64_t{1} << 32;
   if (vocabulary == 0 || vocabulary > kMostTokens) {
     throw usage_error(
-        fmt::format("a vocabulary of {} tokens; expected 1 to {}", vocabulary, kMostTokens));
+        fmt::format("the vocabulary has {} tokens; expected 1 to {}", vocabulary, kMostTokens));
   }
 }
 
 Draw Sampler::draw(std::span<float> logits, const TokenCounts& counts, const DrawKey& key) {
   if (logits.size() != vocabulary_) {
-    throw usage_error(
-        fmt::format("{} logits for a vocabulary of {} tokens", logits.size(), vocabulary_));
+    throw usage_error(fmt::format("there are {} logits for a vocabulary of {} tokens",
+                                  logits.size(), vocabulary_));
   }
   apply_penalties(logits, counts);
   const float highest = highest_logit(logits);
@@ -123,20 +123,20 @@ void Sampler::apply_penalties(std::span<float> logits, const TokenCounts& counts
   }
   for (const auto& [token, outputs] : counts.entries()) {
     if (token >= logits.size()) {
-      throw usage_error(fmt::format("token {} is counted, but the vocabulary has {} tokens", token,
-                                    logits.size()));
+      throw usage_error(fmt::format("token {} was counted, but the vocabulary has only {} tokens",
+                                    token, logits.size()));
     }
     logits[token] = penalised(logits[token], outputs, options_);
   }
 }
 
-/// The k-th highest logit; −∞ where all tokens stay.
+/// The k-th highest logit, or −∞ if all tokens stay.
 float Sampler::top_k_floor(std::span<const float> logits) {
   if (options_.top_k <= 0 || std::cmp_greater_equal(options_.top_k, logits.size()))
     return -kInfinity;
   const auto k = static_cast<std::size_t>(options_.top_k);
-  // Logits that may be among the k highest gather until there are too many, which raises the floor:
-  // soon nearly all others are out after one comparison.
+  // Logits that may be among the k highest are collected until there are too many, which raises the
+  // floor: soon nearly all others drop out after one comparison.
   const std::size_t limit = k + std::max<std::size_t>(k, 1024);
   const auto kth = static_cast<std::ptrdiff_t>(k - 1);
   float floor = -kInfinity;
@@ -147,7 +147,8 @@ float Sampler::top_k_floor(std::span<const float> logits) {
   };
   largest_.clear();
   for (const float logit : logits) {
-    // Not those that equal the floor: k logits of at least its height are here already.
+    // Logits equal to the floor are skipped: k logits of at least that height have been collected
+    // already.
     if (!(logit > floor)) continue;
     largest_.push_back(logit);
     if (largest_.size() == limit) raise_floor();
@@ -163,7 +164,7 @@ void Sampler::collect_candidates(std::span<const float> logits, float highest, f
     const float logit = logits[token];
     if (logit < floor) continue;
     const double weight = std::exp((double{logit} - double{highest}) / options_.temperature);
-    // The highest logit weighs 1, so that a weight is what min_p compares with.
+    // The highest logit has the weight 1, so the weights can be compared with min_p directly.
     if (weight < options_.min_p || weight == 0) continue;
     candidates_.push_back({weight, logit, static_cast<TokenId>(token)});
     total_ += weight;
@@ -174,19 +175,19 @@ bool Sampler::comes_first(const Candidate& left, const Candidate& right) noexcep
   return left.logit != right.logit ? left.logit > right.logit : left.token < right.token;
 }
 
-/// Finds the last candidate that stays by halving, so that nothing needs to be sorted: about two
-/// passes of nth_element.
+/// Finds the last candidate that stays by bisection, so that nothing needs to be sorted; it costs
+/// about two passes of nth_element.
 void Sampler::keep_top_p() {
   const double wanted = options_.top_p * total_;
-  // All candidates below this together weigh less than 1 − top_p of the whole, so that top_p is
-  // reached without them; a little off for the sums' rounding.
+  // All candidates below this weight together weigh less than 1 − top_p of the total, so that top_p
+  // is reached without them, with some margin for the rounding of the sums.
   const double negligible =
       (1 - options_.top_p) * total_ / static_cast<double>(candidates_.size()) * (1 - 1e-9);
   ranking_.clear();
   std::ranges::copy_if(candidates_, std::back_inserter(ranking_),
                        [&](const Candidate& one) { return one.weight >= negligible; });
   const auto add = [](double sum, const Candidate& one) { return sum + one.weight; };
-  // What comes before `first` weighs `before`, less than wanted; the last to stay is in
+  // The candidates before `first` weigh `before`, less than wanted; the last one to stay is in
   // [first, last).
   double before = 0;
   auto first = ranking_.begin();
@@ -208,8 +209,8 @@ void Sampler::keep_top_p() {
 }
 
 Draw Sampler::pick(double uniform) const {
-  // Below total_, which the same sum reaches in the end: (1 − 2⁻⁵³) · x rounds to less than x. And
-  // no candidate has the weight 0.
+  // The target is below total_, which the same sum reaches in the end: (1 − 2⁻⁵³) · x rounds to
+  // less than x. And no candidate has the weight 0.
   const double target = uniform * total_;
   double sum = 0;
   const auto drawn = std::ranges::find_if(

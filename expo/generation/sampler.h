@@ -11,18 +11,20 @@
 
 namespace expo {
 
-/// The distinct tokens of one sample so far, as the penalties need them. Copying it after the
-/// prompt starts another sample of the same prompt. Not thread-safe.
+/// The distinct tokens of one sample so far, as the penalties need them. A copy made after the
+/// prompt serves another sample of the same prompt. Not thread-safe.
 class TokenCounts {
  public:
+  /// A token that occurred.
   struct Entry {
     TokenId token;
-    std::uint32_t outputs;  ///< times in the output; 0: in the prompt only
+    std::uint32_t outputs;  ///< occurrences in the output; 0: only in the prompt
   };
 
   explicit TokenCounts(std::span<const TokenId> prompt = {});
   void add_output(TokenId token);
-  /// One for each distinct token, in order of first occurrence; valid until the next add_output.
+  /// One entry for each distinct token, in order of first occurrence; valid until the next
+  /// add_output.
   std::span<const Entry> entries() const noexcept { return entries_; }
 
  private:
@@ -32,24 +34,25 @@ class TokenCounts {
   std::unordered_map<TokenId, std::size_t> places_;
 };
 
-/// Which of a run's draws it is.
+/// Identifies one of a run's draws.
 struct DrawKey {
   std::uint64_t prompt = 0;  ///< an id that stays with the prompt, whatever runs beside it
   std::uint32_t sample = 0;  ///< number of the sample among those of the prompt
   std::uint32_t step = 0;    ///< number of the token in the sample's output
 };
 
-/// The random number of a draw, uniform in [0, 1), a multiple of 2⁻⁵³. One Philox4x32-10 block
-/// (philox.h) with the seed as the key and the counter's words, least significant first, {step,
-/// sample, low half of prompt, high half of prompt}: no two draws under a seed share a block. Of
-/// the block's first two words, as a 64-bit number with the second word on top, the upper 53 bits
-/// are taken. Thread-safe.
+/// The random number of a draw, uniform in [0, 1) and a multiple of 2⁻⁵³. It comes from one
+/// Philox4x32-10 block (philox.h) whose key is the seed and whose counter's words are, least
+/// significant first, {step, sample, low half of prompt, high half of prompt}: no two draws under a
+/// seed share a block. The block's first two words form a 64-bit number, with the second word on
+/// top, whose upper 53 bits are used. Thread-safe.
 double uniform_draw(std::uint64_t seed, const DrawKey& key) noexcept;
 
+/// The outcome of a draw.
 struct Draw {
   TokenId token;
-  /// Natural logarithm of the probability with which this token was to be drawn, all options
-  /// applied (vLLM's logprobs_mode processed_logprobs for random draws); 0 for a greedy one.
+  /// Natural logarithm of the probability with which this token was drawn, after all options were
+  /// applied (vLLM's logprobs_mode processed_logprobs for random draws); 0 for a greedy draw.
   double log_probability;
 };
 
@@ -69,24 +72,24 @@ struct Draw {
 ///      order, make up less than top_p; the likeliest always does;
 ///   8. softmax of what is left, and the draw: the first token, by id, at which the cumulative
 ///      probability exceeds uniform_draw().
-/// What differs: the random numbers are others; sums and probabilities are float64; of equal logits
-/// at top_p's edge the lowest ids stay (vLLM leaves it to an unstable sort); temperatures in
-/// (0, 0.01) are taken as they are, where vLLM raises them to 0.01 against float32's overflows; and
-/// a penalised logit saturates at float32's range.
+/// It differs from vLLM in these points: the random numbers are others; sums and probabilities are
+/// float64; of equal logits at top_p's edge the lowest ids stay (vLLM leaves the choice to an
+/// unstable sort); temperatures in (0, 0.01) are used as they are, whereas vLLM raises them to 0.01
+/// against overflows of float32; and a penalised logit saturates at float32's range.
 ///
-/// Holds its scratch memory, at most 40 bytes for each token of the vocabulary: one for each
-/// thread. Not thread-safe.
+/// Holds its scratch memory, at most 40 bytes for each token of the vocabulary. Not thread-safe:
+/// use one sampler for each thread.
 class Sampler {
  public:
-  /// `vocabulary` is the number of logits. Throws Error(usage) as check() does, and for a
-  /// vocabulary of nothing or of more than 2³² tokens.
+  /// `vocabulary` is the number of logits. Throws Error(usage) as check(options) does,
+  /// and for a vocabulary of 0 or more than 2³² tokens.
   Sampler(SamplingOptions options, std::size_t vocabulary);
 
   /// Draws from `logits`, one for each token id, in which −∞ rules a token out; the penalties are
-  /// applied to them in place. What is drawn depends on the logits, the counts, the options (their
-  /// seed included) and the key only. Throws Error(usage) unless there are `vocabulary` logits and,
-  /// where a penalty is set, all counted tokens are among them; Error(input) for a NaN or +∞ among
-  /// the logits, and where all are −∞.
+  /// applied to them in place. The result depends only on the logits, the counts, the options
+  /// (including their seed) and the key. Throws Error(usage) unless there are `vocabulary` logits
+  /// and, if a penalty is set, all counted tokens are among them; throws Error(input) for a NaN or
+  /// +∞ among the logits, and if all are −∞.
   Draw draw(std::span<float> logits, const TokenCounts& counts, const DrawKey& key);
 
   const SamplingOptions& options() const noexcept { return options_; }
@@ -109,7 +112,7 @@ class Sampler {
   SamplingOptions options_;
   std::size_t vocabulary_;
   std::vector<float> largest_;
-  std::vector<Candidate> candidates_;  ///< by ascending id
+  std::vector<Candidate> candidates_;  ///< in ascending order of id
   double total_ = 0;                   ///< sum of their weights, in that order
   std::vector<Candidate> ranking_;
 };

@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-/// Rows of logits that are held at once: those of a large vocabulary take 0.6 MB each.
+/// Rows of logits that are held at once: with a large vocabulary each takes 0.6 MB.
 constexpr std::int64_t kLogitRows = 64;
 
 using TokensOf = std::function<const std::vector<TokenId>&(std::size_t)>;
@@ -21,7 +21,7 @@ at::Tensor to_ids(const std::vector<std::int64_t>& ids) {
   return at::tensor(at::ArrayRef<std::int64_t>(ids), at::kLong);
 }
 
-/// Runs all sequences through the decoder, chunk by chunk, and shows each its hidden states.
+/// Runs all sequences through the decoder, chunk by chunk, and passes on the hidden states of each.
 void run_sequences(Decoder& decoder, std::size_t count, const TokensOf& tokens_of,
                    const ScoringOptions& options, const CancellationToken& cancellation,
                    const Use& use) {
@@ -57,16 +57,16 @@ std::vector<float> to_vector(const at::Tensor& values) {
 std::size_t pooled_token(const std::vector<TokenId>& tokens, std::int64_t pad) {
   std::size_t last = tokens.size() - 1;
   while (last > 0 && static_cast<std::int64_t>(tokens[last]) == pad) --last;
-  // Of nothing but padding transformers takes the first token.
+  // In a sequence of nothing but padding, transformers uses the first token.
   return last;
 }
 
 void require_head(const Decoder& decoder, ModelHead head) {
   if (decoder.architecture().head == head) return;
   throw usage_error(head == ModelHead::score
-                        ? "this model gives no rewards: it is a language model, where a "
+                        ? "this model gives no rewards, because it is a language model; a "
                           "…ForSequenceClassification is needed"
-                        : "this is a reward model, which gives no probabilities of tokens; a "
+                        : "this is a reward model, which gives no token probabilities; a "
                           "language model is needed");
 }
 
@@ -89,10 +89,10 @@ std::vector<float> log_probs_of(Decoder& decoder, const at::Tensor& hidden,
 }  // namespace
 
 void check_sequence(const Architecture& architecture, std::size_t tokens) {
-  if (tokens == 0) throw input_error("there is a sequence without a token");
+  if (tokens == 0) throw input_error("a sequence has no tokens; expected at least one");
   if (static_cast<std::int64_t>(tokens) > architecture.max_positions) {
-    throw input_error(fmt::format("a sequence has {} tokens, and the model takes {}", tokens,
-                                  architecture.max_positions));
+    throw input_error(fmt::format("a sequence has {} tokens, but the model accepts at most {}",
+                                  tokens, architecture.max_positions));
   }
 }
 

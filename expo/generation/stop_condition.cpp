@@ -40,7 +40,7 @@ std::optional<Finish> StopCondition::find_string(std::string_view text) const {
   std::optional<Finish> earliest;
   std::size_t earliest_end = std::string_view::npos;
   for (const std::string& string : options_.strings) {
-    // Whatever begins earlier than this also ends in text that was searched.
+    // An occurrence that begins earlier would end in text that was searched already.
     const std::size_t from = searched_ - std::min(searched_, string.size() - 1);
     const std::size_t at = text.find(string, from);
     if (at == std::string_view::npos || at + string.size() >= earliest_end) continue;

@@ -1,7 +1,8 @@
 #pragma once
 
-// Sixteen values at once in GCC's vector extensions, and functions of them. Included where
-// kernels_generic.h is, and compiled as that: EXPO_KERNELS keeps its functions apart.
+// Vectors of sixteen values in GCC's vector extensions, and functions of them. This header is
+// included only by kernels_generic.h and compiled with each instruction set; EXPO_KERNELS keeps the
+// functions of the sets apart.
 
 #include <bit>
 #include <cmath>
@@ -11,7 +12,7 @@
 namespace expo::EXPO_KERNELS {
 namespace {
 
-// A panel's 16 rows in one value.
+// One value for each of a panel's 16 rows.
 using Lanes = float __attribute__((vector_size(64)));
 using IntLanes = std::int32_t __attribute__((vector_size(64)));
 using BitLanes = std::uint32_t __attribute__((vector_size(64)));
@@ -34,7 +35,7 @@ inline Lanes all(float value) {
   return Lanes{} + value;
 }
 
-/// To nearest, ties to even; a NaN stays one.
+/// The bits of the values rounded to bfloat16: to nearest, ties to even. A NaN stays a NaN.
 inline BitLanes rounded_bits(Lanes value) {
   const auto bits = std::bit_cast<BitLanes>(value);
   const BitLanes rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
@@ -57,7 +58,7 @@ inline void store_one(float value, BFloat16* to) {
                                              : (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
-/// The first `count` < 16 values; zeros after them.
+/// Loads the first `count` < 16 values and fills the rest with zeros.
 inline Lanes load_some(const float* from, std::int64_t count) {
   Lanes value{};
   std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));
@@ -75,7 +76,8 @@ inline float sum(Lanes value) {
   return total;
 }
 
-/// out[i] = body(i, lanes of the inputs at i), for whole lanes and then for the rest.
+/// Sets out[i] = body(i, lanes of the inputs at i), for whole vectors first and then for the
+/// remaining values.
 template <typename Out, typename Body>
 inline void map(std::int64_t count, Out* out, const Body& body) {
   std::int64_t i = 0;
@@ -87,12 +89,13 @@ inline void map(std::int64_t count, Out* out, const Body& body) {
   }
 }
 
+/// The two results of a body that computes a pair.
 struct Two {
   Lanes first;
   Lanes second;
 };
 
-/// Likewise for a body that gives two values.
+/// The same for a body that returns two values.
 template <typename Out, typename Body>
 inline void map(std::int64_t count, Out* first, Out* second, const Body& body) {
   std::int64_t i = 0;
@@ -108,14 +111,14 @@ inline void map(std::int64_t count, Out* first, Out* second, const Body& body) {
   store_some(values.second, rest, second + i);
 }
 
-// Functions of a value
+// Functions of one value
 
 inline Lanes clamp(Lanes x, float low, float high) {
   const Lanes above = x < all(low) ? all(low) : x;
   return above > all(high) ? all(high) : above;
 }
 
-/// eˣ to about one unit in the last place (Cephes' expf); a NaN gives a NaN.
+/// eˣ, accurate to about one unit in the last place (Cephes' expf); the result for a NaN is a NaN.
 inline Lanes exponential(Lanes x) {
   const Lanes bounded = clamp(x, -87.33654F, 88.37626F);
   constexpr float kRounder = 12582912.0F;  // 1.5 · 2²³: adding it leaves no fraction
@@ -137,7 +140,7 @@ inline Lanes hyperbolic_tangent(Lanes x) {
   return 1.0F - 2.0F / (exponential(clamp(x, -20.0F, 20.0F) * 2.0F) + 1.0F);
 }
 
-// A gate's activation, and with it by what it changes with x.
+// The activations of a gated MLP, each also together with its derivative
 
 struct Silu {
   static Lanes value(Lanes x) { return x / (1.0F + exponential(-x)); }
@@ -160,7 +163,7 @@ struct GeluTanh {
 };
 
 struct Gelu {
-  /// Φ(x) of the normal distribution
+  /// Φ(x), the cumulative distribution function of the normal distribution.
   static Lanes share(Lanes x) {
     Lanes result{};
     for (int i = 0; i < kLanes; ++i) result[i] = 0.5F * (1.0F + std::erf(x[i] * 0.70710678F));

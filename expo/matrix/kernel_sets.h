@@ -2,7 +2,8 @@
 
 #include "expo/matrix/kernels.h"
 
-// What kernels.cpp chooses from. The sets of wider instructions exist on x86-64 only.
+// The implementations that kernels.cpp chooses from. Those for wider instruction sets exist on
+// x86-64 only.
 
 namespace expo {
 
@@ -10,11 +11,12 @@ const Kernels& baseline_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 
-/// For Kernels::multiply_bf16.
+/// Implementations of Kernels::multiply_bf16.
 void multiply_avx512_bf16(const Product& product);
 void multiply_amx(const Product& product);
 
-/// Asks the system for the use of AMX's tiles, once for the process; false where it refuses.
+/// Requests the use of AMX's tiles from the system, once for the process; false if the system
+/// refuses.
 bool may_use_amx() noexcept;
 
 }  // namespace expo

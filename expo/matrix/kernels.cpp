@@ -13,7 +13,8 @@ namespace expo {
 namespace {
 
 #if defined(__x86_64__)
-/// Read from CPUID itself: not every compiler's __builtin_cpu_supports knows them.
+/// The processor's features, read from CPUID directly because not every compiler's
+/// __builtin_cpu_supports knows them.
 struct Features {
   Features() {
     unsigned a = 0, b = 0, c = 0, d = 0;

@@ -1,8 +1,8 @@
 #pragma once
 
-// The functions of Kernels in GCC's vector extensions. Included by one file for each instruction
-// set, which is compiled for it and defines EXPO_KERNELS (the namespace that keeps its functions
-// apart) and EXPO_PANELS_AT_ONCE; not for others.
+// The functions of Kernels in GCC's vector extensions. One file for each instruction set includes
+// this header; it is compiled for that set and defines EXPO_KERNELS (the namespace that keeps its
+// functions apart) and EXPO_PANELS_AT_ONCE. No other file may include it.
 
 #include <bit>
 #include <cmath>
@@ -126,7 +126,8 @@ void norm(const float* x, std::int64_t count, const float* weight, float added, 
   map(count, out, [&](const auto& at) { return at(x) * scale * (added + at(weight)); });
 }
 
-/// With r = 1/√(mean(x²) + ε) and g = change · (added + weight): x changes by r·g − x·r³·mean(x·g).
+/// With r = 1/√(mean(x²) + ε) and g = change · (added + weight), the gradient of x is r·g −
+/// x·r³·mean(x·g).
 void norm_backward(const float* x, const float* change, std::int64_t count, const float* weight,
                    float added, float epsilon, float* x_change, float* weight_change) {
   Lanes squares{}, products{};
@@ -179,7 +180,7 @@ void rotate(float* x, const float* cosine, const float* sine, std::int64_t half)
 template <typename Out>
 void softmax(float* x, std::int64_t first, std::int64_t last, std::int64_t count, float scale,
              float cap, Out* out) {
-  // Lanes outside [first, last) hold −∞, whose exponential is made 0 below.
+  // Lanes outside [first, last) hold −∞; their weight is set to 0 below.
   const std::int64_t begin = first / kLanes * kLanes;
   const std::int64_t end = (last + kLanes - 1) / kLanes * kLanes;
   for (std::int64_t i = begin; i < first; ++i) x[i] = -std::numeric_limits<float>::infinity();
@@ -193,7 +194,7 @@ void softmax(float* x, std::int64_t first, std::int64_t last, std::int64_t count
     scale = 1;
   }
   Lanes highest = all(-std::numeric_limits<float>::infinity());
-  Lanes odd{};  // keeps a NaN, which comparisons would lose
+  Lanes odd{};  // keeps a NaN, which the comparisons would lose
   for (std::int64_t i = begin; i < end; i += kLanes) {
     const Lanes value = load(x + i);
     highest = value > highest ? value : highest;
@@ -215,7 +216,7 @@ void softmax(float* x, std::int64_t first, std::int64_t last, std::int64_t count
     store(i >= begin && i < end ? load(x + i) * factor : nothing, out + i);
 }
 
-/// body(the gate's activation)
+/// Calls body with the activation of the gate.
 template <typename Body>
 void with_gate(Gate kind, const Body& body) {
   switch (kind) {
@@ -249,8 +250,8 @@ void soft_cap(float* x, std::int64_t count, float cap) {
   map(count, x, [&](const auto& at) { return hyperbolic_tangent(at(x) / cap) * cap; });
 }
 
-/// Lane `lane` of what two rows give each other: lanes of the first one, then from 16 on of the
-/// second.
+/// The source of lane `lane` when two rows exchange lanes: 0 to 15 are lanes of the first row, 16
+/// to 31 those of the second.
 template <int kDistance, bool kUpperRow>
 constexpr int exchanged(int lane) {
   const bool upper = (lane & kDistance) != 0;
@@ -263,8 +264,8 @@ inline IntLanes mingle(IntLanes a, IntLanes b, std::integer_sequence<int, kLane.
   return __builtin_shufflevector(a, b, exchanged<kDistance, kUpperRow>(kLane)...);
 }
 
-/// Exchanges what lies off the diagonal in blocks of 2·kDistance rows by as many units; with 1, 2,
-/// 4 and 8 that transposes.
+/// Exchanges the off-diagonal blocks within squares of 2·kDistance rows by as many units; applied
+/// with 1, 2, 4 and 8 it transposes.
 template <int kDistance>
 inline void exchange(IntLanes (&rows)[kLanes]) {
   constexpr std::make_integer_sequence<int, 16> kAll{};
@@ -276,8 +277,8 @@ inline void exchange(IntLanes (&rows)[kLanes]) {
   }
 }
 
-// Panels are written once, and read much later: their lines need neither be read before nor stay in
-// the cache. Panels lie at multiples of 64 bytes; other addresses do as well.
+// Panels are written once and read much later: their cache lines need neither be read beforehand
+// nor stay in the cache. Panels are aligned to 64 bytes; other addresses work as well.
 #if defined(__AVX512F__)
 inline void store_past_cache(IntLanes value, std::byte* to) {
   if (reinterpret_cast<std::uintptr_t>(to) % sizeof value == 0) {
@@ -286,7 +287,7 @@ inline void store_past_cache(IntLanes value, std::byte* to) {
     std::memcpy(to, &value, sizeof value);
   }
 }
-/// Others see these stores in order only after this.
+/// Makes the stores above visible to other threads in order.
 inline void settle_stores() {
   _mm_sfence();
 }

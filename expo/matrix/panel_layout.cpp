@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::int64_t kTileColumns = 32;
 
-/// Where the elements of a row lie: `Unit` is a pair of bfloat16 or a float32, and the units of a
-/// row are 16 units apart.
+/// The positions of a row's elements: `Unit` is a pair of bfloat16 or one float32, and consecutive
+/// units of a row are 16 units apart.
 template <typename Unit>
 Unit* row_of(std::byte* storage, std::int64_t row, std::int64_t units) {
   return reinterpret_cast<Unit*>(storage) + row / kPanelRows * units * kPanelRows +
@@ -35,7 +35,7 @@ PanelLayout::PanelLayout(std::int64_t rows, std::int64_t columns, DType dtype)
       dtype_(dtype) {
   if (dtype != DType::f32 && dtype != DType::bf16) {
     throw usage_error(
-        fmt::format("models run in float32 or bfloat16, not in {}", torch_name(dtype)));
+        fmt::format("a model runs in float32 or bfloat16, not in {}", torch_name(dtype)));
   }
 }
 
@@ -50,7 +50,7 @@ void PanelLayout::pack(std::int64_t first, std::int64_t count, const std::byte* 
   const auto stride = static_cast<std::size_t>(columns_) * width;
   for (std::int64_t row = first; row < first + count;) {
     const std::byte* from = values + static_cast<std::size_t>(row - first) * stride;
-    // 16 rows at once; an odd column of bfloat16 has no whole unit.
+    // Sixteen rows are packed at once; an odd column of bfloat16 is no whole unit.
     if (row % kPanelRows == 0 && row + kPanelRows <= first + count && stride % 4 == 0) {
       kernels().interleave(from, stride, static_cast<std::int64_t>(stride / 4),
                            storage + static_cast<std::size_t>(row / kPanelRows) * panel_bytes());

@@ -7,17 +7,17 @@
 
 namespace expo {
 
-/// Rows of a panel: the lanes of a 512-bit register of float32, and the columns of an AMX tile.
+/// The rows of a panel: the float32 lanes of a 512-bit register, and the columns of an AMX tile.
 inline constexpr std::int64_t kPanelRows = 16;
 
-/// How a matrix [rows, columns] lies in memory for products with it: in panels of 16 rows, and
-/// within a panel column by column, bfloat16 in pairs of columns, as VDPBF16PS and AMX take them:
+/// The layout in memory of a matrix [rows, columns] for products with it: panels of 16 rows, and
+/// within a panel column by column, bfloat16 in pairs of columns, as VDPBF16PS and AMX require:
 ///   element (r, c) is at (((r / 16) · padded_columns/p + c / p) · 16 + r mod 16) · p + c mod p
-/// with p = 2 for bfloat16 and 1 for float32. Rows are filled up to a multiple of 16, and columns
-/// of bfloat16 to one of 32; what is filled up holds zeros.
+/// with p = 2 for bfloat16 and 1 for float32. Rows are padded to a multiple of 16, and columns of
+/// bfloat16 to a multiple of 32; the padding holds zeros.
 class PanelLayout {
  public:
-  /// `dtype` is f32 or bf16; others throw Error(usage).
+  /// `dtype` is f32 or bf16; throws Error(usage) for any other.
   PanelLayout(std::int64_t rows, std::int64_t columns, DType dtype);
 
   std::int64_t rows() const { return rows_; }
@@ -28,11 +28,11 @@ class PanelLayout {
   std::size_t panel_bytes() const;
   std::size_t bytes() const { return static_cast<std::size_t>(panels()) * panel_bytes(); }
 
-  /// Puts rows [first, first + count), which lie row-major at `values` in this type, into the
-  /// panels at `storage`. Threads may do so at once for different rows.
+  /// Copies the rows [first, first + count), which are row-major at `values` in this type, into the
+  /// panels at `storage`. Several threads may do so at once for different rows.
   void pack(std::int64_t first, std::int64_t count, const std::byte* values,
             std::byte* storage) const;
-  /// The reverse.
+  /// The inverse of pack.
   void unpack(std::int64_t first, std::int64_t count, const std::byte* storage,
               std::byte* values) const;
 
@@ -43,7 +43,7 @@ class PanelLayout {
   DType dtype_;
 };
 
-/// `columns` as products take them: a multiple of 32 for bfloat16.
+/// `columns` padded as products require: to a multiple of 32 for bfloat16.
 std::int64_t padded_columns(std::int64_t columns, DType dtype);
 
 }  // namespace expo

@@ -8,8 +8,8 @@
 
 #include "expo/matrix/kernel_sets.h"
 
-// Tiles hold 16 rows of 64 bytes: of A 16 rows by 32 columns, of B 16 pairs of columns by the 16
-// rows of a panel, of C 16 by 16. Tiles 0 to 3 are C, 4 and 5 A, 6 and 7 B.
+// A tile holds 16 rows of 64 bytes: 16 rows by 32 columns of A, 16 pairs of columns by the 16 rows
+// of a panel of B, or 16 by 16 elements of C. Tiles 0 to 3 hold C, 4 and 5 A, 6 and 7 B.
 
 namespace expo {
 namespace {
@@ -26,7 +26,8 @@ struct alignas(64) TileConfiguration {
   std::uint8_t rows[16] = {};
 };
 
-/// A's and C's tiles have `upper` rows in the first 16 of a block, and `lower` in the next.
+/// Sets the tiles' shapes: those of A and C have `upper` rows in the first 16 of a block and
+/// `lower` in the next.
 void configure(std::int64_t upper, std::int64_t lower) {
   TileConfiguration configuration;
   for (int tile = 0; tile < 8; ++tile) configuration.row_bytes[tile] = 64;
@@ -34,14 +35,14 @@ void configure(std::int64_t upper, std::int64_t lower) {
   const auto second = static_cast<std::uint8_t>(lower == 0 ? upper : lower);
   const std::uint8_t rows[8] = {first, first, second, second, first, second, 16, 16};
   std::copy_n(rows, 8, configuration.rows);
-  // GCC 12's _tile_loadconfig says that it reads 8 bytes of the 64.
+  // GCC 12 declares that _tile_loadconfig reads only 8 of the 64 bytes.
   asm volatile("" : : "r"(&configuration) : "memory");
   _tile_loadconfig(&configuration);
 }
 
 struct Block {
   const std::uint16_t* a;
-  std::size_t a_bytes;  ///< from row to row
+  std::size_t a_bytes;  ///< bytes from one row to the next
   const std::byte* b;
   std::size_t panel_bytes;
   float* c;
@@ -50,7 +51,7 @@ struct Block {
   bool add;
 };
 
-/// Up to 16 rows by one panel.
+/// Multiplies up to 16 rows by one panel.
 void multiply_16x16(const Block& block) {
   if (block.add) {
     _tile_loadd(0, block.c, block.c_bytes);
@@ -65,7 +66,7 @@ void multiply_16x16(const Block& block) {
   _tile_stored(0, block.c, block.c_bytes);
 }
 
-/// Up to 16 rows by four panels.
+/// Multiplies up to 16 rows by four panels.
 void multiply_16x64(const Block& block) {
   float* c[4];
   const std::byte* b[4];
@@ -102,7 +103,7 @@ void multiply_16x64(const Block& block) {
   _tile_stored(3, c[3], block.c_bytes);
 }
 
-/// 17 to 32 rows by two panels.
+/// Multiplies 17 to 32 rows by two panels.
 void multiply_32x32(const Block& block) {
   float* lower = block.c + kTileRows * static_cast<std::int64_t>(block.c_bytes / sizeof(float));
   const std::uint16_t* a_lower =

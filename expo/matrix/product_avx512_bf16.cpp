@@ -8,7 +8,7 @@
 namespace expo {
 namespace {
 
-constexpr std::size_t kUnitBytes = 64;  // a pair of columns of 16 rows
+constexpr std::size_t kUnitBytes = 64;  // one pair of columns of 16 rows
 
 template <int Rows, int Panels>
 void multiply_block(const Product& product, std::int64_t row, std::int64_t panel) {

@@ -5,7 +5,7 @@
 
 namespace expo {
 
-/// The functions of Kernels for rows of a type that is known at run time: f32 or bf16.
+/// The functions of Kernels for rows of a type chosen at run time: f32 or bf16.
 class TypedKernels {
  public:
   explicit TypedKernels(DType dtype) : set_(kernels()), is_bf16_(dtype == DType::bf16) {}
@@ -23,7 +23,7 @@ class TypedKernels {
       set_.norm_f32(x, count, weight, added, epsilon, static_cast<float*>(out));
     }
   }
-  /// Copies, rounded to the type.
+  /// Copies the values, rounded to the type.
   void round(const float* x, std::int64_t count, void* out) const {
     if (is_bf16_) {
       set_.round_bf16(x, count, static_cast<std::uint16_t*>(out));

@@ -7,10 +7,10 @@
 
 namespace expo {
 
-/// The MLP's activation of x, in x's type; it can be differentiated.
+/// Applies the MLP's activation to x and returns a tensor of x's type. Differentiable.
 at::Tensor activate(const at::Tensor& x, Activation activation);
 
-/// The kernels' name for it.
+/// The same activation as the kernels name it.
 Gate gate_of(Activation activation);
 
 }  // namespace expo

@@ -26,7 +26,7 @@ ModelHead read_head(ConfigFields& fields) {
   if (names.empty()) return ModelHead::language;
   if (names.front().ends_with("ForCausalLM")) return ModelHead::language;
   if (names.front().ends_with("ForSequenceClassification")) return ModelHead::score;
-  refuse(fields, fmt::format("the architecture {} is not known; expected …ForCausalLM or "
+  refuse(fields, fmt::format("the architecture {} is not supported; expected …ForCausalLM or "
                              "…ForSequenceClassification",
                              names.front()));
 }
@@ -35,7 +35,7 @@ std::int64_t read_labels(ConfigFields& fields) {
   const Json* names = fields.object("id2label");
   const std::int64_t named = names == nullptr ? 2 : static_cast<std::int64_t>(names->size());
   const std::int64_t labels = fields.integer("num_labels", named, 1);
-  if (labels < 1) refuse(fields, "id2label is empty; a reward model has at least one label");
+  if (labels < 1) refuse(fields, "id2label is empty, but a reward model has at least one label");
   return labels;
 }
 
@@ -48,7 +48,8 @@ void read_sizes(ConfigFields& fields, Architecture& model) {
   model.max_positions = fields.integer("max_position_embeddings");
   const std::int64_t layers = fields.integer("num_hidden_layers");
   if (layers > kMostLayers)
-    refuse(fields, fmt::format("num_hidden_layers is {}, more than {}", layers, kMostLayers));
+    refuse(fields, fmt::format("num_hidden_layers is {}, but at most {} are supported", layers,
+                               kMostLayers));
   model.layers.resize(static_cast<std::size_t>(layers));
   if (model.kv_heads < 1 || model.heads % model.kv_heads != 0) {
     refuse(fields, fmt::format("num_key_value_heads {} does not divide num_attention_heads {}",
@@ -59,7 +60,7 @@ void read_sizes(ConfigFields& fields, Architecture& model) {
 void read_head_dim(ConfigFields& fields, Architecture& model, std::int64_t fallback) {
   model.head_dim = fields.integer("head_dim", fallback);
   if (model.head_dim < 2 || model.head_dim % 2 != 0)
-    refuse(fields, fmt::format("head_dim is {}, where an even number is expected", model.head_dim));
+    refuse(fields, fmt::format("head_dim is {}; expected an even number", model.head_dim));
   model.attention_scale = 1 / std::sqrt(static_cast<double>(model.head_dim));
 }
 
@@ -69,7 +70,7 @@ Activation read_activation(ConfigFields& fields, const std::string& fallback) {
   if (word == "silu" || word == "swish") return Activation::silu;
   if (word == "gelu") return Activation::gelu;
   if (word == "gelu_pytorch_tanh") return Activation::gelu_tanh;
-  refuse(fields, fmt::format("the activation \"{}\" is not known; expected silu, gelu or "
+  refuse(fields, fmt::format("the activation \"{}\" is not supported; expected silu, gelu or "
                              "gelu_pytorch_tanh",
                              word));
 }
@@ -81,10 +82,11 @@ void read_scaling(ConfigFields fields, RopeSpec& rope) {
   const std::string older = fields.text("type", "default");
   const std::string kind = fields.text("rope_type", older);
   if (fields.number("partial_rotary_factor", 1) != 1)
-    refuse(fields, "a partial_rotary_factor other than 1 is not handled here");
+    refuse(fields, "a partial_rotary_factor other than 1 is not supported");
   if (kind == "linear" || kind == "llama3") {
     rope.factor = fields.number("factor", 0);
-    if (!(rope.factor >= 1)) refuse(fields, "\"factor\" is missing or below 1");
+    if (!(rope.factor >= 1))
+      refuse(fields, "\"factor\" is missing or below 1; expected a number of at least 1");
   }
   if (kind == "linear") {
     rope.scaling = RopeSpec::Scaling::linear;
@@ -96,7 +98,7 @@ void read_scaling(ConfigFields fields, RopeSpec& rope) {
     if (!(rope.original_max_positions > 0))
       refuse(fields, "original_max_position_embeddings is missing");
   } else if (kind != "default") {
-    refuse(fields, fmt::format("the scaling of rotary embeddings \"{}\" is not handled here; "
+    refuse(fields, fmt::format("the rotary embeddings' scaling \"{}\" is not supported; "
                                "expected default, linear or llama3",
                                kind));
   }
@@ -109,12 +111,12 @@ void read_rope(ConfigFields& fields, Architecture& model, double theta) {
     if (const Json* object = fields.object(name))
       read_scaling(ConfigFields(*object, fields.where() + ", " + name), model.rope);
   }
-  if (!(model.rope.theta > 0)) refuse(fields, "rope_theta is not above zero");
+  if (!(model.rope.theta > 0)) refuse(fields, "rope_theta is not positive");
 }
 
 // Sliding windows
 
-/// An explicit null means that there is no window.
+/// Reads `sliding_window`, in which an explicit null means that there is no window.
 std::int64_t read_window(ConfigFields& fields) {
   return fields.integer("sliding_window", fields.mentions("sliding_window") ? 0 : kMistralWindow);
 }
@@ -132,12 +134,12 @@ void apply_layer_types(ConfigFields& fields, Architecture& model, std::int64_t w
     } else if (types[i] == "sliding_attention" && window > 0) {
       model.layers[i].window = window;
     } else {
-      refuse(fields, fmt::format("layer_types says \"{}\", which is not handled here", types[i]));
+      refuse(fields, fmt::format("layer_types contains \"{}\", which is not supported", types[i]));
     }
   }
 }
 
-/// Qwen's: `use_sliding_window`, from layer max_window_layers on.
+/// Reads Qwen's fields: `use_sliding_window`, which takes effect from layer max_window_layers on.
 void read_switched_window(ConfigFields& fields, Architecture& model) {
   const bool used = fields.flag("use_sliding_window", false);
   const std::int64_t window = fields.integer("sliding_window", used ? kMistralWindow : 0);
@@ -159,7 +161,7 @@ void read_llama(ConfigFields& fields, Architecture& model) {
   read_rope(fields, model, 10000);
   read_biases(fields, model);
   if (fields.integer("pretraining_tp", 1) < 1) refuse(fields, "pretraining_tp is below 1");
-  // transformers.js's and llm-foundry's marks, which SmolLM2 carries.
+  // Marks of transformers.js and llm-foundry, which SmolLM2's configuration carries.
   fields.ignore({"rope_interleaved", "is_llama_config", "transformers.js_config"});
   apply_layer_types(fields, model, 0);
 }
@@ -193,24 +195,24 @@ void read_gemma(ConfigFields& fields, Architecture& model) {
   read_rope(fields, model, 10000);
   model.query_key_value_bias = model.output_bias = fields.flag("attention_bias", false);
   model.norm_adds_one = model.scales_embeddings = true;
-  // The first release said "gelu" and meant, as transformers knows, its approximation by tanh.
+  // The first release wrote "gelu" but meant its tanh approximation, as transformers also assumes.
   if (model.activation == Activation::gelu) model.activation = Activation::gelu_tanh;
   if (fields.has("use_bidirectional_attention") &&
       fields.flag("use_bidirectional_attention", false))
-    refuse(fields, "use_bidirectional_attention is not handled here");
+    refuse(fields, "use_bidirectional_attention is not supported");
 }
 
 void read_gemma2(ConfigFields& fields, Architecture& model) {
   read_gemma(fields, model);
   model.norms = NormPlacement::sandwich;
-  // An explicit null means that there is none.
+  // An explicit null means that there is no cap.
   const auto cap = [&](const char* name, double fallback) {
     return fields.number(name, fields.mentions(name) ? 0 : fallback);
   };
   model.attention_softcap = cap("attn_logit_softcapping", 50);
   model.logit_softcap = cap("final_logit_softcapping", 30);
   const double scalar = fields.number("query_pre_attn_scalar", 256);
-  if (!(scalar > 0)) refuse(fields, "query_pre_attn_scalar is not above zero");
+  if (!(scalar > 0)) refuse(fields, "query_pre_attn_scalar is not positive");
   model.attention_scale = 1 / std::sqrt(scalar);
   const std::int64_t window = read_window(fields);
   for (std::size_t i = 0; i < model.layers.size(); i += 2) model.layers[i].window = window;
@@ -236,7 +238,7 @@ void read_smollm3(ConfigFields& fields, Architecture& model) {
   if (!listed.empty() && listed.size() != model.layers.size())
     refuse(fields, "no_rope_layers does not have one entry for each layer");
   for (std::size_t i = 0; i < model.layers.size(); ++i) {
-    // 1 stands for a layer with rotary embeddings.
+    // An entry of 1 marks a layer with rotary embeddings.
     model.layers[i].rope =
         listed.empty() ? (static_cast<std::int64_t>(i) + 1) % interval != 0 : listed[i] != 0;
   }
@@ -269,11 +271,11 @@ const Family& family_of(const ConfigFields& fields, const std::string& model_typ
   if (found != families().end()) return found->second;
   std::string names;
   for (const auto& [name, family] : families()) names += (names.empty() ? "" : ", ") + name;
-  refuse(fields, fmt::format("the model_type \"{}\" is not one that can be run here ({})",
+  refuse(fields, fmt::format("the model_type \"{}\" is not supported; expected one of {}",
                              model_type, names));
 }
 
-/// What training, saving and generating know, and a forward pass does not.
+/// Marks fields as known that matter to training, saving and generation but not to a forward pass.
 void ignore_bystanders(ConfigFields& fields) {
   fields.ignore({"_name_or_path",
                  "_commit_hash",

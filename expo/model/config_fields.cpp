@@ -11,8 +11,7 @@ namespace expo {
 
 ConfigFields::ConfigFields(const Json& object, std::string where)
     : object_(object), where_(std::move(where)) {
-  if (!object_.is_object())
-    throw input_error(where_ + ": a JSON object is expected there, and it is none");
+  if (!object_.is_object()) throw input_error(where_ + ": expected a JSON object");
 }
 
 const Json* ConfigFields::find(const std::string& name) {
@@ -22,7 +21,7 @@ const Json* ConfigFields::find(const std::string& name) {
 }
 
 void ConfigFields::wrong(const std::string& name, const char* expected) const {
-  throw input_error(fmt::format("{}: \"{}\" is {}, where {} is expected", where_, name,
+  throw input_error(fmt::format("{}: \"{}\" is {}; expected {}", where_, name,
                                 object_.contains(name) ? object_[name].dump() : "missing",
                                 expected));
 }
@@ -37,7 +36,7 @@ bool ConfigFields::mentions(const std::string& name) const {
 }
 
 std::int64_t ConfigFields::integer(const std::string& name) {
-  if (find(name) == nullptr) wrong(name, "an integer above zero");
+  if (find(name) == nullptr) wrong(name, "a positive integer");
   return integer(name, 1, 1);
 }
 
@@ -71,17 +70,17 @@ bool ConfigFields::flag(const std::string& name, bool fallback) {
 std::string ConfigFields::text(const std::string& name, const std::string& fallback) {
   const Json* value = find(name);
   if (value == nullptr) return fallback;
-  if (!value->is_string()) wrong(name, "a text");
+  if (!value->is_string()) wrong(name, "a string");
   return value->get<std::string>();
 }
 
 std::vector<std::string> ConfigFields::texts(const std::string& name) {
   const Json* value = find(name);
   if (value == nullptr) return {};
-  if (!value->is_array()) wrong(name, "a list of texts");
+  if (!value->is_array()) wrong(name, "a list of strings");
   std::vector<std::string> result;
   for (const Json& item : *value) {
-    if (!item.is_string()) wrong(name, "a list of texts");
+    if (!item.is_string()) wrong(name, "a list of strings");
     result.push_back(item.get<std::string>());
   }
   return result;
@@ -113,13 +112,13 @@ void ConfigFields::ignore(std::initializer_list<const char*> names) {
 void ConfigFields::refuse_others() const {
   std::vector<std::string> unknown;
   for (const auto& [name, value] : object_.items()) {
-    // A field without a value takes no part in the computation.
+    // A field without a value has no effect on the computation.
     if (!value.is_null() && !known_.contains(name)) unknown.push_back('"' + name + '"');
   }
   if (unknown.empty()) return;
   throw input_error(fmt::format(
-      "{}: the field{} {} {} not known here and could change what the model computes; remove what "
-      "you know to be without effect",
+      "{}: the field{} {} {} unknown and could change what the model computes; remove only "
+      "fields that have no effect",
       where_, unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "),
       unknown.size() == 1 ? "is" : "are"));
 }

@@ -10,29 +10,33 @@
 
 namespace expo {
 
-/// The fields of a config.json, which remembers what was asked for, so that what nobody asked for
-/// can be refused. A null counts as absent. Every getter throws Error(input) for another type.
+/// The fields of a config.json. It remembers which fields were read, so that those that nothing
+/// reads can be refused. A null counts as absent. Every getter throws Error(input) for a value of
+/// the wrong type.
 class ConfigFields {
  public:
-  /// `object` must outlive it; `where` begins the messages. Error(input) where it is no object.
+  /// `object` must outlive this; messages begin with `where`. Throws Error(input) if it is not a
+  /// JSON object.
   ConfigFields(const Json& object, std::string where);
 
   bool has(const std::string& name) const;
-  bool mentions(const std::string& name) const;   ///< also as null
-  std::int64_t integer(const std::string& name);  ///< required, at least 1; bounded alike
-  /// At least `lowest`, and at most 2³¹ − 1, so that products of two sizes do not overflow.
+  bool mentions(const std::string& name) const;   ///< true also for a null
+  std::int64_t integer(const std::string& name);  ///< required, at least 1, with the same upper
+                                                  ///< bound
+  /// The value must be at least `lowest` and at most 2³¹ − 1, so that the product of two sizes does
+  /// not overflow.
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest = 0);
   double number(const std::string& name, double fallback);
   bool flag(const std::string& name, bool fallback);
   std::string text(const std::string& name, const std::string& fallback);
-  std::vector<std::string> texts(const std::string& name);  ///< empty where absent
+  std::vector<std::string> texts(const std::string& name);  ///< empty if absent
   std::vector<std::int64_t> integers(
       const std::string& name);                 ///< a number counts as a list of one
-  const Json* object(const std::string& name);  ///< null where absent
+  const Json* object(const std::string& name);  ///< nullptr if absent
 
-  /// Fields that say nothing about the result of inference.
+  /// Marks fields as known that do not affect the result of inference.
   void ignore(std::initializer_list<const char*> names);
-  /// Throws Error(input) naming the fields that were neither asked for nor ignored.
+  /// Throws Error(input) naming the fields that were neither read nor ignored.
   void refuse_others() const;
   const std::string& where() const { return where_; }
 

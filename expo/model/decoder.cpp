@@ -24,7 +24,7 @@ void check_parts(std::span<const std::int64_t> ids, std::span<const SequencePart
     tokens += static_cast<std::size_t>(part.count);
   }
   if (tokens != ids.size() || tokens == 0)
-    throw usage_error(fmt::format("{} ids are given for {} tokens", ids.size(), tokens));
+    throw usage_error(fmt::format("{} ids were given for {} tokens", ids.size(), tokens));
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ at::Tensor Decoder::hidden_states(std::span<const std::int64_t> ids,
       ids, [&](std::int64_t id) { return id < 0 || id >= architecture_.vocabulary; });
   if (stray != ids.end()) {
     throw input_error(fmt::format(
-        "the token id {} is outside the model's vocabulary of {}: the tokenizer is another model's",
+        "the token id {} is outside the model's vocabulary of {}; use the tokenizer of this model",
         *stray, architecture_.vocabulary));
   }
   return compute(ids, parts, cache);

@@ -15,9 +15,9 @@
 namespace expo {
 namespace {
 
-/// Loads libtorch_cuda.so from the folder of libtorch_cpu.so, which registers its kernels. PyTorch
-/// looks for them once, at its first question about CUDA. What stands in the way; empty for
-/// nothing.
+/// Loads libtorch_cuda.so, which registers its kernels, from the folder of libtorch_cpu.so. PyTorch
+/// looks for them only once, when it is first asked about CUDA. Returns the obstacle, or an empty
+/// string if there is none.
 std::string load_cuda() {
   // Without a driver there is no need to load a gigabyte of kernels.
   if (dlopen("libcuda.so.1", RTLD_LAZY) == nullptr)
@@ -25,12 +25,12 @@ std::string load_cuda() {
   Dl_info library{};
   if (dladdr(reinterpret_cast<const void*>(&at::globalContext), &library) == 0 ||
       library.dli_fname == nullptr)
-    return "the folder of libtorch_cpu.so cannot be told";
+    return "the folder of libtorch_cpu.so cannot be found";
   const auto folder = std::filesystem::canonical(library.dli_fname).parent_path();
   const auto path = folder / "libtorch_cuda.so";
   if (!std::filesystem::exists(path))
-    return fmt::format("{} is not there: this PyTorch is built without CUDA", path.string());
-  // By its absolute path, and never closed: kernels stay registered.
+    return fmt::format("{} does not exist: this PyTorch is built without CUDA", path.string());
+  // Loaded by its absolute path and never closed: the kernels stay registered.
   if (dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return fmt::format("{}; the CUDA libraries that PyTorch's wheel requires are not all installed",
                        dlerror());
@@ -38,7 +38,7 @@ std::string load_cuda() {
   return {};
 }
 
-/// The number of usable GPUs, or what stands in their way.
+/// The number of usable GPUs, or the reason why there are none.
 struct Gpus {
   int count = 0;
   std::string obstacle;
@@ -53,11 +53,11 @@ Gpus find_gpus() {
     gpus.obstacle = error.what();
   }
   if (gpus.count <= 0 && gpus.obstacle.empty())
-    gpus.obstacle = "no GPU is visible to CUDA (nvidia-smi tells which there are)";
+    gpus.obstacle = "no GPU is visible to CUDA (nvidia-smi lists those of the machine)";
   return gpus;
 }
 
-/// The number in "cuda:N"; nothing for another word.
+/// The number in "cuda:N"; std::nullopt for any other word.
 std::optional<int> gpu_number(const std::string& word) {
   constexpr std::string_view kPrefix = "cuda:";
   if (!word.starts_with(kPrefix)) return std::nullopt;

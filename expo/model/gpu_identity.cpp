@@ -9,7 +9,7 @@
 namespace expo {
 namespace {
 
-// The driver's interface, which is the same in every version since CUDA 4.1 (CUDA Driver API).
+// The driver's interface, unchanged in every version since CUDA 4.1 (CUDA Driver API).
 constexpr int kCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 using Init = int (*)(unsigned flags);
 using DeviceGet = int (*)(int* device, int ordinal);
@@ -29,7 +29,7 @@ std::string name_of(void* driver, int device) {
   return text.data();
 }
 
-/// Since CUDA 11.4 one of its own for every part that a GPU is divided into.
+/// The UUID of a device. Since CUDA 11.4 every partition of a GPU has its own.
 std::string uuid_of(void* driver, int device) {
   auto get = find<GetUuid>(driver, "cuDeviceGetUuid_v2");
   if (get == nullptr) get = find<GetUuid>(driver, "cuDeviceGetUuid");

@@ -4,14 +4,15 @@
 
 namespace expo {
 
-/// What the driver says of a GPU.
+/// What the driver reports about a GPU.
 struct GpuIdentity {
   std::string name;    ///< "NVIDIA H200"
   int capability = 0;  ///< the compute capability's major number
-  std::string uuid;    ///< by which processes tell whether they mean the same one, in hexadecimal
+  std::string uuid;    ///< hexadecimal; tells processes whether they use the same GPU
 };
 
-/// Of the GPU that CUDA numbers so, as this process sees them; empty where the driver does not say.
+/// Identifies the GPU that has this number in CUDA, as this process sees them; all fields are empty
+/// if the driver does not answer.
 GpuIdentity identify_gpu(int number);
 
 }  // namespace expo

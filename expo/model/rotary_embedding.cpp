@@ -7,7 +7,8 @@
 namespace expo {
 namespace {
 
-/// Long waves are stretched by `factor`, short ones stay, those between go over smoothly.
+/// Stretches long wavelengths by `factor`, keeps short ones, and interpolates smoothly between
+/// them.
 at::Tensor llama3_frequencies(const RopeSpec& rope, const at::Tensor& frequencies) {
   const double longest = rope.original_max_positions / rope.low_frequency_factor;
   const double shortest = rope.original_max_positions / rope.high_frequency_factor;

@@ -6,12 +6,12 @@
 
 namespace expo {
 
-/// Inverse frequencies of the rotary embedding, float32 [head_dim / 2], on the CPU: Su et al.,
-/// "RoFormer", section 3.2.2; scaled as transformers' modeling_rope_utils does it.
+/// The inverse frequencies of the rotary embedding, float32 [head_dim / 2], on the CPU: Su et al.,
+/// "RoFormer", section 3.2.2, scaled as in transformers' modeling_rope_utils.
 at::Tensor inverse_frequencies(const RopeSpec& rope, std::int64_t head_dim);
 
-/// Turns q and k by their positions, in halves (element i with i + head_dim / 2). Not thread-safe:
-/// its tables grow with the positions that are asked for.
+/// Rotates q and k by their positions, in halves (element i with i + head_dim / 2). Not
+/// thread-safe: its tables grow with the positions that are requested.
 class RotaryEmbedding {
  public:
   RotaryEmbedding(const RopeSpec& rope, std::int64_t head_dim, const at::TensorOptions& options);
@@ -21,7 +21,8 @@ class RotaryEmbedding {
   /// `x` is [tokens, heads, head_dim]; so is the result.
   at::Tensor apply(const at::Tensor& x) const;
 
-  /// Of the positions that were looked up: [tokens, 1, head_dim], both halves alike.
+  /// The tables at the positions that were looked up: [tokens, 1, head_dim], with both halves
+  /// equal.
   const at::Tensor& cosine() const { return cos_; }
   const at::Tensor& sine() const { return sin_; }
 

@@ -7,16 +7,16 @@
 
 namespace expo {
 
-/// Cosines and sines of the rotary embedding by position, in float32. Not thread-safe while it
+/// The cosines and sines of the rotary embedding by position, in float32. Not thread-safe while it
 /// grows.
 class RotaryTable {
  public:
   RotaryTable(const RopeSpec& rope, std::int64_t head_dim);
 
-  /// Makes it hold the positions [0, positions).
+  /// Extends the table to the positions [0, positions).
   void reserve(std::int64_t positions);
   std::int64_t half() const { return half_; }
-  /// [half] each
+  /// The cosines and the sines of a position: [half] each.
   const float* cosine(std::int64_t position) const { return cosines_.data() + position * half_; }
   const float* sine(std::int64_t position) const { return sines_.data() + position * half_; }
 

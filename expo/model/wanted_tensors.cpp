@@ -16,17 +16,18 @@ std::size_t require_tensor(const Checkpoint& checkpoint, const std::string& name
                            const at::Tensor& target, const Architecture& architecture) {
   const auto index = checkpoint.find(name);
   if (!index) {
-    throw input_error(
-        fmt::format("{}: the tensor \"{}\" is missing, which config.json's architecture ({}) has",
-                    checkpoint.location(), name, architecture.model_type));
+    throw input_error(fmt::format(
+        "{}: the tensor \"{}\" is missing, but the architecture in config.json ({}) needs it",
+        checkpoint.location(), name, architecture.model_type));
   }
   const std::vector<std::uint64_t> shape(target.sizes().begin(), target.sizes().end());
   const Tensor& found = checkpoint.tensors()[*index];
   if (found.shape != shape || !supports_arithmetic(found.dtype)) {
-    throw input_error(fmt::format(
-        "{}: the tensor \"{}\" is {} {}, where config.json asks for floating values of shape {}",
-        checkpoint.location(), name, safetensors_name(found.dtype), format_shape(found.shape),
-        format_shape(shape)));
+    throw input_error(
+        fmt::format("{}: the tensor \"{}\" is {} {}, but config.json requires floating-point "
+                    "values of shape {}",
+                    checkpoint.location(), name, safetensors_name(found.dtype),
+                    format_shape(found.shape), format_shape(shape)));
   }
   return *index;
 }

@@ -9,12 +9,13 @@
 
 namespace expo {
 
-/// Tensors that checkpoints hold and a forward pass computes itself or, where the head is tied,
-/// does not look at.
+/// Whether a checkpoint may hold this tensor although the forward pass does not read it: it
+/// computes the values itself, or the head is tied.
 bool is_spare(const std::string& name, const Architecture& architecture);
 
-/// Where a checkpoint holds a tensor that the architecture has. Throws Error(input) naming it where
-/// it is missing, has another shape than `target`, or holds no floating values.
+/// The index in the checkpoint of a tensor that the architecture requires. Throws Error(input)
+/// naming it if it is missing, has another shape than `target`, or does not hold floating-point
+/// values.
 std::size_t require_tensor(const Checkpoint& checkpoint, const std::string& name,
                            const at::Tensor& target, const Architecture& architecture);
 

@@ -9,11 +9,11 @@ namespace expo {
 namespace {
 
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 16;
-/// Elements that are asked of the disk at once: smaller ones cost more calls than they carry.
+/// Elements read from the disk at once: with smaller pieces the calls cost more than the data.
 constexpr std::uint64_t kDiskPiece = std::uint64_t{1} << 20;
 constexpr unsigned kWaiting = 4;  ///< threads that keep the disk busy
 
-/// Elements [first, first + count) of some values.
+/// The elements [first, first + count) of some values.
 std::span<const std::byte> part(std::span<const std::byte> values, DType dtype, std::uint64_t first,
                                 std::uint64_t count) {
   return values.subspan(static_cast<std::size_t>(first * bit_width(dtype) / 8),
@@ -22,7 +22,7 @@ std::span<const std::byte> part(std::span<const std::byte> values, DType dtype, 
 
 }  // namespace
 
-/// One thread's memory.
+/// The memory of one thread.
 struct WeightFilling::Worker {
   ReadScratch sft;
   ReadScratch aligned;
@@ -38,7 +38,8 @@ WeightFilling::WeightFilling(const Plan& plan, const Checkpoint* sft, const Chec
   sums_.resize(blocks_.size());
 }
 
-/// Blocks of whole rows, 16 or a multiple of it where that is not too much: whole panels.
+/// Cuts a tensor into blocks of whole rows, 16 or a multiple of 16 if that is not too much: whole
+/// panels.
 void WeightFilling::cut(const TensorPlan& plan) {
   const Tensor& tensor = aligned_.tensors()[plan.aligned];
   const auto entry = entries_.find(tensor.name);
@@ -54,7 +55,7 @@ void WeightFilling::cut(const TensorPlan& plan) {
     tensors_.push_back({&plan, entry->second, first_block, blocks_.size() - first_block});
 }
 
-/// Of about so many elements, at least a block.
+/// Groups the blocks into pieces of about `elements` elements, but at least one block.
 std::vector<WeightFilling::Piece> WeightFilling::pieces(std::uint64_t elements) const {
   std::vector<Piece> result;
   for (const Piece& tensor : tensors_) {
@@ -109,7 +110,7 @@ void WeightFilling::fill(const Piece& piece, Worker& worker) {
   }
 }
 
-/// Added up in the order of the blocks.
+/// Adds the sums up in the order of the blocks.
 std::vector<TensorDelta> WeightFilling::deltas() const {
   std::vector<TensorDelta> result;
   for (const Piece& tensor : tensors_) {

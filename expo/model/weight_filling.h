@@ -16,27 +16,29 @@
 
 namespace expo {
 
-/// The writing of a plan's values into a store, from the two checkpoints in pieces. `sft` may be
-/// null for a plan without counterparts; all must outlive it. Run it once.
+/// Writes a plan's values, computed piece by piece from the two checkpoints, into a store. `sft`
+/// may be null for a plan without counterparts; all arguments must outlive it. It may be run only
+/// once.
 class WeightFilling {
  public:
   WeightFilling(const Plan& plan, const Checkpoint* sft, const Checkpoint& aligned,
                 WeightStore& store, const PlannedValues::Options& options);
 
-  /// Reads from the disk, past the page cache where it does not hold the files, with a few threads
-  /// more than `threads`: somebody waits for the disk while the processors are busy.
+  /// Reads from the disk, past the page cache unless that holds the files, with a few threads more
+  /// than `threads`: some of them wait for the disk while the processors are busy.
   void read_once(unsigned threads, const CancellationToken& cancellation);
-  /// Reads views of mapped files, which stay in the page cache for the next time.
+  /// Reads views of mapped files, which stay in the page cache for later reads.
   void read_views(unsigned threads, const CancellationToken& cancellation);
 
-  /// What was changed, whichever way it was read and by however many threads.
+  /// The changes of each tensor; they do not depend on how the files were read or by how many
+  /// threads.
   std::vector<TensorDelta> deltas() const;
 
  private:
-  /// Consecutive blocks of one tensor, which are read at once.
+  /// Consecutive blocks of one tensor that are read at once.
   struct Piece {
     const TensorPlan* plan;
-    std::size_t entry;  ///< of the store
+    std::size_t entry;  ///< index in the store
     std::size_t first_block;
     std::size_t blocks;  ///< at least 1
   };
@@ -53,10 +55,11 @@ class WeightFilling {
   WeightStore& store_;
   PlannedValues values_;
   std::map<std::string, std::size_t> entries_;
-  /// What a thread computes at once: its inputs and output stay in the processor's cache.
+  /// The ranges that a thread computes at once: their inputs and output fit in the processor's
+  /// cache.
   std::vector<PlannedValues::Range> blocks_;
-  std::vector<Piece> tensors_;   ///< a piece for each
-  std::vector<DeltaSums> sums_;  ///< of the blocks
+  std::vector<Piece> tensors_;   ///< one piece for each tensor
+  std::vector<DeltaSums> sums_;  ///< one entry for each block
 };
 
 }  // namespace expo

@@ -5,6 +5,7 @@
 
 namespace expo {
 
+/// How much of a range of bytes the page cache holds, if the kernel tells.
 enum class CacheState { whole, not_whole, unknown };
 
 /// Whether the page cache holds the bytes [offset, offset + length) of an open file, without

@@ -7,11 +7,11 @@
 namespace expo {
 namespace {
 
-/// Queries that share a product: two tiles of AMX.
+/// The queries that share a product: two AMX tiles.
 constexpr std::int64_t kQueries = 32;
 constexpr std::int64_t kKeyBlock = 32;
 
-/// The first position that a query sees.
+/// The first position that a query attends to.
 std::int64_t first_seen(std::int64_t position, const LayerSpec& spec) {
   return spec.window == 0 ? 0 : std::max<std::int64_t>(0, position - spec.window + 1);
 }
@@ -38,7 +38,7 @@ void PanelAttention::prepare(std::span<const SequencePart> parts, unsigned threa
     }
     row += part.count;
   }
-  // The longest first, so that threads end together.
+  // The longest tasks come first, so that the threads finish together.
   std::ranges::stable_sort(tasks_, std::ranges::greater(), [](const Task& task) {
     return task.count * (task.position + task.count);
   });
@@ -57,7 +57,7 @@ std::size_t PanelAttention::query_elements(std::int64_t rows) const {
   return static_cast<std::size_t>(rows * architecture_.heads * padded_dim_);
 }
 
-/// Heads that share keys lie side by side for each row: a block of rows is one left side.
+/// Heads that share keys are adjacent for each row, so that a block of rows forms one left side.
 std::size_t PanelAttention::query_offset(std::int64_t head, std::int64_t row,
                                          std::int64_t rows) const {
   return static_cast<std::size_t>(((head / group_ * rows + row) * group_ + head % group_) *

@@ -9,52 +9,54 @@
 namespace expo {
 
 /// Causal attention of packed rows over a PanelCache: softmax(scale · q kᵀ) v, with both products
-/// by panels and the softmax of whole rows in float32. A row's result depends on its own query and
-/// on the keys and values before it alone.
+/// in panels and the softmax of whole rows in float32. The result of a row depends only on its own
+/// query and on the keys and values up to its position.
 class PanelAttention {
  public:
-  /// One head's queries of a block of rows: what a thread does at once.
+  /// One head's queries of a block of rows: the unit of work of a thread.
   struct Task {
     std::size_t part;
-    std::int64_t head;      ///< of keys and values
+    std::int64_t head;      ///< head of the keys and values
     std::int64_t row;       ///< first row in the packed batch
     std::int64_t count;     ///< rows
-    std::int64_t position;  ///< of the first row in its sequence
+    std::int64_t position;  ///< position of the first row in its sequence
   };
 
   PanelAttention(const Architecture& architecture, DType dtype);
 
-  /// Cuts a batch into tasks, and makes room for `threads` threads to do them.
+  /// Cuts a batch into tasks and allocates scratch memory for `threads` threads.
   void prepare(std::span<const SequencePart> parts, unsigned threads);
   std::int64_t tasks() const { return static_cast<std::int64_t>(tasks_.size()); }
 
-  /// Elements of the queries of a batch of `rows` rows.
+  /// The number of elements in the queries of a batch of `rows` rows.
   std::size_t query_elements(std::int64_t rows) const;
-  /// Where a query goes: of `head` in [0, heads), `padded_head_dim()` elements, zeros at their end.
+  /// The offset of the query of `head` in [0, heads): `padded_head_dim()` elements, with zeros at
+  /// the end.
   std::size_t query_offset(std::int64_t head, std::int64_t row, std::int64_t rows) const;
   std::int64_t padded_head_dim() const { return padded_dim_; }
 
-  /// A layer's attention of the batch.
+  /// The arguments of one layer's attention.
   struct Call {
     const PanelCache& cache;
-    std::size_t layer;  ///< of the cache
+    std::size_t layer;  ///< layer of the cache
     const LayerSpec& spec;
-    std::span<const std::int64_t> slots;  ///< of each part
-    const std::byte* queries;             ///< laid out as query_offset says
+    std::span<const std::int64_t> slots;  ///< one slot for each part
+    const std::byte* queries;             ///< laid out as query_offset describes
     std::int64_t rows;
-    std::byte* out;           ///< rows of the type, heads side by side
-    std::int64_t out_stride;  ///< elements
+    std::byte* out;           ///< rows of the weights' type, heads side by side
+    std::int64_t out_stride;  ///< elements from one row to the next
   };
-  /// Threads may do different tasks at once, each with its own `thread`.
+  /// Computes one task. Several threads may compute different tasks at once, each with its own
+  /// `thread`.
   void compute(std::int64_t task, unsigned thread, const Call& call);
 
  private:
   struct Scratch {
     std::vector<float> scores;
-    std::vector<float> weights;  ///< of the type: half of it is used for bfloat16
+    std::vector<float> weights;  ///< of the weights' type: bfloat16 uses half of the memory
     std::vector<float> result;
   };
-  /// The keys that a task looks at: whole blocks.
+  /// The keys that a task reads, in whole blocks.
   struct Keys {
     std::int64_t begin;
     std::int64_t count;
@@ -67,7 +69,7 @@ class PanelAttention {
 
   const Architecture& architecture_;
   TypedKernels kernels_;
-  std::int64_t group_;  ///< queries' heads to one of keys and values
+  std::int64_t group_;  ///< query heads for each head of keys and values
   std::int64_t padded_dim_;
   std::vector<Task> tasks_;
   std::vector<Scratch> scratch_;

@@ -7,18 +7,18 @@
 
 namespace expo {
 
-/// How the product of some rows with a matrix is cut among threads: panels in blocks, and rows in
-/// blocks within them, so that what a thread touches at once stays in its second-level cache.
+/// Divides the product of some rows with a matrix among threads: blocks of panels, and blocks of
+/// rows within them, so that what a thread touches at once stays in its second-level cache.
 class PanelBlocks {
  public:
-  static constexpr std::int64_t kRows = 128;  ///< of a block, at most
+  static constexpr std::int64_t kRows = 128;  ///< maximum rows of a block
   static constexpr std::int64_t kPanels = 4;
 
   PanelBlocks(const PanelMatrix& matrix, std::int64_t rows, unsigned threads)
       : matrix_(matrix),
         rows_(rows),
         panels_(matrix.layout.panels()),
-        // Few panels are cut finer, so that all threads have some.
+        // Few panels are cut more finely, so that every thread gets some.
         panel_block_(panels_ >= kPanels * 8 * threads ? kPanels
                      : panels_ >= 4 * threads         ? 2
                                                       : 1),
@@ -28,7 +28,8 @@ class PanelBlocks {
   std::int64_t first_row(std::int64_t block) const { return block % row_blocks_ * kRows; }
   std::int64_t first_panel(std::int64_t block) const { return block / row_blocks_ * panel_block_; }
 
-  /// A block's product, but for where it goes. `left` are all rows, of `stride` elements.
+  /// The product of a block, without its destination. `left` points to all rows, `stride` elements
+  /// apart.
   Product product(std::int64_t block, const std::byte* left, std::int64_t stride) const {
     const PanelLayout& layout = matrix_.layout;
     Product result;

@@ -6,7 +6,7 @@
 namespace expo {
 namespace {
 
-/// Of a slot of `capacity` tokens, which is rounded.
+/// The bytes of one layer of a slot of `capacity` tokens, which is rounded up.
 std::size_t bytes_of_layer(const Architecture& architecture, DType dtype, std::int64_t capacity) {
   const PanelLayout keys(capacity, architecture.head_dim, dtype);
   const PanelLayout values(architecture.head_dim, capacity, dtype);
@@ -15,7 +15,7 @@ std::size_t bytes_of_layer(const Architecture& architecture, DType dtype, std::i
 
 }  // namespace
 
-/// Products take 32 columns at once, and the values' columns are positions.
+/// A product reads 32 columns at once, and the columns of the values are positions.
 std::int64_t PanelCache::rounded(std::int64_t capacity) {
   return (capacity + 31) / 32 * 32;
 }

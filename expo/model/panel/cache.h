@@ -9,8 +9,9 @@
 
 namespace expo {
 
-/// Keys and values as the right sides of attention's two products, in panels: of each slot, layer
-/// and head the keys as a matrix [capacity, head_dim], the values as one [head_dim, capacity].
+/// Keys and values as the right sides of attention's two products, in panels: for each slot, layer
+/// and head, the keys are a matrix [capacity, head_dim] and the values a matrix [head_dim,
+/// capacity].
 class PanelCache final : public KvCache {
  public:
   /// The keys or the values of one head.
@@ -19,14 +20,15 @@ class PanelCache final : public KvCache {
     std::size_t panel_stride;  ///< bytes
   };
 
-  /// `layers` may be fewer than the architecture's; `capacities` are those of the slots.
+  /// `layers` may be fewer than the architecture has; `capacities` holds one capacity for each
+  /// slot.
   PanelCache(const Architecture& architecture, DType dtype, std::int64_t layers,
              std::span<const std::int64_t> capacities);
 
   View keys(std::size_t layer, std::int64_t slot, std::int64_t head) const;
   View values(std::size_t layer, std::int64_t slot, std::int64_t head) const;
-  /// Sets a position's key and value of one head, head_dim numbers of the type each. Threads may do
-  /// so at once for different positions and heads.
+  /// Sets the key and the value of one head at one position, head_dim numbers of the type each.
+  /// Several threads may do so at once for different positions and heads.
   void write(std::size_t layer, std::int64_t slot, std::int64_t head, std::int64_t position,
              const std::byte* key, const std::byte* value) const;
   void copy(std::int64_t from, std::int64_t to, std::int64_t tokens) override;
@@ -46,7 +48,7 @@ class PanelCache final : public KvCache {
   PanelLayout key_panel_;  ///< one panel of keys
   std::int64_t value_panels_;
   std::vector<std::int64_t> capacities_;  ///< rounded
-  std::vector<std::size_t> begins_;       ///< of the slots, in memory
+  std::vector<std::size_t> begins_;       ///< offsets of the slots in memory
   ZeroedMemory memory_;
 };
 

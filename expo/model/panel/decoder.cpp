@@ -12,7 +12,7 @@
 namespace expo {
 namespace {
 
-/// Of one block's product.
+/// The elements of one block of the gate's product.
 constexpr std::int64_t kGateElements = PanelBlocks::kRows * PanelBlocks::kPanels * kPanelRows;
 
 std::int64_t width_of(const PanelMatrix& matrix) {
@@ -23,7 +23,8 @@ std::byte* bytes_of(std::vector<float>& values) {
   return reinterpret_cast<std::byte*>(values.data());
 }
 
-/// Grows only, so that a decoding step allocates nothing. What it held is lost.
+/// Enlarges `values` if needed and never shrinks it, so that a decoding step allocates nothing. The
+/// contents are lost.
 void make_room(std::vector<float>& values, std::int64_t count) {
   if (values.size() < static_cast<std::size_t>(count))
     std::vector<float>(static_cast<std::size_t>(count)).swap(values);
@@ -64,7 +65,8 @@ at::Tensor PanelDecoder::compute(std::span<const std::int64_t> ids,
     const auto& own = dynamic_cast<const PanelCache&>(*cache);
     team_.run([&](ThreadTeam::Member& member) { run_layers(own, false, member); });
   } else {
-    // Keys and values of one layer at a time are enough.
+    // Without a cache of the caller's, it is enough to keep the keys and values of one layer at a
+    // time.
     std::vector<std::int64_t> lengths;
     for (const SequencePart& part : parts) lengths.push_back(part.count);
     const PanelCache passing(architecture(), weights_.dtype(), 1, lengths);
@@ -95,7 +97,8 @@ void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) 
   make_room(q_, rows * width_of(layer.q));
   make_room(k_, rows * width_of(layer.k));
   make_room(v_, rows * width_of(layer.v));
-  // As floats there is room enough for either type; what is never written stays zero.
+  // Counted in floats there is room enough for either type; elements that are never written stay
+  // zero.
   make_room(normed_, rows * layer.q.layout.padded_columns());
   make_room(queries_, static_cast<std::int64_t>(attention_.query_elements(rows)));
   make_room(attended_, rows * layer.output.layout.padded_columns());
@@ -107,7 +110,7 @@ void PanelDecoder::prepare(std::span<const SequencePart> parts, bool has_cache) 
 void PanelDecoder::embed(std::span<const std::int64_t> ids) {
   const Architecture& model = architecture();
   const PanelMatrix& matrix = weights_.embedding;
-  // In the weights' type, as Gemma was trained.
+  // The embedding is scaled in the weights' type, as Gemma was trained.
   float scale = model.scales_embeddings ? std::sqrt(static_cast<float>(model.hidden)) : 1.0F;
   if (weights_.dtype() == DType::bf16)
     scale = static_cast<float>(bf16_to_double(double_to_bf16(double{scale})));
@@ -129,7 +132,7 @@ void PanelDecoder::embed(std::span<const std::int64_t> ids) {
   }
 }
 
-/// All layers, on every thread of the team at once.
+/// Runs all layers; every thread of the team executes this function at once.
 void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
@@ -165,7 +168,7 @@ void PanelDecoder::run_layers(const PanelCache& cache, bool one_layer, ThreadTea
 }
 
 void PanelDecoder::attend(const PanelAttention::Call& call, ThreadTeam::Member& member) {
-  // Of many small tasks a thread takes some at once.
+  // With many small tasks, a thread takes several at once.
   const std::int64_t tasks = attention_.tasks();
   const std::int64_t chunk = tasks / (32 * team_.size()) + 1;
   member.for_each((tasks + chunk - 1) / chunk, [&](std::int64_t index) {
@@ -174,7 +177,7 @@ void PanelDecoder::attend(const PanelAttention::Call& call, ThreadTeam::Member& 
   });
 }
 
-/// The stream as the left side of products; normed where there is a weight.
+/// Writes the stream as the left side of products, normed if there is a weight.
 void PanelDecoder::norm_rows(const PanelVector& weight, ThreadTeam::Member& member) {
   const std::int64_t hidden = architecture().hidden;
   const std::int64_t stride = width_of(weights_.layers.front().output);
@@ -209,7 +212,7 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
   });
 }
 
-/// Biases, norms and rotation of one row's q and k; k and v go to the cache.
+/// Applies biases, norms and rotation to the q and k of one row; its k and v go to the cache.
 void PanelDecoder::turn_row(std::int64_t row, const PanelLayer& layer, const LayerSpec& spec,
                             const PanelCache& cache, std::size_t cache_layer, unsigned worker) {
   const Architecture& model = architecture();
@@ -250,7 +253,7 @@ void PanelDecoder::turn_heads(float* x, std::int64_t heads, const PanelVector& b
   }
 }
 
-/// Adds left · matrixᵀ to the stream: at once, or where it is normed before, row by row.
+/// Adds left · matrixᵀ to the stream: directly, or row by row if the product is normed first.
 void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
                                  const PanelVector& post_norm, const std::byte* left,
                                  std::int64_t left_stride, ThreadTeam::Member& member) {
@@ -274,7 +277,8 @@ void PanelDecoder::add_to_stream(const PanelMatrix& matrix, const PanelVector& b
   });
 }
 
-/// Both products of a block and the gate between them, while they are in the cache.
+/// Computes both products of a block and the gate between them while they are in the processor's
+/// cache.
 void PanelDecoder::gate_up(const PanelLayer& layer, ThreadTeam::Member& member) {
   const auto rows = static_cast<std::int64_t>(rows_.size());
   const std::int64_t stride = layer.gate.layout.padded_columns();
@@ -320,7 +324,7 @@ at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
   make_room(normed_, rows * left_stride);
   make_room(logits_, rows * stride);
   rows_.assign(static_cast<std::size_t>(rows), Row{0, 0});
-  // transformers caps the logits of the vocabulary only, not rewards.
+  // transformers caps the logits of the vocabulary, but not rewards.
   const auto cap = static_cast<float>(
       architecture().head == ModelHead::score ? 0 : architecture().logit_softcap);
   const auto* values = hidden.const_data_ptr<float>();

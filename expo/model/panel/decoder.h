@@ -12,11 +12,11 @@
 
 namespace expo {
 
-/// The forward pass on the CPU over weights in panels. Left sides of products have the weights'
-/// type; all else is float32, the residual stream too. Results are batch-invariant.
+/// The forward pass on the CPU over weights in panels. The left sides of products have the weights'
+/// type; everything else, including the residual stream, is float32. Results are batch-invariant.
 class PanelDecoder final : public Decoder {
  public:
-  /// `threads`: 0 is as many as there are processors.
+  /// `threads`: 0 means one for each processor.
   PanelDecoder(const Architecture& architecture, const PanelWeights& weights, unsigned threads);
 
   at::Tensor logits(const at::Tensor& hidden_states) override;
@@ -55,7 +55,7 @@ class PanelDecoder final : public Decoder {
   void add_to_stream(const PanelMatrix& matrix, const PanelVector& bias,
                      const PanelVector& post_norm, const std::byte* left, std::int64_t left_stride,
                      ThreadTeam::Member& member);
-  /// Some of a row's products with gate and up.
+  /// A section of one row's products with gate and up.
   struct GateRow {
     float* gate;
     float* up;
@@ -72,13 +72,14 @@ class PanelDecoder final : public Decoder {
   RotaryTable rotary_;
   PanelAttention attention_;
 
-  // Of the batch that runs
+  // State of the batch that is running
   std::vector<Row> rows_;
-  std::vector<std::int64_t> slots_;  ///< of each part
+  std::vector<std::int64_t> slots_;  ///< one slot for each part
   std::vector<float> stream_;        ///< the residual stream: [rows, hidden]
-  std::vector<float> q_, k_, v_;     ///< [rows, their rows in panels]
-  std::vector<float> added_;         ///< what is normed before it joins the stream
-  std::vector<float> normed_;        ///< left side of products, of the type, as are:
+  std::vector<float> q_, k_, v_;     ///< [rows, rows of the matrix padded to whole panels]
+  std::vector<float> added_;         ///< output that is normed before it is added to the stream
+  std::vector<float> normed_;        ///< left side of products, of the weights' type, like the next
+                                     ///< three
   std::vector<float> queries_, attended_, gated_;
   std::vector<std::vector<float>> worker_scratch_;
   std::vector<float> logits_;

@@ -26,7 +26,7 @@ void narrow(float value, DType dtype, std::byte* out) {
     std::memcpy(out, &value, sizeof value);
     return;
   }
-  // It was bfloat16 before: nothing is lost.
+  // The value was bfloat16 before, so nothing is lost.
   const auto bits = static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
   std::memcpy(out, &bits, sizeof bits);
 }

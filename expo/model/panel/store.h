@@ -6,7 +6,8 @@
 
 namespace expo {
 
-/// Panels in this machine's memory (panel_layout.h): what the CPU computes with fastest.
+/// Makes a store of panels in this machine's memory (panel_layout.h), the layout that the CPU
+/// computes with fastest.
 std::unique_ptr<WeightStore> make_panel_store(const Architecture& architecture, DType dtype);
 
 }  // namespace expo

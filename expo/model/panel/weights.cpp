@@ -82,8 +82,8 @@ void PanelWeights::add(const std::string& name, PanelVector& vector, std::int64_
   named[name] = &vector;
 }
 
-/// All matrices in one piece of memory, so that it may have huge pages. A panel is a multiple of 64
-/// bytes, and so all begin on a line.
+/// Places all matrices in one piece of memory, so that it may have huge pages. A panel is a
+/// multiple of 64 bytes, so every matrix begins on a cache line.
 void PanelWeights::place() {
   std::size_t total = 0;
   for (const auto& [name, where] : named) {

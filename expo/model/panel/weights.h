@@ -11,15 +11,17 @@
 
 namespace expo {
 
-/// A matrix [out, in] in panels, in memory of its PanelWeights.
+/// A matrix [out, in] in panels, stored in the memory of its PanelWeights.
 struct PanelMatrix {
   PanelLayout layout{0, 0, DType::f32};
   std::byte* storage = nullptr;
 };
 
-/// Norms and biases, in float32 whatever the weights' type. Empty where the architecture has none.
+/// A norm's weight or a bias, in float32 whatever the weights' type. Empty if the architecture has
+/// none.
 using PanelVector = std::vector<float>;
 
+/// The weights of one layer.
 struct PanelLayer {
   PanelVector attention_norm, attention_post_norm, mlp_norm, mlp_post_norm;
   PanelMatrix q, k, v, output, gate, up, down;
@@ -27,7 +29,8 @@ struct PanelLayer {
   PanelVector q_norm, k_norm;  ///< [head_dim], or q's (k's) rows for QueryKeyNorm::projection
 };
 
-/// The weights of a decoder in panels. Neither copied nor moved: it refers to itself.
+/// The weights of a decoder in panels. It can be neither copied nor moved, since it refers to
+/// itself.
 class PanelWeights {
  public:
   PanelWeights(const Architecture& architecture, DType dtype);
@@ -38,7 +41,7 @@ class PanelWeights {
 
   PanelMatrix embedding;  ///< [vocabulary, hidden]
   PanelVector final_norm;
-  PanelMatrix head;  ///< the embedding where it is tied
+  PanelMatrix head;  ///< the embedding if the head is tied
   std::vector<PanelLayer> layers;
   std::map<std::string, Place> named;  ///< by the names of a Hugging Face checkpoint
 

@@ -6,7 +6,7 @@
 namespace expo {
 namespace {
 
-/// True where query i (at position length − tokens + i) sees key j: [tokens, length].
+/// A mask [tokens, length], true where query i (at position length − tokens + i) attends to key j.
 at::Tensor visible(std::int64_t tokens, std::int64_t length, std::int64_t window,
                    const at::Device& device) {
   const auto options = at::TensorOptions().dtype(at::kLong).device(device);
@@ -17,7 +17,7 @@ at::Tensor visible(std::int64_t tokens, std::int64_t length, std::int64_t window
   return mask;
 }
 
-/// With the products softly capped, which the fused kernels do not know.
+/// Attention with softly capped products, which the fused kernels do not support.
 at::Tensor capped_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const at::Tensor& mask, const Architecture& architecture) {
   const std::int64_t group = q.size(1) / k.size(1);
@@ -30,8 +30,8 @@ at::Tensor capped_attention(const at::Tensor& q, const at::Tensor& k, const at::
   return at::matmul(at::softmax(scores, -1, at::kFloat).to(q.scalar_type()), values);
 }
 
-/// A GPU's fused kernel for float32 does not know queries that share keys, and the one in its place
-/// would hold every score at once.
+/// Whether every query head needs its own copy of the keys: a GPU's fused kernel for float32 does
+/// not support queries that share keys, and the kernel used instead would hold all scores at once.
 bool wants_own_keys(const at::Tensor& q, const at::Tensor& k) {
   return q.size(1) != k.size(1) && !q.is_cpu() && q.scalar_type() == at::kFloat;
 }
@@ -41,7 +41,7 @@ bool wants_own_keys(const at::Tensor& q, const at::Tensor& k) {
 at::Tensor causal_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             const Architecture& architecture, const LayerSpec& layer) {
   const std::int64_t tokens = q.size(2);
-  // Keys that no query sees need not be looked at.
+  // Keys that no query attends to can be left out.
   const std::int64_t reach = layer.window > 0 ? layer.window + tokens - 1 : k.size(2);
   const std::int64_t length = std::min(k.size(2), reach);
   const at::Tensor keys = k.narrow(2, k.size(2) - length, length);

@@ -8,7 +8,7 @@ TensorCache::TensorCache(const Architecture& architecture, std::int64_t slots,
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const std::vector<std::int64_t> shape = {slots, architecture.kv_heads, capacity,
                                              architecture.head_dim};
-    // What a mask hides is multiplied by zero, which does not hide a NaN.
+    // Masked values are multiplied by zero, which would not remove a NaN.
     keys_.push_back(at::zeros(shape, options));
     values_.push_back(at::zeros(shape, options));
   }

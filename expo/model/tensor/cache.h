@@ -8,7 +8,7 @@
 
 namespace expo {
 
-/// A KvCache of tensors on any device. Memory is taken at once.
+/// A KvCache of tensors on any device. All of its memory is allocated at once.
 class TensorCache final : public KvCache {
  public:
   TensorCache(const Architecture& architecture, std::int64_t slots, std::int64_t capacity,

@@ -17,7 +17,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
 }
 
-/// [tokens, heads, head_dim] of one sequence as attention takes it: [1, heads, tokens, head_dim].
+/// Reshapes [tokens, heads, head_dim] of one sequence as attention expects it: [1, heads, tokens,
+/// head_dim].
 at::Tensor heads_first(const at::Tensor& x) {
   return x.transpose(0, 1).unsqueeze(0);
 }
@@ -39,7 +40,7 @@ std::unique_ptr<KvCache> TensorDecoder::make_cache(std::int64_t slots,
                                          weights_.embedding.options());
   } catch (const c10::Error& error) {
     throw environment_error(
-        fmt::format("there is no memory for a cache of {} MB on {} ({})",
+        fmt::format("cannot allocate a cache of {} MB on {} ({})",
                     slots * static_cast<std::int64_t>(cache_bytes_of_slot(capacity)) / 1'000'000,
                     weights_.embedding.device().str(), error.what_without_backtrace()));
   }
@@ -80,12 +81,12 @@ at::Tensor TensorDecoder::embed(std::span<const std::int64_t> ids) const {
       at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
   const at::Tensor x = at::embedding(weights_.embedding, on_cpu.to(weights_.embedding.device()));
   if (!architecture().scales_embeddings) return x;
-  // In the weights' type, as Gemma was trained.
+  // The embedding is scaled in the weights' type, as Gemma was trained.
   return x * at::scalar_tensor(std::sqrt(static_cast<double>(architecture().hidden)), x.options());
 }
 
-/// Root-mean-square norm (Zhang and Sennrich), in float32. Llama rounds before it multiplies by the
-/// weight; Gemma and OLMo-2 after. No weight: no norm.
+/// The root-mean-square norm (Zhang and Sennrich), in float32. Llama rounds before it multiplies by
+/// the weight; Gemma and OLMo-2 round afterwards. Without a weight, x is returned as it is.
 at::Tensor TensorDecoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
   if (!weight.defined()) return x;
   const at::Tensor wide = x.to(at::kFloat);
@@ -168,7 +169,8 @@ void TensorDecoder::prepare_step(std::span<const SequencePart> parts, const Tens
   step_ = {on_device(slots), on_device(positions), on_device(of_slot)};
 }
 
-/// Places of the cache that no sequence is in take part, and nobody looks at their results.
+/// Attends over the whole cache at once. Slots without a sequence are computed too, and their
+/// results are ignored.
 at::Tensor TensorDecoder::attend_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                       std::size_t layer, const TensorCache& cache) const {
   const at::Tensor& keys = cache.keys(layer);
@@ -197,7 +199,7 @@ at::Tensor TensorDecoder::logits(const at::Tensor& hidden_states) {
   const c10::InferenceMode no_gradients;
   const at::Tensor raw = at::linear(hidden_states, weights_.head).to(at::kFloat);
   const double cap = architecture().logit_softcap;
-  // transformers caps the logits of the vocabulary only, not rewards.
+  // transformers caps the logits of the vocabulary, but not rewards.
   if (cap <= 0 || architecture().head == ModelHead::score) return raw;
   return at::tanh(raw / cap) * cap;
 }

@@ -12,12 +12,13 @@
 
 namespace expo {
 
-/// The forward pass in PyTorch's operators, on any of its devices. What it attends to is its
-/// sequence's, but its products are not batch-invariant.
+/// The forward pass in PyTorch's operators, on any of its devices. A sequence attends only to
+/// itself, but the products are not batch-invariant.
 class TensorDecoder final : public Decoder {
  public:
-  /// How decoding steps (one token of each sequence) attend: each sequence to its own keys, or all
-  /// at once to the whole cache under a mask, which saves a GPU thousands of small launches.
+  /// How decoding steps (one token of each sequence) attend: each sequence separately to its own
+  /// keys, or all at once to the whole cache under a mask, which saves thousands of small kernel
+  /// launches on a GPU.
   enum class Steps { one_by_one, together };
 
   /// `weights` must outlive it.
@@ -37,7 +38,7 @@ class TensorDecoder final : public Decoder {
   struct Step {
     at::Tensor slots;      ///< int64 [rows]
     at::Tensor positions;  ///< int64 [rows]
-    at::Tensor of_slot;    ///< position of every slot of the cache, −1 where none runs: [slots]
+    at::Tensor of_slot;  ///< the position of each slot of the cache, −1 for an idle one: [slots]
   };
 
   void prepare_positions(std::span<const SequencePart> parts);

@@ -15,7 +15,8 @@ namespace {
 at::ScalarType scalar_type(DType dtype) {
   if (dtype == DType::f32) return at::kFloat;
   if (dtype == DType::bf16) return at::kBFloat16;
-  throw usage_error(fmt::format("models run in float32 or bfloat16, not in {}", torch_name(dtype)));
+  throw usage_error(
+      fmt::format("a model runs in float32 or bfloat16, not in {}", torch_name(dtype)));
 }
 
 class TensorStore final : public WeightStore {
@@ -33,7 +34,7 @@ class TensorStore final : public WeightStore {
   void write(std::size_t entry, std::uint64_t first, std::span<const std::byte> values) override {
     const c10::InferenceMode no_gradients;
     const auto count = static_cast<std::int64_t>(values.size() / byte_width(dtype()));
-    // from_blob asks for writable bytes, and they are only read.
+    // from_blob requires writable memory, but the bytes are only read.
     const at::Tensor source =
         at::from_blob(const_cast<std::byte*>(values.data()), {count}, scalar_type(dtype()));
     tensors_[entry].view({-1}).narrow(0, static_cast<std::int64_t>(first), count).copy_(source);
@@ -73,8 +74,8 @@ std::unique_ptr<WeightStore> make_tensor_store(const Architecture& architecture,
   try {
     return std::make_unique<TensorStore>(architecture, dtype, device);
   } catch (const c10::Error& error) {
-    throw environment_error(
-        fmt::format("the model does not fit {}: {}", device.str(), error.what_without_backtrace()));
+    throw environment_error(fmt::format("the model does not fit in the memory of {}: {}",
+                                        device.str(), error.what_without_backtrace()));
   }
 }
 

@@ -6,7 +6,7 @@
 
 namespace expo {
 
-/// Row-major tensors on any device; CPU or CUDA.
+/// Makes a store of row-major tensors on any device, CPU or CUDA.
 std::unique_ptr<WeightStore> make_tensor_store(const Architecture& architecture, DType dtype,
                                                at::Device device);
 

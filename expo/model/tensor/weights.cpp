@@ -3,7 +3,7 @@
 namespace expo {
 namespace {
 
-/// Rows of a fused matrix, or elements of a fused bias, and the module that they belong to.
+/// Some rows of a fused matrix, or elements of a fused bias, and the module that they belong to.
 struct Part {
   const char* module;
   std::int64_t rows;

@@ -10,7 +10,7 @@
 
 namespace expo {
 
-/// Tensors of one block; undefined where the architecture has none. Matrices are [out, in].
+/// The tensors of one block; undefined if the architecture has none. Matrices are [out, in].
 struct LayerWeights {
   at::Tensor attention_norm;       ///< before attention: [hidden]
   at::Tensor attention_post_norm;  ///< after it: [hidden]
@@ -28,17 +28,17 @@ struct LayerWeights {
   at::Tensor down_bias;
 };
 
-/// The tensors of a decoder, and what each is called in a Hugging Face checkpoint: views into them,
-/// so that writing to a named tensor changes the model. Contiguous row-major.
+/// The tensors of a decoder. `named` maps the names of a Hugging Face checkpoint to views into
+/// them, so that writing to a named tensor changes the model. All are contiguous and row-major.
 struct DecoderWeights {
   at::Tensor embedding;   ///< [vocabulary, hidden]
   at::Tensor final_norm;  ///< [hidden]
-  at::Tensor head;        ///< [vocabulary or labels, hidden]; the embedding where it is tied
+  at::Tensor head;        ///< [vocabulary or labels, hidden]; the embedding if it is tied
   std::vector<LayerWeights> layers;
   std::map<std::string, at::Tensor> named;
 };
 
-/// Allocates the tensors of an architecture, without values.
+/// Allocates the tensors of an architecture without setting their values.
 DecoderWeights allocate_weights(const Architecture& architecture, const at::TensorOptions& options);
 
 }  // namespace expo

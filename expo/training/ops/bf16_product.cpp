@@ -11,8 +11,8 @@
 namespace expo {
 namespace {
 
-/// MKL's, which libtorch exports where it was built with it; ATen has no product of these types
-/// for the processor.
+/// MKL's function, which libtorch exports if it was built with MKL; for the processor ATen has no
+/// product of these types.
 using Gemm = void (*)(int layout, int transposed_a, int transposed_b, int m, int n, int k,
                       float alpha, const void* a, int lda, const void* b, int ldb, float beta,
                       float* c, int ldc);
@@ -33,7 +33,7 @@ at::Tensor view(const at::Tensor& x, Transposed transposed) {
   return transposed == Transposed::yes ? x.t() : x;
 }
 
-/// CUDA has ATen's product of these types.
+/// Uses ATen, which has a product of these types for CUDA.
 void cuda_product(const at::Tensor& a, const at::Tensor& b, float beta, const at::Tensor& c) {
   at::Tensor out = c;
   if (beta == 0) {

@@ -8,9 +8,9 @@
 namespace expo {
 namespace {
 
-constexpr std::int64_t kDraws = 4;  // of 32 bits in a block
+constexpr std::int64_t kDraws = 4;  // 32-bit draws in a block
 
-/// 0 for an element that drops out, and 1.
+/// 0 for an element that is dropped, and 1 for every other.
 at::Tensor mask(std::int64_t count, double p, const RandomStream& draws) {
   at::Tensor result = at::empty({count}, at::kFloat);
   auto* values = result.mutable_data_ptr<float>();

@@ -15,7 +15,8 @@ using torch::autograd::variable_list;
 struct Gating : torch::autograd::Function<Gating> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& given,
                             Activation activation) {
-    TORCH_CHECK(given.dim() == 2 && given.size(1) % 2 == 0, "a gate takes pairs of halves");
+    TORCH_CHECK(given.dim() == 2 && given.size(1) % 2 == 0,
+                "a gate needs a matrix with an even number of columns");
     const at::Tensor both = given.contiguous();
     context->save_for_backward({both});
     context->saved_data["activation"] = static_cast<std::int64_t>(activation);

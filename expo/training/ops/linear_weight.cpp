@@ -12,12 +12,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// x rounded, and what that leaves.
+/// A value rounded to bfloat16, and the rounded remainder.
 struct Halves {
   at::Tensor hi, lo;
 };
 
-/// Sets both halves of x, [rows, columns]; the halves' rows may lie further apart.
+/// Splits x, [rows, columns], into both halves, whose rows may lie further apart.
 void split(const at::Tensor& given, const Halves& halves) {
   if (!can_loop(given)) {
     halves.hi.copy_(given);
@@ -55,7 +55,8 @@ at::Tensor narrow_forward(const Halves& x, const LinearWeight& weight) {
   return y;
 }
 
-/// The gradient of the weight goes where it belongs at once, and never is a tensor of its own.
+/// A linear layer whose backward pass adds the weight's gradient directly to its destination, so
+/// that it never becomes a tensor of its own.
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const LinearWeight& weight) {

@@ -12,11 +12,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Rows whose changes of the weight are summed one after the other: with parts that depend on the
-/// number of threads the sum would too.
+/// The number of rows whose gradients for the weight are summed one after the other: if the parts
+/// depended on the number of threads, so would the sum.
 constexpr std::int64_t kSummedRows = 32;
 
-/// Sets `x_change`. The sums of each kSummedRows rows for the weight come back: [parts, width].
+/// Sets `x_change` and returns the sums for the weight, one for each kSummedRows rows: [parts,
+/// width].
 at::Tensor go_back(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& change,
                    float added, float epsilon, const at::Tensor& x_change, bool for_weight) {
   const std::int64_t width = x.size(-1), rows = x.numel() / width;
@@ -38,7 +39,8 @@ at::Tensor go_back(const at::Tensor& x, const at::Tensor& weight, const at::Tens
 struct Norm : torch::autograd::Function<Norm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& given,
                             const at::Tensor& factor, double added, double epsilon) {
-    TORCH_CHECK(factor.numel() == given.size(-1), "a norm's weight is of another width");
+    TORCH_CHECK(factor.numel() == given.size(-1),
+                "a norm's weight does not have the width of its input");
     const at::Tensor x = given.contiguous(), weight = factor.contiguous();
     context->save_for_backward({x, weight});
     context->saved_data["added"] = added;

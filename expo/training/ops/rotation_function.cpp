@@ -16,7 +16,7 @@ at::Tensor turn(const at::Tensor& given, const at::Tensor& cosine, const at::Ten
   const at::Tensor x = given.contiguous(), result = at::empty_like(x);
   const std::int64_t width = x.size(1), dim = cosine.size(-1);
   TORCH_CHECK(cosine.size(0) == x.size(0) && heads * dim <= width,
-              "these positions are not those of the tokens to be turned");
+              "the positions that were looked up are not those of the tokens to be rotated");
   const auto *from = x.const_data_ptr<float>(), *c = cosine.const_data_ptr<float>(),
              *s = sine.const_data_ptr<float>();
   auto* out = result.mutable_data_ptr<float>();

@@ -6,9 +6,9 @@
 
 namespace expo {
 
-/// The first `heads` heads of each row of x, float32 [tokens, n·head_dim], turned by the positions
-/// that `rotary` has looked up, one for each token; the others as they are. Differentiable in x, of
-/// which nothing is kept.
+/// Rotates the first `heads` heads of each row of x, float32 [tokens, n·head_dim], by the positions
+/// that `rotary` has looked up, one for each token; the other heads are unchanged. Differentiable
+/// in x, of which nothing is kept.
 at::Tensor rotated(const at::Tensor& x, std::int64_t heads, std::int64_t head_dim,
                    const RotaryEmbedding& rotary);
 

@@ -20,7 +20,7 @@ struct Heads {
   double scale;
 };
 
-/// Each [tokens, heads, head_dim].
+/// Queries, keys and values, each [tokens, heads, head_dim].
 struct Parts {
   at::Tensor q, k, v;
 };
@@ -31,13 +31,13 @@ Parts split(const at::Tensor& qkv, const Heads& heads) {
   return {parts[0], parts[1], parts[2]};
 }
 
-/// Keys or values, once for each query head: [tokens, heads, head_dim].
+/// Repeats keys or values for each query head: [tokens, heads, head_dim].
 at::Tensor for_each_query(const at::Tensor& x, const Heads& heads) {
   if (heads.queries == heads.keys) return x;
   return x.repeat_interleave(heads.queries / heads.keys, 1);
 }
 
-/// The tokens of a row as the kernels take them: [1, heads, tokens, head_dim].
+/// The tokens of a row as the kernels expect them: [1, heads, tokens, head_dim].
 at::Tensor row_of(const at::Tensor& x, std::int64_t first, std::int64_t length) {
   return x.narrow(0, first, length).transpose(0, 1).unsqueeze(0);
 }
@@ -54,7 +54,7 @@ void gather(const at::Tensor& by_query, const Heads& heads, at::Tensor target) {
   }
 }
 
-/// PyTorch's fused kernel for the processor, row by row.
+/// Applies PyTorch's fused kernel for the processor, row by row.
 struct Attention : torch::autograd::Function<Attention> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& qkv,
                             const std::vector<std::int64_t>& lengths, const Heads& heads) {
