@@ -28,7 +28,7 @@ Json prompt_and_answer(const RowView& row, const Json& answer, const Columns& co
                        text);
   Json messages = read_messages(row, prompt, "the prompt");
   if (messages.back().at("role") == "assistant") messages.erase(messages.size() - 1);
-  if (messages.empty()) row.refuse("there is an answer, and nothing that it answers");
+  if (messages.empty()) row.refuse("there is an answer but no prompt that it answers");
   return with_answer(std::move(messages), text);
 }
 
@@ -38,7 +38,7 @@ Json conversation(const RowView& row, const Columns& columns) {
   Json messages = read_messages(row, value, "the conversation");
   if (messages.back().at("role") != "assistant")
     row.refuse("the conversation does not end with an assistant's turn: there is no answer");
-  if (messages.size() < 2) row.refuse("there is an answer, and nothing that it answers");
+  if (messages.size() < 2) row.refuse("there is an answer but no prompt that it answers");
   return messages;
 }
 
@@ -77,8 +77,8 @@ std::vector<AnsweredRow> read_answered(RowReader& rows, const Columns& columns) 
     answered.id = identifier(row, columns, result.size());
     if (!result.empty() && result.front().conversations.size() != answered.conversations.size()) {
       row.refuse(fmt::format(
-          "is {} where {} is {}; preference pairs and single answers are scored in runs of their "
-          "own",
+          "is {}, but {} is {}; score preference pairs and single answers in separate "
+          "runs",
           answered.conversations.size() == 2 ? "a preference pair" : "a single answer",
           result.front().place,
           answered.conversations.size() == 2 ? "a single answer" : "a preference pair"));

@@ -3,9 +3,10 @@
 // The C interface of the Rust library in rust/: Hugging Face's tokenizers, minijinja and parquet.
 // Private to this room; everyone else uses tokenizer.h, chat_template.h and the row readers.
 //
-// Whatever is returned through an ExpoBytes or ExpoIds belongs to the caller, who frees it with
-// the function beside it. A function that fails says why in `error` (UTF-8, one sentence without
-// the file's name) and leaves its other results empty. Handles may be used by several threads at
+// Memory that is returned through an ExpoBytes or ExpoIds belongs to the caller, who frees it with
+// the matching function. A function that fails puts the reason into `error` (UTF-8, one sentence
+// without the file's name) and leaves its other results empty. Several threads may use a handle at
+// once, except an ExpoTable.
 // once, but for ExpoTable.
 
 #include <stdbool.h>
@@ -17,11 +18,13 @@
 extern "C" {
 #endif
 
+/// Bytes that the library allocated.
 typedef struct ExpoBytes {
   uint8_t* data;
   size_t size;
 } ExpoBytes;
 
+/// Token ids that the library allocated.
 typedef struct ExpoIds {
   uint32_t* data;
   size_t size;
@@ -32,42 +35,44 @@ void expo_ids_free(ExpoIds ids);
 
 typedef struct ExpoTokenizer ExpoTokenizer;
 
-/// A tokenizer.json; its padding and truncation are switched off. Null on failure.
+/// Parses a tokenizer.json, with its padding and truncation switched off. Null on failure.
 ExpoTokenizer* expo_tokenizer_new(const uint8_t* json, size_t size, ExpoBytes* error);
 void expo_tokenizer_free(ExpoTokenizer* tokenizer);
 bool expo_tokenizer_encode(const ExpoTokenizer* tokenizer, const uint8_t* text, size_t size,
                            bool add_special_tokens, ExpoIds* ids, ExpoBytes* error);
 bool expo_tokenizer_decode(const ExpoTokenizer* tokenizer, const uint32_t* ids, size_t count,
                            bool skip_special_tokens, ExpoBytes* text, ExpoBytes* error);
-/// With added tokens: one more than the highest id.
+/// One more than the highest id, including added tokens.
 size_t expo_tokenizer_size(const ExpoTokenizer* tokenizer);
-/// -1 where there is none.
+/// The id of a token; -1 if there is none.
 int64_t expo_tokenizer_id(const ExpoTokenizer* tokenizer, const uint8_t* token, size_t size);
-/// False where there is none.
+/// The token of an id; returns false if there is none.
 bool expo_tokenizer_token(const ExpoTokenizer* tokenizer, uint32_t id, ExpoBytes* token);
 bool expo_tokenizer_is_special(const ExpoTokenizer* tokenizer, uint32_t id);
 
 typedef struct ExpoTemplate ExpoTemplate;
 
-/// Null on failure.
+/// Compiles a Jinja template. Null on failure.
 ExpoTemplate* expo_template_new(const uint8_t* source, size_t size, ExpoBytes* error);
 void expo_template_free(ExpoTemplate* chat_template);
-/// `context` is a JSON object, the template's variables. `seconds_since_epoch` is what strftime_now
-/// takes for now, in UTC; a negative one is the clock, in local time.
+/// Renders the template. `context` is a JSON object with the template's variables. strftime_now
+/// uses `seconds_since_epoch` as the time, in UTC; if that is negative, it reads the clock, in
+/// local time.
 bool expo_template_render(const ExpoTemplate* chat_template, const uint8_t* context, size_t size,
                           int64_t seconds_since_epoch, ExpoBytes* text, ExpoBytes* error);
 
 typedef struct ExpoTable ExpoTable;
 
-/// Reads exactly `size` bytes at `offset`; false on failure, which the callback remembers itself.
+/// Reads exactly `size` bytes at `offset`; returns false on failure, whose reason the callback must
+/// keep itself.
 typedef bool (*ExpoReadAt)(void* context, uint64_t offset, uint8_t* out, size_t size);
 
-/// A parquet file of `size` bytes; `context` outlives the table. Null on failure.
+/// Opens a parquet file of `size` bytes; `context` must outlive the table. Null on failure.
 ExpoTable* expo_table_new(void* context, ExpoReadAt read_at, uint64_t size, ExpoBytes* error);
 void expo_table_free(ExpoTable* table);
 uint64_t expo_table_rows(const ExpoTable* table);
-/// The next row as a JSON object, columns in the file's order: 1, or 0 at the end, or -1 on
-/// failure.
+/// Reads the next row as a JSON object, with the columns in the file's order. Returns 1, or 0 at
+/// the end, or -1 on failure.
 int expo_table_next(ExpoTable* table, ExpoBytes* row, ExpoBytes* error);
 
 #ifdef __cplusplus

@@ -13,7 +13,7 @@ inline const std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-/// What the bridge returned, taken over and freed.
+/// Owns bytes that the bridge returned, and frees them.
 class Bytes {
  public:
   Bytes() = default;
@@ -30,6 +30,7 @@ class Bytes {
   ExpoBytes value_{nullptr, 0};
 };
 
+/// Owns ids that the bridge returned, and frees them.
 class Ids {
  public:
   Ids() = default;

@@ -12,21 +12,22 @@ struct ExpoTemplate;
 
 namespace expo {
 
-/// A Jinja chat template that renders what transformers' apply_chat_template renders: trim_blocks,
-/// lstrip_blocks, loop controls, {% generation %}, tojson without HTML escapes, raise_exception and
-/// strftime_now, and Python's spelling of True, None, lists and dictionaries. Immutable and
-/// thread-safe.
+/// A Jinja chat template. It renders the same text as transformers' apply_chat_template: it
+/// supports trim_blocks, lstrip_blocks, loop controls, {% generation %}, tojson without HTML
+/// escapes, raise_exception and strftime_now, and writes True, None, lists and dictionaries as
+/// Python does. Immutable and thread-safe.
 class ChatTemplate {
  public:
-  /// Throws Error(input), beginning with `where`, for text that is no template.
+  /// Throws Error(input), with a message that begins with `where`, if the text is not a template.
   static ChatTemplate from_source(std::string_view source, std::string_view where);
 
-  /// Whether what it renders depends on the time (strftime_now).
+  /// Whether the rendered text depends on the time (strftime_now).
   bool asks_for_time() const { return asks_for_time_; }
 
-  /// `variables` is an object: messages, add_generation_prompt, bos_token and so on. Throws
-  /// Error(input) with the template's own words where it calls raise_exception.
-  /// strftime_now takes `seconds_since_epoch`, in UTC, for now; nothing is the clock's local time.
+  /// Renders the template. `variables` is an object: messages, add_generation_prompt, bos_token and
+  /// so on. strftime_now uses `seconds_since_epoch` as the time, in UTC; std::nullopt means the
+  /// clock, in local time. Throws Error(input), with the template's own words, if the template
+  /// calls raise_exception.
   std::string render(const Json& variables,
                      std::optional<std::int64_t> seconds_since_epoch = std::nullopt) const;
 

@@ -27,7 +27,7 @@ Json read_object(std::span<const TextFile> files, std::string_view name, std::st
   return json;
 }
 
-/// "<s>", or {"content": "<s>", …} as older files have it.
+/// The text of a token that is given as "<s>" or, in older files, as {"content": "<s>", …}.
 std::optional<std::string> token_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_object() && value.contains("content") && value["content"].is_string())
@@ -48,8 +48,8 @@ ChatTokenizer ChatTokenizer::from_files(std::span<const TextFile> files, std::st
   const TextFile* file = find(files, "tokenizer.json");
   if (file == nullptr) {
     throw input_error(fmt::format(
-        "{}: there is no tokenizer.json; a model with tokenizer.model or vocab.json only gets one "
-        "by AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers",
+        "{}: there is no tokenizer.json; for a model that has only tokenizer.model or vocab.json, "
+        "transformers writes one: AutoTokenizer.from_pretrained(…).save_pretrained(…)",
         where));
   }
   const std::string place = fmt::format("{}/tokenizer.json", where);
@@ -72,8 +72,9 @@ void ChatTokenizer::add_templates(const Json& config, std::span<const TextFile> 
   for (const Json& named : templates.is_array() ? templates : Json::array()) {
     if (!named.is_object() || !named.contains("name") || !named.contains("template") ||
         !named["name"].is_string() || !named["template"].is_string()) {
-      throw input_error(in_config +
-                        ": chat_template holds something other than {\"name\", \"template\"}");
+      throw input_error(
+          in_config +
+          ": chat_template holds an entry that is not of the form {\"name\", \"template\"}");
     }
     add(named["name"].get<std::string>(), named["template"].get<std::string>(), in_config);
   }
@@ -98,7 +99,7 @@ bool ChatTokenizer::asks_for_time() const {
                              [](const auto& one) { return one.second.asks_for_time(); });
 }
 
-/// What stands before any text shows on a text without tokens of its own.
+/// Encodes an empty text, which shows the tokens that the tokenizer puts before any text.
 void ChatTokenizer::find_leading_tokens() {
   const auto bos = special_id("bos_token");
   const auto ids = tokenizer_.encode("", SpecialTokens::keep);

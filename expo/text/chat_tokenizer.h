@@ -15,7 +15,7 @@
 
 namespace expo {
 
-/// A file of a model's folder, read when it is asked for.
+/// A file of a model's folder, which is read on demand.
 struct TextFile {
   std::string name;  ///< relative to the folder, with '/' between folders
   std::function<std::string()> read;
@@ -23,41 +23,42 @@ struct TextFile {
 
 /// How a conversation is rendered.
 struct ChatOptions {
-  /// Of several named templates; nothing is "tool_use" where tools are given and it exists, else
-  /// "default".
+  /// Selects one of several templates by name. std::nullopt selects "tool_use" if tools are given
+  /// and it exists, and "default" otherwise.
   std::optional<std::string> template_name;
-  /// Ends with what opens the assistant's turn.
+  /// Whether the text ends with what opens the assistant's turn.
   bool add_generation_prompt = true;
-  /// Further variables of the template (tools, documents, enable_thinking, date_string …).
+  /// Further variables of the template (tools, documents, enable_thinking, date_string and so on).
   Json variables = Json::object();
   std::optional<std::int64_t> seconds_since_epoch;  ///< for strftime_now; see ChatTemplate
 };
 
-/// What turns a conversation into ids: the tokenizer, its special tokens and its chat templates, as
-/// transformers' AutoTokenizer finds them in a model's folder: tokenizer.json,
-/// tokenizer_config.json, special_tokens_map.json, chat_template.jinja (which comes before the
-/// config's) and additional_chat_templates/NAME.jinja. Immutable and thread-safe once made.
+/// Turns conversations into token ids. It holds the tokenizer, its special tokens and its chat
+/// templates, found in a model's folder as by transformers' AutoTokenizer: tokenizer.json,
+/// tokenizer_config.json, special_tokens_map.json, chat_template.jinja (which takes precedence over
+/// the config's) and additional_chat_templates/NAME.jinja. Thread-safe as long as set_template is
+/// not called.
 class ChatTokenizer {
  public:
-  /// `where` (the folder) begins the messages. Error(input) where there is no tokenizer.json.
+  /// Messages begin with `where` (the folder). Throws Error(input) if there is no tokenizer.json.
   static ChatTokenizer from_files(std::span<const TextFile> files, std::string_view where);
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   bool has_template() const { return !templates_.empty(); }
-  /// Whether any template renders the time.
+  /// Whether any template's text depends on the time.
   bool asks_for_time() const;
   /// Replaces all templates (`--chat-template FILE`).
   void set_template(std::string_view source, std::string_view where);
 
-  /// `messages` is a list of {"role", "content"}. Error(input) where there is no template.
+  /// Renders a list of {"role", "content"} as text. Throws Error(input) if there is no template.
   std::string render(const Json& messages, const ChatOptions& options) const;
-  /// The ids of what render() gives. Where the tokenizer begins a text with BOS there is exactly
-  /// one: the template's, or else the tokenizer's.
+  /// The token ids of the text that render() returns. If the tokenizer begins a text with BOS,
+  /// there is exactly one: the template's or else the tokenizer's.
   std::vector<TokenId> encode(const Json& messages, const ChatOptions& options) const;
-  /// The ids of text as it is, with what the tokenizer adds, but never two BOS.
+  /// The token ids of plain text, including those that the tokenizer adds, but never two BOS.
   std::vector<TokenId> encode_text(std::string_view text) const;
 
-  /// "bos_token", "eos_token", "pad_token" …, to the token.
+  /// Maps "bos_token", "eos_token", "pad_token" and so on to the token.
   const std::map<std::string, std::string>& special_tokens() const { return special_tokens_; }
   std::optional<TokenId> special_id(std::string_view name) const;
 
@@ -72,7 +73,8 @@ class ChatTokenizer {
   std::string where_;
   std::map<std::string, std::string> special_tokens_;
   std::map<std::string, ChatTemplate> templates_;
-  std::optional<TokenId> leading_bos_;  ///< what the tokenizer begins every text with
+  std::optional<TokenId> leading_bos_;  ///< the BOS with which the tokenizer begins every text, if
+                                        ///< it does
 };
 
 }  // namespace expo

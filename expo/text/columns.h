@@ -9,29 +9,29 @@
 
 namespace expo {
 
-/// What a data set's columns are called; an empty name is found out: the first that the row has of
-/// those in the comment, in that order.
+/// The names of a data set's columns. For an empty name, the first column in the member's list that
+/// the row has is used.
 struct Columns {
   std::string prompt = {};    ///< prompt, instruction, messages, question, query
-  std::string id = {};        ///< prompt_id, id; none: the row's number, from 0
+  std::string id = {};        ///< prompt_id, id; if there is none, the row's number from 0
   std::string chosen = {};    ///< chosen
   std::string rejected = {};  ///< rejected
   std::string answer = {};    ///< output, answer, response, completion
 };
 
-/// One row with its place, for messages that name both. Refers to both; does not own them.
+/// A row and its place, which messages name. Refers to both; does not own them.
 class RowView {
  public:
   RowView(const Json& row, std::string_view place) : row_(row), place_(place) {}
 
-  /// The column that `name` gives or, where it is empty, the first of `candidates` that is there
-  /// and not null. Null where there is none.
+  /// The column called `name` or, if that is empty, the first of `candidates` that exists and is
+  /// not null. Returns nullptr if there is none.
   const Json* find(const std::string& name,
                    std::initializer_list<std::string_view> candidates) const;
-  /// Likewise; throws Error(input) where there is none, naming `option`, which chooses it.
+  /// The same, but throws Error(input) if there is none, naming `option`, which chooses the column.
   const Json& require(const std::string& name, std::initializer_list<std::string_view> candidates,
                       std::string_view option) const;
-  /// Throws Error(input): the place, and what is wrong.
+  /// Throws Error(input) with the place and with what is wrong.
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:
@@ -39,11 +39,12 @@ class RowView {
   std::string_view place_;
 };
 
-/// The user's words of a prompt column that is text. Alpaca's and AlpacaEval's `instruction` may
-/// have an `input` beside it, which follows it after an empty line.
+/// The user's text in a prompt column that holds text. The `instruction` of Alpaca and AlpacaEval
+/// may have an `input` beside it, which is appended after an empty line.
 std::string prompt_text(const RowView& row, const Json& value);
 
-/// A list of {"role", "content"} whose contents are text; refuses anything else by `column`.
+/// Reads a list of {"role", "content"} whose contents are text; refuses anything else, naming
+/// `column`.
 Json read_messages(const RowView& row, const Json& value, std::string_view column);
 
 }  // namespace expo

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::array<std::string_view, 4> kEndings{".parquet", ".jsonl", ".ndjson", ".json"};
-// Files that lie beside data and are none.
+// Files beside the data that are not data themselves.
 constexpr std::array<std::string_view, 3> kOther{"dataset_info.json", "dataset_dict.json",
                                                  "state.json"};
 
@@ -23,8 +23,8 @@ bool holds_rows(std::string_view name) {
   return std::ranges::any_of(kEndings, [&](auto ending) { return name.ends_with(ending); });
 }
 
-/// "train" of "train-00000-of-00002.parquet", "test_prefs" of "test_prefs-00000-of-00001.parquet",
-/// "dev" of "dev.jsonl".
+/// The split in a file's name: "train" in "train-00000-of-00002.parquet", "test_prefs" in
+/// "test_prefs-00000-of-00001.parquet", "dev" in "dev.jsonl".
 std::string split_of(std::string_view name) {
   std::string_view stem = name.substr(0, name.rfind('.'));
   const std::size_t shard = stem.find("-of-");
@@ -58,8 +58,9 @@ std::vector<fs::path> split_files(Filesystem& filesystem, const fs::path& folder
   if (splits.empty() && filesystem.is_directory(folder / "data"))
     collect(filesystem, folder / "data", splits);
   if (splits.empty()) {
-    throw input_error(folder.string() +
-                      ": holds no data set (no .parquet, .jsonl or .json file here or in data/)");
+    throw input_error(
+        folder.string() +
+        ": holds no data set; expected .parquet, .jsonl or .json files here or in data/");
   }
   if (!split && splits.size() == 1) return splits.begin()->second;
   if (!split) {

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
 constexpr std::size_t kLongestLine = std::size_t{256} << 20;
 
-/// The lines of a file, read in pieces.
+/// The lines of a file, which is read piece by piece.
 class Lines {
  public:
   Lines(Filesystem& filesystem, const fs::path& path)
@@ -48,7 +48,7 @@ class Lines {
 
   [[noreturn]] void throw_too_long() const {
     throw input_error(
-        fmt::format("{}: a line of more than {} MB; one JSON object a line is expected",
+        fmt::format("{}: a line is longer than {} MB; expected one JSON object per line",
                     file_->path().string(), kLongestLine >> 20));
   }
 

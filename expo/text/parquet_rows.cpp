@@ -11,7 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A file for the bridge, which cannot carry an exception: it is kept until the call is over.
+/// A file that the bridge reads. The bridge cannot carry an exception, so it is kept here until the
+/// call returns.
 struct Source {
   std::unique_ptr<ReadableFile> file;
   AlignedBuffer scratch;

@@ -6,7 +6,7 @@ namespace expo {
 namespace {
 
 struct Side {
-  Json before;  ///< the turns before the answer; empty where there is the answer alone
+  Json before;  ///< the turns before the answer; empty if only the answer is given
   std::string answer;
 };
 
@@ -34,7 +34,8 @@ Json messages_of(const RowView& row, const Json& prompt) {
   return Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}});
 }
 
-/// The prompt column says again what the conversations begin with: all of it, or its last turn.
+/// Whether the prompt column repeats what the conversations begin with: all of it, or its last
+/// turn.
 bool agrees(const Json& prompt, const Json& before) {
   if (prompt == before) return true;
   return prompt.size() == 1 && !before.empty() &&
@@ -61,7 +62,7 @@ Preference read_preference(const Json& json, const std::string& place, const Col
     if (result.prompt.empty()) {
       result.prompt = std::move(messages);
     } else if (!agrees(messages, result.prompt)) {
-      row.refuse("prompt is not what chosen and rejected begin with");
+      row.refuse("prompt differs from the turns that chosen and rejected begin with");
     }
   }
   const Json* id = row.find(columns.id, {"prompt_id", "id"});

@@ -17,11 +17,11 @@ struct Preference {
   std::string place;  ///< "train.parquet: row 7"
 };
 
-/// Reads a preference row, in any of the shapes in use: `chosen` and `rejected` as conversations
-/// that begin with the same turns and end with an assistant's (ultrafeedback_binarized), or as
+/// Reads a preference row in any of the usual shapes: `chosen` and `rejected` as conversations that
+/// begin with the same turns and end with an assistant's turn (ultrafeedback_binarized), or as
 /// answers (text, or the assistant's turn alone) to `prompt` (text or messages). Throws
-/// Error(input) naming the row and the column: missing, of another form, an answer that is empty,
-/// conversations that differ before the last turn, or contradict `prompt`.
+/// Error(input) naming the row and the column if a column is missing or malformed, if an answer is
+/// empty, or if the conversations differ before the last turn or contradict `prompt`.
 Preference read_preference(const Json& row, const std::string& place, const Columns& columns = {});
 
 }  // namespace expo

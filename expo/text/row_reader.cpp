@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The first byte that is no blank, of a file's beginning; 0 where there is none.
+/// The first non-blank byte at the beginning of a file; 0 if there is none.
 char first_character(Filesystem& filesystem, const fs::path& path) {
   const auto file = filesystem.open(path, Caching::buffered);
   AlignedBuffer scratch;
@@ -25,8 +25,8 @@ char first_character(Filesystem& filesystem, const fs::path& path) {
   return 0;
 }
 
-/// Whether the first line alone is a whole object: then the file is an object a line, whatever its
-/// name.
+/// Whether the first line alone is a whole object: then the file holds one object per line,
+/// whatever its name.
 bool is_json_lines(Filesystem& filesystem, const fs::path& path) {
   if (first_character(filesystem, path) != '{') return false;
   try {
@@ -48,11 +48,11 @@ std::unique_ptr<RowReader> open_file(Filesystem& filesystem, const fs::path& pat
   }
   throw input_error(fmt::format(
       "{}: a data set is a .jsonl, .json or .parquet file, or a folder of them; unpack or convert "
-      "what is something else",
+      "other files",
       path.string()));
 }
 
-/// A data set of the Hub is often named as there: "owner/name".
+/// Suggests a download if the path looks like the Hub's name of a data set: "owner/name".
 [[noreturn]] void refuse_absent(const fs::path& path) {
   const std::string owner = path.parent_path().string();
   const bool hub_id =
@@ -61,13 +61,13 @@ std::unique_ptr<RowReader> open_file(Filesystem& filesystem, const fs::path& pat
   throw input_error(fmt::format(
       "{}: there is no such file or folder{}", path.string(),
       hub_id
-          ? fmt::format("; a data set of the Hub is got with `hf download --repo-type dataset {} "
-                        "--local-dir {}`, and then named by that folder",
+          ? fmt::format("; download a data set of the Hub with `hf download --repo-type dataset {} "
+                        "--local-dir {}` and name that folder",
                         path.string(), name)
           : ""));
 }
 
-/// Several files, one after the other.
+/// Reads several files, one after the other.
 class Files final : public RowReader {
  public:
   Files(Filesystem& filesystem, std::vector<fs::path> paths)
@@ -119,8 +119,8 @@ std::unique_ptr<RowReader> open_rows(Filesystem& filesystem, const fs::path& pat
   if (filesystem.is_directory(path))
     return std::make_unique<Files>(filesystem, split_files(filesystem, path, split));
   if (split) {
-    throw usage_error(
-        fmt::format("{}: is one file, which has no split \"{}\"", path.string(), *split));
+    throw usage_error(fmt::format("{}: a single file has no split \"{}\"; leave --split out",
+                                  path.string(), *split));
   }
   return open_file(filesystem, path);
 }

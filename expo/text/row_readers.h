@@ -10,16 +10,16 @@
 
 namespace expo {
 
-// What open_rows() chooses from; the format is given by now.
+// The readers that open_rows() chooses from once the format is known.
 
 std::unique_ptr<RowReader> open_json_lines(Filesystem& filesystem,
                                            const std::filesystem::path& path);
-/// An array of objects, or one object, in memory.
+/// Reads an array of objects, or one object, into memory.
 std::unique_ptr<RowReader> open_json_array(Filesystem& filesystem,
                                            const std::filesystem::path& path);
 std::unique_ptr<RowReader> open_parquet(Filesystem& filesystem, const std::filesystem::path& path);
 
-/// The files of one split of a data set's folder, in the order of their names.
+/// The files of one split in the folder of a data set, in the order of their names.
 std::vector<std::filesystem::path> split_files(Filesystem& filesystem,
                                                const std::filesystem::path& folder,
                                                const std::optional<std::string>& split);

@@ -13,8 +13,8 @@ Tokenizer Tokenizer::from_json(std::string_view json, std::string_view where) {
   Bytes error;
   ExpoTokenizer* handle = expo_tokenizer_new(bytes_of(json), json.size(), error.out());
   if (handle == nullptr) {
-    throw input_error(std::string(where) + ": not a tokenizer that can be read (" + error.text() +
-                      "); it may be damaged, or of a newer kind");
+    throw input_error(std::string(where) + ": cannot be read as a tokenizer (" + error.text() +
+                      "); it may be damaged, or written for a newer version");
   }
   return Tokenizer({handle, [](ExpoTokenizer* owned) { expo_tokenizer_free(owned); }});
 }

@@ -12,30 +12,32 @@ struct ExpoTokenizer;
 
 namespace expo {
 
+/// The id of a token in a model's vocabulary.
 using TokenId = std::uint32_t;
 
-/// Whether encoding adds what the tokenizer's post-processor adds (a BOS, say), or decoding leaves
-/// out the tokens that are marked special.
+/// Whether encoding adds the tokens of the tokenizer's post-processor (such as BOS), and whether
+/// decoding keeps the tokens that are marked special.
 enum class SpecialTokens { keep_out, keep };
 
-/// A tokenizer.json as Hugging Face's library `tokenizers` 0.22 reads it, with its padding and
-/// truncation switched off (as transformers does before each call). Special tokens that stand in
-/// the text are recognised. Immutable and thread-safe.
+/// A tokenizer.json as Hugging Face's library `tokenizers` 0.22 interprets it, with its padding and
+/// truncation switched off (as transformers does before each call). Special tokens that are written
+/// in the text are recognised. Immutable and thread-safe.
 class Tokenizer {
  public:
-  /// Throws Error(input), beginning with `where`, for text that is no tokenizer.json.
+  /// Throws Error(input), with a message that begins with `where`, if the text is not a
+  /// tokenizer.json.
   static Tokenizer from_json(std::string_view json, std::string_view where);
 
-  /// The ids of UTF-8 text; Error(input) for any other bytes.
+  /// The ids of UTF-8 text; throws Error(input) for any other bytes.
   std::vector<TokenId> encode(std::string_view text, SpecialTokens special) const;
-  /// The text of ids; ids beyond the vocabulary give nothing, incomplete UTF-8 gives U+FFFD.
+  /// The text of ids. Ids beyond the vocabulary add nothing; incomplete UTF-8 becomes U+FFFD.
   std::string decode(std::span<const TokenId> ids, SpecialTokens special) const;
 
-  /// One more than the highest id, added tokens included.
+  /// One more than the highest id, including added tokens.
   std::size_t size() const;
   std::optional<TokenId> id(std::string_view token) const;
   std::optional<std::string> token(TokenId id) const;
-  /// Whether decode() leaves it out with SpecialTokens::keep_out.
+  /// Whether decode() leaves this token out with SpecialTokens::keep_out.
   bool is_special(TokenId id) const;
 
  private:

@@ -1,9 +1,9 @@
-//! What the Jinja of transformers has and minijinja has not, written in what minijinja has:
-//! the tag {% generation %}, and that looping over None is an error.
+//! Translates what transformers' Jinja has and minijinja lacks into what minijinja has: the tag {%
+//! generation %}, and the error for a loop over None.
 
 pub const ITEMS: &str = "__items";
 
-/// The template in minijinja's dialect; lines stay where they are.
+/// Translates a template into minijinja's dialect; every line keeps its number.
 pub fn translate(source: &str) -> String {
     let mut out = String::with_capacity(source.len() + 64);
     let mut rest = source;
@@ -25,7 +25,7 @@ pub fn translate(source: &str) -> String {
     out + rest
 }
 
-/// Where quoted text begins and ends.
+/// Tracks whether a position is inside quotes.
 #[derive(Default)]
 struct Quotes {
     open: Option<char>,
@@ -47,7 +47,7 @@ impl Quotes {
     }
 }
 
-/// How far the tag, expression or comment goes that begins here; 1 where none does.
+/// The length of the tag, expression or comment that begins here; 1 if none does.
 fn piece_length(text: &str) -> usize {
     let end = match text.as_bytes().get(1) {
         Some(b'#') => return text.find("#}").map_or(text.len(), |at| at + 2),
@@ -64,7 +64,7 @@ fn piece_length(text: &str) -> usize {
     text.len()
 }
 
-/// Within {% raw %} only its end counts.
+/// The same within {% raw %}, where only its end tag counts.
 fn raw_length(text: &str) -> usize {
     let length = if text.starts_with("{%") { piece_length(text) } else { 1 };
     if tag_text(&text[..length]) == Some("endraw") { length } else { 1 }
@@ -77,7 +77,7 @@ fn tag_text(piece: &str) -> Option<&str> {
 
 fn replacement(piece: &str, text: &str) -> Option<String> {
     let other = match text {
-        // A scope of its own, whose body is printed as it is.
+        // A scope of its own, whose body is printed unchanged.
         "generation" => "with".to_string(),
         "endgeneration" => "endwith".to_string(),
         _ => checked_loop(text.strip_prefix("for")?)?,
@@ -85,7 +85,7 @@ fn replacement(piece: &str, text: &str) -> Option<String> {
     Some(piece.replacen(text, &other, 1))
 }
 
-/// `for x in items if …` with the items passed through ITEMS.
+/// Rewrites `for x in items if …` so that the items pass through ITEMS.
 fn checked_loop(text: &str) -> Option<String> {
     let start = word(text, "in")? + 2;
     let end = ["if", "recursive"].iter().filter_map(|w| word(&text[start..], w)).min();
@@ -94,7 +94,7 @@ fn checked_loop(text: &str) -> Option<String> {
     Some(format!("for{target} {ITEMS}(({items})) {more}"))
 }
 
-/// Where a word stands outside brackets and quotes.
+/// The position of a word outside brackets and quotes.
 fn word(text: &str, wanted: &str) -> Option<usize> {
     let (mut depth, mut quotes, mut before) = (0, Quotes::default(), ' ');
     for (at, c) in text.char_indices() {

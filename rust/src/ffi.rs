@@ -1,4 +1,4 @@
-//! What crosses the border: owned bytes and ids, and errors instead of panics.
+//! The types that cross the boundary: owned bytes and ids, and errors instead of panics.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn expo_ids_free(ids: ExpoIds) {
     }
 }
 
-/// A view of the caller's memory, which may be null where it is empty.
+/// A view of the caller's memory, whose pointer may be null if it is empty.
 pub unsafe fn view<'a, T>(data: *const T, size: usize) -> &'a [T] {
     if size == 0 {
         &[]
@@ -64,7 +64,7 @@ pub unsafe fn text<'a>(data: *const u8, size: usize) -> Result<&'a str, String> 
         .map_err(|e| format!("not UTF-8 (byte {})", e.valid_up_to()))
 }
 
-/// Runs `body`; a failure, or a panic of a library, goes to `error`.
+/// Runs `body`; a failure of it, or a panic of a library, is written to `error`.
 pub unsafe fn guarded<T>(
     error: *mut ExpoBytes,
     body: impl FnOnce() -> Result<T, String>,
@@ -75,7 +75,7 @@ pub unsafe fn guarded<T>(
             .downcast_ref::<String>()
             .cloned()
             .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()));
-        Err(format!("the library gave up: {}", text.unwrap_or_default()))
+        Err(format!("the library failed unexpectedly: {}", text.unwrap_or_default()))
     });
     match outcome {
         Ok(value) => Some(value),

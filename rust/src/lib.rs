@@ -1,4 +1,4 @@
-//! The other side of `expo/text/bridge.h`, which says what each function promises.
+//! Implements `expo/text/bridge.h`, which documents each function.
 
 mod dialect;
 mod ffi;

@@ -1,9 +1,10 @@
-//! Values as Python writes them: what `{{ value }}` prints in jinja2, and `tojson` in transformers.
+//! Formats values as Python does: what `{{ value }}` prints in jinja2, and `tojson` in
+//! transformers.
 
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// str(value): text as it is, everything else as repr().
+/// str(value): text unchanged, everything else as repr().
 pub fn str_of(value: &Value) -> String {
     match value.kind() {
         ValueKind::Undefined => String::new(),
@@ -42,7 +43,7 @@ fn entries(value: &Value) -> impl Iterator<Item = (Value, Value)> + '_ {
     })
 }
 
-/// Python's quotes: single ones, unless the text holds some and no double ones.
+/// Quotes text as Python does: with single quotes, unless it holds single and no double ones.
 fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
@@ -68,7 +69,7 @@ fn number(value: &Value) -> String {
     f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float)
 }
 
-/// repr() of a Python float: the shortest digits that give it back, with an exponent below 1e-4 and
+/// repr() of a Python float: the shortest digits that identify it, with an exponent below 1e-4 and
 /// from 1e16 on.
 fn float(number: f64) -> String {
     if number.is_nan() {

@@ -1,4 +1,4 @@
-//! Parquet files row by row, read through the caller's function.
+//! Reads parquet files row by row through the caller's function.
 
 use crate::ffi::{guarded, ExpoBytes};
 use bytes::Bytes;
@@ -17,7 +17,7 @@ struct Source {
     size: u64,
 }
 
-// The caller reads from one thread at a time.
+// Sound, because the caller reads from one thread at a time.
 unsafe impl Send for Source {}
 unsafe impl Sync for Source {}
 

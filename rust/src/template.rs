@@ -1,4 +1,4 @@
-//! Chat templates as transformers renders them: jinja2 in its immutable sandbox, with trim_blocks,
+//! Renders chat templates as transformers does: jinja2 in its immutable sandbox, with trim_blocks,
 //! lstrip_blocks, loop controls and the tag {% generation %}.
 
 use crate::dialect;
@@ -19,7 +19,7 @@ fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// `{{ strftime_now(format) }}`; the moment is the variable that render() sets.
+/// `{{ strftime_now(format) }}`, for the moment in the variable that render() sets.
 fn strftime_now(state: &State, format: String) -> Result<String, Error> {
     let fixed = state.lookup("__now").and_then(|v| i64::try_from(v).ok());
     let mut out = String::new();
@@ -28,7 +28,7 @@ fn strftime_now(state: &State, format: String) -> Result<String, Error> {
         None => write!(out, "{}", Local::now().format(&format)),
     };
     written.map_err(|_| {
-        Error::new(ErrorKind::InvalidOperation, format!("strftime_now cannot take the format {format:?}"))
+        Error::new(ErrorKind::InvalidOperation, format!("strftime_now rejects the format {format:?}"))
     })?;
     Ok(out)
 }
@@ -61,7 +61,7 @@ fn compile(source: &str) -> Result<ExpoTemplate, String> {
     Ok(ExpoTemplate { environment })
 }
 
-/// The message with its line, without the name that is always the same.
+/// The error's message with its line, without the template's name, which is always the same.
 fn describe(error: &Error) -> String {
     let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_string);
     if let Some(line) = error.line() {

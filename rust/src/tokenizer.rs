@@ -1,4 +1,4 @@
-//! tokenizer.json, as Hugging Face's own library reads it.
+//! Reads tokenizer.json with Hugging Face's own library.
 
 use crate::ffi::{guarded, text, view, ExpoBytes, ExpoIds};
 use std::collections::HashSet;

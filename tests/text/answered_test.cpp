@@ -78,9 +78,9 @@ TEST(Answered, NamesTheRowThatIsNoneOfThem) {
   EXPECT_TRUE(
       contains(refusal({good, {{"instruction", "q"}}}), "/a.jsonl:2: there is no column messages"));
   EXPECT_TRUE(contains(refusal({{{"messages", Json::array({turn("assistant", "a")})}}}),
-                       "nothing that it answers"));
+                       "no prompt that it answers"));
   EXPECT_TRUE(contains(refusal({good, {{"prompt", "q"}, {"chosen", "a"}, {"rejected", "b"}}}),
-                       "/a.jsonl:2: is a preference pair where /a.jsonl:1 is a single answer"));
+                       "/a.jsonl:2: is a preference pair, but /a.jsonl:1 is a single answer"));
   Columns columns;
   columns.answer = "missing";
   EXPECT_TRUE(contains(refusal({good}, columns), "--answer-column"));

@@ -148,7 +148,7 @@ TEST(Preferences, NamesTheRowAndColumnOfWhatIsWrong) {
   EXPECT_EQ(refused({{"prompt", "other"},
                      {"chosen", {user("q"), assistant("a")}},
                      {"rejected", {user("q"), assistant("b")}}}),
-            "t.jsonl:5: prompt is not what chosen and rejected begin with");
+            "t.jsonl:5: prompt differs from the turns that chosen and rejected begin with");
   EXPECT_EQ(refused({{"prompt", "q"}, {"chosen", Json::array({user("q")})}, {"rejected", "b"}}),
             "t.jsonl:5: chosen does not end with an assistant's turn");
 }
