@@ -7,7 +7,8 @@
 namespace expo {
 namespace {
 
-/// So many of the widest type stay far below 2^64 bytes: sums over a checkpoint never wrap around.
+/// This many elements of the widest type stay far below 2^64 bytes, so that sums over a checkpoint
+/// never wrap around.
 constexpr std::uint64_t kMostElements = std::uint64_t{1} << 58;
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kLargestOutput = std::uint64_t{1} << 62;
 
-/// 34 bytes for every 32 values, which rows are whole blocks of.
+/// The size of Q8_0 data: 34 bytes for every 32 values; rows consist of whole blocks.
 std::optional<std::uint64_t> q8_0_size(std::uint64_t elements) {
   std::uint64_t bytes = 0;
   if (__builtin_mul_overflow(elements / 32, std::uint64_t{34}, &bytes)) return std::nullopt;

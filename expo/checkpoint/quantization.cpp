@@ -13,8 +13,8 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& where, const std::string& method) {
   throw input_error(fmt::format(
-      "{}: the checkpoint is quantised ({}); packed integers cannot be extrapolated, the "
-      "unquantised checkpoint is wanted",
+      "{}: the checkpoint is quantised ({}), and packed integers cannot be extrapolated; use the "
+      "unquantised checkpoint",
       where, method));
 }
 
@@ -23,7 +23,7 @@ bool is_true(const Json& object, const char* key) {
   return found != object.end() && found->is_boolean() && found->get<bool>();
 }
 
-/// The method's name; early bitsandbytes configurations have only their flags.
+/// The name of the method; early bitsandbytes configurations only have their flags.
 std::string method_of(const Json& quantization) {
   for (const char* key : {"quant_method", "quantization_method", "method", "format"}) {
     const auto found = quantization.find(key);

@@ -8,7 +8,7 @@
 namespace expo {
 namespace {
 
-/// Input embeddings and the heads that are tied to them.
+/// The names of input embeddings and of the heads that are tied to them.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kPairs{{
     {"model.embed_tokens.weight", "lm_head.weight"},
     {"model.language_model.embed_tokens.weight", "lm_head.weight"},
@@ -29,8 +29,9 @@ std::optional<bool> setting(const Json& json) {
   return value.is_boolean() ? std::optional(value.get<bool>()) : std::nullopt;
 }
 
-/// Whether the model has an output head at all. Bare models have names without a prefix, but some
-/// models with a head have been saved without one (GPT-2): the configuration knows.
+/// Whether the model has an output head at all. Models without one have names without a prefix, but
+/// some models with a head were saved without a prefix too (GPT-2); the configuration tells them
+/// apart.
 bool has_head(const Json& config, std::string_view embedding) {
   if (const auto name = declared_architecture(config)) {
     return name->ends_with("LMHeadModel") || name->ends_with("ForCausalLM") ||

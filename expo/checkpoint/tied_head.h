@@ -10,25 +10,27 @@
 
 namespace expo {
 
-/// The output head of a model that uses its embedding for it.
+/// The output head of a model that uses its embedding as the head's matrix.
 struct TiedHead {
-  std::size_t embedding = 0;          ///< the base's tensor
-  std::string name;                   ///< of the head: "lm_head.weight"
-  std::optional<std::size_t> tensor;  ///< where the checkpoint stores the head all the same
+  std::size_t embedding = 0;          ///< index of the embedding's tensor in the base
+  std::string name;                   ///< name of the head: "lm_head.weight"
+  std::optional<std::size_t> tensor;  ///< index of the head's tensor if the checkpoint stores it
+                                      ///< nevertheless
 };
 
-/// Whether a config.json ties the output head to the embedding; nothing where it is silent.
+/// Whether a config.json ties the output head to the embedding; std::nullopt if it does not say.
 std::optional<bool> configured_tie(const Json& config);
 
-/// The tied head of a checkpoint, by its configuration and the names of its tensors. Nothing for
-/// models without a head and those with `tie_word_embeddings` false. Where the configuration does
-/// not say (the default of most models is to tie), a head counts as tied, also a stored one.
+/// Finds the tied head of a checkpoint by its configuration and the names of its tensors.
+/// std::nullopt for models without a head and those with `tie_word_embeddings` false. If the
+/// configuration does not say (most models tie by default), a head counts as tied, even one that is
+/// stored.
 std::optional<TiedHead> find_tied_head(const Checkpoint& checkpoint);
 
-/// Whether a tensor is an output head's matrix, by its name.
+/// Whether the name is that of an output head's matrix.
 bool is_head(std::string_view tensor);
 
-/// The configuration with tie_word_embeddings false, also in its text_config.
+/// The configuration with tie_word_embeddings set to false, also in its text_config.
 Json untied(Json config);
 
 }  // namespace expo

@@ -287,7 +287,7 @@ TEST_F(GgufCheckpointTest, BiasesThatTheModelCannotHaveAreRefused) {
   query_key_value.tensor("blk.0.attn_q.bias", {8}, 0, eight)
       .tensor("blk.0.attn_k.bias", {4}, 0, four)
       .tensor("blk.0.attn_v.bias", {4}, 0, four);
-  expect_refused(query_key_value, {"LlamaForCausalLM attention"});
+  expect_refused(query_key_value, {"the attention of LlamaForCausalLM"});
   query_key_value.tensor("blk.0.attn_output.bias", {8}, 0, eight);
   EXPECT_EQ(open(query_key_value.bytes())->config()["attention_bias"], true);
 }

@@ -145,7 +145,7 @@ TEST_F(GgufHeaderTest, OtherFilesAndVersionsAreRefused) {
   for (const std::uint32_t version : {0U, 1U, 4U, 0xFFFFFFFFU}) {
     GgufBytes file = one_tensor();
     file.version = version;
-    expect_refused(file.bytes(), "where 2 and 3 are supported");
+    expect_refused(file.bytes(), "is not supported, only 2 and 3");
   }
   GgufBytes file = one_tensor();
   file.version = 0x03000000;
@@ -222,7 +222,8 @@ TEST_F(GgufHeaderTest, WrongShapesAreRefused) {
   expect_refused(GgufBytes().tensor("a", {1, 1, 1, 1, 1}, kF32, "abcd").bytes(), "5 dimensions");
   for (const Shape& shape : std::vector<Shape>{
            {2, ~std::uint64_t{0} - 1}, {2, huge - 1}, {huge, 2, 0}, {0, huge, 2}, {huge}})
-    expect_refused(GgufBytes().tensor("a", shape, kF32, "").bytes(), "more elements than can be");
+    expect_refused(GgufBytes().tensor("a", shape, kF32, "").bytes(),
+                   "more elements than are possible");
   expect_refused(GgufBytes().tensor("a", {std::uint64_t{1} << 40}, kF32, "abcd").bytes(),
                  "the tensor \"a\" needs");
 }

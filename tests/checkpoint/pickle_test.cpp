@@ -239,7 +239,7 @@ TEST(Pickle, RefusesWrongTargets) {
   expect_refusal("](K\1K\2u", "a list is extended as if it were a dictionary");
   expect_refusal("}(K\1u", "has no value");
   expect_refusal("N)R", "None is called");
-  expect_refusal(pickle_global("collections", "OrderedDict") + "NR", "where a tuple is expected");
+  expect_refusal(pickle_global("collections", "OrderedDict") + "NR", "expected a tuple");
   expect_refusal(pickle_global("collections", "OrderedDict") + "]\x85R", "with arguments");
   expect_refusal(pickle_global("torch", "Size") + ")R", "torch.Size");
   expect_refusal(pickle_global("torch", "FloatStorage") + ")R", "a storage type is called");
@@ -289,7 +289,7 @@ TEST(Pickle, RefusesDepth) {
 TEST(Pickle, RefusesMalformedStorages) {
   const TorchTensorBytes good{.elements = 1};
   EXPECT_NO_THROW(Read(pickle_storage(good)));
-  expect_refusal("NQ", "where a tuple is expected");
+  expect_refusal("NQ", "expected a tuple");
   expect_refusal(")Q", "does not describe a storage");
   expect_refusal(pickle_text("0") + "\x85Q", "does not describe a storage");
   expect_refusal(pickle_storage({.type = "Size", .elements = 1}), "does not describe a storage");
@@ -318,8 +318,8 @@ TEST(Pickle, RefusesMalformedTensors) {
   EXPECT_NO_THROW(Read(tensor({storage, "K\1", ")", ")", "\x89", "}"})));
   EXPECT_NO_THROW(Read(tensor({storage, "K\1", ")", ")", "\x89", "}", "N"})));
   EXPECT_NO_THROW(Read(tensor({storage, "K\1", ")", ")", "\x89", "}", "}"})));
-  expect_refusal(tensor({storage, "K\1", ")", ")", "\x89"}), "five companions");
-  expect_refusal(tensor({"N", "K\1", ")", ")", "\x89", "}"}), "five companions");
+  expect_refusal(tensor({storage, "K\1", ")", ")", "\x89"}), "five further arguments");
+  expect_refusal(tensor({"N", "K\1", ")", ")", "\x89", "}"}), "five further arguments");
   expect_refusal(tensor({storage, "N", ")", ")", "\x89", "}"}), "offset of a tensor is None");
   expect_refusal(tensor({storage, "J\xff\xff\xff\xff", ")", ")", "\x89", "}"}), "is -1");
   expect_refusal(tensor({storage, "K\1", "]", ")", "\x89", "}"}), "shape of a tensor is a list");

@@ -157,7 +157,7 @@ TEST_F(Torch, RefusesWhatIsNotOneStateDict) {
                  {"\"sub\" is a dictionary"});
   expect_refusal(pickle_dict({{"a", tensor}, {"step", "K\5"}}), kLetters,
                  {"\"step\" is an integer"});
-  expect_refusal(tensor, kLetters, {"holds a tensor where a state_dict"});
+  expect_refusal(tensor, kLetters, {"holds a tensor; expected a state_dict"});
   expect_refusal("]" + inner + "a", kLetters, {"holds a list"});
   expect_refusal(pickle_dict({{"a", tensor}, {"a", tensor}}), kLetters, {"\"a\" occurs twice"});
   expect_refusal(pickle_dict({{"", tensor}}), kLetters, {"empty"});

@@ -108,7 +108,7 @@ TEST_F(Zip, RefusesBytesAroundTheArchive) {
   expect_refusal(whole + "x", "stray bytes follow");
   expect_refusal(zip_bytes(kTwo, {.comment = "remark"}), "comment");
   expect_refusal(zip_bytes(kTwo, {.comment = zip_bytes({})}), "");
-  expect_refusal("stub" + whole, "is said to have");
+  expect_refusal("stub" + whole, "is declared to have");
   expect_refusal(zip_bytes(kTwo, {.before = "stub"}), "stray bytes lie before");
 }
 
@@ -184,10 +184,10 @@ TEST_F(Zip, RefusesDirectoriesThatLie) {
   const std::string whole = zip_bytes(kTwo);
   const std::size_t end = whole.size() - 22;
   const std::size_t entry = whole.find("PK\x01\x02");
-  expect_refusal(patched(whole, end + 8, little(1, 2) + little(1, 2)), "2 entries where 1");
+  expect_refusal(patched(whole, end + 8, little(1, 2) + little(1, 2)), "2 entries, but 1");
   expect_refusal(patched(whole, end + 8, little(999, 2) + little(999, 2)), "cannot hold the 999");
-  expect_refusal(patched(whole, end + 12, little(1, 4)), "is said to have 1 bytes");
-  expect_refusal(patched(whole, end + 16, little(0xfffffffe, 4)), "is said to have");
+  expect_refusal(patched(whole, end + 12, little(1, 4)), "is declared to have 1 bytes");
+  expect_refusal(patched(whole, end + 16, little(0xfffffffe, 4)), "is declared to have");
   expect_refusal(patched(whole, end + 16, little(0xffffffff, 4)), "zip64 end record is missing");
   expect_refusal(patched(whole, entry, "PK\x01\x03"), "entry 0 of its zip directory is malformed");
   expect_refusal(patched(whole, entry + 28, little(0xffff, 2)), "entry 0 of its zip directory");
@@ -201,8 +201,8 @@ TEST_F(Zip, RefusesZip64EndsThatLie) {
   expect_refusal(patched(whole, locator + 8, little(record + 1, 8)), "is not where");
   expect_refusal(patched(whole, record, "XX"), "is not where");
   expect_refusal(patched(whole, record + 4, little(45, 8)), "is not where");
-  expect_refusal(patched(whole, record + 48, little(~std::uint64_t{0}, 8)), "is said to have");
-  expect_refusal(patched(whole, record + 40, little(~std::uint64_t{0}, 8)), "is said to have");
+  expect_refusal(patched(whole, record + 48, little(~std::uint64_t{0}, 8)), "is declared to have");
+  expect_refusal(patched(whole, record + 40, little(~std::uint64_t{0}, 8)), "is declared to have");
   expect_refusal(patched(whole, record + 24, little(1ull << 60, 8) + little(1ull << 60, 8)),
                  "cannot hold");
   expect_refusal(patched(whole, whole.size() - 22 + 16, little(7, 4)), "contradict each other");

@@ -12,7 +12,7 @@
 namespace expo {
 namespace {
 
-constexpr std::size_t kBlock = 32;  // values in a block of every format decoded here
+constexpr std::size_t kBlock = 32;  // values in a block of every format that is decoded here
 
 struct Row {
   std::uint32_t id;
@@ -22,7 +22,7 @@ struct Row {
   std::optional<DType> plain;
 };
 
-// Numbers and names: enum ggml_type of ggml.h. Gaps are types that ggml has removed.
+// Numbers and names come from enum ggml_type of ggml.h. Gaps are types that ggml has removed.
 constexpr std::array kFormats{
     Row{0, "F32", 1, 4, DType::f32},          Row{1, "F16", 1, 2, DType::f16},
     Row{2, "Q4_0", 32, 18, std::nullopt},     Row{3, "Q4_1", 32, 20, std::nullopt},
@@ -56,7 +56,8 @@ float load_half(const std::byte* bytes) {
   return static_cast<float>(f16_to_double(half));
 }
 
-// Each decodes one whole block. Low nibbles hold the first half of the values, high ones the other.
+// Each function decodes one whole block. Low nibbles hold the first half of the values, high
+// nibbles the second half.
 
 void decode_q8_0(const std::byte* block, float* values) {
   const float scale = load_half(block);
@@ -95,19 +96,22 @@ Decoder decoder_of(const GgmlFormat& format) {
     case kGgmlQ8_0:
       return decode_q8_0;
     default:
-      throw usage_error(format.name + " does not hold blocks that can be dequantised here");
+      throw usage_error(
+          format.name +
+          " is not a block format that can be dequantised; expected Q8_0, Q4_0 or Q4_1");
   }
 }
 
-/// std::round for |value| < 2^31, without a call into the mathematics library: halves away from
-/// zero.
+/// std::round for |value| < 2^31 without a call into the mathematics library: halves are rounded
+/// away from zero.
 int round_away(float value) {
   const int whole = static_cast<int>(value);
   const float rest = value - static_cast<float>(whole);
   return whole + static_cast<int>(rest >= 0.5F) - static_cast<int>(rest <= -0.5F);
 }
 
-/// A block with a NaN or an infinity has no scale: its own is NaN, so that all of it reads as NaN.
+/// Quantises one block. A block with a NaN or an infinity has no valid scale: its scale becomes
+/// NaN, so that all of it reads as NaN.
 void quantise_block(const float* values, std::byte* block) {
   float largest = 0;
   bool finite = true;
@@ -117,7 +121,7 @@ void quantise_block(const float* values, std::byte* block) {
   }
   const float scale = finite ? largest / 127 : std::numeric_limits<float>::quiet_NaN();
   float inverse = scale != 0 ? 1.0F / scale : 0.0F;
-  // A scale below 2^-128 has no inverse; as a half it is zero, and so are the values.
+  // A scale below 2^-128 has no finite inverse; as a half it becomes zero, and so do the values.
   if (!(inverse <= std::numeric_limits<float>::max())) inverse = 0;
   const std::uint16_t half = double_to_f16(scale);
   std::memcpy(block, &half, sizeof(half));
@@ -160,7 +164,7 @@ void dequantise(const GgmlFormat& format, std::span<const std::byte> blocks, std
 
 void quantise_q8_0(std::span<const float> values, std::span<std::byte> blocks) {
   if (values.size() % kBlock != 0 || blocks.size() != values.size() / kBlock * 34)
-    throw usage_error("Q8_0 takes whole blocks of 32 values and gives 34 bytes for each");
+    throw usage_error("Q8_0 needs whole blocks of 32 values, and 34 bytes of output for each");
   for (std::size_t i = 0; i < values.size() / kBlock; ++i)
     quantise_block(values.data() + i * kBlock, blocks.data() + i * 34);
 }

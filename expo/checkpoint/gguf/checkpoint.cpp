@@ -15,24 +15,25 @@
 namespace expo {
 namespace {
 
-/// A head up to this size is read whole when a range cuts through it; of a larger one, row by row.
+/// A head up to this size is read whole when a range cuts through it; a larger one is read row by
+/// row.
 constexpr std::uint64_t kMaxHeadBytes = std::uint64_t{8} << 20;
 
-/// A head of at most this many rotary frequencies.
+/// The maximum number of rotary frequencies of a head.
 constexpr std::uint64_t kMaxRopeFactors = 65536;
 
-/// How one tensor is delivered.
+/// How one tensor is read and delivered.
 struct Source {
   std::uint64_t offset = 0;
   GgmlFormat format;
   GgufTransform transform = GgufTransform::none;
   std::uint64_t row = 1;        ///< values in a row
   std::uint64_t head_rows = 1;  ///< for unpermute
-  bool decoded = false;         ///< delivered as f32, otherwise as stored
+  bool decoded = false;         ///< delivered as f32 rather than as stored
   std::uint64_t width = 4;      ///< bytes of a delivered value
 };
 
-/// Stored bytes of whole blocks, and the first value in them.
+/// The stored bytes of whole blocks, and the index of the first value in them.
 struct Stored {
   std::span<const std::byte> bytes;
   std::uint64_t first = 0;
@@ -53,7 +54,7 @@ class GgufCheckpoint final : public Checkpoint {
       add_hugging_face_tensors(header);
     note_quantised_formats();
     if (header.end < file_->size())
-      warnings_.push_back(fmt::format("{}: {} bytes behind the last tensor belong to nothing",
+      warnings_.push_back(fmt::format("{}: {} bytes after the last tensor belong to no tensor",
                                       location_, file_->size() - header.end));
     index_tensors();
   }
@@ -82,9 +83,10 @@ class GgufCheckpoint final : public Checkpoint {
   static void refuse_split(const GgufMetadata& metadata) {
     const auto parts = metadata.integer("split.count");
     if (parts && *parts > 1)
-      throw input_error(fmt::format(
-          "{}: one of {} parts of a split GGUF model; join them first: llama-gguf-split --merge",
-          metadata.where(), *parts));
+      throw input_error(
+          fmt::format("{}: the file is one of {} parts of a split GGUF model; join them first: "
+                      "llama-gguf-split --merge",
+                      metadata.where(), *parts));
   }
 
   void add_native_tensors(const GgufHeader& header) {
@@ -165,7 +167,7 @@ class GgufCheckpoint final : public Checkpoint {
 
   // Reading
 
-  /// The blocks that hold the values [first, first + count) of the file's order.
+  /// Loads the blocks that hold the values [first, first + count) in the file's order.
   Stored load(const Source& source, std::uint64_t first, std::uint64_t count,
               AlignedBuffer& scratch, FileBytesObserver* observer) const {
     const GgmlFormat& format = source.format;
@@ -178,8 +180,8 @@ class GgufCheckpoint final : public Checkpoint {
     return {bytes, begin * format.elements};
   }
 
-  /// The values [first, first + count) of the file's order, all of them in `stored`, as they are
-  /// delivered.
+  /// Writes the values [first, first + count) in the file's order, which `stored` must hold, in the
+  /// form in which they are delivered.
   static void deliver(const Source& source, const Stored& stored, std::uint64_t first,
                       std::uint64_t count, std::byte* out) {
     const std::uint64_t skip = first - stored.first;
@@ -198,7 +200,7 @@ class GgufCheckpoint final : public Checkpoint {
     }
   }
 
-  /// Plainly stored values as float32; f64 is rounded to nearest.
+  /// Converts plainly stored values to float32; f64 is rounded to nearest.
   static void widen(DType type, std::span<const std::byte> bytes, std::uint64_t skip,
                     std::span<float> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -218,8 +220,8 @@ class GgufCheckpoint final : public Checkpoint {
     }
   }
 
-  /// Rows change places within heads only, so that almost all of a range lies in the same range of
-  /// the file, which `stored` holds; what the heads at its two ends lack is read besides.
+  /// Rows are permuted within heads only, so that almost all of a range is in the same range of the
+  /// file, which `stored` holds; the missing rows of the heads at its two ends are read separately.
   std::span<const std::byte> read_unpermuted(const Source& source, std::uint64_t first,
                                              std::uint64_t count, const Stored& stored,
                                              ReadScratch& scratch) const {
@@ -246,7 +248,7 @@ class GgufCheckpoint final : public Checkpoint {
     return head + 2 * (in_head % half) + in_head / half;
   }
 
-  /// The head that was read last, to be used for each of its rows.
+  /// The head that was read last, kept for the rest of its rows.
   struct HeadCache {
     std::optional<std::uint64_t> head;
     Stored stored;
@@ -266,7 +268,7 @@ class GgufCheckpoint final : public Checkpoint {
   }
 
   std::unique_ptr<ReadableFile> file_;
-  std::vector<Source> sources_;  // one a tensor
+  std::vector<Source> sources_;  // one for each tensor
 };
 
 }  // namespace

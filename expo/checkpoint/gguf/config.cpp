@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-constexpr double kDefaultTheta = 10000;  // llama.cpp's, where a file names none
+constexpr double kDefaultTheta = 10000;  // llama.cpp's default if a file names none
 
 class ConfigMaker {
  public:
@@ -73,7 +73,7 @@ class ConfigMaker {
     const auto epsilon = real("attention.layer_norm_rms_epsilon");
     if (!epsilon)
       fail(
-          fmt::format("the metadata key \"{}\" is missing, and the model cannot be computed "
+          fmt::format("the metadata key \"{}\" is missing, but the model cannot be computed "
                       "without it",
                       key("attention.layer_norm_rms_epsilon")));
     config["rms_norm_eps"] = *epsilon;
@@ -99,7 +99,7 @@ class ConfigMaker {
         fail(fmt::format("the rope scaling {} is not supported", printable(*type)));
       return nullptr;
     }
-    // llama.cpp takes a factor without a type as linear.
+    // llama.cpp treats a factor without a type as linear.
     if (!type || *type == "linear") return {{"rope_type", "linear"}, {"factor", *factor}};
     if (*type == "yarn") return yarn(*factor);
     fail(fmt::format("the rope scaling {} is not supported", printable(*type)));
@@ -119,13 +119,13 @@ class ConfigMaker {
     if (const auto slow = real("rope.scaling.yarn_beta_slow")) scaling["beta_slow"] = *slow;
     auto attention = real("rope.scaling.yarn_attn_factor");
     if (!attention) attention = real("rope.scaling.attn_factor");
-    // llama.cpp multiplies yarn's own factor by this one; transformers takes the product.
+    // llama.cpp multiplies yarn's own factor by this one; transformers expects the product.
     if (attention && *attention != 1)
       scaling["attention_factor"] = *attention * (1 + 0.1 * std::log(factor));
     return scaling;
   }
 
-  /// What one divides the frequency `index` by, as Llama 3.1 defines it.
+  /// The divisor of the frequency `index`, as Llama 3.1 defines it.
   double llama3_factor(double theta, std::size_t index, double factor, double original) const {
     constexpr double kLow = 1;
     constexpr double kHigh = 4;
@@ -152,7 +152,7 @@ class ConfigMaker {
       const double expected = llama3_factor(theta, i, factor, static_cast<double>(original));
       if (!(std::fabs(static_cast<double>(rope_factors_[i]) - expected) <= 1e-4 * expected)) {
         fail(
-            fmt::format("rope_freqs.weight holds {} at {}, where Llama 3.1's scaling by {} has {}: "
+            fmt::format("rope_freqs.weight holds {} at {}, but Llama 3.1's scaling by {} has {}: "
                         "config.json cannot express these frequencies",
                         rope_factors_[i], i, factor, expected));
       }
@@ -166,13 +166,14 @@ class ConfigMaker {
 
   // Biases
 
-  /// Whether every layer has a bias at this part; a mixture is refused.
+  /// Whether every layer has a bias at this part; throws if only some layers have one.
   bool has_bias(std::string_view part) const {
     std::uint64_t count = 0;
     const std::string ending = fmt::format(".{}.bias", part);
     for (const GgufTensor& tensor : header_.tensors) count += tensor.name.ends_with(ending) ? 1 : 0;
     if (count != 0 && count != dimensions_.layers)
-      fail(fmt::format("{} of the {} layers have a bias at {}", count, dimensions_.layers, part));
+      fail(fmt::format("only {} of the {} layers have a bias at {}", count, dimensions_.layers,
+                       part));
     return count != 0;
   }
 
@@ -183,19 +184,19 @@ class ConfigMaker {
       fail("some of the query, key and value projections have a bias and others have none");
     const bool qwen2 = architecture_.model_type == "qwen2";
     if (qwen2 ? !query || output : query != output)
-      fail(fmt::format("{} attention has a bias at other projections than this file",
+      fail(fmt::format("the attention of {} has biases at other projections than this file",
                        architecture_.model_class));
     if (!qwen2) config["attention_bias"] = query;
     const bool mlp = has_bias("ffn_gate");
     if (has_bias("ffn_up") != mlp || has_bias("ffn_down") != mlp)
       fail("some of the feed-forward projections have a bias and others have none");
-    const bool can_have = architecture_.permuted;  // llama and smollm3 know mlp_bias
+    const bool can_have = architecture_.permuted;  // only llama and smollm3 have mlp_bias
     if (mlp && !can_have)
       fail(fmt::format("{} has no bias in its feed-forward part", architecture_.model_class));
     if (can_have) config["mlp_bias"] = mlp;
   }
 
-  // What is special to a family
+  // Fields of individual families
 
   void add_family(Json& config) const {
     if (!architecture_.norms_plus_one) {
@@ -204,7 +205,7 @@ class ConfigMaker {
       config["hidden_act"] = config["hidden_activation"] = "gelu_pytorch_tanh";
     }
     if (architecture_.model_type == "smollm3") {
-      // Every fourth layer goes without rotary embedding; llama.cpp has it so, too.
+      // Every fourth layer has no rotary embedding, in llama.cpp as well.
       config["no_rope_layer_interval"] = 4;
       config["use_sliding_window"] = false;
     }
@@ -217,9 +218,9 @@ class ConfigMaker {
     };
     config["attn_logit_softcapping"] = or_null(real("attn_logit_softcapping"));
     config["final_logit_softcapping"] = or_null(real("final_logit_softcapping"));
-    // llama.cpp: 4096 where the file does not say.
+    // llama.cpp's default is 4096.
     config["sliding_window"] = integer("attention.sliding_window").value_or(4096);
-    // No key holds this: as in llama.cpp, the 27B model alone (46 layers) differs.
+    // No key holds this value: as in llama.cpp, only the 27B model (46 layers) differs.
     constexpr std::uint64_t kLayersOf27B = 46;
     config["query_pre_attn_scalar"] = dimensions_.layers == kLayersOf27B
                                           ? dimensions_.hidden / dimensions_.heads
@@ -228,7 +229,8 @@ class ConfigMaker {
 
   // Token ids
 
-  /// Null where the file names none: otherwise transformers would take a value of its own.
+  /// Sets the id, or null if the file names none: otherwise transformers would use a default of its
+  /// own.
   void add_token_id(Json& target, const char* name, std::string_view metadata_key) const {
     const auto id = metadata_.integer(metadata_key);
     target[name] = id ? Json(*id) : Json(nullptr);
@@ -239,7 +241,7 @@ class ConfigMaker {
     add_token_id(generation, "bos_token_id", "tokenizer.ggml.bos_token_id");
     add_token_id(generation, "eos_token_id", "tokenizer.ggml.eos_token_id");
     add_token_id(generation, "pad_token_id", "tokenizer.ggml.padding_token_id");
-    // The end of a turn ends the answer as well.
+    // The end of a turn also ends the answer.
     Json ends = Json::array();
     for (const char* name : {"eos", "eot", "eom"}) {
       const auto id = metadata_.integer(fmt::format("tokenizer.ggml.{}_token_id", name));

@@ -14,8 +14,8 @@
 namespace expo {
 namespace {
 
-/// The beginning of a file, loaded as far as it is asked for. Every request is held against the
-/// bytes that remain before anything is allocated.
+/// The beginning of a file, loaded as far as needed. Every request is checked against the bytes
+/// that remain before anything is allocated.
 class Cursor {
  public:
   explicit Cursor(const ReadableFile& file) : file_(file), where_(file.path().string()) {}
@@ -25,11 +25,11 @@ class Cursor {
   std::uint64_t remaining() const { return file_.size() - position_; }
   std::vector<char> take_bytes() { return std::move(bytes_); }
 
-  /// `what` says what ends here, for the message.
+  /// `what` names the item in the message if the file ends before it.
   const char* take(std::uint64_t count, std::string_view what) {
     if (count > remaining()) {
       throw input_error(
-          fmt::format("{}: {} needs {} bytes at byte {} but {} remain; the file is damaged or the "
+          fmt::format("{}: {} needs {} bytes at byte {}, but {} remain; the file is damaged or the "
                       "download is incomplete",
                       where_, what, count, position_, remaining()));
     }
@@ -51,12 +51,12 @@ class Cursor {
     return {take(length, what), static_cast<std::size_t>(length)};
   }
 
-  /// A count of things that take at least `least` bytes each.
+  /// Reads a count of items that take at least `least` bytes each.
   std::uint64_t count(std::uint64_t least, std::string_view what) {
     const auto claimed = number<std::uint64_t>(what);
     if (claimed > remaining() / least) {
       throw input_error(
-          fmt::format("{}: {} is {} but the {} bytes that remain cannot hold as many; the file is "
+          fmt::format("{}: {} is {}, but the {} bytes that remain cannot hold as many; the file is "
                       "damaged",
                       where_, what, claimed, remaining()));
     }
@@ -93,8 +93,8 @@ class Parser {
 
   GgufHeader parse() {
     const std::uint32_t version = read_version();
-    // The shortest tensor: length, one byte of name, rank, type, offset. The shortest pair: length,
-    // one byte of key, type, one byte of value.
+    // The shortest tensor consists of a length, one byte of name, rank, type and offset; the
+    // shortest pair of a length, one byte of key, type and one byte of value.
     const std::uint64_t tensors = cursor_.count(25, "the number of tensors");
     const std::uint64_t pairs = cursor_.count(14, "the number of metadata keys");
     std::vector<GgufEntry> entries;
@@ -125,11 +125,11 @@ class Parser {
     const auto version = cursor_.number<std::uint32_t>("the GGUF version");
     if (version == 2 || version == 3) return version;
     if (version != 0 && (version & 0xFFFFU) == 0)
-      fail("a big-endian GGUF file, which is not supported; convert it to little-endian first");
-    fail(
-        fmt::format("GGUF version {}, where 2 and 3 are supported; convert the model again with a "
-                    "current llama.cpp",
-                    version));
+      fail("a big-endian GGUF file is not supported; convert it to little-endian first");
+    fail(fmt::format(
+        "GGUF version {} is not supported, only 2 and 3; convert the model again with a "
+        "current llama.cpp",
+        version));
   }
 
   GgufType read_type(std::string_view key) {
@@ -188,7 +188,7 @@ class Parser {
     if (tensor.name.size() > kMaxGgufName || !valid_utf8(tensor.name) ||
         tensor.name.find('\0') != std::string::npos) {
       fail(
-          fmt::format("the tensor {} has a name of {} bytes, where GGUF allows {} bytes of UTF-8 "
+          fmt::format("the tensor {} has a name of {} bytes, but GGUF allows {} bytes of UTF-8 "
                       "without zeros",
                       printable(tensor.name), tensor.name.size(), kMaxGgufName));
     }
@@ -203,8 +203,8 @@ class Parser {
   void read_shape(GgufTensor& tensor) {
     const auto rank = cursor_.number<std::uint32_t>("a tensor's rank");
     if (rank > 4)
-      fail(fmt::format("the tensor \"{}\" has {} dimensions, where GGUF allows 4", tensor.name,
-                       rank));
+      fail(
+          fmt::format("the tensor \"{}\" has {} dimensions, but GGUF allows 4", tensor.name, rank));
     for (std::uint32_t i = 0; i < rank; ++i)
       tensor.shape.push_back(cursor_.number<std::uint64_t>("a tensor's dimensions"));
     std::ranges::reverse(tensor.shape);
@@ -213,7 +213,7 @@ class Parser {
     std::erase(without_zeros, 0);
     const auto elements = element_count(without_zeros);
     if (!elements || *elements > std::uint64_t{1} << 60)
-      fail(fmt::format("the tensor \"{}\" has more elements than can be: {}", tensor.name,
+      fail(fmt::format("the tensor \"{}\" has more elements than are possible: {}", tensor.name,
                        format_shape(tensor.shape)));
   }
 
@@ -224,7 +224,7 @@ class Parser {
     if (!format->readable()) {
       fail(
           fmt::format("the tensor \"{}\" is stored as {}; F32, F16, BF16, F64, Q8_0, Q4_0, Q4_1 "
-                      "and integers can be read: take a copy of the model in one of these (BF16 or "
+                      "and integers can be read: use a copy of the model in one of these (BF16 or "
                       "F16 lose least)",
                       tensor.name, format->name));
     }
@@ -234,7 +234,7 @@ class Parser {
     if (row % format->elements != 0) {
       fail(
           fmt::format("the tensor \"{}\" has rows of {} values, which are not whole blocks of {} "
-                      "as {} needs them",
+                      "as {} requires",
                       tensor.name, row, format->elements, format->name));
     }
     tensor.bytes = elements / format->elements * format->bytes;
@@ -246,11 +246,11 @@ class Parser {
     if (entry->type != GgufType::u32) fail("general.alignment is not an unsigned 32-bit integer");
     header.alignment = *header.metadata.integer("general.alignment");
     if (!std::has_single_bit(header.alignment) || header.alignment > kMaxGgufAlignment)
-      fail(fmt::format("general.alignment is {}, where a power of two up to {} is expected",
+      fail(fmt::format("general.alignment is {}; expected a power of two up to {}",
                        header.alignment, kMaxGgufAlignment));
   }
 
-  /// Offsets must follow from the sizes: then there are no holes, overlaps or aliases.
+  /// Checks that the offsets follow from the sizes: then there are no holes, overlaps or aliases.
   void place_tensors(GgufHeader& header, std::uint64_t infos_end) const {
     const auto padded = [&](std::uint64_t size) {
       return (size + header.alignment - 1) / header.alignment * header.alignment;
@@ -260,13 +260,13 @@ class Parser {
     for (GgufTensor& tensor : header.tensors) {
       if (tensor.offset != expected)
         fail(
-            fmt::format("the tensor \"{}\" begins at byte {} of the data, where {} follows from "
+            fmt::format("the tensor \"{}\" begins at byte {} of the data, but {} follows from "
                         "the tensors before it; the file is damaged",
                         tensor.name, tensor.offset, expected));
       if (data > file_.size() || tensor.bytes > file_.size() - data ||
           expected > file_.size() - data - tensor.bytes) {
         fail(
-            fmt::format("the tensor \"{}\" needs {} bytes from byte {} on but the file ends at "
+            fmt::format("the tensor \"{}\" needs {} bytes from byte {} on, but the file ends at "
                         "byte {}; the download is incomplete",
                         tensor.name, tensor.bytes, data + expected, file_.size()));
       }

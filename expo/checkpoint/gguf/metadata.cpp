@@ -23,7 +23,7 @@ bool is_integer(GgufType type) {
          type != GgufType::string && type != GgufType::array;
 }
 
-/// Nothing for a u64 beyond the signed range.
+/// Loads an integer; std::nullopt for a u64 beyond the signed range.
 std::optional<std::int64_t> load_integer(GgufType type, const char* bytes) {
   switch (type) {
     case GgufType::u8:
@@ -84,8 +84,8 @@ std::optional<std::uint64_t> GgufMetadata::integer(std::string_view key) const {
   std::optional<std::int64_t> value;
   if (is_integer(entry->type)) value = load_integer(entry->type, bytes_.data() + entry->value);
   if (!value || *value < 0)
-    throw input_error(
-        fmt::format("{}: the metadata key \"{}\" is not a sensible integer", where_, key));
+    throw input_error(fmt::format(
+        "{}: the metadata key \"{}\" is not a non-negative integer below 2^63", where_, key));
   return static_cast<std::uint64_t>(*value);
 }
 

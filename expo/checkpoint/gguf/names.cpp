@@ -13,8 +13,8 @@
 namespace expo {
 namespace {
 
-// Which architectures interleave the rotary halves, and which norms are kept plus one: what
-// llama.cpp's conversion does to each.
+// The changes that llama.cpp's conversion makes to each architecture: whether it interleaves the
+// rotary halves, and whether it stores norms plus one.
 constexpr std::array kArchitectures{
     GgufArchitecture{.gguf = "llama",
                      .model_type = "llama",
@@ -58,8 +58,8 @@ constexpr std::array kProjections{
     Pair{"ffn_down", "mlp.down_proj"},
 };
 
-/// The norms of a layer. Where a layer has norms behind its parts as well, transformers calls the
-/// one before the feed-forward part pre_feedforward_layernorm.
+/// The norms of a layer. If a layer also has norms after its parts, transformers calls the one
+/// before the feed-forward part pre_feedforward_layernorm.
 std::vector<Pair> norms_of(const GgufArchitecture& architecture) {
   std::vector<Pair> norms;
   if (architecture.pre_norms) {
@@ -78,7 +78,7 @@ std::vector<Pair> norms_of(const GgufArchitecture& architecture) {
   return norms;
 }
 
-/// "blk.7.attn_q.weight" taken apart.
+/// The parts of a name such as "blk.7.attn_q.weight".
 struct LayerName {
   std::uint64_t layer = 0;
   std::string_view part;    // "attn_q"
@@ -113,7 +113,7 @@ class Mapper {
   std::vector<HuggingFaceTensor> map() {
     std::vector<HuggingFaceTensor> result;
     for (std::size_t i = 0; i < header_.tensors.size(); ++i) {
-      // Factors that config.json expresses as rope_scaling, and a buffer of old files.
+      // Skips factors that config.json expresses as rope_scaling, and a buffer of old files.
       if (header_.tensors[i].name == "rope_freqs.weight" ||
           header_.tensors[i].name.ends_with(".attn_rot_embd.weight"))
         continue;
@@ -165,8 +165,8 @@ class Mapper {
     const std::uint64_t rows = tensor.shape.empty() ? 0 : tensor.shape.front();
     if (rows != result.heads * dimensions_.head_dim || dimensions_.head_dim % 2 != 0) {
       throw input_error(fmt::format(
-          "{}: the tensor \"{}\" has the shape {}, which is not {} heads of {} rows as the "
-          "metadata says",
+          "{}: the tensor \"{}\" has the shape {}, but the metadata declares {} heads of {} "
+          "rows",
           header_.metadata.where(), tensor.name, format_shape(tensor.shape), result.heads,
           dimensions_.head_dim));
     }
@@ -205,7 +205,7 @@ class Mapper {
   std::vector<Pair> norms_;
 };
 
-/// A number of heads: one integer, or one for each layer, all equal.
+/// Reads a number of heads: one integer, or one for each layer, all equal.
 std::optional<std::uint64_t> head_count(const GgufMetadata& metadata, const std::string& key) {
   const GgufEntry* entry = metadata.find(key);
   if (entry == nullptr) return std::nullopt;
@@ -223,15 +223,15 @@ std::optional<std::uint64_t> head_count(const GgufMetadata& metadata, const std:
 
 std::uint64_t required(const GgufMetadata& metadata, const std::string& key,
                        std::optional<std::uint64_t> value) {
-  // Far above any model's, far below where products would overflow.
+  // Far above the size of any model, and far below where products would overflow.
   constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
   if (value && *value >= 1 && *value <= kLargest) return *value;
-  throw input_error(
-      fmt::format("{}: the metadata key \"{}\" is {}, but a model cannot do without it",
-                  metadata.where(), key, value ? std::to_string(*value) : std::string("missing")));
+  throw input_error(fmt::format("{}: the metadata key \"{}\" is {}, but a model requires it",
+                                metadata.where(), key,
+                                value ? std::to_string(*value) : std::string("missing")));
 }
 
-/// The size of a head: what the metadata says, or what the query projection shows.
+/// The size of a head: from the metadata, or else from the query projection's shape.
 std::uint64_t head_size(const GgufHeader& header, const GgufArchitecture& architecture,
                         const GgufDimensions& dimensions) {
   const GgufMetadata& metadata = header.metadata;
@@ -264,10 +264,11 @@ const GgufArchitecture& gguf_architecture(const GgufMetadata& metadata) {
   std::string known;
   for (const GgufArchitecture& architecture : kArchitectures)
     known += (known.empty() ? "" : ", ") + std::string(architecture.gguf);
-  throw input_error(fmt::format(
-      "{}: the architecture {} has no known Hugging Face names (known: {}); GGUF output from "
-      "two GGUF inputs works for any architecture",
-      metadata.where(), printable(*name), known));
+  throw input_error(
+      fmt::format("{}: the tensors' Hugging Face names are not known for the architecture {} "
+                  "(known: {}); GGUF output from "
+                  "two GGUF inputs works for any architecture",
+                  metadata.where(), printable(*name), known));
 }
 
 std::string architecture_key(const GgufArchitecture& architecture, std::string_view suffix) {
@@ -293,9 +294,10 @@ GgufDimensions gguf_dimensions(const GgufHeader& header, const GgufArchitecture&
   result.head_dim = head_size(header, architecture, result);
   const GgufTensor* embedding = find_tensor(header, "token_embd.weight");
   if (embedding == nullptr || embedding->shape.size() != 2) {
-    throw input_error(metadata.where() +
-                      ": the tensor \"token_embd.weight\" is missing or no matrix; the file does "
-                      "not hold a whole model (perhaps a vocabulary only)");
+    throw input_error(
+        metadata.where() +
+        ": the tensor \"token_embd.weight\" is missing or not a matrix; the file does "
+        "not hold a whole model (perhaps a vocabulary only)");
   }
   result.vocabulary = embedding->shape[0];
   return result;
@@ -304,11 +306,11 @@ GgufDimensions gguf_dimensions(const GgufHeader& header, const GgufArchitecture&
 std::vector<HuggingFaceTensor> hugging_face_tensors(const GgufHeader& header,
                                                     const GgufArchitecture& architecture,
                                                     const GgufDimensions& dimensions) {
-  // Every layer has several tensors: a larger count is false, and would make the check of
-  // completeness long.
+  // Every layer has several tensors: a larger count is wrong, and would make the completeness check
+  // slow.
   if (dimensions.layers > header.tensors.size())
     throw input_error(
-        fmt::format("{}: the metadata speaks of {} layers but the file holds {} "
+        fmt::format("{}: the metadata declares {} layers, but the file holds {} "
                     "tensors; it does not hold a whole model",
                     header.metadata.where(), dimensions.layers, header.tensors.size()));
   return Mapper(header, architecture, dimensions).map();

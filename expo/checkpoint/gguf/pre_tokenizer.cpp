@@ -8,8 +8,8 @@
 namespace expo {
 namespace {
 
-/// How a family splits text. The regular expressions are those of the tokenizer.json files of the
-/// models that the families are named for.
+/// The ways in which families of tokenizers split text. The regular expressions are those in the
+/// tokenizer.json of the models that the families are named after.
 enum class Split { gpt2, digits, llama3, qwen2, tekken, gpt4o, fallback };
 
 struct Family {
@@ -20,7 +20,7 @@ struct Family {
   bool nfc = false;
 };
 
-// Names and properties: llama.cpp's loading of vocabularies.
+// Names and properties follow llama.cpp's code that loads vocabularies.
 constexpr std::array kFamilies{
     Family{"gpt-2", Split::gpt2},
     Family{"phi-2", Split::gpt2},
@@ -61,13 +61,13 @@ constexpr std::string_view kSpaces = R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kLower = R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])";
 constexpr std::string_view kUpper = R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])";
 
-/// Words, then `numbers`, then what is neither, then spaces.
+/// Matches words, then `numbers`, then other characters, then spaces.
 std::string words_and_numbers(std::string_view numbers) {
   return std::string(kContractions) + R"(|[^\r\n\p{L}\p{N}]?\p{L}+|)" + std::string(numbers) +
          R"(| ?[^\s\p{L}\p{N}]+[\r\n]*)" + std::string(kSpaces);
 }
 
-/// Words split where lower case is followed by upper case, with `ending` behind each.
+/// Matches words, split where upper case follows lower case, each with `ending` after it.
 std::string cased_words(std::string_view ending, std::string_view numbers) {
   const std::string lower(kLower);
   const std::string upper(kUpper);
@@ -77,7 +77,7 @@ std::string cased_words(std::string_view ending, std::string_view numbers) {
          R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*)" + std::string(kSpaces);
 }
 
-/// The expressions that cut the text one after the other.
+/// The expressions that split the text, applied one after the other.
 std::vector<std::string> expressions(Split split) {
   switch (split) {
     case Split::llama3:
@@ -92,7 +92,7 @@ std::vector<std::string> expressions(Split split) {
       return {R"([\p{P}\$\+<=>\^~\|]+)", std::string(kGpt2), R"(\p{N}+)", "[0-9][0-9][0-9]"};
     case Split::gpt2:
     case Split::digits:
-      break;  // spelled by pre-tokenizers that have their own names
+      break;  // handled by separate pre-tokenizers with names of their own
   }
   return {};
 }

@@ -7,17 +7,17 @@
 
 namespace expo {
 
-/// What a byte-level BPE tokenizer does before its merges, as tokenizer.json spells it.
+/// The steps of a byte-level BPE tokenizer before its merges, as tokenizer.json spells them.
 struct PreTokenizer {
   Json pre_tokenizer;
-  Json normalizer;             ///< null for none
-  bool ignore_merges = false;  ///< a piece that is a token is taken whole
-  bool add_bos = false;        ///< where the file does not say
+  Json normalizer;             ///< null if there is none
+  bool ignore_merges = false;  ///< a piece that is a token is kept whole
+  bool add_bos = false;        ///< used if the file does not say
 };
 
-/// The one that a GGUF file's `tokenizer.ggml.pre` stands for; the name "" (files from before
-/// the key existed) is "default". Nothing for a name that is not known. Where llama.cpp and the
-/// model's own tokenizer differ (Qwen2's NFC), the model's own is given.
+/// The pre-tokenizer for the value of a GGUF file's `tokenizer.ggml.pre`; the name "" (in files
+/// older than the key) means "default". std::nullopt for an unknown name. Where llama.cpp and the
+/// model's own tokenizer differ (Qwen2's NFC), the result follows the model's own.
 std::optional<PreTokenizer> pre_tokenizer_named(std::string_view name);
 
 }  // namespace expo

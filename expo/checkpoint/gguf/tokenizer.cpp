@@ -14,9 +14,9 @@
 namespace expo {
 namespace {
 
-constexpr std::string_view kSpace = "\u2581";  // what SentencePiece writes for a space
+constexpr std::string_view kSpace = "\u2581";  // SentencePiece's symbol for a space
 
-/// How often the text repeats the unit; nothing where it is made of anything else.
+/// How often the text repeats the unit; std::nullopt if it consists of anything else.
 std::optional<std::size_t> run_of(std::string_view text, std::string_view unit) {
   const std::size_t length = text.size() / unit.size();
   for (; text.starts_with(unit); text.remove_prefix(unit.size())) {
@@ -32,7 +32,7 @@ std::string repeated(std::string_view unit, std::size_t times) {
   return text;
 }
 
-/// tokenizer.json of a vocabulary.
+/// Makes the tokenizer.json of a vocabulary.
 class TokenizerMaker {
  public:
   TokenizerMaker(GgufVocabulary& vocabulary, bool gemma) : vocabulary_(vocabulary), gemma_(gemma) {}
@@ -84,8 +84,8 @@ class TokenizerMaker {
     return id == vocabulary_.bos || id == vocabulary_.eos || id == vocabulary_.unknown;
   }
 
-  /// Rows that only pad the embedding, which converters name by their number: the model's own
-  /// tokenizer does not have them.
+  /// Whether the row only pads the embedding; converters name such rows by their number, and the
+  /// model's own tokenizer does not have them.
   bool is_padding(std::size_t id) const {
     return vocabulary_.kinds[id] == TokenKind::unused &&
            vocabulary_.tokens[id] == fmt::format("[PAD{}]", id);
@@ -129,13 +129,14 @@ class TokenizerMaker {
             {"merges", std::move(pairs)}};
   }
 
-  // Beginning and end of a text
+  // The beginning and the end of a text
 
   bool begin_or_end() const {
     return vocabulary_.add_bos.value_or(false) || vocabulary_.add_eos.value_or(false);
   }
 
-  /// One text, or two behind each other, with the tokens that the file asks for around each.
+  /// A template for one text, or for two in a row, each surrounded by the tokens that the file asks
+  /// for.
   Json template_processor() const {
     Json special = Json::object();
     const auto around = [&](const char* text, int type) {
@@ -161,7 +162,8 @@ class TokenizerMaker {
 
   // SentencePiece
 
-  /// Converters spell Gemma's runs of spaces as such; its own vocabulary writes U+2581.
+  /// Replaces the spaces in Gemma's runs of spaces, as converters write them, by U+2581, which its
+  /// own vocabulary uses.
   void respell_spaces() {
     std::set<std::size_t> spelled;
     for (const std::string& token : vocabulary_.tokens) {
@@ -178,7 +180,7 @@ class TokenizerMaker {
   std::vector<std::pair<std::string, std::string>> sentence_piece_merges() const {
     if (!vocabulary_.merges.empty()) return vocabulary_.merges;
     std::vector<float> ranks = vocabulary_.scores;
-    // Gemma's scores do not follow the order of its merges; its ids do.
+    // Gemma's scores do not follow the order of its merges, but its ids do.
     if (gemma_) {
       ranks.resize(vocabulary_.tokens.size());
       for (std::size_t id = 0; id < ranks.size(); ++id) ranks[id] = -static_cast<float>(id);
@@ -214,9 +216,9 @@ class SidecarMaker {
 
  private:
   void warn(const std::string& reason) {
-    result_.warnings.push_back(fmt::format(
-        "{}: {}, so that no tokenizer files can be made; take them from the original model",
-        metadata_.where(), reason));
+    result_.warnings.push_back(
+        fmt::format("{}: {}, so no tokenizer files can be made; copy them from the original model",
+                    metadata_.where(), reason));
   }
 
   void add_file(std::string name, std::string text) {
@@ -233,7 +235,7 @@ class SidecarMaker {
       warn(fmt::format("the tokenizer model \"{}\" is not known", vocabulary.model));
     }
     if (tokenizer.is_null()) return;
-    // Compact: a vocabulary has a line for everything otherwise.
+    // Written compactly: otherwise a vocabulary takes a line for every token.
     add_file("tokenizer.json", tokenizer.dump() + "\n");
     add_file("tokenizer_config.json", format_json(tokenizer_config(vocabulary)));
   }
@@ -247,8 +249,8 @@ class SidecarMaker {
     if (vocabulary.pre.empty()) {
       result_.warnings.push_back(
           metadata_.where() +
-          ": the file does not name its pre-tokenizer; llama.cpp's default is taken, which may "
-          "split text otherwise than the model was trained with");
+          ": the file does not name its pre-tokenizer; llama.cpp's default is used, which may "
+          "split text differently than during the model's training");
     }
     settle_ends(vocabulary, pre->add_bos);
     return TokenizerMaker(vocabulary, false).byte_level(*pre);
@@ -263,7 +265,7 @@ class SidecarMaker {
       throw input_error(metadata_.where() +
                         ": the metadata key \"tokenizer.ggml.scores\" is missing, without which a "
                         "SentencePiece vocabulary cannot be used");
-    // Where a file does not say, a SentencePiece vocabulary has Llama's.
+    // If the file does not say, a SentencePiece vocabulary uses Llama's ids.
     const auto default_to = [&](std::optional<std::uint64_t>& id, std::uint64_t value) {
       if (!id && value < vocabulary.tokens.size()) id = value;
     };
@@ -275,7 +277,7 @@ class SidecarMaker {
     return TokenizerMaker(vocabulary, architecture.starts_with("gemma")).sentence_piece();
   }
 
-  /// What is added around a text; nothing can be where the token is not named.
+  /// Decides which tokens are added around a text; a token that is not named cannot be added.
   static void settle_ends(GgufVocabulary& vocabulary, bool add_bos) {
     vocabulary.add_bos = vocabulary.add_bos.value_or(add_bos) && vocabulary.bos.has_value();
     vocabulary.add_eos = vocabulary.add_eos.value_or(false) && vocabulary.eos.has_value();
@@ -295,7 +297,7 @@ class SidecarMaker {
     const std::string_view architecture = metadata_.string("general.architecture").value_or("");
     if (const auto length = metadata_.integer(fmt::format("{}.context_length", architecture)))
       config["model_max_length"] = *length;
-    // The class that takes tokenizer.json as it is.
+    // The class that uses tokenizer.json unchanged.
     config["tokenizer_class"] = "PreTrainedTokenizerFast";
     return config;
   }
@@ -311,7 +313,7 @@ class SidecarMaker {
     add_file(file, std::string(*text));
   }
 
-  /// Further templates ("tool_use") lie under keys of their own.
+  /// Adds further templates ("tool_use"), which have keys of their own.
   void add_named_templates() {
     const std::string prefix = "tokenizer.chat_template.";
     const auto safe = [](char c) {
@@ -324,10 +326,10 @@ class SidecarMaker {
       if (!name.empty() && std::ranges::all_of(name, safe))
         add_template(entry.key, fmt::format("additional_chat_templates/{}.jinja", name));
       else
-        result_.warnings.push_back(
-            fmt::format("{}: the chat template \"{}\" has no name that a file can have and is left "
-                        "out",
-                        metadata_.where(), name));
+        result_.warnings.push_back(fmt::format(
+            "{}: the name of the chat template \"{}\" cannot be a file name, so it is left "
+            "out",
+            metadata_.where(), name));
     }
   }
 

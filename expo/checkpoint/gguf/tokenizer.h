@@ -8,18 +8,19 @@
 
 namespace expo {
 
+/// The tokenizer files made from a GGUF file.
 struct GgufTokenizer {
-  /// tokenizer.json, tokenizer_config.json, chat_template.jinja and
-  /// additional_chat_templates/NAME.jinja, those that can be made.
+  /// Those of tokenizer.json, tokenizer_config.json, chat_template.jinja and
+  /// additional_chat_templates/NAME.jinja that can be made.
   std::vector<Sidecar> sidecars;
-  std::vector<std::string> warnings;  ///< why there is no tokenizer, where there is none
+  std::vector<std::string> warnings;  ///< why there is no tokenizer, if there is none
 };
 
-/// The tokenizer and chat templates that a GGUF file's metadata describes, as files that
-/// transformers (and the library `tokenizers`) load. Models "gpt2" (byte-level BPE) and "llama"
-/// (SentencePiece BPE) are rebuilt such that they give the ids of the model's own tokenizer; for
-/// other models, and for pre-tokenizers that are not known, there is a warning instead. Throws
-/// Error(input) for a malformed vocabulary.
+/// Makes the tokenizer and chat templates that a GGUF file's metadata describe, as files that
+/// transformers (and the library `tokenizers`) load. The models "gpt2" (byte-level BPE) and "llama"
+/// (SentencePiece BPE) are rebuilt so that they produce the ids of the model's own tokenizer; other
+/// models and unknown pre-tokenizers cause a warning instead. Throws Error(input) for a malformed
+/// vocabulary.
 GgufTokenizer make_gguf_tokenizer(const GgufMetadata& metadata);
 
 }  // namespace expo

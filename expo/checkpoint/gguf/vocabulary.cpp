@@ -13,7 +13,7 @@
 namespace expo {
 namespace {
 
-/// Far above the longest token of any vocabulary.
+/// Far above the length of the longest token of any vocabulary.
 constexpr std::size_t kLongestToken = 1'000'000;
 
 class Reader {
@@ -57,11 +57,11 @@ class Reader {
     for (std::size_t i = 0; i < tokens->size(); ++i) {
       if ((*tokens)[i].size() > kLongestToken)
         fail(
-            fmt::format("the token {} has {} bytes, where at most {} are expected; the file is "
+            fmt::format("the token {} has {} bytes, but at most {} are expected; the file is "
                         "damaged",
                         i, (*tokens)[i].size(), kLongestToken));
       if (!valid_utf8((*tokens)[i])) fail(fmt::format("the token {} is not UTF-8", i));
-      // llama.cpp's spelling for tokens that a converter has lost.
+      // llama.cpp's spelling of tokens that a converter has lost.
       result_.tokens.push_back((*tokens)[i].empty() ? fmt::format("[EMPTY_{}]", i)
                                                     : std::string((*tokens)[i]));
     }
@@ -105,7 +105,7 @@ class Reader {
     if (!merges) return;
     for (std::size_t i = 0; i < merges->size(); ++i) {
       const std::string_view merge = (*merges)[i];
-      // The first piece has a character at least, and may be a space.
+      // The first piece has at least one character, which may be a space.
       const std::size_t space = merge.find(' ', 1);
       if (space == std::string_view::npos || space + 1 == merge.size() || !valid_utf8(merge))
         fail(fmt::format("the merge {} is not two pieces with a space between them", i));
@@ -118,7 +118,7 @@ class Reader {
     const std::string whole = std::string(left) + std::string(right);
     for (const std::string_view piece : {left, right, std::string_view(whole)}) {
       if (!known_.contains(piece))
-        fail(fmt::format("the merge {} has the piece {}, which is no token", number,
+        fail(fmt::format("the merge {} has the piece {}, which is not a token", number,
                          printable(piece)));
     }
   }
@@ -126,14 +126,14 @@ class Reader {
   std::optional<std::uint64_t> id(std::string_view key) const {
     const auto value = metadata_.integer(key);
     if (value && *value >= result_.tokens.size())
-      fail(fmt::format("\"{}\" is {} but the vocabulary has {} tokens", key, *value,
+      fail(fmt::format("\"{}\" is {}, but the vocabulary has {} tokens", key, *value,
                        result_.tokens.size()));
     return value;
   }
 
   const GgufMetadata& metadata_;
   GgufVocabulary result_;
-  std::unordered_set<std::string_view> known_;  // views into result_.tokens
+  std::unordered_set<std::string_view> known_;  // views of result_.tokens
 };
 
 std::size_t code_points(std::string_view text) {
@@ -141,7 +141,7 @@ std::size_t code_points(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// Longer tokens are left whole: far above what vocabularies have, and a bound on the work.
+/// Longer tokens are not split: far above what vocabularies have, and a bound on the work.
 constexpr std::size_t kLongestMerge = 256;
 
 struct Candidate {

@@ -10,7 +10,7 @@
 
 namespace expo {
 
-/// What a token is for (`tokenizer.ggml.token_type`).
+/// The purpose of a token (`tokenizer.ggml.token_type`).
 enum class TokenKind : std::int64_t {
   normal = 1,
   unknown = 2,
@@ -25,11 +25,11 @@ struct GgufVocabulary {
   std::string model;                ///< tokenizer.ggml.model: "gpt2", "llama"
   std::string pre;                  ///< tokenizer.ggml.pre; may be empty
   std::vector<std::string> tokens;  ///< by id; UTF-8, not empty, unique
-  std::vector<TokenKind> kinds;     ///< one a token
-  bool has_kinds = false;           ///< false: the file has none, and all are `normal`
-  std::vector<float> scores;        ///< one a token, or none
+  std::vector<TokenKind> kinds;     ///< one for each token
+  bool has_kinds = false;           ///< false if the file has none, and all are `normal`
+  std::vector<float> scores;        ///< one for each token, or none at all
   std::vector<std::pair<std::string, std::string>> merges;  ///< best first; may be none
-  std::optional<std::uint64_t> bos;                         ///< ids, all below tokens.size()
+  std::optional<std::uint64_t> bos;                         ///< the ids are all below tokens.size()
   std::optional<std::uint64_t> eos;
   std::optional<std::uint64_t> unknown;
   std::optional<std::uint64_t> padding;
@@ -39,16 +39,15 @@ struct GgufVocabulary {
   bool removes_extra_spaces = false;
 };
 
-/// Throws Error(input) where the vocabulary is malformed: lengths that differ, a token that occurs
-/// twice, is not UTF-8 or is longer than 1 MB, a merge that is not two tokens that make a third, an
-/// id beyond the vocabulary. Nothing where the file has no vocabulary.
+/// Reads the vocabulary. Throws Error(input) if it is malformed: lengths that differ, a token that
+/// occurs twice, is not UTF-8 or is longer than 1 MB, a merge that is not two tokens forming a
+/// third, or an id beyond the vocabulary. std::nullopt if the file has no vocabulary.
 std::optional<GgufVocabulary> read_gguf_vocabulary(const GgufMetadata& metadata);
 
-/// Merges for a SentencePiece BPE vocabulary, which has none: every pair of tokens that together
-/// spell a token, best first, as transformers derives them. `ranks` holds one a token: the higher,
-/// the earlier. Pairs of equal rank: longer left part, then longer right part (in code points),
-/// then lower ids first. Tokens of more than
-/// 256 bytes are not taken apart.
+/// Derives merges for a SentencePiece BPE vocabulary, which stores none: every pair of tokens that
+/// together spell a token, best first, as transformers derives them. `ranks` holds one value for
+/// each token: the higher, the earlier. Pairs of equal rank are ordered by longer left part, then
+/// longer right part (in code points), then lower ids. Tokens of more than 256 bytes are not split.
 std::vector<std::pair<std::string, std::string>> derive_merges(
     const std::vector<std::string>& tokens, const std::vector<float>& ranks);
 

@@ -34,7 +34,7 @@ void append_pair(std::string& bytes, std::string_view key, std::uint32_t value) 
   append_number(bytes, value);
 }
 
-/// The number of a tensor's type in the file.
+/// The number of a tensor's type in GGUF files.
 std::uint32_t type_of(const OutputTensor& tensor) {
   if (tensor.encoding == Encoding::q8_0) return kGgmlQ8_0;
   switch (tensor.dtype) {
@@ -62,7 +62,7 @@ void check(const std::vector<OutputTensor>& tensors) {
           fmt::format("two tensors named \"{}\" cannot go into one GGUF file", tensor.name));
     if (tensor.shape.size() > 4)
       throw usage_error(
-          fmt::format("the tensor \"{}\" has the shape {}, where GGUF allows 4 "
+          fmt::format("the tensor \"{}\" has the shape {}, but GGUF allows 4 "
                       "dimensions",
                       tensor.name, format_shape(tensor.shape)));
     if (type_of(tensor) == kGgmlQ8_0 && (tensor.shape.empty() || tensor.shape.back() % 32 != 0))
@@ -73,7 +73,7 @@ void check(const std::vector<OutputTensor>& tensors) {
   }
 }
 
-/// What llama.cpp calls a file by the type that most of its values have.
+/// llama.cpp's file type, by the type that most of the values have.
 std::uint32_t file_type(const std::vector<OutputTensor>& tensors) {
   std::map<std::uint32_t, std::uint64_t> values;
   for (const OutputTensor& tensor : tensors)
@@ -89,7 +89,7 @@ std::uint32_t file_type(const std::vector<OutputTensor>& tensors) {
   return most;  // F32 and F16 have the same numbers in both lists
 }
 
-/// The source's pairs as they are, but for those that speak of the tensors' types.
+/// The source's pairs unchanged, except those that depend on the tensors' types.
 std::string metadata_bytes(const GgufMetadata& metadata, const std::vector<OutputTensor>& tensors,
                            std::uint64_t& count) {
   std::string bytes;

@@ -12,13 +12,13 @@ namespace {
 
 constexpr std::uint64_t kMaxPickle = std::uint64_t{32} << 20;
 constexpr std::string_view kPickleName = "data.pkl";
-constexpr std::size_t kTarMagic = 257;  ///< where a tar archive says "ustar"
+constexpr std::size_t kTarMagic = 257;  ///< offset of "ustar" in a tar archive
 
 std::string_view text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Why a file that is no zip archive cannot be read, and what to do.
+/// Says why a file that is not a zip archive cannot be read, and what to do.
 std::string explain(std::string_view head, const std::string& where) {
   const std::string save_again = fmt::format(
       "save it again with a current PyTorch: torch.save(torch.load(\"{}\", weights_only=True, "
@@ -32,7 +32,7 @@ std::string explain(std::string_view head, const std::string& where) {
     return "a tar archive, as torch.save wrote it before PyTorch 0.1.10; " + save_again;
   }
   if (const auto other = mistaken_file(head)) return std::string(*other);
-  return "not a file of torch.save: it does not begin as a zip archive does";
+  return "not a file of torch.save, because it does not begin as a zip archive does";
 }
 
 const ReadableFile& require_zip(const ReadableFile& file) {
@@ -46,7 +46,7 @@ const ReadableFile& require_zip(const ReadableFile& file) {
   return file;
 }
 
-/// The folder in the archive that holds data.pkl, with its slash.
+/// The folder in the archive that holds data.pkl, with a trailing slash.
 std::string find_prefix(const ZipDirectory& directory, const std::string& where) {
   std::string found;
   for (const ZipMember& member : directory.members()) {
@@ -61,8 +61,8 @@ std::string find_prefix(const ZipDirectory& directory, const std::string& where)
   }
   if (found.empty()) {
     throw input_error(where +
-                      ": a zip archive without a data.pkl, which torch.save does not "
-                      "write; it is no PyTorch checkpoint");
+                      ": the zip archive has no data.pkl, so torch.save did not "
+                      "write it: it is no PyTorch checkpoint");
   }
   return found;
 }
@@ -83,16 +83,16 @@ TorchArchive::TorchArchive(const ReadableFile& file)
   const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(order->size, 16));
   const std::string_view word = text(file.read(order->offset, length, scratch));
   if (word == "little") return;
-  throw input_error(fmt::format(
-      "{}: its byteorder is {} where \"little\" is expected; save it again on a little-endian "
-      "machine",
-      where, word == "big" ? "\"big\"" : "neither big nor little"));
+  throw input_error(
+      fmt::format("{}: its byteorder is {}; expected \"little\": save it again on a little-endian "
+                  "machine",
+                  where, word == "big" ? "\"big\"" : "neither big nor little"));
 }
 
 std::vector<std::byte> TorchArchive::read_pickle_bytes(const ReadableFile& file) const {
   const ZipMember* member = directory_.find(prefix_ + std::string(kPickleName));
   if (member->size > kMaxPickle) {
-    throw input_error(fmt::format("{}: its data.pkl has {} bytes where at most {} are read",
+    throw input_error(fmt::format("{}: its data.pkl has {} bytes, but at most {} are read",
                                   file.path().string(), member->size, kMaxPickle));
   }
   AlignedBuffer scratch;

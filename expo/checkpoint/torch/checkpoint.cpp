@@ -15,17 +15,17 @@
 namespace expo {
 namespace {
 
-/// A tensor with the place of its storage.
+/// A tensor and the place of its storage.
 struct PlacedTensor {
   Tensor tensor;
-  std::uint64_t storage = 0;  ///< where its storage begins in the file
+  std::uint64_t storage = 0;  ///< offset of its storage in the file
   StridedLayout layout;
 
   std::uint64_t first_byte() const { return storage + layout.offset * byte_width(tensor.dtype); }
 };
 
-/// Makes the tensors of one file from its state_dict, and holds every number in it against the
-/// bytes that are there.
+/// Makes the tensors of one file from its state_dict, and checks every number in it against the
+/// bytes that exist.
 class TensorPlacer {
  public:
   TensorPlacer(const ReadableFile& file, std::size_t number)
@@ -57,7 +57,7 @@ class TensorPlacer {
     result.tensor.shape = entry.layout.shape;
     result.tensor.dtype = result.tensor.nominal = dtype;
     result.tensor.stored = torch_name(dtype);
-    // An empty tensor may be a slice from anywhere, even from beyond its storage.
+    // An empty tensor may be a slice at any offset, even beyond its storage.
     if (result.tensor.elements() == 0) entry.layout.offset = 0;
     result.layout = std::move(entry.layout);
     if (is_contiguous(result.layout)) {
@@ -96,11 +96,11 @@ class TensorPlacer {
     if (*elements > entry.storage.elements) refuse_repeats(entry, *elements);
   }
 
-  /// A few bytes could otherwise stand for any number of values.
+  /// Otherwise a few bytes could expand to any number of values.
   [[noreturn]] void refuse_repeats(const StateDictEntry& entry, std::uint64_t elements) const {
     throw input_error(fmt::format(
         "{}: tensor \"{}\": shape {} and stride {} repeat the {} elements of its storage to {}, "
-        "as expand() does, which is not read here; save it again with tensor.contiguous()",
+        "as expand() does, which is not supported; save it again with tensor.contiguous()",
         where_, entry.name, format_shape(entry.layout.shape), format_shape(entry.layout.stride),
         entry.storage.elements, elements));
   }
@@ -147,7 +147,7 @@ class TorchCheckpoint final : public Checkpoint {
   }
 
  private:
-  /// Where the elements of tensors_[i] lie.
+  /// Where the elements of tensors_[i] are.
   struct Source {
     std::size_t file = 0;
     std::uint64_t storage = 0;
@@ -172,7 +172,7 @@ class TorchCheckpoint final : public Checkpoint {
     return bytes;
   }
 
-  /// Versions of transformers differ in whether tied tensors count once or every time.
+  /// Versions of transformers differ in whether tied tensors count once or each time.
   void check_total_size(std::uint64_t claimed) const {
     std::uint64_t every = 0;
     std::uint64_t once = 0;
@@ -186,10 +186,11 @@ class TorchCheckpoint final : public Checkpoint {
       if (fresh && __builtin_add_overflow(once, bytes, &once)) once = UINT64_MAX;
     }
     if (claimed >= once && claimed <= every) return;
-    throw input_error(fmt::format(
-        "{}: total_size is {} but the tensors (\"{}\" and so on) take {} bytes; the index does not "
-        "belong to these files (where you know better, remove the field total_size)",
-        location_, claimed, tensors_.front().name, every));
+    throw input_error(
+        fmt::format("{}: total_size is {}, but the tensors (\"{}\" and so on) take {} bytes; the "
+                    "index does not "
+                    "belong to these files (if you know that it does, remove the field total_size)",
+                    location_, claimed, tensors_.front().name, every));
   }
 
   std::vector<std::unique_ptr<ReadableFile>> open_;

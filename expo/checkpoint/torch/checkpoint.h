@@ -9,9 +9,9 @@
 namespace expo {
 
 /// Opens the PyTorch state dicts (zip archives of torch.save) of one checkpoint; nothing in them is
-/// executed. Reads and checks every header, and the agreement of index and shards (a name in the
-/// index that its shard lacks, a tensor in a shard that the index lacks). Throws Error(input)
-/// naming file and tensor. config, sidecars and location are left to open_checkpoint.
+/// executed. Reads and checks every header, and that the index and the shards agree (every name in
+/// the index exists in its shard, and every tensor of a shard is in the index). Throws Error(input)
+/// naming the file and the tensor. open_checkpoint sets config, sidecars and location afterwards.
 std::unique_ptr<Checkpoint> open_torch(Filesystem& filesystem, const WeightFiles& files);
 
 }  // namespace expo

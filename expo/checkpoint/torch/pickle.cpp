@@ -30,7 +30,7 @@ PickleValue make_integer(std::int64_t integer) {
   return make(Kind::integer, static_cast<std::uint64_t>(integer));
 }
 
-/// Python's stack machine, less everything that runs code.
+/// Python's pickle machine, without everything that runs code.
 class Machine {
  public:
   Machine(std::span<const std::byte> bytes, const std::string& where)
@@ -43,7 +43,7 @@ class Machine {
     const unsigned protocol = cursor_.take<std::uint8_t>();
     if (protocol != 2 && protocol != 3) {
       fail(
-          fmt::format("the pickle is of protocol {} where torch.save uses 2; save it again without "
+          fmt::format("the pickle has protocol {}, but torch.save uses 2; save it again without "
                       "pickle_protocol",
                       protocol));
     }
@@ -58,7 +58,8 @@ class Machine {
  private:
   [[noreturn]] void fail(const std::string& what) const { cursor_.fail(what); }
 
-  /// One opcode; false for STOP. The plain values are here, the rest below.
+  /// Executes one opcode; returns false for STOP. The plain values are handled here, the rest
+  /// below.
   bool step() {
     const unsigned char opcode = cursor_.begin_opcode();
     switch (opcode) {
@@ -179,9 +180,9 @@ class Machine {
     if (!known) {
       const bool readable = valid_utf8(module) && valid_utf8(name);
       fail(fmt::format(
-          "it refers to the Python name {}, which does not belong in a plain "
+          "it refers to the Python name {}, which has no place in a plain "
           "state_dict (nothing was executed); {}",
-          readable ? fmt::format("{}.{}", module, name) : "of bytes that are no text", kRemedy));
+          readable ? fmt::format("{}.{}", module, name) : "(bytes that are no text)", kRemedy));
     }
     return push(make(Kind::global, static_cast<std::uint64_t>(*known)));
   }
@@ -219,18 +220,18 @@ class Machine {
     return true;
   }
 
-  // What Python would call.
+  // Calls that Python would make
 
   const std::vector<PickleValue>& tuple(const PickleValue& value, const char* what) const {
     if (value.kind != Kind::tuple) {
-      fail(fmt::format("{} is {} where a tuple is expected", what, describe(value.kind)));
+      fail(fmt::format("{} is {}; expected a tuple", what, describe(value.kind)));
     }
     return result_.sequences[value.index];
   }
 
   std::uint64_t count(const PickleValue& value, const char* what) const {
     if (value.kind != Kind::integer || value.integer() < 0) {
-      fail(fmt::format("{} is {} where a non-negative integer is expected", what,
+      fail(fmt::format("{} is {}; expected a non-negative integer", what,
                        value.kind == Kind::integer ? fmt::to_string(value.integer())
                                                    : std::string(describe(value.kind))));
     }
@@ -240,14 +241,14 @@ class Machine {
   std::uint64_t counts(const PickleValue& value, const char* what) const {
     const auto& numbers = tuple(value, what);
     if (numbers.size() > kMaxPickledRank) {
-      fail(fmt::format("{} has {} dimensions where at most {} are read", what, numbers.size(),
+      fail(fmt::format("{} has {} dimensions, but at most {} are supported", what, numbers.size(),
                        kMaxPickledRank));
     }
     for (const PickleValue& number : numbers) count(number, what);
     return value.index;
   }
 
-  /// ("storage", TYPE, KEY, LOCATION, ELEMENTS)
+  /// Reads a persistent id: ("storage", TYPE, KEY, LOCATION, ELEMENTS).
   bool push_storage(const PickleValue& value) {
     const auto& id = tuple(value, "the description of a storage");
     const bool known = id.size() == 5 && id[0].kind == Kind::text &&
@@ -283,10 +284,10 @@ class Machine {
     }
   }
 
-  /// (storage, offset, shape, stride, requires_grad, hooks[, metadata])
+  /// Reads the arguments (storage, offset, shape, stride, requires_grad, hooks[, metadata]).
   bool push_tensor(const std::vector<PickleValue>& arguments) {
     if (arguments.size() < 6 || arguments.size() > 7 || arguments[0].kind != Kind::storage) {
-      fail("_rebuild_tensor_v2 is not called with a storage and its five companions");
+      fail("_rebuild_tensor_v2 is not called with a storage and five further arguments");
     }
     const PickledTensor tensor{arguments[0].index, count(arguments[1], "the offset of a tensor"),
                                counts(arguments[2], "the shape of a tensor"),
@@ -294,7 +295,7 @@ class Machine {
     if (result_.sequences[tensor.shape].size() != result_.sequences[tensor.stride].size()) {
       fail("the shape and the stride of a tensor have different lengths");
     }
-    // The metadata say that a tensor is to be read negated or conjugated.
+    // The metadata request that a tensor be read negated or conjugated.
     if (arguments.size() == 7 && !is_empty(arguments[6])) {
       fail("a tensor has metadata (it is a lazily negated view); save it after .clone()");
     }
@@ -307,8 +308,8 @@ class Machine {
            (value.kind == Kind::dict && result_.sequences[value.index].empty());
   }
 
-  /// The attributes of an OrderedDict: `_metadata`, the versions of the modules. They do not
-  /// concern the weights.
+  /// Skips the attributes of an OrderedDict: `_metadata`, the versions of the modules. They do not
+  /// affect the weights.
   bool build() {
     const PickleValue state = stack_.pop();
     if (stack_.top().kind != Kind::dict || state.kind != Kind::dict) {
@@ -320,7 +321,7 @@ class Machine {
   PickleCursor cursor_;
   PickleStack stack_;
   Pickle result_;
-  std::vector<unsigned> depths_;  ///< of result_.sequences
+  std::vector<unsigned> depths_;  ///< depths of result_.sequences
 };
 
 }  // namespace

@@ -52,7 +52,7 @@ std::string_view PickleCursor::take_line() {
   const auto rest = bytes_.subspan(position_);
   const auto limit = rest.first(std::min(rest.size(), kMaxLine));
   const auto end = std::ranges::find(limit, std::byte{'\n'});
-  if (end == limit.end()) fail("a Python name does not end");
+  if (end == limit.end()) fail("a Python name does not end within 256 bytes");
   const auto length = static_cast<std::size_t>(end - limit.begin());
   position_ += length + 1;
   return {reinterpret_cast<const char*>(rest.data()), length};

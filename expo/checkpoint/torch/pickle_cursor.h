@@ -8,18 +8,19 @@
 
 namespace expo {
 
-/// A pickle's bytes from first to last, and the place that errors name: the opcode last begun.
+/// Walks through a pickle's bytes, and keeps the place that errors name: the opcode that was begun
+/// last.
 class PickleCursor {
  public:
-  /// `where` (a file) begins every message. Views `bytes`.
+  /// Every message begins with `where` (a file). Refers to `bytes`.
   PickleCursor(std::span<const std::byte> bytes, std::string where);
 
-  /// Throws Error(input): file, byte of the current opcode, what.
+  /// Throws Error(input) with the file, the byte of the current opcode, and what is wrong.
   [[noreturn]] void fail(const std::string& what) const;
 
-  /// The next opcode.
+  /// Reads the next opcode.
   unsigned char begin_opcode();
-  /// Little-endian numbers.
+  /// Reads a little-endian number.
   template <typename T>
   T take() {
     T value;
@@ -27,9 +28,9 @@ class PickleCursor {
     return value;
   }
   std::span<const std::byte> take_bytes(std::size_t count);
-  /// A two's-complement number of `length` bytes, at most 8.
+  /// Reads a two's-complement number of `length` bytes, at most 8.
   std::int64_t take_long(std::size_t length);
-  /// A part of a Python name, up to a line feed that is within 256 bytes.
+  /// Reads a part of a Python name, up to a line feed within 256 bytes.
   std::string_view take_line();
 
   std::size_t position() const { return position_; }

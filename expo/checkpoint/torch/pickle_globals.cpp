@@ -12,7 +12,7 @@ struct GlobalRow {
   std::optional<DType> dtype;
 };
 
-// In the order of the enumeration.
+// The rows are in the order of the enumeration.
 constexpr std::array<GlobalRow, 14> kGlobals{{
     {"torch._utils", "_rebuild_tensor_v2", {}},
     {"torch._utils", "_rebuild_parameter", {}},
@@ -35,7 +35,7 @@ struct OpcodeRow {
   std::string_view name;
 };
 
-// Every opcode up to protocol 5, as Python's pickletools names it, ascending.
+// Every opcode up to protocol 5, named as in Python's pickletools, in ascending order.
 constexpr std::array<OpcodeRow, 68> kOpcodes{{
     {0x28, "MARK"},         {0x29, "EMPTY_TUPLE"},
     {0x2e, "STOP"},         {0x30, "POP"},

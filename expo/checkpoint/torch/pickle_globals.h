@@ -25,13 +25,14 @@ enum class PickleGlobal : unsigned char {
   bool_storage,
 };
 
-/// The name's meaning, or nothing for any other name.
+/// The meaning of a name, or std::nullopt for any other name.
 std::optional<PickleGlobal> find_pickle_global(std::string_view module, std::string_view name);
 
-/// The type of a storage's elements; nothing for names that are no storage.
+/// The element type of a storage; std::nullopt for names that are not a storage.
 std::optional<DType> storage_dtype(PickleGlobal global);
 
-/// "BUILD" for 'b', whether it is supported or not; empty for a byte that is no opcode.
+/// The name of an opcode, supported or not, such as "BUILD" for 'b'; empty for a byte that is not
+/// an opcode.
 std::string_view pickle_opcode_name(unsigned char opcode);
 
 }  // namespace expo

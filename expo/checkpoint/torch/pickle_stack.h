@@ -8,24 +8,24 @@
 
 namespace expo {
 
-/// The stack, the marks on it and the memo of the machine that reads a pickle. Every failure is
-/// Error(input) at the place where `cursor` stands.
+/// The stack, its marks and the memo of the machine that reads a pickle. Every failure throws
+/// Error(input) at the position of `cursor`.
 class PickleStack {
  public:
   explicit PickleStack(const PickleCursor& cursor) : cursor_(cursor) {}
 
   void push(const PickleValue& value) { values_.push_back(value); }
-  /// The value on top, above the last mark.
+  /// The topmost value, above the last mark.
   PickleValue top() const;
   PickleValue pop();
   std::vector<PickleValue> pop_many(std::size_t count);
 
-  /// At most kMaxPickleDepth at once.
+  /// Pushes a mark; at most kMaxPickleDepth marks may exist at once.
   void push_mark();
   std::vector<PickleValue> pop_to_mark();
 
-  /// Sets a slot of the memo to the top. Picklers number the slots in order, so a gap is refused:
-  /// it is damage, or a forgery that wants memory.
+  /// Sets a slot of the memo to the topmost value. Picklers number the slots in order, so a gap is
+  /// refused: the file is damaged, or forged to exhaust memory.
   void memoise(std::uint32_t slot);
   void recall(std::uint32_t slot);
 

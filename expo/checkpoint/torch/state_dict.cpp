@@ -15,7 +15,7 @@ using Kind = PickleValue::Kind;
 
 constexpr std::array<std::string_view, 3> kWrappers{"state_dict", "model", "module"};
 
-/// A dictionary's keys and values, alternating.
+/// The keys and values of a dictionary, alternating.
 using Dictionary = std::vector<PickleValue>;
 
 class StateDictReader {
@@ -25,7 +25,7 @@ class StateDictReader {
 
   StateDict read() {
     if (pickle_.root.kind != Kind::dict) {
-      fail(fmt::format("it holds {} where a state_dict is expected", describe(pickle_.root.kind)));
+      fail(fmt::format("it holds {}; expected a state_dict", describe(pickle_.root.kind)));
     }
     const Dictionary& root = dictionary(pickle_.root);
     const Dictionary& tensors = holds_tensors(root) || root.empty() ? root : unwrap(root);
@@ -55,7 +55,7 @@ class StateDictReader {
            value.kind == Kind::dict && holds_tensors(dictionary(value));
   }
 
-  /// The one state_dict among the entries of a training checkpoint.
+  /// Finds the one state_dict among the entries of a training checkpoint.
   const Dictionary& unwrap(const Dictionary& root) {
     const PickleValue* found = nullptr;
     std::string name;
@@ -74,8 +74,8 @@ class StateDictReader {
     }
     if (found == nullptr) fail("it holds no tensors by name, only " + others);
     if (!others.empty()) {
-      result_.warnings.push_back(
-          fmt::format("{}: took the tensors under \"{}\" and left out {}", where_, name, others));
+      result_.warnings.push_back(fmt::format(
+          "{}: the tensors under \"{}\" are used, and {} left out", where_, name, others));
     }
     return dictionary(*found);
   }
@@ -87,8 +87,7 @@ class StateDictReader {
 
   void add(const PickleValue& key, const PickleValue& value) {
     if (key.kind != Kind::text) {
-      fail(
-          fmt::format("the name of a tensor is {} where a string is expected", describe(key.kind)));
+      fail(fmt::format("the name of a tensor is {}; expected a string", describe(key.kind)));
     }
     StateDictEntry entry;
     entry.name = pickle_.text(key);
@@ -96,7 +95,7 @@ class StateDictReader {
       fail("the name of a tensor is empty or holds a NUL");
     }
     if (value.kind != Kind::tensor) {
-      fail(fmt::format("the entry \"{}\" is {} where a tensor is expected", entry.name,
+      fail(fmt::format("the entry \"{}\" is {}; expected a tensor", entry.name,
                        describe(value.kind)));
     }
     if (!names_.insert(pickle_.text(key)).second) {

@@ -6,11 +6,11 @@
 namespace expo {
 namespace {
 
-constexpr std::uint64_t kWindow = std::uint64_t{4} << 20;  ///< bytes of one read
-/// A gap of so many bytes costs as much to read as a call of its own.
+constexpr std::uint64_t kWindow = std::uint64_t{4} << 20;  ///< maximum bytes of one read
+/// Reading across a gap of this many bytes costs as much as a separate call.
 constexpr std::uint64_t kCheapGap = std::uint64_t{32} << 10;
 
-/// One dimension of a box of elements: how many, and the steps in the storage and in the output.
+/// One dimension of a box of elements: its size, and its steps in the storage and in the output.
 struct Dimension {
   std::uint64_t count = 0;
   std::uint64_t source = 0;
@@ -40,7 +40,7 @@ void copy_run(std::size_t width, const std::byte* source, std::byte* target, con
   }
 }
 
-/// Copies a whole box from memory. The dimensions are not empty.
+/// Copies a whole box from memory. No dimension is empty.
 void copy_box(std::size_t width, const std::byte* source, std::byte* target,
               std::span<const Dimension> box) {
   if (box.size() == 1) return copy_run(width, source, target, box[0]);
@@ -50,8 +50,8 @@ void copy_box(std::size_t width, const std::byte* source, std::byte* target,
   }
 }
 
-/// Fetches a box of elements whose dimensions descend by their steps in the storage, so that the
-/// inner ones lie close together.
+/// Fetches a box of elements. Its dimensions are ordered by descending step in the storage, so that
+/// the inner ones are close together.
 class BoxGatherer {
  public:
   BoxGatherer(std::size_t width, const StorageReader& read, std::byte* out,
@@ -60,7 +60,7 @@ class BoxGatherer {
     for (std::size_t d = box_.size(); d-- > 0;) {
       spans_[d] = spans_[d + 1] + (box_[d].count - 1) * box_[d].source;
     }
-    // The outermost dimension below which one read serves everything.
+    // The outermost dimension below which one read covers everything.
     joined_ = box_.size();
     while (joined_ > 0 && joins(joined_ - 1) && spans_[joined_ - 1] * width_ <= kWindow) --joined_;
   }
@@ -89,12 +89,12 @@ class BoxGatherer {
     box_[d] = whole;
   }
 
-  /// How many steps of a dimension fit into one read.
+  /// The number of steps of a dimension that fit into one read.
   std::uint64_t per_window(std::size_t d) const {
     return 1 + (kWindow / width_ - spans_[d + 1]) / box_[d].source;
   }
 
-  /// The dimensions from d on, by one read.
+  /// Fetches the dimensions from d on with one read.
   void fetch(std::size_t d, std::uint64_t source, std::uint64_t target) {
     std::uint64_t span = spans_[std::min(d + 1, box_.size())];
     if (d < box_.size()) span += (box_[d].count - 1) * box_[d].source;
@@ -111,11 +111,13 @@ class BoxGatherer {
   const StorageReader& read_;
   std::byte* out_;
   std::vector<Dimension> box_;
-  std::vector<std::uint64_t> spans_;  ///< storage elements from first to last of dimensions d on
+  std::vector<std::uint64_t> spans_;  ///< storage elements from the first to the last of dimensions
+                                      ///< d and below
   std::size_t joined_ = 0;
 };
 
-/// Cuts a row-major range into boxes: the rest of a row, whole rows, whole planes, and down again.
+/// Cuts a row-major range into boxes: the rest of a row, whole rows, whole planes, and so on down
+/// again.
 class RangeCutter {
  public:
   explicit RangeCutter(const StridedLayout& layout)
@@ -125,11 +127,12 @@ class RangeCutter {
     }
   }
 
-  /// The elements of the box that begins at element `first` of the tensor and has at most `count`.
+  /// Cuts off the box that begins at element `first` of the tensor, with at most `count` elements,
+  /// and returns its number of elements.
   std::uint64_t cut(std::uint64_t first, std::uint64_t count) {
     box.clear();
     source = layout_.offset;
-    std::size_t whole = layout_.shape.size();  // dimensions from here on are taken whole
+    std::size_t whole = layout_.shape.size();  // dimensions from here on are complete
     while (whole > 0 && first % inner_[whole - 1] == 0 && count >= inner_[whole - 1]) --whole;
     for (std::size_t d = whole; d < layout_.shape.size(); ++d) add(d, layout_.shape[d]);
     std::uint64_t rows = 1;
@@ -153,7 +156,7 @@ class RangeCutter {
   }
 
   const StridedLayout& layout_;
-  std::vector<std::uint64_t> inner_;  ///< elements of dimensions d on
+  std::vector<std::uint64_t> inner_;  ///< elements of dimensions d and below
 };
 
 bool has_no_elements(const StridedLayout& layout) {

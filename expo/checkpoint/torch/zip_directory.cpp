@@ -30,7 +30,7 @@ constexpr std::uint32_t kEndMark = 0x06054b50;
 constexpr std::uint32_t kEnd64Mark = 0x06064b50;
 constexpr std::uint32_t kLocatorMark = 0x07064b50;
 
-// "See the zip64 field" in a field of 16 or 32 bits.
+// Means "see the zip64 field" in a field of 16 or 32 bits.
 constexpr std::uint16_t kElsewhere16 = 0xffff;
 constexpr std::uint32_t kElsewhere32 = 0xffffffff;
 
@@ -49,7 +49,7 @@ std::string text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Where the central directory lies.
+/// The position of the central directory.
 struct DirectoryPlace {
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
@@ -66,8 +66,8 @@ struct CentralEntry {
   std::uint64_t size = 0;
 };
 
-/// The sizes and the offset of a zip64 extra field, in the order in which the fields that need them
-/// stand.
+/// Reads the sizes and the offset from a zip64 extra field, in the order of the fields that need
+/// them.
 class Zip64Field {
  public:
   explicit Zip64Field(Bytes extra) {
@@ -100,7 +100,7 @@ class DirectoryReader {
   std::vector<ZipMember> read() {
     const DirectoryPlace place = find_directory();
     if (place.size > kMaxDirectory) {
-      fail(fmt::format("its zip directory has {} bytes where at most {} are read", place.size,
+      fail(fmt::format("its zip directory has {} bytes, but at most {} are read", place.size,
                        kMaxDirectory));
     }
     std::vector<CentralEntry> entries = read_entries(place);
@@ -121,8 +121,8 @@ class DirectoryReader {
     return file_.read(offset, static_cast<std::size_t>(length), scratch_);
   }
 
-  /// The end record must be the last thing in the file: a comment after it could hold another one,
-  /// and then two readers would see two archives.
+  /// The end record must be the last thing in the file: a comment after it could contain another
+  /// one, and then two readers would see different archives.
   DirectoryPlace find_directory() {
     const std::uint64_t size = file_.size();
     if (size < kEndSize) fail(fmt::format("a zip archive has more than {} bytes", size));
@@ -130,7 +130,7 @@ class DirectoryReader {
     const Bytes record = at(end, kEndSize);
     if (load<std::uint32_t>(record, 0) != kEndMark || load<std::uint16_t>(record, 20) != 0) {
       throw input_error(where_ +
-                        ": the file does not end as a zip archive does; it was cut short, perhaps "
+                        ": the file does not end like a zip archive; it was cut short, perhaps "
                         "by an incomplete download, or a comment or stray bytes follow it");
     }
     const unsigned disk = load<std::uint16_t>(record, 4);
@@ -162,7 +162,7 @@ class DirectoryReader {
     if (load<std::uint64_t>(locator, 8) != position ||
         load<std::uint32_t>(record, 0) != kEnd64Mark ||
         load<std::uint64_t>(record, 4) != kEnd64Size - 12) {
-      fail("its zip64 end record is not where it is said to be");
+      fail("its zip64 end record is not where its locator says");
     }
     if (load<std::uint32_t>(record, 16) != 0 || load<std::uint32_t>(record, 20) != 0 ||
         load<std::uint64_t>(record, 24) != load<std::uint64_t>(record, 32)) {
@@ -179,8 +179,9 @@ class DirectoryReader {
 
   DirectoryPlace checked(const DirectoryPlace& place, std::uint64_t end) const {
     if (place.offset > end || place.size != end - place.offset) {
-      fail(fmt::format("its zip directory is said to have {} bytes from byte {} on but ends at {}",
-                       place.size, place.offset, end));
+      fail(fmt::format(
+          "its zip directory is declared to have {} bytes from byte {} on but ends at {}",
+          place.size, place.offset, end));
     }
     if (place.entries > place.size / kCentralSize) {
       fail(fmt::format("its zip directory of {} bytes cannot hold the {} entries that it claims",
@@ -200,13 +201,13 @@ class DirectoryReader {
       const std::size_t extra = load<std::uint16_t>(rest, 30);
       const std::size_t length = kCentralSize + name + extra + load<std::uint16_t>(rest, 32);
       if (length > rest.size()) {
-        fail(fmt::format("entry {} of its zip directory leaves it", entries.size()));
+        fail(fmt::format("entry {} of its zip directory extends beyond its end", entries.size()));
       }
       entries.push_back(read_entry(rest, name, extra));
       rest = rest.subspan(length);
     }
     if (entries.size() != place.entries) {
-      fail(fmt::format("its zip directory has {} entries where {} are announced", entries.size(),
+      fail(fmt::format("its zip directory has {} entries, but {} are declared", entries.size(),
                        place.entries));
     }
     return entries;
@@ -236,8 +237,8 @@ class DirectoryReader {
   void check_plain(const CentralEntry& entry) const {
     if ((entry.flags & kEncryptedFlags) != 0) fail(entry, "is encrypted");
     if (entry.method != 0) {
-      fail(entry, fmt::format("is compressed (method {}) where torch.save stores its members as "
-                              "they are (a TorchScript program compresses its code; save its "
+      fail(entry, fmt::format("is compressed (method {}), but torch.save stores its members "
+                              "uncompressed (a TorchScript program compresses its code; save its "
                               "state_dict() instead)",
                               entry.method));
     }
@@ -245,13 +246,13 @@ class DirectoryReader {
       fail(entry, fmt::format("has the unknown flags {:#x}", entry.flags));
     }
     if (entry.stored_size != entry.size) {
-      fail(entry, fmt::format("is stored as it is, yet takes {} bytes for {}", entry.stored_size,
+      fail(entry, fmt::format("is stored uncompressed but takes {} bytes for {}", entry.stored_size,
                               entry.size));
     }
   }
 
-  /// Finds the data of every member, which must follow one another from the file's first byte to
-  /// the directory. `entries` ascend by their headers.
+  /// Finds the data of every member; the members must follow one another from the file's first byte
+  /// to the directory. `entries` ascend by their headers.
   std::vector<ZipMember> locate(const std::vector<CentralEntry>& entries, std::uint64_t end) {
     if (!entries.empty() && entries.front().header_offset != 0) {
       fail(fmt::format("{} stray bytes lie before its zip archive", entries.front().header_offset));
@@ -292,7 +293,7 @@ class DirectoryReader {
     return {entry.name, rest + name + extra, entry.size};
   }
 
-  /// A size in the local header may be given later, in the data descriptor.
+  /// A size in the local header may be deferred to the data descriptor.
   static bool size_agrees(std::uint32_t local, const CentralEntry& entry, Zip64Field& zip64) {
     const bool later = (entry.flags & kDescriptorFlag) != 0;
     std::uint64_t size = local;

@@ -9,15 +9,15 @@
 
 namespace expo {
 
-/// One member of a zip archive, stored as it is.
+/// One member of a zip archive, stored uncompressed.
 struct ZipMember {
   std::string name;
-  std::uint64_t offset = 0;  ///< of its data in the file
-  std::uint64_t size = 0;    ///< of its data, in bytes
+  std::uint64_t offset = 0;  ///< offset of its data in the file
+  std::uint64_t size = 0;    ///< size of its data in bytes
 };
 
-/// The members of a zip archive whose members are stored and not compressed, as PyTorch writes them
-/// (zip and zip64, APPNOTE.TXT 6.3.9, sections 4.3 and 4.5). Immutable, thread-safe.
+/// The members of a zip archive that are stored uncompressed, as PyTorch writes them (zip and
+/// zip64, APPNOTE.TXT 6.3.9, sections 4.3 and 4.5). Immutable and thread-safe.
 class ZipDirectory {
  public:
   /// Reads and checks the central directory and every local header. Throws Error(input) for
@@ -26,14 +26,14 @@ class ZipDirectory {
   /// contradict each other. Checksums are not verified. A directory of more than 64 MiB is refused.
   explicit ZipDirectory(const ReadableFile& file);
 
-  /// In the order in which they lie in the file.
+  /// The members in the order of their positions in the file.
   const std::vector<ZipMember>& members() const { return members_; }
-  /// Null when there is none; valid as long as this object.
+  /// The member of that name, or nullptr; valid as long as this object.
   const ZipMember* find(std::string_view name) const;
 
  private:
   std::vector<ZipMember> members_;
-  std::vector<std::size_t> by_name_;  ///< places in members_, in the order of the names
+  std::vector<std::size_t> by_name_;  ///< indices into members_, in the order of the names
 };
 
 }  // namespace expo
