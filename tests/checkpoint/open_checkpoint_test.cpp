@@ -385,7 +385,7 @@ TEST(OpenFromCache, RefusesAnUnfinishedDownload) {
   const std::string blob(64, 'd');
   cache.write(kId, "blobs/" + blob + ".0a1b2c3d.incomplete", "half");
   const std::string message = refusal(kId, cache.environment());
-  EXPECT_TRUE(contains(message, "was begun and not finished"));
+  EXPECT_TRUE(contains(message, "was started but not finished"));
   EXPECT_TRUE(contains(message, "`hf download owner/some-model`"));
   cache.write(kId, "blobs/" + blob, "whole");
   EXPECT_EQ(first_tensor(*open(kId, cache.environment())), "a") << "a leftover of a finished file";

@@ -156,7 +156,7 @@ TEST(Recipe, RefusesWhatWouldGrow) {
     const std::string name = "a" + std::to_string(i);
     laughs += name + ": &" + name + " [" + before + ", " + before + "]\n";
   }
-  EXPECT_TRUE(contains(refusal(laughs), "expand beyond 1 MB"));
+  EXPECT_TRUE(contains(refusal(laughs), "would exceed 1 MB"));
 }
 
 TEST(MergekitRecipe, TaskArithmetic) {

@@ -24,19 +24,20 @@ bool is_lower_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
-/// One of the two parts of an id: letters, digits, '_', '-' and '.', not at its ends.
+/// Whether the text is one of the two parts of an id: letters, digits, '_', '-' and '.', the last
+/// two not at its ends.
 bool is_id_part(std::string_view part) {
   return !part.empty() && part.size() <= 96 && is_word(part.front()) && is_word(part.back()) &&
          std::ranges::all_of(part, [](char c) { return is_word(c) || c == '-' || c == '.'; });
 }
 
-/// A folder name that a ref or a person gave may not lead anywhere else.
+/// Whether the text can be a folder's name: a ref or a user's revision must not lead anywhere else.
 bool is_safe_commit(std::string_view name) {
   return !name.empty() && name.size() <= 128 &&
          std::ranges::all_of(name, [](char c) { return is_word(c) || c == '-'; });
 }
 
-/// "main", "v1.0", "refs/pr/3": relative, without "..".
+/// Whether the text is a relative path without "..", such as "main", "v1.0" or "refs/pr/3".
 bool is_safe_revision(std::string_view revision) {
   if (revision.empty() || revision.size() > 255) return false;
   const Path path(revision);
@@ -51,7 +52,7 @@ std::string repository_name(const std::string& model_id) {
   return prefix + model_id.substr(0, slash) + "--" + model_id.substr(slash + 1);
 }
 
-/// The commit in a ref's file; nothing where there is no such ref.
+/// The commit in a ref's file; std::nullopt if there is no such ref.
 std::optional<std::string> read_ref(Filesystem& filesystem, const Path& repository,
                                     const std::string& revision) {
   const Path file = repository / "refs" / revision;
@@ -69,7 +70,7 @@ std::vector<std::string> list_if_there(Filesystem& filesystem, const Path& folde
   return filesystem.is_directory(folder) ? filesystem.list(folder) : std::vector<std::string>{};
 }
 
-/// The commits in the cache that begin with what was asked for.
+/// The commits in the cache that begin with the requested text.
 std::vector<std::string> matching_commits(Filesystem& filesystem, const Path& repository,
                                           const std::string& revision) {
   std::vector<std::string> commits = list_if_there(filesystem, repository / "snapshots");
@@ -91,13 +92,13 @@ std::string resolve_commit(Filesystem& filesystem, const HubSnapshot& wanted) {
   const auto commits = matching_commits(filesystem, wanted.repository, wanted.revision);
   if (commits.size() > 1) {
     throw input_error(
-        fmt::format("{}@{}: several commits in the cache begin with it ({}); write more of it",
+        fmt::format("{}@{}: several commits in the cache begin like this ({}); write more digits",
                     wanted.model_id, wanted.revision, fmt::join(commits, ", ")));
   }
   return commits.empty() ? std::string() : commits.front();
 }
 
-/// What the cache has of the model, for the refusal of something else.
+/// Lists what the cache has of the model, for the message that something else is missing.
 std::string present_revisions(Filesystem& filesystem, const Path& repository) {
   std::vector<std::string> names = list_if_there(filesystem, repository / "snapshots");
   if (names.empty()) return "";
@@ -112,7 +113,7 @@ std::string value_or(const Environment& environment, const std::string& name,
   return found == environment.end() ? other : found->second;
 }
 
-/// A leading `~` is the home; that of another user stays as it is.
+/// Expands a leading `~` to the home folder; that of another user stays as it is.
 std::string expand_home(const std::string& text, const Environment& environment) {
   if (text != "~" && !text.starts_with("~/")) return text;
   const auto home = environment.find("HOME");

@@ -11,31 +11,31 @@
 
 namespace expo {
 
-/// Environment variables that decide where the Hugging Face cache lies, as huggingface_hub reads
-/// them.
+/// The environment variables that determine the folder of the Hugging Face cache, as
+/// huggingface_hub reads them.
 using Environment = std::map<std::string, std::string>;
 
-/// HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and HOME of this process and the
-/// variables that their values refer to ($USER), those that are set; for an unset HOME, the user's
-/// entry in the password database.
+/// Those of HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and HOME that are set for
+/// this process, and the variables that their values refer to ($USER). An unset HOME is taken from
+/// the user's entry in the password database.
 Environment hugging_face_environment();
 
 /// The folder of the cache: HF_HUB_CACHE, or else HUGGINGFACE_HUB_CACHE (its former name), or else
-/// hub/ in HF_HOME, or else huggingface/hub/ in XDG_CACHE_HOME, or else in ~/.cache; `~` and
-/// `$NAME` are expanded as huggingface_hub does it. It need not exist.
+/// hub/ in HF_HOME, or else huggingface/hub/ in XDG_CACHE_HOME or ~/.cache; `~` and `$NAME` are
+/// expanded as in huggingface_hub. It need not exist.
 std::filesystem::path hub_cache_folder(const Environment& environment);
 
-/// Whether a text can be the id of a model on the Hub: `owner/name`, or `name` alone as early
-/// models have it.
+/// Whether a text can be the id of a model on the Hub: `owner/name`, or `name` alone as for early
+/// models.
 bool is_hub_id(std::string_view text);
 
-/// "owner/name" of the folder name "models--owner--name"; nothing for other names.
+/// The id "owner/name" for the folder name "models--owner--name"; std::nullopt for other names.
 std::optional<std::string> hub_id_of_repository(const std::string& folder_name);
 
-/// A commit of a model that lies in the cache, perhaps in part.
+/// A commit of a model in the cache, which may be incomplete.
 struct HubSnapshot {
   std::string model_id;              ///< "owner/name"
-  std::string revision;              ///< as it was asked for; "main" by default; else the commit
+  std::string revision;              ///< as requested ("main" by default), or else the commit
   std::string commit;                ///< the name of its folder
   std::filesystem::path repository;  ///< …/models--owner--name
   std::filesystem::path folder;      ///< …/models--owner--name/snapshots/COMMIT
@@ -43,21 +43,21 @@ struct HubSnapshot {
 
 /// Finds a revision (a branch, a tag, a commit, or the beginning of one; empty for main) of a model
 /// in the cache, whose layout is REPOSITORY/refs/REVISION (a file with a commit) and
-/// REPOSITORY/snapshots/COMMIT/. Throws Error(input) with the `hf download` line where it is
-/// absent, and where the beginning of a commit is that of several.
+/// REPOSITORY/snapshots/COMMIT/. Throws Error(input) with the `hf download` command if it is
+/// absent, and if several commits have that beginning.
 HubSnapshot find_hub_snapshot(Filesystem& filesystem, const std::string& model_id,
                               const std::string& revision, const Environment& environment);
 
-/// The snapshot that a folder is, by the layout of its path (links followed); nothing for any other
-/// folder.
+/// The snapshot in a folder, recognised by the layout of its path (links followed); std::nullopt
+/// for any other folder.
 std::optional<HubSnapshot> snapshot_at(Filesystem& filesystem, const std::filesystem::path& folder);
 
-/// "hf download owner/name --revision …"
+/// The command that downloads the snapshot: "hf download owner/name --revision …".
 std::string download_command(const HubSnapshot& snapshot);
 
-/// The SHA-256 of a file in a snapshot, where its blob is named by it (LFS files), else nothing.
-/// Blobs that the cache shares between models are named by another hash; there the name of the
-/// model's own link to the shared blob counts.
+/// The SHA-256 of a file in a snapshot if its blob is named by it (LFS files), else std::nullopt.
+/// Blobs that the cache shares between models are named by another hash; for them the name of the
+/// model's own link to the shared blob is used.
 std::optional<std::string> cached_sha256(Filesystem& filesystem, const std::filesystem::path& file);
 
 }  // namespace expo

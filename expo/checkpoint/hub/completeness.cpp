@@ -18,7 +18,7 @@ using Path = std::filesystem::path;
 constexpr std::string_view kUnfinished = ".incomplete";
 
 struct ListedFile {
-  std::string blob;  ///< the name that its blob takes
+  std::string blob;  ///< the name of its blob
   std::uint64_t size = 0;
 };
 /// The files of a commit, by name.
@@ -44,8 +44,8 @@ ListedFile listed_file(const Json& entry) {
   return result;
 }
 
-/// huggingface_hub's listing of the commit. It is a help and not part of the model, so that one
-/// that cannot be read counts as absent.
+/// Reads huggingface_hub's listing of the commit. It is an aid and not part of the model, so an
+/// unreadable one counts as absent.
 std::optional<Listing> read_listing(Filesystem& filesystem, const HubSnapshot& snapshot) {
   const Path file = snapshot.repository / "trees" / (snapshot.commit + ".json");
   if (!filesystem.exists(file)) return std::nullopt;
@@ -61,7 +61,7 @@ std::optional<Listing> read_listing(Filesystem& filesystem, const HubSnapshot& s
   }
 }
 
-/// The shards that an index names; what is wrong with the index is left to its reader to say.
+/// The shards that an index names; errors in the index are left to its reader to report.
 std::set<std::string> shards_of(Filesystem& filesystem, const Path& index) {
   std::set<std::string> result;
   const Json root = parse_json(filesystem.read_text(index), index.string());
@@ -94,8 +94,8 @@ void check_weights(Filesystem& filesystem, const HubSnapshot& snapshot,
                                        missing.size() > 1 ? " and others" : ""));
 }
 
-/// The blobs whose download was begun and not finished: ETAG.incomplete, or ETAG.RANDOM.incomplete.
-/// One whose blob is there after all is a leftover of an earlier attempt.
+/// The blobs whose download was started but not finished: ETAG.incomplete, or
+/// ETAG.RANDOM.incomplete. If the blob itself exists, the file is a leftover of an earlier attempt.
 std::vector<std::string> unfinished_blobs(Filesystem& filesystem, const HubSnapshot& snapshot) {
   const Path blobs = snapshot.repository / "blobs";
   std::vector<std::string> result;
@@ -120,13 +120,13 @@ void check_unfinished(Filesystem& filesystem, const HubSnapshot& snapshot,
     if (!listing) {
       refuse_partial(
           snapshot,
-          fmt::format("blobs/{}*{} was begun and not finished (remove it if it belongs to "
+          fmt::format("blobs/{}*{} was started but not finished (remove it if it belongs to "
                       "something else)",
                       blob.substr(0, 12), kUnfinished));
     }
     for (const auto& [name, file] : *listing) {
       if (file.blob == blob && is_needed(name, file.size, weights)) {
-        refuse_partial(snapshot, name + " was begun and not finished");
+        refuse_partial(snapshot, name + " was started but not finished");
       }
     }
   }
@@ -138,7 +138,7 @@ std::vector<std::string> missing_sidecars(Filesystem& filesystem, const HubSnaps
   for (const auto& [name, file] : listing) {
     if (!is_sidecar(name, file.size) || filesystem.exists(snapshot.folder / name)) continue;
     if (name == "config.json") refuse_partial(snapshot, "config.json is missing");
-    warnings.push_back(fmt::format("{}: {} of {} was not downloaded; `{}` gets it",
+    warnings.push_back(fmt::format("{}: {} of {} was not downloaded; `{}` downloads it",
                                    snapshot.folder.string(), name, snapshot.model_id,
                                    download_command(snapshot)));
   }
@@ -149,7 +149,7 @@ std::vector<std::string> missing_sidecars(Filesystem& filesystem, const HubSnaps
 
 std::vector<std::string> check_snapshot(Filesystem& filesystem, const HubSnapshot& snapshot,
                                         const std::optional<WeightChoice>& choice) {
-  if (!choice) refuse_partial(snapshot, "it holds no weights in a format that is read");
+  if (!choice) refuse_partial(snapshot, "it holds no weights in a supported format");
   const Needed weights = names_of(filesystem, *choice);
   check_weights(filesystem, snapshot, weights);
   const auto listing = read_listing(filesystem, snapshot);

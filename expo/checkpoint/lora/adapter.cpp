@@ -17,7 +17,7 @@
 namespace expo {
 namespace {
 
-/// Tells the number of a file among all instead of that among the adapter's own.
+/// Passes on a file's number among all files instead of its number among the adapter's own.
 class ShiftedObserver final : public FileBytesObserver {
  public:
   ShiftedObserver(FileBytesObserver& observer, std::size_t shift)
@@ -32,8 +32,8 @@ class ShiftedObserver final : public FileBytesObserver {
   std::size_t shift_;
 };
 
-/// A buffer of the scratch that the values do not lie in. They lie in at most one, and in that
-/// whose beginning is the nearest before them.
+/// The buffer of the scratch that does not hold the values. The values are in at most one of the
+/// two: the one whose beginning is the nearest before them.
 AlignedBuffer& free_buffer(ReadScratch& scratch, std::span<const std::byte> values) {
   const auto before = std::less_equal<const std::byte*>();
   const std::byte* extra = scratch.extra.get(0).data();
@@ -80,7 +80,7 @@ class LoraCheckpoint final : public Checkpoint {
   }
 
  private:
-  /// Where a tensor's values come from.
+  /// The source of a tensor's values.
   struct Slot {
     bool from_adapter = false;
     std::size_t source = 0;
@@ -132,7 +132,7 @@ class LoraCheckpoint final : public Checkpoint {
   void add_head(LoraChanges::OwnHead head) {
     Tensor tensor = base_->tensors()[head.embedding];
     tensor.name = head.name;
-    tensor.extent.reset();  // the embedding's: a range that is read for the embedding already
+    tensor.extent.reset();  // it is the embedding's range, which is read for the embedding already
     add(std::move(tensor), head.embedding, std::move(head.change));
   }
 

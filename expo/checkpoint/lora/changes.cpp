@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
 
-/// float64 rounded to a type and widened again.
+/// A float64 value rounded to a type and widened again.
 double rounded_to(DType dtype, double value) {
   switch (dtype) {
     case DType::f16:
@@ -44,7 +44,7 @@ bool same_bytes(const Checkpoint& one, std::size_t index, const Checkpoint& othe
   return true;
 }
 
-/// Whether a tensor of the adapter holds the base's values, as far as its type can tell them.
+/// Whether a tensor of the adapter holds the base's values, as far as its type can represent them.
 bool same_values(const Checkpoint& adapter, std::size_t held, const Checkpoint& base,
                  std::size_t original) {
   const DType type = adapter.tensors()[held].dtype;
@@ -91,7 +91,7 @@ class Finder {
                                   adapter_.tensor(tensor).name, reason));
   }
 
-  /// The head that a name means where the base does not store it.
+  /// Whether the name is that of a tied head that the base does not store.
   bool is_tied_head(const std::string& name) const {
     return tied_ && !tied_->tensor && is_head(name);
   }
@@ -106,7 +106,7 @@ class Finder {
     return names;
   }
 
-  /// The base's tensor of a name; the embedding for a head that is tied to it.
+  /// The base's tensor of that name, or the embedding for a head that is tied to it.
   std::size_t original(const std::string& name) const {
     return is_tied_head(name) ? tied_->embedding : *names_.find(name);
   }
@@ -120,12 +120,12 @@ class Finder {
     check_saved(saved.tensor, base_.tensors()[index]);
     LoraChange& change = change_of(saved.name);
     if (change.replacement)
-      refuse(saved.tensor, "takes the place of one that another tensor takes");
+      refuse(saved.tensor, "replaces a tensor that another one replaces as well");
     if (saved.frozen) {
       if (same_values(*adapter_.checkpoint, saved.tensor, base_, index)) return;
       result_.warnings.push_back(fmt::format(
-          "{}: the tensor \"{}\", which the training did not change, is not what {} holds; the "
-          "adapter's is taken, but it may have been trained over another model",
+          "{}: the tensor \"{}\", which the training did not change, differs from that in {}; the "
+          "adapter's is used, but the adapter may have been trained over another model",
           adapter_.where(), adapter_.tensor(saved.tensor).name, base_.location()));
       frozen_.push_back(&change);
     } else {
@@ -144,7 +144,7 @@ class Finder {
                          format_shape(tensor.shape), original.name, format_shape(original.shape),
                          rows ? ": the vocabulary was resized for the training; save the "
                                 "base with the resized vocabulary "
-                                "(resize_token_embeddings) and give that"
+                                "(resize_token_embeddings) and use that"
                               : "; the adapter belongs to another model"));
     }
     const bool floats = supports_arithmetic(tensor.dtype) && supports_arithmetic(original.dtype);
@@ -169,7 +169,8 @@ class Finder {
     }
   }
 
-  /// PEFT saves every module that modules_to_save names; one that is missing was lost.
+  /// Checks that every module of modules_to_save exists: PEFT saves them all, so a missing one was
+  /// lost.
   void check_modules_to_save() const {
     for (const std::string& module : adapter_.config.modules_to_save) {
       const std::string* lost = nullptr;
@@ -182,7 +183,7 @@ class Finder {
       }
       if (lost == nullptr || held) continue;
       throw input_error(fmt::format(
-          "{}: modules_to_save of adapter_config.json names \"{}\", but no tensor of it is here "
+          "{}: modules_to_save of adapter_config.json names \"{}\", but no tensor of it exists "
           "(\"{}\" and so on); the file is incomplete",
           adapter_.where(), module, *lost));
     }
@@ -195,7 +196,7 @@ class Finder {
     return dot != std::string::npos && config.saves(std::string_view(tensor).substr(0, dot));
   }
 
-  // A head that is tied to the embedding
+  // Heads that are tied to the embedding
 
   void settle_head() {
     LoraChange& embedding = result_.tensors[tied_->embedding];
@@ -211,9 +212,9 @@ class Finder {
       if (!tied_->tensor) own = {tied_->name, tied_->embedding, head};
       result_.own_head = own;
       result_.warnings.push_back(fmt::format(
-          "{}: the adapter changes one of the embedding and the output head, which the base ties, "
-          "and not the other alike: the head becomes a tensor of its own, \"{}\", and "
-          "tie_word_embeddings false",
+          "{}: the base ties the embedding and the output head, but the adapter changes them "
+          "differently: the head becomes a tensor of its own, \"{}\", and "
+          "tie_word_embeddings becomes false",
           adapter_.where(), tied_->name));
     }
   }
@@ -222,7 +223,7 @@ class Finder {
     return change.update || std::ranges::find(trained_, &change) != trained_.end();
   }
 
-  /// In the trained model both were one matrix.
+  /// In the trained model both were one matrix, so an untrained replacement of one applies to both.
   void share_frozen(LoraChange& embedding, LoraChange& head) const {
     const auto frozen = [&](const LoraChange& change) {
       return std::ranges::find(frozen_, &change) != frozen_.end();
@@ -247,9 +248,9 @@ class Finder {
   std::optional<TiedHead> tied_;
   BaseNames names_;
   LoraChanges result_;
-  LoraChange head_;                         ///< of a head that the base does not store
-  std::vector<const LoraChange*> frozen_;   ///< those whose replacement was not trained …
-  std::vector<const LoraChange*> trained_;  ///< … and was
+  LoraChange head_;                         ///< change of a head that the base does not store
+  std::vector<const LoraChange*> frozen_;   ///< changes whose replacement was not trained
+  std::vector<const LoraChange*> trained_;  ///< changes whose replacement was trained
 };
 
 }  // namespace

@@ -12,19 +12,20 @@
 
 namespace expo {
 
-/// What an adapter makes of one tensor of its base.
+/// What an adapter changes in one tensor of its base.
 struct LoraChange {
-  std::optional<std::size_t> replacement;    ///< the adapter's tensor that takes its place
-  std::shared_ptr<const LoraUpdate> update;  ///< what is added then
+  std::optional<std::size_t> replacement;    ///< the adapter's tensor that replaces it
+  std::shared_ptr<const LoraUpdate> update;  ///< the update that is then added
 
   bool none() const { return !replacement && !update; }
 };
 
+/// What an adapter changes in its base.
 struct LoraChanges {
-  std::vector<LoraChange> tensors;  ///< for each tensor of the base, in order
-  /// Where the output head was tied to the embedding and is no longer: its name, the base's tensor
-  /// that it begins as, and what becomes of that. The name is empty where a tensor of the base is
-  /// the head.
+  std::vector<LoraChange> tensors;  ///< one for each tensor of the base, in order
+  /// An output head that was tied to the embedding but no longer is: its name, the base's tensor
+  /// whose values it starts from, and the change to those. The name is empty if a tensor of the
+  /// base is the head.
   struct OwnHead {
     std::string name;
     std::size_t embedding = 0;
@@ -34,9 +35,9 @@ struct LoraChanges {
   std::vector<std::string> warnings;
 };
 
-/// Finds what each tensor of the adapter changes in the base, and checks that it fits. Reads A and
-/// B into memory, and compares what the adapter holds untrained with the base. An output head that
-/// is tied to the embedding stays so only where both change alike: PEFT trains either one without
+/// Determines what each tensor of the adapter changes in the base, and checks that it fits. Reads A
+/// and B into memory, and compares the adapter's untrained tensors with the base. An output head
+/// stays tied to the embedding only if both change alike, since PEFT can train either one without
 /// the other. Throws Error(input) naming the adapter's tensor.
 LoraChanges find_changes(const AdapterWeights& adapter, const Checkpoint& base);
 

@@ -12,12 +12,13 @@
 namespace expo {
 namespace {
 
-/// Ranks beyond are beyond any matrix that is trained today.
+/// Far beyond the rank of any matrix that is trained today.
 constexpr std::uint64_t kLargestRank = 65'536;
 constexpr std::size_t kMostPatterns = 100'000;
 constexpr std::size_t kLargestPattern = 2'000;
 
-/// Keys that say where an adapter comes from or how it was trained and started, not what it does.
+/// Keys that record where an adapter comes from, or how its training was set up, but do not affect
+/// the result.
 constexpr std::array<std::string_view, 22> kInformation{
     "peft_type",         "peft_version",
     "auto_mapping",      "revision",
@@ -53,14 +54,15 @@ constexpr std::array<Refusal, 14> kRefusals{{
     {"arrow_config", "Arrow chooses among adapters by the input, which no merged weight can"},
     {"kasa_config", "KaSA truncates the base weights and puts a diagonal between B and A"},
     {"monteclora_config", "MonteCLoRA samples the adapter's weights"},
-    {"velora_config", "VeLoRA is a variant that is not merged here"},
+    {"velora_config", "VeLoRA is a variant that is not supported"},
     {"megatron_config", "the names and shards of Megatron's layers are not those of the base"},
     {"trainable_token_indices", "single rows of the embedding were trained as well"},
     {"target_parameters", "parameters without a module of their own were adapted"},
     {"enable_lora", "some parts of a joined matrix were left out"},
 }};
 
-/// Null, false, 0, "" and empty lists and objects: how a thing that is off is written.
+/// Whether a value is null, false, 0, "" or an empty list or object, which are the ways to switch
+/// something off.
 bool is_off(const Json& value) {
   if (value.is_null()) return true;
   if (value.is_boolean()) return !value.get<bool>();
@@ -69,7 +71,7 @@ bool is_off(const Json& value) {
   return value.is_number() && value.get<double>() == 0;
 }
 
-/// A value for a message.
+/// A value as text for a message.
 std::string shown(const Json& value) {
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (text.size() > 60) text = text.substr(0, 57) + "…";
@@ -128,7 +130,7 @@ class Reader {
     const Json& type = required("peft_type");
     if (!type.is_string() || type != "LORA") {
       refuse(
-          fmt::format("peft_type is {}, but only adapters of type \"LORA\" are merged here; "
+          fmt::format("peft_type is {}, but only adapters of type \"LORA\" are supported; "
                       "merge it with PEFT (merge_and_unload) and give the merged model",
                       shown(type)));
     }
@@ -138,7 +140,7 @@ class Reader {
     for (const auto& [key, reason] : kRefusals) {
       if (is_off(at(key))) continue;
       refuse(
-          fmt::format("{} is {}: {}; merge the adapter with PEFT where it can "
+          fmt::format("{} is {}: {}; if PEFT can merge the adapter, merge it "
                       "(merge_and_unload) and give the merged model",
                       key, shown(at(key)), reason));
     }
@@ -191,7 +193,7 @@ class Reader {
   std::string text(const std::string& key) const {
     const Json& value = at(key);
     if (value.is_null()) return {};
-    if (!value.is_string()) refuse(fmt::format("{} is {}; expected a text", key, shown(value)));
+    if (!value.is_string()) refuse(fmt::format("{} is {}; expected a string", key, shown(value)));
     return value.get<std::string>();
   }
 
@@ -234,13 +236,13 @@ class Reader {
       if (known || is_off(value)) continue;
       if (value.is_structured() || value.is_boolean()) {
         refuse(
-            fmt::format("\"{}\" is {}, a setting that is not known here and may change what the "
+            fmt::format("\"{}\" is {}, an unknown setting that may change what the "
                         "adapter does; merge it with PEFT (merge_and_unload) and give the "
                         "merged model, or remove the key if it has no such effect",
                         key, shown(value)));
       }
       config.warnings.push_back(
-          fmt::format("{}: \"{}\" is not a setting that is known here; it "
+          fmt::format("{}: \"{}\" is an unknown setting; it "
                       "was ignored",
                       where_, key));
     }

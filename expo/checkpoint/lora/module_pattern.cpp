@@ -13,7 +13,8 @@ using Step = ModulePattern::Step;
 
 constexpr std::size_t kMostSteps = 20'000;
 
-/// Thompson's construction, from the end to the beginning: every part is told where it goes on.
+/// Compiles by Thompson's construction, from the end to the beginning: every part is given the step
+/// at which matching continues.
 class Compiler {
  public:
   Compiler(const std::string& what, ModulePattern::Budget& budget) : what_(what), budget_(budget) {}
@@ -32,7 +33,7 @@ class Compiler {
     return static_cast<std::uint32_t>(program_.steps.size() - 1);
   }
 
-  /// Repetitions of nothing make no steps but take time all the same.
+  /// Counts the work too, because repetitions of nothing make no steps but take time all the same.
   void count_work() {
     if (++work_ > kMostSteps) {
       throw input_error(what_ + " cannot be matched: it expands to more than " +
@@ -46,7 +47,7 @@ class Compiler {
     --budget_.steps;
   }
 
-  /// The number of a set of bytes; equal ones share it.
+  /// The number of a set of bytes; equal sets share a number.
   std::uint32_t set_number(const std::bitset<256>& set) {
     const auto [place, fresh] =
         numbers_.try_emplace(set, static_cast<std::uint32_t>(program_.sets.size()));
@@ -101,7 +102,7 @@ class Compiler {
   const std::string& what_;
   ModulePattern::Budget& budget_;
   Program program_;
-  std::unordered_map<std::bitset<256>, std::uint32_t> numbers_;  ///< of program_.sets
+  std::unordered_map<std::bitset<256>, std::uint32_t> numbers_;  ///< numbers of program_.sets
   std::size_t work_ = 0;
 };
 
@@ -122,7 +123,7 @@ bool holds(char assertion, std::string_view text, std::size_t at) {
   }
 }
 
-/// Follows all ways through the program at once, byte by byte.
+/// Follows all paths through the program at once, byte by byte.
 class Run {
  public:
   Run(const Program& program, std::string_view text)
@@ -146,7 +147,8 @@ class Run {
   }
 
  private:
-  /// Adds to `waiting` the sets that can be reached without taking a byte; true at the end.
+  /// Adds to `waiting` the sets that can be reached without consuming a byte; returns true if the
+  /// end is reached.
   bool enter(std::uint32_t start, std::size_t at, std::vector<std::uint32_t>& waiting) {
     stack_.assign(1, start);
     while (!stack_.empty()) {
@@ -175,7 +177,7 @@ class Run {
 
   const Program& program_;
   std::string_view text_;
-  std::vector<std::size_t> seen_;  ///< the round in which a step was entered last
+  std::vector<std::size_t> seen_;  ///< the round in which each step was last entered
   std::vector<std::uint32_t> stack_;
   std::size_t round_ = 1;
 };
@@ -185,7 +187,7 @@ class Run {
 ModulePattern::ModulePattern(std::string_view key, const std::string& where, Budget& budget)
     : key_(key) {
   const std::string what = where + ": the pattern \"" + key_ + "\"";
-  parse_pattern(key_, what);  // by itself first: its parentheses must be its own
+  parse_pattern(key_, what);  // first by itself, since its parentheses must balance without ours
   program_ = Compiler(what, budget).compile(parse_pattern("(.*\\.)?(" + key_ + ")$", what));
 }
 

@@ -30,7 +30,7 @@ Set bytes_where(auto predicate) {
   return set;
 }
 
-/// \d, \w, \s and their complements.
+/// The set of \d, \w, \s or one of their complements.
 std::optional<Set> named_class(char letter) {
   switch (letter) {
     case 'd':
@@ -168,7 +168,7 @@ class Parser {
         refuse("it looks ahead or back, or sets flags");
       }
     }
-    Node result;  // a sequence of one: what stands in parentheses may be repeated whatever it is
+    Node result;  // a sequence of one: a group may be repeated whatever it holds
     result.children.push_back(alternatives(depth + 1));
     if (!take(')')) refuse("a parenthesis is not closed");
     return result;
@@ -181,7 +181,7 @@ class Parser {
     if (c == 'A') return of_assertion('^');
     if (c == 'Z' || c == 'b' || c == 'B') return of_assertion(c);
     if (is_digit(c)) refuse("it refers back to a group");
-    if (is_letter(c)) refuse(std::string("\\") + c + " is no escape here");
+    if (is_letter(c)) refuse(std::string("\\") + c + " is not a supported escape");
     return of_set(one(c));
   }
 
@@ -211,7 +211,7 @@ class Parser {
     if (const auto control = control_escape(escaped)) return one(*control);
     if (escaped == 'b') return one('\b');
     if (is_letter(escaped) || is_digit(escaped)) {
-      refuse(std::string("\\") + escaped + " is no escape in brackets here");
+      refuse(std::string("\\") + escaped + " is not a supported escape in brackets");
     }
     return one(escaped);
   }
@@ -239,7 +239,7 @@ class Parser {
     return repeat;
   }
 
-  /// Takes `*`, `+`, `?` or `{…}` where there is one; other braces are ordinary characters.
+  /// Parses `*`, `+`, `?` or `{…}` if there is one; other braces are ordinary characters.
   bool quantifier(Node& repeat) {
     if (take('*')) return true;
     if (take('+')) {

@@ -20,7 +20,7 @@ std::optional<std::size_t> find_renamed(const Checkpoint& base, const Renaming& 
   return std::nullopt;
 }
 
-/// "model." of "model.layers.0.mlp"; empty where there is no dot.
+/// The first component of a name: "model." for "model.layers.0.mlp"; empty if there is no dot.
 std::string first_component(const std::string& name) {
   return name.substr(0, name.find('.') + 1);
 }
@@ -31,14 +31,14 @@ std::size_t missing(const Checkpoint& base, const Renaming& renaming,
       names, [&](const std::string& name) { return !find_renamed(base, renaming, name); }));
 }
 
-/// The renamings to try, the likeliest first.
+/// The renamings to try, the most likely first.
 std::vector<Renaming> candidates(const Checkpoint& base, const std::string& lost) {
   std::vector<Renaming> result{
-      // transformers 5 names the modules of LLaVA and its kin otherwise than their files do …
+      // transformers 5 gives the modules of LLaVA and similar models other names than their files …
       {{"model.language_model.", "language_model.model."},
        {"lm_head.", "language_model.lm_head."},
        {"model.", ""}},
-      // … and those of Qwen2-VL.
+      // … and likewise those of Qwen2-VL.
       {{"model.language_model.", "model."}, {"model.visual.", "visual."}}};
   if (const std::string prefix = first_component(lost); !prefix.empty()) {
     result.push_back({{prefix, ""}});
@@ -49,7 +49,7 @@ std::vector<Renaming> candidates(const Checkpoint& base, const std::string& lost
     if (prefix.empty() || std::ranges::find(seen, prefix) != seen.end()) continue;
     seen.push_back(prefix);
     result.push_back({{"", prefix}});
-    if (seen.size() == 16) break;  // a bare model of many parts has no prefix
+    if (seen.size() == 16) break;  // a model with many top-level parts has no prefix to add
   }
   return result;
 }
@@ -68,7 +68,7 @@ BaseNames::BaseNames(const Checkpoint& base, const std::vector<std::string>& nam
     return;
   }
   throw input_error(fmt::format(
-      "{}: adapts \"{}\", which {} does not have ({} of {} names are not found); the adapter "
+      "{}: adapts \"{}\", which {} does not have ({} of {} names were not found); the adapter "
       "belongs to another model",
       where, *lost, base.location(), missing(base, {}, names), names.size()));
 }

@@ -24,7 +24,7 @@ void store(std::byte* at, Bits bits) {
   std::memcpy(at, &bits, sizeof bits);
 }
 
-/// Rounds to nearest; false where a finite value became infinite.
+/// Rounds to nearest; returns false if a finite value became infinite.
 bool store_rounded(double value, DType dtype, std::byte* at) {
   double stored = value;
   if (dtype == DType::f16) {
@@ -49,7 +49,7 @@ class Scaler {
  public:
   Scaler(const AdapterWeights& adapter, double factor) : adapter_(adapter), factor_(factor) {}
 
-  /// The adapter as a safetensors file.
+  /// The scaled adapter as a safetensors file.
   std::string file() const {
     const auto& tensors = adapter_.checkpoint->tensors();
     std::vector<OutputTensor> outputs;
@@ -111,7 +111,7 @@ void refuse_trained_tensors(const AdapterWeights& adapter) {
   for (const SavedTensor& saved : adapter.saved) {
     if (saved.frozen) continue;
     throw input_error(fmt::format(
-        "{}: the tensor \"{}\" is held whole (modules_to_save), which a scaled adapter cannot "
+        "{}: the tensor \"{}\" is stored whole (modules_to_save), which a scaled adapter cannot "
         "extrapolate; write a merged checkpoint instead",
         adapter.where(), adapter.tensor(saved.tensor).name));
   }
@@ -129,7 +129,8 @@ std::map<std::string, std::string> scale_adapter(Filesystem& filesystem,
   const AdapterWeights adapter = open_adapter(filesystem, folder);
   refuse_trained_tensors(adapter);
   std::map<std::string, std::string> files;
-  std::vector<std::string> told;  // opening the adapter over its base warns of the same
+  std::vector<std::string> told;  // discarded: opening the adapter over its base gives the same
+                                  // warnings
   for (const Sidecar& sidecar : list_sidecars(filesystem, folder, told)) {
     files[sidecar.name] =
         filesystem.read_text(std::get<std::filesystem::path>(sidecar.content), kLargestSidecar);

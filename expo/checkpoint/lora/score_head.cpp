@@ -15,14 +15,14 @@
 namespace expo {
 namespace {
 
-/// The head's matrix, or a bias beside it.
+/// Whether the tensor is the head's matrix or a bias of it.
 bool belongs_to_head(const std::string& tensor) {
   constexpr std::string_view kBias = "bias";
   if (!tensor.ends_with(kBias)) return is_head(tensor);
   return is_head(tensor.substr(0, tensor.size() - kBias.size()) + "weight");
 }
 
-/// The width of a language model's layers; 0 where no tensor tells it.
+/// The width of a language model's layers; 0 if no tensor shows it.
 std::uint64_t width_of(const Checkpoint& base) {
   const auto head = std::ranges::find_if(base.tensors(),
                                          [](const Tensor& tensor) { return is_head(tensor.name); });
@@ -33,7 +33,7 @@ std::uint64_t width_of(const Checkpoint& base) {
   return embedding.shape.size() == 2 ? embedding.shape[1] : 0;
 }
 
-/// A language model's tensors but for its head, and outputs that no training has seen.
+/// The tensors of a language model without its head, plus an untrained output matrix.
 class ScoredBase final : public Checkpoint {
  public:
   ScoredBase(std::shared_ptr<const Checkpoint> base, Tensor head, Json config)
@@ -72,10 +72,10 @@ class ScoredBase final : public Checkpoint {
   }
 
   std::shared_ptr<const Checkpoint> base_;
-  std::vector<std::size_t> original_;  ///< the base's tensor, for all but the last
+  std::vector<std::size_t> original_;  ///< the base's tensor for each one but the last
 };
 
-/// The outputs that an adapter was trained with, where they have no counterpart in the base.
+/// The output matrix that an adapter was trained with, if it has no counterpart in the base.
 const Tensor* trained_head(const Checkpoint& base, const AdapterWeights& adapter) {
   if (base.find(kScoreHead)) return nullptr;
   const auto saved = std::ranges::find(adapter.saved, kScoreHead, &SavedTensor::name);

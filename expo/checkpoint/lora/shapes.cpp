@@ -13,7 +13,7 @@ namespace {
 
 using Shape = std::vector<std::uint64_t>;
 
-/// Models of transformers whose layers are made of Conv1D.
+/// The model types of transformers whose layers consist of Conv1D.
 constexpr std::array<std::string_view, 5> kConv1dModels{"gpt2", "openai-gpt", "imagegpt",
                                                         "decision_transformer", "clvp_decoder"};
 
@@ -24,7 +24,7 @@ bool is_conv1d_model(const Json& config) {
          std::ranges::find(kConv1dModels, type.get<std::string>()) != kConv1dModels.end();
 }
 
-/// Whether a module is one of many alike: "transformer.h.0.attn.c_proj", but not "score".
+/// Whether a module is in a numbered layer: "transformer.h.0.attn.c_proj", but not "score".
 bool is_in_layers(std::string_view module) {
   while (!module.empty()) {
     const std::string_view part = module.substr(0, module.find('.'));
@@ -61,10 +61,10 @@ class UpdateMaker {
 
   std::shared_ptr<const LoraUpdate> make(const SquareOrientation& squares) const {
     if (!supports_arithmetic(weight_.dtype)) {
-      refuse(
-          fmt::format("adapts the base's \"{}\", which is {}: there is no arithmetic on that "
-                      "type",
-                      weight_.name, weight_.stored));
+      refuse(fmt::format(
+          "adapts the base's \"{}\", which is {}, but arithmetic is not supported on that "
+          "type",
+          weight_.name, weight_.stored));
     }
     if (pair_.is_embedding) return embedding();
     if (weight_.shape.size() > 2) return convolution();
@@ -160,9 +160,9 @@ bool SquareOrientation::transposed(const LoraPair& pair) const {
   if (!is_in_layers(pair.module)) return !conv1d_model_ && adapter_.config.fan_in_fan_out;
   if (some_upright_ && some_transposed_) {
     throw input_error(
-        fmt::format("{}: the tensor \"{}\" adapts a square weight, and whether that is (out, in) "
-                    "or (in, out) cannot be told: the other adapted weights are of both kinds; "
-                    "merge the adapter with PEFT and give the merged model",
+        fmt::format("{}: the tensor \"{}\" adapts a square weight, but whether that is (out, in) "
+                    "or (in, out) is unclear, because the other adapted weights are of both kinds; "
+                    "merge the adapter with PEFT and use the merged model",
                     adapter_.where(), adapter_.tensor(pair.a).name));
   }
   if (some_upright_ || some_transposed_) return some_transposed_;

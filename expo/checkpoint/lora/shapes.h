@@ -10,17 +10,17 @@
 
 namespace expo {
 
-/// Whether square weights are (in, out), as Conv1D's of GPT-2 are, or (out, in), as Linear's: the
-/// shapes of A and B tell it for all others. PEFT goes by the kind of the module, which no file
-/// tells; here the other adapted weights of the model's layers decide, or else the model's type,
-/// or else fan_in_fan_out.
+/// Decides whether square weights are (in, out), as in GPT-2's Conv1D, or (out, in), as in Linear;
+/// for all other weights the shapes of A and B show it. PEFT goes by the class of the module, which
+/// no file records. Here the other adapted weights of the model's layers decide, or else the
+/// model's type, or else fan_in_fan_out.
 class SquareOrientation {
  public:
-  /// `original` gives the base's tensor of a pair.
+  /// `original` returns the base's tensor for a pair.
   SquareOrientation(const AdapterWeights& adapter, const Checkpoint& base,
                     const std::function<std::size_t(const LoraPair&)>& original);
 
-  /// Throws Error(input) where the adapted weights of the layers are of both kinds.
+  /// Throws Error(input) if the adapted weights of the layers are of both kinds.
   bool transposed(const LoraPair& pair) const;
 
  private:
@@ -30,9 +30,9 @@ class SquareOrientation {
   bool some_transposed_ = false;
 };
 
-/// What a pair adds to a weight of the base; reads A and B. Convolutions are matrices of (out,
-/// in·kernel). Throws Error(input) naming the adapter's tensor where A, B and the weight do not fit
-/// (so for grouped convolutions, which PEFT does not merge either).
+/// Makes the update that a pair adds to a weight of the base; reads A and B. Convolutions count as
+/// matrices of (out, in·kernel). Throws Error(input) naming the adapter's tensor if A, B and the
+/// weight do not fit together (as in grouped convolutions, which PEFT does not merge either).
 std::shared_ptr<const LoraUpdate> make_update(const AdapterWeights& adapter, const LoraPair& pair,
                                               const Tensor& weight,
                                               const SquareOrientation& squares);

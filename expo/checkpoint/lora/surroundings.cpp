@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 10> kTokenizerPrefixes{
     "merges.",       "chat_template",
     "spiece.",       "sentencepiece",
     "tekken.",       "additional_chat_templates/"};
-/// Files that a tokenizer's vocabulary can be in.
+/// Files that can hold a tokenizer's vocabulary.
 constexpr std::array<std::string_view, 7> kVocabularies{
     "tokenizer.json", "tokenizer.model",        "vocab.json", "vocab.txt", "spiece.model",
     "tekken.json",    "sentencepiece.bpe.model"};
@@ -47,7 +47,7 @@ bool holds(const std::vector<Sidecar>& sidecars, const std::string& name) {
   return std::ranges::find(sidecars, name, &Sidecar::name) != sidecars.end();
 }
 
-/// The name of a model in a path or an id, in lower case: the last part of it, or that of the
+/// The name of a model in a path or an id, in lower case: its last part, or the name of the
 /// repository in the Hugging Face cache.
 std::string model_name(const std::string& reference) {
   const std::filesystem::path path(reference);
@@ -93,15 +93,15 @@ LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& bas
 std::vector<std::string> base_warnings(const AdapterWeights& adapter, const Checkpoint& base) {
   std::vector<std::string> warnings;
   if (names_another_model(model_name(adapter.config.base_model), base)) {
-    warnings.push_back(fmt::format(
-        "{}: says that the adapter was trained over \"{}\", and {} goes by another name; where it "
-        "is not the same model, the sum means nothing",
-        adapter.config_path.string(), adapter.config.base_model, base.location()));
+    warnings.push_back(
+        fmt::format("{}: the adapter was trained over \"{}\", but {} has another name; if it "
+                    "is not the same model, the sum is meaningless",
+                    adapter.config_path.string(), adapter.config.base_model, base.location()));
   }
   if (!base.quantised_formats().empty()) {
     warnings.push_back(fmt::format(
-        "{}: the base is quantised ({}), and the adapter may have been trained over its full "
-        "precision; the sum takes over the base's quantisation noise",
+        "{}: the base is quantised ({}), but the adapter may have been trained over its full "
+        "precision; the sum inherits the base's quantisation noise",
         adapter.where(), fmt::join(base.quantised_formats(), ", ")));
   }
   return warnings;

@@ -11,21 +11,22 @@
 
 namespace expo {
 
+/// The files around the weights of a base under an adapter.
 struct LoraSurroundings {
   Json config;
   std::vector<Sidecar> sidecars;
-  std::vector<std::string> warnings;  ///< of list_sidecars over the adapter's folder
+  std::vector<std::string> warnings;  ///< those of list_sidecars for the adapter's folder
 };
 
-/// config.json and sidecars of a base under an adapter: the adapter folder's files over the base's,
-/// but for config.json and generation_config.json, which describe the base. An adapter folder with
-/// a tokenizer of its own replaces the base's whole, chat template included, as files of two
-/// tokenizers do not go together. With `untie`, the configuration says that the output head is not
-/// tied.
+/// The config.json and sidecars of a base under an adapter. Files of the adapter's folder override
+/// the base's, except config.json and generation_config.json, which describe the base. If the
+/// adapter's folder has a tokenizer of its own, it replaces all of the base's, including the chat
+/// template, since files of two tokenizers do not fit together. With `untie`, the configuration
+/// declares the output head not tied.
 LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& base,
                                    const std::filesystem::path& folder, bool untie);
 
-/// What speaks against this base: the adapter names another model, or the base is quantised.
+/// Warnings against this base: the adapter names another model, or the base is quantised.
 std::vector<std::string> base_warnings(const AdapterWeights& adapter, const Checkpoint& base);
 
 }  // namespace expo

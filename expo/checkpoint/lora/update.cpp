@@ -7,9 +7,10 @@
 namespace expo {
 namespace {
 
-/// Columns whose sums are kept at once: with rank 16 their part of R fills 32 kB, the first cache.
+/// The number of columns whose sums are kept at once: with rank 16 their part of R fills 32 kB, the
+/// first-level cache.
 constexpr std::uint64_t kColumns = 256;
-/// Rows whose part of L is widened at once.
+/// The number of rows whose part of L is widened at once.
 constexpr std::uint64_t kRows = 64;
 
 template <typename Bits>
@@ -19,13 +20,13 @@ Bits load(const std::byte* at) {
   return bits;
 }
 
-// These conversions have no branches, so that the compiler makes vectors of the loops over them.
+// These conversions have no branches, so that the compiler can vectorise the loops over them.
 
 double widen_f16(std::uint16_t half) {
   const std::uint64_t magnitude = half & 0x7fffu;
   const std::uint64_t sign = std::uint64_t{half & 0x8000u} << 48;
-  // The exponent is off by the difference of the biases, 1023 − 15: 2¹⁰⁰⁸ makes up for it, for
-  // subnormal numbers as well.
+  // The exponent is off by the difference of the biases, 1023 − 15: the factor 2¹⁰⁰⁸ corrects it,
+  // for subnormal numbers as well.
   const double scaled = std::bit_cast<double>(magnitude << 42) * 0x1p1008;
   const std::uint64_t special = (magnitude << 42) | 0x7ff0000000000000u;
   const std::uint64_t quiet = magnitude > 0x7c00u ? std::uint64_t{1} << 51 : 0;
@@ -47,8 +48,8 @@ double widen_value(const std::byte* at, DType dtype) {
   }
 }
 
-/// Lines [first, first + count) of a factor: the value at (line, k) goes to out[line'·line_step +
-/// k·rank_step], with line' = line − first.
+/// Widens the lines [first, first + count) of a factor: the value at (line, k) goes to
+/// out[line'·line_step + k·rank_step], with line' = line − first.
 void widen_lines(const LoraFactor& factor, std::uint64_t first, std::uint64_t count,
                  std::uint64_t rank, std::uint64_t line_step, std::uint64_t rank_step,
                  double* out) {
@@ -70,7 +71,8 @@ void widen_lines(const LoraFactor& factor, std::uint64_t first, std::uint64_t co
                                                double scale, double* out) {
   double sums[kColumns] = {};
   std::uint64_t k = 0;
-  // Four ranks at a time spare the sums the way to memory and back; their order stays.
+  // Taking four ranks at a time saves writing the sums to memory and reading them back; their order
+  // is unchanged.
   for (; k + 4 <= rank; k += 4) {
     const double* row = panel + k * kColumns;
     const double a = line[k];
@@ -99,7 +101,7 @@ void add_product_plain(const double* line, const double* panel, std::uint64_t ra
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-// The same operations on wider vectors: results do not depend on the processor.
+// The same operations on wider vectors, so results do not depend on the processor.
 [[gnu::target("avx2")]] void add_product_avx2(const double* line, const double* panel,
                                               std::uint64_t rank, std::uint64_t width, double scale,
                                               double* out) {
@@ -126,7 +128,7 @@ void widen_each(std::span<const std::byte> bytes, std::size_t width, double* out
 }  // namespace
 
 void widen_values(std::span<const std::byte> bytes, DType dtype, double* out) {
-  // A loop of its own for each type: inside it the type is known.
+  // Each type has a loop of its own, inside which the type is known at compile time.
   const auto loop = [&](auto type) {
     constexpr DType kType = decltype(type)::value;
     widen_each(bytes, byte_width(kType), out,
@@ -153,7 +155,7 @@ LoraUpdate::LoraUpdate(LoraFactor left, LoraFactor right, std::uint64_t rows, st
       rank_(rank),
       scale_(scale) {}
 
-/// Where the values that are asked for lie in the matrix.
+/// The position in the matrix of the requested values.
 struct LoraUpdate::Range {
   std::uint64_t first = 0;
   std::uint64_t end = 0;

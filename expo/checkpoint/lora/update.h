@@ -9,7 +9,7 @@
 
 namespace expo {
 
-/// Values of f16, bf16, f32 or f64 as float64, exactly (a NaN becomes quiet).
+/// Converts values of f16, bf16, f32 or f64 to float64, exactly (a NaN becomes quiet).
 void widen_values(std::span<const std::byte> bytes, DType dtype, double* out);
 
 /// One factor of a low-rank product, as stored: the value at (line, k), where k counts ranks, is
@@ -21,17 +21,18 @@ struct LoraFactor {
   std::uint64_t rank_stride = 1;
 };
 
-/// scale·(L·R) of a tensor that is taken as a matrix of `rows` × `columns`. Immutable and
-/// thread-safe.
+/// The update scale·(L·R) of a tensor that is treated as a matrix of `rows` × `columns`. Immutable
+/// and thread-safe.
 class LoraUpdate {
  public:
-  /// The lines of `left` are the rows, those of `right` the columns; their sizes were checked.
+  /// The lines of `left` are the rows and those of `right` the columns; the caller has checked
+  /// their sizes.
   LoraUpdate(LoraFactor left, LoraFactor right, std::uint64_t rows, std::uint64_t columns,
              std::uint64_t rank, double scale);
 
-  /// values[i] += scale · Σₖ L(row, k)·R(k, column) for the row-major elements [first, first +
-  /// count), in float64. Each sum begins at 0 and goes in the order of k; product and sum are
-  /// rounded one by one, so that an element's value depends on nothing but its factors.
+  /// Computes values[i] += scale · Σₖ L(row, k)·R(k, column) for the row-major elements [first,
+  /// first + count), in float64. Each sum begins at 0 and runs in the order of k; products and sums
+  /// are rounded separately, so that the value of an element depends on nothing but its factors.
   void add(std::uint64_t first, std::uint64_t count, double* values) const;
 
   /// Whether another update adds the same values: equal sizes, scale and factors.

@@ -16,10 +16,10 @@ namespace {
 using Path = std::filesystem::path;
 
 constexpr std::uint64_t kLargestConfig = std::uint64_t{16} << 20;
-/// A and B are held in memory.
+/// The limit on the size of A and B, which are held in memory.
 constexpr std::uint64_t kLargestUpdate = std::uint64_t{16} << 30;
 
-/// What a tensor's name says.
+/// The meaning of a tensor's name.
 struct Name {
   enum class Kind { a, b, embedding_a, embedding_b, frozen, whole };
   Kind kind = Kind::whole;
@@ -30,7 +30,7 @@ bool is_a(Name::Kind kind) {
   return kind == Name::Kind::a || kind == Name::Kind::embedding_a;
 }
 
-/// The name with a plain dot where PEFT's `part` stands last, if it does.
+/// The name with its last occurrence of PEFT's `part` replaced by a dot, if it has one.
 std::optional<std::string> without(const std::string& name, std::string_view part) {
   const std::size_t at = name.rfind(part);
   if (at == std::string::npos) return std::nullopt;
@@ -43,7 +43,7 @@ bool cut_end(std::string& name, std::string_view end) {
   return true;
 }
 
-/// A name whose last module is PEFT's own: X.lora_A.weight, X.lora_A.default.weight,
+/// Parses a name whose last module is PEFT's own: X.lora_A.weight, X.lora_A.default.weight,
 /// X.lora_embedding_A.
 std::optional<Name> lora_name(const std::string& name) {
   const std::size_t at = name.rfind(".lora_");
@@ -59,13 +59,13 @@ std::optional<Name> lora_name(const std::string& name) {
   return std::nullopt;
 }
 
-/// The module that a tensor is in: "lm_head" of "lm_head.weight".
+/// The module that holds a tensor: "lm_head" for "lm_head.weight".
 std::string_view module_of(std::string_view tensor) {
   const std::size_t dot = tensor.rfind('.');
   return dot == tensor.npos ? std::string_view() : tensor.substr(0, dot);
 }
 
-/// PEFT saves the embedding and the head as they are where the vocabulary was resized.
+/// Whether PEFT saves this module whole if the vocabulary was resized: the embedding and the head.
 bool is_vocabulary(std::string_view module) {
   return module.ends_with("embed_tokens") || module.ends_with("lm_head") ||
          module.ends_with("wte") || module.ends_with("embed_in") || module.ends_with("embed_out");
@@ -119,7 +119,7 @@ class Sorter {
         tensor,
         is_dora   ? "is a magnitude of DoRA, which rescales the merged weights"
         : is_bias ? "is the bias of a B (lora_bias), which changes biases of the model"
-                  : "belongs to a variant of LoRA that is not known here"));
+                  : "belongs to an unknown variant of LoRA"));
   }
 
   Name whole(const std::string& tensor, const std::string& name) const {
@@ -159,7 +159,7 @@ class Sorter {
 
   [[noreturn]] void refuse_twice(std::size_t first, std::size_t second) const {
     refuse(
-        fmt::format("\"{}\" and \"{}\" are two names of one tensor; the file holds more than "
+        fmt::format("\"{}\" and \"{}\" name the same tensor; the file holds more than "
                     "one adapter",
                     weights_.tensor(first).name, weights_.tensor(second).name));
   }
@@ -231,15 +231,15 @@ class Sorter {
     }
     if (bytes <= kLargestUpdate) return;
     refuse(
-        fmt::format("the A and B matrices take {} bytes, more than the {} that are held in "
-                    "memory; merge the adapter with PEFT and give the merged model",
+        fmt::format("the A and B matrices take {} bytes, more than the {} that may be held in "
+                    "memory; merge the adapter with PEFT and use the merged model",
                     bytes, kLargestUpdate));
   }
 
   AdapterWeights& weights_;
   std::map<std::string, Halves> found_;
   std::map<std::string, std::size_t> saved_;
-  std::vector<std::string> order_;  ///< modules, by their A
+  std::vector<std::string> order_;  ///< modules, in the order of their A
   std::vector<std::pair<std::string, std::size_t>> bs_;
 };
 
