@@ -179,8 +179,8 @@ TEST_F(AtomicDirectoryInMemory, RefusesToTouchAnInput) {
   expect_refused("/models", with("/models/a"), "holds /models/a");
   expect_refused("/models/a", with("/models/a/model.safetensors"), "holds /models/a/model");
   expect_refused("/cache/blobs", with("/snapshot"), "belongs to the input /snapshot");
-  expect_refused("/disk/out", with("/disk/.out.expo-partial"), "in which the input");
-  expect_refused("/disk/out", with("/disk/.out.expo-replaced/m.bin"), "in which the input");
+  expect_refused("/disk/out", with("/disk/.out.expo-partial"), "which contains the input");
+  expect_refused("/disk/out", with("/disk/.out.expo-replaced/m.bin"), "which contains the input");
 }
 
 TEST_F(AtomicDirectoryInMemory, TakesDestinationsBesideInputs) {

@@ -27,7 +27,7 @@ def test_overwrite_spares_what_is_no_part_of_a_checkpoint(tmp_path, rng):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
         done = expo(*arguments, check=False)
-        assert done.returncode == 2 and f"holds {name} and so more than a checkpoint" in done.stderr, done.stderr
+        assert done.returncode == 2 and f"holds {name}, which is no part of a checkpoint" in done.stderr, done.stderr
         assert path.read_text() == "mine"
         path.unlink()
         for parent in [p for p in path.parents if p != tmp_path / "out" and (tmp_path / "out") in p.parents]:

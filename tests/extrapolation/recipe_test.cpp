@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"", 1, "the recipe is nothing"}, Refused{"- a", 1, "the recipe is a list"},
         Refused{"just words", 1, "the recipe is \"just words\""},
-        Refused{"alpha: 1\ngamma: 0.5", 2, "gamma says again"},
+        Refused{"alpha: 1\ngamma: 0.5", 2, "alpha and gamma set the same value"},
         Refused{"alpha: 1\n\nalhpa_for: []", 3, "\"alhpa_for\" is not a key"},
         Refused{"alpha: 1\nalpha: 2", 2, "\"alpha\" occurs twice"},
         Refused{"alpha: 1\n\"\\x61lpha\": 2", 2, "\"alpha\" occurs twice"},
@@ -234,12 +234,12 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refused{"merge_method: ties\nmodels: []", 1, "\"ties\" is not an extrapolation"},
         Refused{"merge_method: slerp", 1, "\"slerp\" is not an extrapolation"},
-        Refused{"merge_method: linear\nslices: []", 2, "slices is not taken"},
-        Refused{"merge_method: linear\nmodules: {}", 2, "modules is not taken"},
+        Refused{"merge_method: linear\nslices: []", 2, "slices is not supported"},
+        Refused{"merge_method: linear\nmodules: {}", 2, "modules is not supported"},
         Refused{"merge_method: linear\ntokenizer_source: union", 2,
-                "tokenizer_source is not taken"},
-        Refused{"merge_method: linear\ntokenizer: {}", 2, "tokenizer is not taken"},
-        Refused{"merge_method: linear\nchat_template: auto", 2, "chat_template is not taken"},
+                "tokenizer_source is not supported"},
+        Refused{"merge_method: linear\ntokenizer: {}", 2, "tokenizer is not supported"},
+        Refused{"merge_method: linear\nchat_template: auto", 2, "chat_template is not supported"},
         Refused{"merge_method: linear\nalpha: 1", 2, "\"alpha\" is not a key"},
         Refused{"merge_method: linear", 1, "models is missing"},
         Refused{"merge_method: linear\nmodels: x", 2, "models is not a list"},
@@ -253,7 +253,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "the weight of a is missing"},
         Refused{"merge_method: linear\nmodels:\n - {model: a, parameters: {weight: 1}}\n"
                 " - {model: b, parameters: {density: 1}}",
-                4, "density is not taken"},
+                4, "density is not supported"},
         Refused{"merge_method: linear\nmodels:\n - {model: a}\n - {model: b}\n"
                 "parameters: {weight: 1}",
                 2, "equal weights"},
@@ -271,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(
                 2, "different numbers of points"},
         Refused{"merge_method: linear\nmodels:\n - {model: a, parameters: {weight: [0.3, 0.7]}}\n"
                 " - {model: b, parameters: {weight: [0.7, 0.3]}}",
-                2, "now one model"},
+                2, "neither model has the greater weight"},
         Refused{
             "merge_method: linear\nbase_model: c\nmodels:\n - {model: a, parameters: {weight: 1}}\n"
             " - {model: b, parameters: {weight: 2}}",
@@ -282,9 +282,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"merge_method: task_arithmetic\nmodels: [{model: a, parameters: {weight: 1}}]", 1,
                 "needs a base_model"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\nmodels: [{model: s}]", 3,
-                "and there are 0"},
+                "but there are 0"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\nmodels: [{model: a}, {model: b}]", 3,
-                "and there are 2"},
+                "but there are 2"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\nmodels:\n - {model: a}", 4,
                 "the weight of a is missing"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\nmodels:\n"
@@ -292,7 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
                 4, "for tensors that no filter matches"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\nmodels:\n"
                 " - {model: a, parameters: {weight: 1, lambda: 2}}",
-                4, "lambda is not taken among a model's parameters"},
+                4, "lambda is not supported among a model's parameters"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\n"
                 "models: [{model: a, parameters: {weight: 1}}]\nparameters:\n  normalize: true",
                 5, "divides the weight by itself"},
@@ -322,7 +322,7 @@ INSTANTIATE_TEST_SUITE_P(
                 3, "1e9999"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\n"
                 "models: [{model: a, parameters: {weight: 1e400}}]",
-                3, "no finite number"},
+                3, "not a finite number"},
         Refused{"merge_method: task_arithmetic\nbase_model: s\ndtype: int64\n"
                 "models: [{model: a, parameters: {weight: 1}}]",
                 3, "dtype is \"int64\""}));

@@ -16,7 +16,7 @@ bool belongs_to_run(std::string_view name) {
   return name.starts_with(".expo-");
 }
 
-/// Makes the entries of a folder and those below it durable, innermost first.
+/// Makes the entries of a folder and of those below it durable, innermost first.
 void sync_folders(Filesystem& filesystem, const Path& folder) {
   for (const std::string& name : filesystem.list(folder)) {
     if (filesystem.is_directory(folder / name)) sync_folders(filesystem, folder / name);
@@ -34,7 +34,7 @@ AtomicDirectory::AtomicDirectory(Filesystem& filesystem, const Path& destination
   make_parents();
   lock_ = std::make_unique<OutputLock>(filesystem_, places_.lock, places_.folder, "output folder");
   recover_replaced();
-  // Once more, because it may have changed before the lock was held.
+  // Checked again, because the destination may have changed before the lock was held.
   check_destination(filesystem_, places_.folder, options_);
   probe_rename();
   take_over_or_clear(options_.resume);
@@ -64,8 +64,8 @@ void AtomicDirectory::make_parents() {
   }
 }
 
-/// A run that died while it replaced an older checkpoint has left that one aside; one that died
-/// while it probed, an empty folder.
+/// Restores what a dead run left: if it died while it replaced an older checkpoint, it left that
+/// one aside; if it died while it probed, it left an empty folder.
 void AtomicDirectory::recover_replaced() {
   if (!filesystem_.exists(places_.replaced)) return;
   if (is_occupied(filesystem_, places_.folder) || !is_occupied(filesystem_, places_.replaced)) {
@@ -76,9 +76,9 @@ void AtomicDirectory::recover_replaced() {
   filesystem_.sync_directory(places_.folder.parent_path());
 }
 
-/// Asks the filesystem now, and not after the work, whether a folder may be renamed to the
-/// destination: an empty one onto it either takes the place of another empty one, or is refused
-/// because there is something to be exchanged. Mount points fail.
+/// Asks the filesystem now, rather than after the work, whether a folder may be renamed to the
+/// destination: an empty folder renamed onto it either replaces another empty one, or is refused
+/// because there is something to exchange. Mount points fail.
 void AtomicDirectory::probe_rename() {
   if (!filesystem_.exists(places_.folder)) return;
   filesystem_.remove(places_.replaced);
@@ -88,10 +88,10 @@ void AtomicDirectory::probe_rename() {
   } catch (const Error& error) {
     filesystem_.remove(places_.replaced);
     if (error.category() == ErrorCategory::usage) return;
-    throw environment_error(
-        fmt::format("{}; the output folder is put in place as a whole, which this one does not "
-                    "allow, perhaps because it is a mount point: name a folder inside it",
-                    error.what()));
+    throw environment_error(fmt::format(
+        "{}; the output folder must be put in place as a whole, which this one does not "
+        "allow, perhaps because it is a mount point: name a folder inside it",
+        error.what()));
   }
 }
 
@@ -109,7 +109,8 @@ void AtomicDirectory::start_over() {
 }
 
 void AtomicDirectory::commit() {
-  // Before anything of the run is given up: whatever has come to the destination meanwhile.
+  // Checked before anything of the run is given up, because something may have appeared at the
+  // destination meanwhile.
   check_destination(filesystem_, places_.folder, options_);
   const auto dropped = drop_working_files();
   try {
@@ -137,7 +138,7 @@ AtomicDirectory::Texts AtomicDirectory::drop_working_files() {
   return texts;
 }
 
-/// So that a later run can take over what could not be put in place.
+/// Restores the run's own files, so that a later run can resume what could not be put in place.
 void AtomicDirectory::write_back(const Texts& texts) noexcept {
   try {
     for (const auto& [name, text] : texts) filesystem_.write_text(places_.partial / name, text);
@@ -157,7 +158,7 @@ void AtomicDirectory::replace() {
   try {
     filesystem_.rename_exchange(places_.partial, places_.folder);
     return;
-  } catch (const Error&) {  // not every filesystem can
+  } catch (const Error&) {  // not every filesystem can do this
   }
   filesystem_.rename_no_replace(places_.folder, places_.replaced);
   try {
@@ -167,7 +168,7 @@ void AtomicDirectory::replace() {
       filesystem_.rename_no_replace(places_.replaced, places_.folder);
     } catch (const Error&) {
       throw environment_error(fmt::format(
-          "{}; the checkpoint that was there lies in {} now: rename it back, or run again, which "
+          "{}; the checkpoint that was there is now in {}: rename it back, or run again, which "
           "does so first",
           error.what(), places_.replaced.string()));
     }
@@ -175,8 +176,9 @@ void AtomicDirectory::replace() {
   }
 }
 
-/// What was exchanged lies at the partial folder's name, what was renamed aside at its own. Not
-/// before the new one's place is durable: a loss of power could bring the old one back, emptied.
+/// Removes the replaced checkpoint: after an exchange it has the partial folder's name, and after
+/// being renamed aside a name of its own. This happens only once the place of the new one is
+/// durable: otherwise a loss of power could bring the old one back, emptied.
 void AtomicDirectory::remove_replaced() {
   try {
     filesystem_.remove(places_.partial);
@@ -192,7 +194,7 @@ void AtomicDirectory::remove_replaced() {
 void AtomicDirectory::abandon() noexcept {
   try {
     if (state_ == State::writing && !keep_) filesystem_.remove(places_.partial);
-  } catch (...) {  // the next run at this destination clears it away
+  } catch (...) {  // the next run at this destination removes it
   }
   if (state_ == State::writing) state_ = State::abandoned;
   lock_.reset();

@@ -24,8 +24,8 @@ bool holds_weights(const std::vector<std::string>& names) {
   return std::ranges::any_of(names, [](const std::string& name) { return is_weight_file(name); });
 }
 
-/// What a person would expect to go with a checkpoint, by its name: weights, configuration,
-/// tokenizer, code, and papers of the model.
+/// Whether people expect such a file in a checkpoint, by its name: weights, configuration,
+/// tokenizer, code, and documents about the model.
 bool belongs_to_checkpoint(std::string_view name) {
   constexpr std::array<std::string_view, 7> kEndings = {".json", ".jinja", ".model", ".tiktoken",
                                                         ".py",   ".md",    ".lock"};
@@ -42,13 +42,13 @@ bool holds_configuration(const std::vector<std::string>& names) {
   return std::ranges::find_first_of(names, kNames) != names.end();
 }
 
-/// Hidden entries that downloading a checkpoint leaves.
+/// Whether the name is a hidden entry that downloading a checkpoint leaves behind.
 bool is_common_hidden(std::string_view name) {
   return name == ".gitattributes" || name == ".gitignore" || name == ".cache" ||
          name == ".DS_Store";
 }
 
-/// The first file below a folder that a checkpoint's folders (templates, code) do not hold.
+/// The first file below a folder that has no place in a checkpoint's subfolders (templates, code).
 std::optional<std::string> find_stranger_below(Filesystem& filesystem, const Path& folder,
                                                const std::string& inner) {
   for (const std::string& name : filesystem.list(folder / inner)) {
@@ -62,7 +62,7 @@ std::optional<std::string> find_stranger_below(Filesystem& filesystem, const Pat
   return std::nullopt;
 }
 
-/// A file that would be lost with the checkpoint, and is no part of it.
+/// A file that would be lost with the checkpoint although it is no part of it.
 std::optional<std::string> find_stranger(Filesystem& filesystem, const Path& folder,
                                          const std::vector<std::string>& names) {
   for (const std::string& name : names) {
@@ -89,10 +89,11 @@ void check_replaceable(Filesystem& filesystem, const Path& folder) {
   }
   const auto stranger = find_stranger(filesystem, folder, names);
   if (stranger)
-    refuse(folder, fmt::format("holds {} and so more than a checkpoint; {}", *stranger, kRemedy));
+    refuse(folder,
+           fmt::format("holds {}, which is no part of a checkpoint; {}", *stranger, kRemedy));
 }
 
-/// A link to nothing is no file for status(), yet its name is taken.
+/// Whether the path is a dangling link: status() finds no file, yet the name is taken.
 bool is_dangling_link(Filesystem& filesystem, const Path& folder) {
   const Path parent = folder.parent_path();
   if (filesystem.exists(folder) || !filesystem.is_directory(parent)) return false;
@@ -103,7 +104,7 @@ void check_kind(Filesystem& filesystem, const Path& folder) {
   if (!folder.has_relative_path()) refuse(folder, "the root cannot be an output folder");
   if (lies_in(filesystem.canonical("."), folder)) {
     refuse(folder,
-           "is the working folder or around it, and the output folder is put in place as a whole; "
+           "is or contains the working folder, but the output folder is put in place as a whole; "
            "name a folder inside it");
   }
   if (is_dangling_link(filesystem, folder)) {
@@ -111,7 +112,7 @@ void check_kind(Filesystem& filesystem, const Path& folder) {
   }
   for (Path path = folder; path.has_relative_path(); path = path.parent_path()) {
     const auto found = filesystem.status(path);
-    if (found && !found->is_directory) refuse(path, "is a file where a folder is expected");
+    if (found && !found->is_directory) refuse(path, "is a file; expected a folder");
     if (found) return;
   }
 }
@@ -126,7 +127,7 @@ void check_input_file(const Path& file, const Path& input, const Destination& de
   for (const Path& folder : {destination.partial, destination.replaced}) {
     if (!lies_in(file, folder)) continue;
     refuse(destination.folder,
-           fmt::format("writing it uses the folder {}, in which the input {} lies; choose another "
+           fmt::format("writing it uses the folder {}, which contains the input {}; choose another "
                        "output folder",
                        folder.string(), input.string()));
   }
@@ -160,7 +161,7 @@ void check_occupation(Filesystem& filesystem, const Path& folder, bool overwrite
   check_replaceable(filesystem, folder);
 }
 
-/// ".NAME.expo-ENDING" of the folder NAME.
+/// The path ".NAME.expo-ENDING" beside the folder NAME.
 Path beside(const Path& folder, std::string_view ending) {
   return folder.parent_path() / fmt::format(".{}.expo-{}", folder.filename().string(), ending);
 }

@@ -27,7 +27,7 @@ std::vector<float> dequantised(std::span<const std::byte> blocks) {
   return values;
 }
 
-/// What the blocks would hold without a step: θ, quantised.
+/// The values that the blocks would hold without a step: θ, quantised.
 std::vector<float> unmoved(const KernelInput& input, std::size_t first, std::size_t count) {
   const auto theta = values_of<float>(input.aligned + first * byte_width(input.aligned_type),
                                       input.aligned_type, DType::f32, count);

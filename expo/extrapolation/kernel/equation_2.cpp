@@ -21,7 +21,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "values in files are little-endian");
 
 #if defined(__x86_64__)
-/// Read from CPUID itself: not every compiler's __builtin_cpu_supports knows it.
+/// Reads CPUID itself, because not every compiler's __builtin_cpu_supports knows this feature.
 bool has_f16c() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
@@ -41,7 +41,7 @@ InstructionSet read_instruction_set() noexcept {
 }
 #endif
 
-/// Read once: on a virtual machine CPUID takes tens of microseconds.
+/// The result is read once: on a virtual machine, CPUID takes tens of microseconds.
 InstructionSet processor_instruction_set() noexcept {
   static const InstructionSet read = read_instruction_set();
   return read;
@@ -58,9 +58,9 @@ InstructionSet chosen_instruction_set() noexcept {
 
 void check_type(DType type) {
   if (supports_arithmetic(type)) return;
-  throw usage_error(
-      fmt::format("values of type {} cannot be computed with: expected F16, BF16, F32 or F64",
-                  safetensors_name(type)));
+  throw usage_error(fmt::format(
+      "arithmetic is not supported on values of type {}; expected F16, BF16, F32 or F64",
+      safetensors_name(type)));
 }
 
 void check_instruction_set(InstructionSet instruction_set) {
@@ -76,7 +76,7 @@ void check(const KernelInput& input) {
   check_type(input.out_type);
   if (input.rounding == Rounding::like_original && input.out_type != DType::bf16) {
     throw usage_error(
-        fmt::format("rounding like the original script gives BF16, not {}: leave the output type "
+        fmt::format("rounding like the original script yields BF16, not {}: leave the output type "
                     "at bfloat16, or choose another rounding",
                     safetensors_name(input.out_type)));
   }

@@ -4,7 +4,7 @@
 
 #include "expo/extrapolation/kernel/equation_2_simd.h"
 
-// Compiled with AVX2, FMA and F16C switched on: see cmake/kernel_paths.cmake.
+// Compiled with AVX2, FMA and F16C enabled: see cmake/kernel_paths.cmake.
 
 namespace expo {
 namespace {
@@ -16,7 +16,7 @@ struct Avx2 {
   struct U {
     __m256i a, b;
   };
-  using M = D;  // all bits of a lane
+  using M = D;  // all bits of a lane are set or clear
   struct F {
     __m256 a, b;
   };
@@ -45,7 +45,8 @@ struct Avx2 {
     return {_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
   }
   static D with_sign_of(D positive, D x) { return bitwise_or(positive, bitwise_and(x, set(-0.0))); }
-  /// Of non-negative numbers whose sum, less b, is exact: one place back where the sum went up.
+  /// x + y rounded toward zero, for non-negative numbers with an exact (x + y) − y: one unit in the
+  /// last place is taken back where the sum was rounded up.
   static D add_toward_zero(D x, D y) {
     const D sum = add(x, y);
     const D up = compare<_CMP_GT_OQ>(subtract(sum, y), x);
@@ -78,7 +79,7 @@ struct Avx2 {
     const D both = bitwise_or(low, high);
     return _mm256_movemask_pd(_mm256_or_pd(both.a, both.b)) != 0;
   }
-  /// Any of magnitude above `largest`, or NaN.
+  /// Whether any value has a magnitude above `largest` or is NaN.
   static bool any_beyond(const Pair& x, double largest) {
     return any(compare<_CMP_NLE_UQ>(magnitude(x.low), set(largest)),
                compare<_CMP_NLE_UQ>(magnitude(x.high), set(largest)));
@@ -91,7 +92,7 @@ struct Avx2 {
     return bitwise_and(compare<_CMP_LT_OQ>(magnitude, set(smallest_normal)),
                        compare<_CMP_NEQ_OQ>(magnitude, set(0.0)));
   }
-  /// `bound` where x is below it, else 0.
+  /// `bound` where x is below it, and 0 elsewhere.
   static D set_below(D x, double bound) {
     return bitwise_and(compare<_CMP_LT_OQ>(x, set(bound)), set(bound));
   }
@@ -135,7 +136,7 @@ struct Avx2 {
   }
   static __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   static void store_128(void* p, __m128i x) { _mm_storeu_si128(static_cast<__m128i*>(p), x); }
-  /// The lower 32 bits of each 64.
+  /// The lower 32 bits of each 64-bit lane.
   static __m128i low_halves(__m256i x) {
     return _mm256_castsi256_si128(
         _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6)));
@@ -154,9 +155,9 @@ struct Avx2 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(x.a)), _mm256_cvtpd_ps(x.b),
                                 1);
   }
-  /// To nearest.
+  /// Rounds to nearest.
   static F narrow(const Pair& x) { return {narrow(x.low), narrow(x.high)}; }
-  /// Of the two float32 around an inexact x, the one with the last bit set: rounded once more to
+  /// Rounds an inexact x to the neighbouring float32 whose last bit is set: rounded once more to
   /// fewer bits, it rounds as x itself would.
   static F narrow_to_odd(const Pair& x) { return {narrow_to_odd(x.low), narrow_to_odd(x.high)}; }
   static __m256 narrow_to_odd(D x) {
@@ -176,7 +177,7 @@ struct Avx2 {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low_halves(_mm256_castpd_si256(x.a))),
                                    low_halves(_mm256_castpd_si256(x.b)), 1);
   }
-  /// Whether any lies half-way between two bf16, so that what was rounded off before matters.
+  /// Whether any value lies halfway between two bf16 values, so that the earlier rounding matters.
   static bool any_between_bf16(F x) {
     const __m256i half = _mm256_set1_epi32(INT32_MIN);
     const __m256i a = _mm256_slli_epi32(_mm256_castps_si256(x.a), 16);

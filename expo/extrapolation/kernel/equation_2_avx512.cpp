@@ -4,7 +4,7 @@
 
 #include "expo/extrapolation/kernel/equation_2_simd.h"
 
-// Compiled with AVX-512 switched on: see cmake/kernel_paths.cmake. VCVTNEPS2BF16 is not used; it
+// Compiled with AVX-512 enabled: see cmake/kernel_paths.cmake. VCVTNEPS2BF16 is not used because it
 // flushes subnormals.
 
 namespace expo {
@@ -47,7 +47,7 @@ struct Avx512 {
     return static_cast<unsigned>(__builtin_popcount(_mm512_kunpackb(high, low)));
   }
   static bool any(M low, M high) { return _kortestz_mask8_u8(low, high) == 0; }
-  /// Any of magnitude above `largest`, or NaN.
+  /// Whether any value has a magnitude above `largest` or is NaN.
   static bool any_beyond(const Pair& x, double largest) {
     return any(_mm512_cmp_pd_mask(magnitude(x.low), set(largest), _CMP_NLE_UQ),
                _mm512_cmp_pd_mask(magnitude(x.high), set(largest), _CMP_NLE_UQ));
@@ -60,7 +60,7 @@ struct Avx512 {
     return _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(magnitude, set(smallest_normal), _CMP_LT_OQ),
                                    magnitude, _mm512_setzero_pd(), _CMP_NEQ_OQ);
   }
-  /// `bound` where x is below it, else 0.
+  /// `bound` where x is below it, and 0 elsewhere.
   static D set_below(D x, double bound) {
     return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(x, set(bound), _CMP_LT_OQ), set(bound));
   }
@@ -104,10 +104,10 @@ struct Avx512 {
   static F join(__m256 low, __m256 high) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
   }
-  /// To nearest.
+  /// Rounds to nearest.
   static F narrow(const Pair& x) { return join(_mm512_cvtpd_ps(x.low), _mm512_cvtpd_ps(x.high)); }
-  /// Toward zero, the last bit set where that was inexact: rounded once more to fewer bits, it
-  /// rounds as x itself would.
+  /// Rounds toward zero and sets the last bit if that was inexact: rounded once more to fewer bits,
+  /// it rounds as x itself would.
   static F narrow_to_odd(const Pair& x) {
     const F cut =
         join(_mm512_cvt_roundpd_ps(x.low, kTowardZero), _mm512_cvt_roundpd_ps(x.high, kTowardZero));
@@ -117,7 +117,7 @@ struct Avx512 {
     const __m512i bits = _mm512_castps_si512(cut);
     return _mm512_castsi512_ps(_mm512_mask_or_epi32(bits, inexact, bits, _mm512_set1_epi32(1)));
   }
-  /// Whether any lies half-way between two bf16, so that what was rounded off before matters.
+  /// Whether any value lies halfway between two bf16 values, so that the earlier rounding matters.
   static bool any_between_bf16(F x) {
     const __m512i rest = _mm512_slli_epi32(_mm512_castps_si512(x), 16);
     return _mm512_cmpeq_epi32_mask(rest, _mm512_set1_epi32(INT32_MIN)) != 0;

@@ -111,7 +111,7 @@ std::uint64_t rounded(double value, const Element& element, const KernelInput& i
              : encode_nearest(value, input.out_type);
 }
 
-/// A float64 takes the way over float32, as PyTorch's cast.
+/// Casts a value; float64 goes by way of float32, as in PyTorch's cast.
 float cast_to_bf16(double value) {
   const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
   if (std::isnan(value)) return std::bit_cast<float>(bits | 0x400000);
@@ -129,12 +129,12 @@ std::uint64_t like_original(const Element& element, double alpha) {
 
 std::uint64_t result_code(const Element& element, const KernelInput& input) {
   if (input.rounding == Rounding::like_original) return like_original(element, input.alpha);
-  // A signalling NaN would not survive the way through float64.
+  // A signalling NaN would not survive the conversion to float64.
   if (std::isnan(element.theta) && input.aligned_type == input.out_type) return element.theta_code;
   return rounded(extrapolated(element, input.alpha), element, input);
 }
 
-/// θ rounded to the output type: what α = 0 would have given.
+/// θ rounded to the output type: the result for α = 0.
 double unmoved(const Element& element, const KernelInput& input) {
   if (input.rounding == Rounding::like_original) return double{cast_to_bf16(element.theta)};
   return decode(rounded(element.theta, element, input), input.out_type);

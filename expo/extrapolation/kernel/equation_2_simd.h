@@ -2,7 +2,7 @@
 
 #include "expo/extrapolation/kernel/simd_rounding.h"
 
-// The loops over a run, and the choice among them by types and rounding.
+// The loops over a run, and their selection by types and rounding.
 
 namespace expo::simd {
 
@@ -41,12 +41,12 @@ struct Sums {
   }
 };
 
-/// α, and what makes its product with Δ a zero that leaves every θ as it is.
+/// α, and the zero that keeps every θ unchanged if the product with Δ is zero.
 template <class Isa>
 struct Factor {
   typename Isa::D alpha, zero;
   explicit Factor(double value) : alpha(Isa::set(value)), zero(Isa::set(value == 0 ? -0.0 : 0.0)) {}
-  /// θ where Δ = 0, else θ + αΔ. −0 + 0 would be 0, so α = 0 takes care to add −0.
+  /// θ where Δ = 0, else θ + αΔ. Since −0 + 0 would be 0, −0 is added if α = 0.
   typename Isa::D apply(typename Isa::M differs, typename Isa::D theta,
                         typename Isa::D delta) const {
     const auto product = Isa::bitwise_or(Isa::multiply(alpha, delta), zero);
@@ -54,15 +54,15 @@ struct Factor {
   }
 };
 
-/// Asks for what is needed some steps later: the processor's own prefetching ends with each page,
-/// and a mapped file has many. Nothing happens where there is no memory.
+/// Prefetches what is needed some steps later: the processor's own prefetching stops at the end of
+/// each page, and a mapped file has many. An address without memory is ignored.
 template <class Input>
 void fetch_ahead(const std::byte* values, std::size_t index) {
   constexpr std::size_t kAhead = 1024;
   __builtin_prefetch(values + index * Input::kWidth + kAhead);
 }
 
-/// Elements [begin, end) of the run, `begin` a multiple of the step.
+/// Extrapolates the elements [begin, end) of the run; `begin` is a multiple of the step.
 template <class Isa, class Input, class Output, class Round, bool kMeasures>
 void extrapolate_elements_of(const KernelInput& input, const Input& sft_values,
                              const Input& aligned_values, std::size_t begin, std::size_t end,

@@ -3,20 +3,21 @@
 #include "expo/core/float_formats.h"
 #include "expo/extrapolation/kernel/simd_values.h"
 
-// From θ + αΔ in float64 to codes of the output type, 16 elements at a time, and the draws of
-// stochastic rounding.
+// Converts θ + αΔ in float64 to codes of the output type, 16 elements at a time, and computes the
+// draws of stochastic rounding.
 
 namespace expo::simd {
 
-/// The draws of elements [first, first + count), first a multiple of kDrawGroup; whole groups are
-/// written.
+/// Computes the draws of the elements [first, first + count), where first is a multiple of
+/// kDrawGroup; whole groups are written.
 template <class Isa>
 void fill_draws(const KernelInput& input, std::uint64_t first, std::size_t count,
                 std::uint32_t* draws) {
   using U = typename Isa::U;
   constexpr std::uint64_t kHalf = 0xffffffff;
   for (std::size_t group = 0; group < count; group += kDrawGroup) {
-    // Each 64-bit lane holds one word of its lane's Philox block below, and garbage above.
+    // The lower half of each 64-bit lane holds one word of its Philox block, the upper half
+    // garbage.
     U word0 = Isa::count_up((first + group) / kDrawGroup * kSumLanes);
     U word1 = Isa::template shift_right<32>(word0);
     U word2 = Isa::set(input.stream & kHalf);
@@ -40,20 +41,21 @@ void fill_draws(const KernelInput& input, std::uint64_t first, std::size_t count
   }
 }
 
-/// What a step computes before it rounds.
+/// The values of a step before rounding.
 template <class Isa>
 struct Step {
   Pair<Isa> theta, sft, delta, sum;
 };
 
-/// `values` stand for `codes`; `unmoved` is θ rounded alike.
+/// `values` are the numbers that `codes` represent; `unmoved` is θ rounded in the same way.
 template <class Isa, class Output>
 struct Result {
   typename Output::Codes codes;
   Pair<Isa> values, unmoved;
 };
 
-// Each rounding: round(step, draws, result), false where the step is not plainly finite.
+// Every rounding has round(step, draws, result), which returns false if the step holds anything but
+// finite numbers.
 
 template <class Isa, class Input, class Output>
 struct Nearest {
@@ -77,8 +79,8 @@ template <class Isa, class Input, class Output>
 struct Stochastic {
   static constexpr bool kDraws = true;
   static constexpr int kDropped = 52 - Output::kFractionBits;
-  // A subnormal is lifted by the smallest normal number to have its last place where a normal one
-  // has it; that leaves room for 32 bits of fraction below it in all formats but float32.
+  // A subnormal is raised by the smallest normal number, so that its last place is where a normal
+  // number has it; that leaves room for 32 bits of fraction below it in all formats but float32.
   static constexpr bool kLiftsSubnormals = kDropped >= 32;
   explicit Stochastic(const KernelInput&) {}
 
@@ -106,7 +108,7 @@ struct Stochastic {
     return kLiftsSubnormals || !Isa::any_subnormal(x, Output::kSmallestNormal);
   }
 
-  /// The draw is added just below the last place that stays; a carry into it rounds up.
+  /// Adds the draw just below the last place that is kept; a carry into it rounds up.
   static D up_or_down(D x, U draws) {
     const D magnitude = Isa::magnitude(x);
     D lift = Isa::set(0.0);

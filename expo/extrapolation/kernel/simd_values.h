@@ -7,7 +7,7 @@
 // are compiled for different processors. Its types:
 //   D     8 float64               U  8 integers of 64 bits       M  8 booleans
 //   Pair  16 float64, two D       F  16 float32                 H  16 float16 codes
-// Steps are of 16 elements. A step that holds anything but plain finite numbers is handed to
+// Each step covers 16 elements. A step that holds anything but finite numbers is passed to
 // extrapolate_elements, which defines the result; so are tails.
 
 namespace expo::simd {
@@ -17,8 +17,8 @@ inline constexpr std::size_t kStep = 16;
 template <class Isa>
 using Pair = typename Isa::Pair;
 
-// Input formats: 16 values as float64. Those below float64 have at most 24 significant bits, so
-// that products of two are exact and a fused addition rounds as a separate one does.
+// Input formats: 16 values as float64. Formats narrower than float64 have at most 24 significant
+// bits, so products of two values are exact, and a fused addition rounds as a separate one does.
 
 template <class Isa>
 struct Bf16Values {
@@ -58,11 +58,11 @@ struct F64Values {
   }
 };
 
-/// Any of the four, chosen at run time: for inputs of two types.
+/// Any of the four formats, chosen at run time: for two inputs of different types.
 template <class Isa>
 struct AnyValues {
-  static constexpr DType kType = DType::f64;  // as wide as need be
-  static constexpr std::size_t kWidth = 4;    // or about that
+  static constexpr DType kType = DType::f64;  // the widest of the four
+  static constexpr std::size_t kWidth = 4;    // an average
   static constexpr bool kExactProducts = false;
   const std::byte* values;
   DType type;
@@ -74,8 +74,8 @@ struct AnyValues {
   }
 };
 
-// Output formats. `nearest` rounds values within ±kLargest; `exact` takes values that the format
-// represents; `values` is what codes stand for.
+// Output formats. `nearest` rounds values within ±kLargest; `exact` converts values that the format
+// represents; `values` returns the numbers that codes represent.
 
 template <class Isa>
 struct Bf16Output {
@@ -139,7 +139,7 @@ struct F64Output {
   }
 };
 
-/// Whether every value of `Input` is one of `Output`.
+/// Whether the format `Output` can represent every value of `Input`.
 template <class Input, class Output>
 inline constexpr bool kFits = Input::kType == Output::kType || Output::kType == DType::f64 ||
                               (Output::kType == DType::f32 && Input::kType != DType::f64);

@@ -7,7 +7,7 @@
 
 namespace expo {
 
-/// The weight change of one tensor, at the α that its sums were taken at.
+/// The weight change of one tensor, and the α at which its sums were computed.
 struct TensorDelta {
   std::string name;
   std::uint64_t elements = 0;

@@ -17,14 +17,14 @@ using Points = std::vector<long double>;
 
 constexpr long double kSumTolerance = 1e-9L;
 
-/// A model of the recipe with its own weight.
+/// A model of the recipe with its weight.
 struct Entry {
   std::string model;
   int line = 0;
   std::optional<MergekitSetting> weight;
 };
 
-/// Two models' weights over the tensors that contain the filters, both divided by their sum.
+/// The weights of two models for the tensors that contain the filters, both divided by their sum.
 struct WeightPair {
   std::vector<std::string> filters;
   Points first;
@@ -42,7 +42,7 @@ std::vector<std::string> filters_of(const MergekitSetting::Case& a,
   return result;
 }
 
-/// A number counts as a gradient that does not change.
+/// The i-th point; a number counts as a constant gradient.
 long double at(const Points& points, std::size_t i) {
   return points.size() == 1 ? points.front() : points[i];
 }
@@ -77,11 +77,11 @@ class MergekitParser {
   void check_top_level() {
     for (const char* key : {"slices", "modules"}) {
       refuse_key(key,
-                 "whether it covers the whole model cannot be seen from the recipe; write "
+                 "the recipe does not show whether it covers the whole model; write "
                  "`models`");
     }
     for (const char* key : {"tokenizer_source", "tokenizer", "chat_template"}) {
-      refuse_key(key, "tokenizer and chat template are the aligned model's; leave it out");
+      refuse_key(key, "the tokenizer and the chat template are the aligned model's; leave it out");
     }
     read_.check_keys(root_,
                      {"merge_method", "models", "base_model", "parameters", "dtype", "out_dtype"},
@@ -90,7 +90,7 @@ class MergekitParser {
 
   void refuse_key(const char* key, const char* why) {
     if (const auto* member = root_.find(key)) {
-      read_.refuse(member->line, fmt::format("{} is not taken: {}", key, why));
+      read_.refuse(member->line, fmt::format("{} is not supported: {}", key, why));
     }
   }
 
@@ -130,10 +130,12 @@ class MergekitParser {
       } else if (member.key == "density" && method_ == "task_arithmetic") {
         pass_over(member.key);
       } else {
-        read_.refuse(member.line,
-                     fmt::format("{} is not taken among a model's parameters, where {} uses weight "
-                                 "only",
-                                 member.key, method_));
+        read_.refuse(
+            member.line,
+            fmt::format(
+                "{} is not supported among a model's parameters, of which {} uses only weight "
+                "only",
+                member.key, method_));
       }
     }
     return weight;
@@ -166,7 +168,7 @@ class MergekitParser {
     recipe_.notes.push_back(fmt::format("{} has no effect in mergekit's {}", key, method_));
   }
 
-  /// A model's weight over all tensors; mergekit requires one.
+  /// The weight of a model over all tensors; mergekit requires one.
   MergekitSetting weight_of(const Entry& entry) {
     MergekitSetting weight = entry.weight.value_or(MergekitSetting{});
     if (weight_) weight = with_fallback(std::move(weight), *weight_);
@@ -181,19 +183,19 @@ class MergekitParser {
     std::erase_if(entries_, [this](const Entry& entry) { return entry.model == *base_; });
     if (entries_.size() != 1) {
       read_.refuse(models_line_, fmt::format("an extrapolation needs one model besides the "
-                                             "base_model, and there are {}",
+                                             "base_model, but there are {}",
                                              entries_.size()));
     }
     if (normalize_.value_or(false)) {
       read_.refuse(normalize_line_,
-                   "normalize: true divides the weight by itself, so that it says nothing; write "
+                   "normalize: true divides the weight by itself, so it has no effect; write "
                    "normalize: false");
     }
     recipe_.sft = base_;
     recipe_.aligned = entries_.front().model;
     put_alpha(multiply(weight_of(entries_.front()), complete_lambda()), recipe_);
     recipe_.notes.push_back(
-        "mergekit's task_arithmetic taken as an extrapolation: alpha = lambda * "
+        "mergekit's task_arithmetic read as an extrapolation: alpha = lambda * "
         "weight - 1");
   }
 
@@ -209,7 +211,7 @@ class MergekitParser {
       for (const auto& l : lambda.cases) {
         if (w.points.size() > 1 && l.points.size() > 1) {
           read_.refuse(lambda_line_,
-                       "lambda and weight both vary over the layers, and their product is not "
+                       "lambda and weight both vary over the layers, so their product is not "
                        "linear between the points; make one of them a number");
         }
         MergekitAlpha entry{filters_of(w, l), {}};
@@ -224,18 +226,19 @@ class MergekitParser {
 
   double checked(long double alpha) {
     const auto result = static_cast<double>(alpha);
-    if (!std::isfinite(result)) read_.refuse(models_line_, "alpha comes out as no finite number");
+    if (!std::isfinite(result))
+      read_.refuse(models_line_, "the resulting alpha is not a finite number");
     return result;
   }
 
   void parse_linear() {
     if (entries_.size() != 2) {
-      read_.refuse(models_line_, fmt::format("an extrapolation needs two models, and there are {}",
+      read_.refuse(models_line_, fmt::format("an extrapolation needs two models, but there are {}",
                                              entries_.size()));
     }
     if (base_ && std::ranges::find(entries_, *base_, &Entry::model) == entries_.end()) {
       read_.refuse(root_.find("base_model")->line,
-                   "base_model is not one of the models, so that mergekit would add it as a third");
+                   "base_model is not one of the models, so mergekit would add it as a third");
     }
     const MergekitSetting first = weight_of(entries_[0]);
     const MergekitSetting second = weight_of(entries_[1]);
@@ -253,7 +256,7 @@ class MergekitParser {
     }
     put_alpha(alphas, recipe_);
     recipe_.notes.push_back(fmt::format(
-        "mergekit's linear taken as an extrapolation: {} has the greater weight and counts as "
+        "mergekit's linear read as an extrapolation: {} has the greater weight and counts as "
         "aligned, alpha = its weight - 1",
         *recipe_.aligned));
   }
@@ -276,7 +279,7 @@ class MergekitParser {
     const std::size_t count = std::max(first.size(), second.size());
     if ((first.size() != count && first.size() != 1) ||
         (second.size() != count && second.size() != 1)) {
-      read_.refuse(models_line_, "the two weights are gradients of different numbers of points");
+      read_.refuse(models_line_, "the two weights are gradients with different numbers of points");
     }
     WeightPair pair;
     for (std::size_t i = 0; i < count; ++i) {
@@ -293,13 +296,13 @@ class MergekitParser {
       const long double here = pair.first[i] + pair.second[i];
       if (!normalize && std::fabs(here - 1) > kSumTolerance) {
         read_.refuse(models_line_,
-                     fmt::format("the weights add up to {} where an extrapolation needs 1 (or "
+                     fmt::format("the weights add up to {}, but an extrapolation needs 1 (or "
                                  "normalize: true)",
                                  static_cast<double>(here)));
       }
       if (normalize && std::fabs(here - sum) > kSumTolerance * std::fabs(sum)) {
         read_.refuse(models_line_,
-                     "the sum of the weights varies over the layers, so that alpha would not be "
+                     "the sum of the weights varies over the layers, so alpha would not be "
                      "linear between the points");
       }
     }
@@ -320,9 +323,9 @@ class MergekitParser {
     }
     if (first != second) return first;
     read_.refuse(models_line_,
-                 first ? "now one model has the greater weight and now the other, so that none is "
-                         "the aligned one throughout"
-                       : "the models have equal weights, so that none is the aligned one");
+                 first ? "neither model has the greater weight for all tensors, so neither is "
+                         "the aligned one"
+                       : "the models have equal weights, so neither is the aligned one");
   }
 
   void parse_dtype() {
@@ -333,14 +336,15 @@ class MergekitParser {
       const std::string word = written.starts_with("torch.") ? written.substr(6) : written;
       const auto dtype = dtype_from_user(word);
       if (!dtype || !supports_arithmetic(*dtype)) {
-        read_.refuse(member->line, fmt::format("{} is \"{}\" where bfloat16, float16, float32 or "
-                                               "float64 is expected",
-                                               key, written));
+        read_.refuse(member->line,
+                     fmt::format("{} is \"{}\"; expected bfloat16, float16, float32 or "
+                                 "float64",
+                                 key, written));
       }
       if (!recipe_.out_dtype) recipe_.out_dtype = word;
       if (std::string_view(key) == "dtype") {
         recipe_.notes.push_back(fmt::format(
-            "dtype {} is that of the output; the arithmetic is float64, rounded once", word));
+            "dtype {} is used for the output; the arithmetic is float64, rounded once", word));
       }
     }
   }
@@ -351,8 +355,8 @@ class MergekitParser {
         varies(*recipe_.alpha) || std::ranges::any_of(recipe_.rules, varies, &Recipe::Rule::alpha);
     if (!any) return;
     recipe_.notes.push_back(
-        "the gradient runs over the layer numbers of the whole model; mergekit starts it anew in "
-        "every stack of a model with several (encoder and decoder, vision and language)");
+        "the gradient runs over the layer numbers of the whole model; mergekit restarts it in "
+        "every stack if a model has several (encoder and decoder, vision and language)");
   }
 
   const YamlValue& root_;

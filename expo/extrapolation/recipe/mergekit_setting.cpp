@@ -24,13 +24,13 @@ std::vector<long double> parse_points(const RecipeReader& read, const YamlValue&
   return points;
 }
 
-/// Absent, null and "*" stand for every tensor.
+/// Parses a filter; an absent one, null and "*" match every tensor.
 std::string parse_filter(const RecipeReader& read, const YamlValue& condition) {
   const auto* filter = condition.find("filter");
   if (filter == nullptr || filter->value->kind == YamlValue::Kind::null) return "";
   const std::string& text = read.text(*filter);
   if (text.size() > kLongestFilter) {
-    read.refuse(filter->line, fmt::format("filter has {} characters where at most {} are taken",
+    read.refuse(filter->line, fmt::format("filter has {} characters, but at most {} are supported",
                                           text.size(), kLongestFilter));
   }
   return text == "*" ? "" : text;
@@ -103,7 +103,7 @@ MergekitSetting with_fallback(MergekitSetting first, const MergekitSetting& seco
 }
 
 void put_alpha(const std::vector<MergekitAlpha>& alphas, Recipe& recipe) {
-  // Ours is the other way round: the last match wins.
+  // In our recipes it is the other way round: the last match wins.
   for (const MergekitAlpha& entry : alphas | std::views::reverse) put_rules(entry, recipe);
 }
 

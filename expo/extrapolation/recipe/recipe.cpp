@@ -43,7 +43,7 @@ class RecipeParser {
     const auto* alpha = root_.find("alpha");
     const auto* gamma = root_.find("gamma");
     if (alpha != nullptr && gamma != nullptr) {
-      read_.refuse(gamma->line, "gamma says again what alpha says; give one of them");
+      read_.refuse(gamma->line, "alpha and gamma set the same value; give only one of them");
     }
     if (alpha != nullptr) recipe_.alpha = parse_alpha(*alpha);
     if (gamma != nullptr) {
@@ -112,10 +112,9 @@ class RecipeParser {
     const std::string& word = read_.text(member);
     const auto dtype = dtype_from_user(word);
     if (!dtype || !supports_arithmetic(*dtype)) {
-      read_.refuse(member.line,
-                   fmt::format("out_dtype is \"{}\" where bfloat16, float16, float32 or float64 is "
-                               "expected",
-                               word));
+      read_.refuse(
+          member.line,
+          fmt::format("out_dtype is \"{}\"; expected bfloat16, float16, float32 or float64", word));
     }
     return word;
   }
@@ -124,10 +123,10 @@ class RecipeParser {
     const std::string& word = read_.text(member);
     if (word == "nearest" || word == "stochastic") return word;
     read_.refuse(member.line,
-                 fmt::format("rounding is \"{}\" where nearest or stochastic is expected", word));
+                 fmt::format("rounding is \"{}\"; expected nearest or stochastic", word));
   }
 
-  /// Runs another part's check and gives its refusal a line.
+  /// Runs a check of another part and adds the line to its refusal.
   template <typename Check>
   void at_line(int line, const Check& check) {
     try {

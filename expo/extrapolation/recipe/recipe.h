@@ -10,9 +10,10 @@
 
 namespace expo {
 
-/// What a YAML recipe asks for; absent where it is silent. Options on the command line win over it.
+/// The settings of a YAML recipe; std::nullopt if it does not give one. Options on the command line
+/// override them.
 ///
-/// Our own schema (every key is optional, and only one of `alpha` and `gamma` may be given; unknown
+/// Our own schema (every key is optional, but only one of `alpha` and `gamma` may be given; unknown
 /// keys are refused by name and line):
 ///
 ///     sft: REFERENCE
@@ -29,17 +30,17 @@ namespace expo {
 ///     max_shard_size: 5GB
 ///     on_mismatch: refuse    # or aligned, common-rows
 ///
-/// A recipe with a `merge_method` is mergekit's, and is taken where it amounts to an extrapolation:
-/// mergekit_recipe.h.
+/// A recipe with a `merge_method` is mergekit's, and is accepted if it amounts to an extrapolation:
+/// see mergekit_recipe.h.
 struct Recipe {
   /// How far to extrapolate: the same everywhere, or more in some layers than in others.
   struct Alpha {
     std::vector<double> points;  ///< one number, or the points of a gradient over the depth
-    /// α of the tensors without a layer number; nothing: those before the layers take the first
+    /// α of the tensors without a layer number. std::nullopt: those before the layers use the first
     /// point, those after them the last.
     std::optional<double> outside_layers;
   };
-  /// Another α for the tensors whose name the regular expression matches.
+  /// Another α for the tensors whose names match the regular expression.
   struct Rule {
     std::string match;
     Alpha alpha;
@@ -50,18 +51,19 @@ struct Recipe {
   std::optional<Alpha> alpha;
   std::optional<double> gamma;
   std::vector<Rule> rules;
-  std::optional<std::string> out_dtype;  ///< a word that dtype_from_user takes, with arithmetic
+  std::optional<std::string> out_dtype;  ///< a word that dtype_from_user accepts, for a type with
+                                         ///< arithmetic
   std::optional<std::string> rounding;   ///< "nearest" or "stochastic"
   std::optional<std::uint64_t> seed;
-  std::optional<std::string> max_shard_size;  ///< a word that parse_byte_size takes
-  std::optional<std::string> on_mismatch;     ///< a word that parse_mismatch_policy takes
-  std::vector<std::string> notes;  ///< how a mergekit recipe was understood, for the report
+  std::optional<std::string> max_shard_size;  ///< a text that parse_byte_size accepts
+  std::optional<std::string> on_mismatch;     ///< a word that parse_mismatch_policy accepts
+  std::vector<std::string> notes;  ///< how a mergekit recipe was interpreted, for the report
 };
 
-/// Parses a recipe. Error(usage) names file, line and key. YAML anchors are fine; aliases that
-/// would expand beyond 1 MB, nesting beyond 64 and files beyond 1 MB are refused. Values are
-/// checked here, so that what comes back can be used without a further refusal; model references
-/// stay as written.
+/// Parses a recipe. Throws Error(usage) that names the file, the line and the key. YAML anchors are
+/// supported; aliases that would expand beyond 1 MB, nesting beyond 64 levels and files beyond 1 MB
+/// are refused. Values are checked here, so that the result can be used without further refusals;
+/// model references stay as written.
 Recipe parse_recipe(const std::string& text, const std::string& where);
 Recipe read_recipe(Filesystem& filesystem, const std::filesystem::path& file);
 

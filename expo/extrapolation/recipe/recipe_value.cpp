@@ -25,7 +25,7 @@ std::optional<Number> parse_number(std::string_view text) {
   return value;
 }
 
-/// What a value is, for a message.
+/// Describes a value for a message.
 std::string describe(const YamlValue& value) {
   switch (value.kind) {
     case YamlValue::Kind::null:
@@ -37,7 +37,7 @@ std::string describe(const YamlValue& value) {
     case YamlValue::Kind::scalar:
       break;
   }
-  return value.scalar.size() <= 60 ? "\"" + value.scalar + "\"" : "a long text";
+  return value.scalar.size() <= 60 ? "\"" + value.scalar + "\"" : "a long string";
 }
 
 template <typename Number>
@@ -47,7 +47,7 @@ Number finite_number(const RecipeReader& reader, const YamlValue& value, std::st
     if (number && std::isfinite(*number)) return *number;
   }
   reader.refuse(value.line,
-                fmt::format("{} is {} where a finite number is expected", key, describe(value)));
+                fmt::format("{} is {}; expected a finite number", key, describe(value)));
 }
 
 }  // namespace
@@ -61,22 +61,21 @@ void RecipeReader::check_keys(const YamlValue& mapping,
                               std::string_view what) const {
   for (const YamlValue::Member& member : mapping.members) {
     if (std::ranges::find(keys, member.key) != keys.end()) continue;
-    refuse(member.line, fmt::format("\"{}\" is not a key of {}, which has {}", member.key, what,
-                                    fmt::join(keys, ", ")));
+    refuse(member.line, fmt::format("\"{}\" is not a key of {}; expected one of {}", member.key,
+                                    what, fmt::join(keys, ", ")));
   }
 }
 
 void RecipeReader::require_mapping(const YamlValue& value, std::string_view what) const {
   if (value.kind == YamlValue::Kind::mapping) return;
   refuse(value.line,
-         fmt::format("{} is {} where a mapping (KEY: VALUE) is expected", what, describe(value)));
+         fmt::format("{} is {}; expected a mapping (KEY: VALUE)", what, describe(value)));
 }
 
 const std::string& RecipeReader::text(const YamlValue::Member& member) const {
   const YamlValue& value = *member.value;
   if (value.kind == YamlValue::Kind::scalar && !value.scalar.empty()) return value.scalar;
-  refuse(member.line,
-         fmt::format("{} is {} where a text is expected", member.key, describe(value)));
+  refuse(member.line, fmt::format("{} is {}; expected a string", member.key, describe(value)));
 }
 
 double RecipeReader::number(const YamlValue& value, std::string_view key) const {
@@ -92,7 +91,7 @@ std::uint64_t RecipeReader::unsigned_number(const YamlValue::Member& member) con
   if (value.kind == YamlValue::Kind::scalar) {
     if (const auto number = parse_number<std::uint64_t>(value.scalar)) return *number;
   }
-  refuse(member.line, fmt::format("{} is {} where a whole number from 0 to 2^64 - 1 is expected",
+  refuse(member.line, fmt::format("{} is {}; expected a whole number from 0 to 2^64 - 1",
                                   member.key, describe(value)));
 }
 
@@ -101,8 +100,8 @@ bool RecipeReader::boolean(const YamlValue::Member& member) const {
       member.value->kind == YamlValue::Kind::scalar ? lower_case(member.value->scalar) : "";
   if (word == "true" || word == "yes" || word == "on") return true;
   if (word == "false" || word == "no" || word == "off") return false;
-  refuse(member.line, fmt::format("{} is {} where true or false is expected", member.key,
-                                  describe(*member.value)));
+  refuse(member.line,
+         fmt::format("{} is {}; expected true or false", member.key, describe(*member.value)));
 }
 
 }  // namespace expo
