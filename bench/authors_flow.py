@@ -1,4 +1,4 @@
-"""authors_flow.py SFT ALIGNED OUT ALPHA: what the paper's authors do, in transformers.
+"""authors_flow.py SFT ALIGNED OUT ALPHA: the flow of the paper's authors, in transformers.
 
 Both models are loaded in bfloat16, each parameter becomes p + α(p − s) in that type, and the result is saved.
 """

@@ -1,4 +1,4 @@
-"""Who takes part in the benchmark, and the command that each of them runs."""
+"""The contestants of the benchmark, and the command that each of them runs."""
 
 import sys
 from dataclasses import dataclass, field

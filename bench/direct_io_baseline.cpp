@@ -1,8 +1,8 @@
 // direct_io_baseline THREADS BLOCK_MB OUT_FOLDER A1 B1 [A2 B2 ...]
 //
-// What the disk allows: reads the files A and B of every pair and writes a file of A's size, by
-// direct I/O, in threads that overlap, and syncs at the end. No arithmetic, no parsing. Prints
-// seconds and bytes moved.
+// Measures what the disk allows: reads the files A and B of every pair and writes a file of A's
+// size, by direct I/O, in threads that overlap, and syncs at the end. It does no arithmetic and no
+// parsing. Prints the seconds and the bytes moved.
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,7 +26,7 @@ struct Pair {
   int a = -1;
   int b = -1;
   int out = -1;
-  std::uint64_t size = 0;  ///< of the output, in whole pages
+  std::uint64_t size = 0;  ///< size of the output, in whole pages
 };
 
 struct Block {
@@ -71,7 +71,7 @@ std::vector<Block> cut(const std::vector<Pair>& pairs, std::size_t block_size) {
   return blocks;
 }
 
-/// Reads to the end of the file or of the buffer.
+/// Reads up to the end of the file or of the buffer.
 void read_block(int file, std::byte* to, const Block& block) {
   std::size_t done = 0;
   while (done < block.length) {

@@ -1,8 +1,8 @@
 """exactness.py SFT ALIGNED OUT ALPHA: how far a result is from θ + α(θ − θ_sft) in float64, rounded once to bfloat16.
 
 Prints one JSON object: elements, changed (θ ≠ θ_sft), wrong (elements that differ from the exact answer),
-effective_alpha (least-squares slope of what was applied on θ − θ_sft) and best_effective_alpha (that of the exact
-answer: what bfloat16 allows at all).
+effective_alpha (least-squares slope of the applied change on θ − θ_sft) and best_effective_alpha (that of the exact
+answer, which is the best that bfloat16 allows).
 """
 
 import json
@@ -16,7 +16,7 @@ CHUNK = 1 << 22
 
 
 def locations(folder):
-    """{tensor: (file, offset, bytes)} of a folder of bfloat16 safetensors."""
+    """Maps the tensors in a folder of bfloat16 safetensors: {tensor: (file, offset, bytes)}."""
     found = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         with open(file, "rb") as stream:

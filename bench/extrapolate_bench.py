@@ -67,7 +67,7 @@ class Bench:
         for name, run in runs.items():
             exact = exactness.get(name)
             wrong = "–"
-            if exact and name != "expo-stochastic":  # which is not to be the nearest value
+            if exact and name != "expo-stochastic":  # which does not aim at the nearest value
                 wrong = f"{exact['wrong'] / exact['elements'] * 1e6:,.0f}"
             alpha = f"{exact['effective_alpha']:.4f}" if exact else "–"
             table.append(f"| {CONTESTANTS[name].title} | {run.median:.2f} | {run.spread} | {against(run, runs, 'cp')} "
@@ -76,7 +76,7 @@ class Bench:
 
     def cold(self):
         if not drop_caches():
-            say("cold: skipped, as emptying the page cache takes root")
+            say("cold: skipped, because emptying the page cache requires root")
             return
         pair = self.pair(LAYERS)
         runs, _ = self.take_turns("cold", self.chosen(*TAKING_PART["cold"]), pair, lambda _: drop_caches())
@@ -139,7 +139,7 @@ def against(run, runs, name):
 
 
 def peak(run):
-    """A child's peak begins at that of this process, so that nothing below it can be told."""
+    """A child's peak starts at the peak of this process, so nothing below that can be measured."""
     floor = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return f"{run.peak / 1e6:,.0f} MB" if run.peak > floor else f"under {floor / 1e6:.0f} MB"
 
@@ -152,16 +152,16 @@ def describe_pair(pair):
 def parse_arguments():
     words = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tiny model: whether the benchmark works, not how fast")
+    parser.add_argument("--quick", action="store_true", help="a tiny model, to see whether the benchmark works")
     parser.add_argument("--sections", type=words, default=list(SECTIONS), help=f"of {','.join(SECTIONS)}")
     parser.add_argument("--only", type=words, help=f"contestants: of {','.join(CONTESTANTS)}")
     parser.add_argument("--repeats", type=int, default=5, help="rounds (default: 5)")
-    parser.add_argument("--data", type=Path, default=ROOT / "build/bench-data", help="where the models are made")
+    parser.add_argument("--data", type=Path, default=ROOT / "build/bench-data", help="folder in which the models are made")
     parser.add_argument("--keep", action="store_true", help="leave the models there")
     arguments = parser.parse_args()
     for given, known in ((arguments.sections, SECTIONS), (arguments.only or [], CONTESTANTS)):
         if unknown := set(given) - set(known):
-            parser.error(f"not known: {', '.join(sorted(unknown))}")
+            parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if not EXPO.exists():
         parser.error(f"{EXPO} is not built; bench/run builds it")
     return arguments

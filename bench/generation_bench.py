@@ -34,7 +34,7 @@ class Series:
     peak_bytes: list = field(default_factory=list)
     peak_anonymous_bytes: list = field(default_factory=list)
     others_cores: list = field(default_factory=list)
-    needed_bytes: int | None = None  # weights and cache, where the contestant says
+    needed_bytes: int | None = None  # weights and cache, if the contestant reports them
 
     @property
     def median(self):
@@ -80,14 +80,14 @@ class Bench:
                 watched = run_watched(contestant.command(pair, task), OFFLINE)
                 line = result_line(watched.text)
                 if line.get("new_tokens", task.made) != task.made:
-                    raise SystemExit(f"{name} made {line['new_tokens']} tokens where {task.made} were asked for")
+                    raise SystemExit(f"{name} made {line['new_tokens']} tokens, but {task.made} were asked for")
                 series[name].add(task.made / contestant.seconds(line), watched, line)
                 say(f"answers/{task.batch}: {name}: {series[name].speeds[-1]:.1f} tokens/s, "
                     f"{watched.peak_anonymous_bytes / 1e6:.0f} MB; others {watched.others_cores:.1f} cores")
         return series
 
     def pairs(self):
-        """(title, Pair) of what is loaded and moved."""
+        """Yields (title, Pair) for the models that are loaded and moved."""
         yield "SmolLM2-135M", smollm2_pair(self.arguments.data)
         if self.arguments.quick:
             yield "tiny Llama", synthetic_pair(self.arguments.data, TINY_LAYERS, True)
@@ -132,22 +132,22 @@ def show(caption, table):
 def parse_arguments():
     words = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(prog="bench/run generation", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few tokens, one round: whether it works, not how fast")
+    parser.add_argument("--quick", action="store_true", help="few tokens and one round, to see whether the benchmark works")
     parser.add_argument("--sections", type=words, default=list(SECTIONS), help=f"of {','.join(SECTIONS)}")
     parser.add_argument("--only", type=words, help=f"contestants: of {','.join(CONTESTANTS)}")
     parser.add_argument("--batch", type=lambda text: [int(word) for word in words(text)], default=[1, 16, 64],
                         help="prompts at once (default: 1,16,64)")
     parser.add_argument("--repeats", type=int, help="rounds (default: 3)")
-    parser.add_argument("--data", type=Path, default=ROOT / "build/bench-data", help="where the models are made")
+    parser.add_argument("--data", type=Path, default=ROOT / "build/bench-data", help="folder in which the models are made")
     parser.add_argument("--keep", action="store_true", help="leave the models there")
     arguments = parser.parse_args()
     arguments.repeats = arguments.repeats or (1 if arguments.quick else 3)
     for given, known in ((arguments.sections, SECTIONS), (arguments.only or [], CONTESTANTS)):
         if unknown := set(given) - set(known):
-            parser.error(f"not known: {', '.join(sorted(unknown))}")
+            parser.error(f"unknown: {', '.join(sorted(unknown))}")
     for program in (SPEED, live_weights.PROGRAM, LLAMA_CPP):
         if not program.exists():
-            parser.error(f"{program} is not built; bench/run generation builds it, where libtorch is there")
+            parser.error(f"{program} is not built; bench/run generation builds it if libtorch is installed")
     return arguments
 
 

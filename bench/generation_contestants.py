@@ -1,4 +1,4 @@
-"""Who takes part in the benchmark of generation: the command of each, and what it says of itself."""
+"""The contestants of the generation benchmark: the command of each, and how to read its output."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ LLAMA_CPP = ROOT / "build/bench/llama.cpp/llama-batched-bench"
 
 @dataclass
 class Task:
-    """So many prompts at once, of one length, with answers of one length."""
+    """A number of prompts answered at once, all of one length, with answers of one length."""
 
     batch: int
     prompt_tokens: int
@@ -34,8 +34,8 @@ class Contestant:
 
 
 def llama_cpp(pair, task):
-    """A context as large as it takes. The first new token comes out of the prefill, so that decoding has one step less."""
-    row = -(-(task.prompt_tokens + task.new_tokens) // 256) * 256  # it rounds up a sequence's share
+    """The context is as large as needed. The prefill yields the first new token, so decoding has one step less."""
+    row = -(-(task.prompt_tokens + task.new_tokens) // 256) * 256  # llama.cpp rounds up a sequence's share
     return [LLAMA_CPP, "-m", pair.gguf, "-t", str(task.threads), "-tb", str(task.threads), "-c", str(task.batch * row),
             "-npp", str(task.prompt_tokens), "-ntg", str(task.new_tokens - 1), "-npl", str(task.batch),
             "-fa", "on", "--output-format", "jsonl"]
@@ -52,7 +52,7 @@ def expo(*options):
 
 
 def result_line(text):
-    """The line of JSON among those that a contestant printed."""
+    """The JSON line in a contestant's output."""
     return json.loads(next(line for line in text.splitlines() if line.startswith("{")))
 
 

@@ -1,6 +1,6 @@
-// generation_speed MODEL_FOLDER [options]: answers as many prompts at once as each batch size says,
-// all of one length, with answers of one length, and prints a line of JSON for each batch size: how
-// long prefill, decoding and sampling took together, and how many bytes weights and cache are.
+// generation_speed MODEL_FOLDER [options] answers prompts in batches of each given size, all of one
+// length and with answers of one length. It prints a line of JSON for each batch size: how long
+// prefill, decoding and sampling took together, and the bytes of the weights and the cache.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -38,7 +38,7 @@ struct Request {
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
 
-/// Everything between a folder and answers.
+/// Everything that is needed to answer prompts from a folder.
 struct Model {
   explicit Model(const Request& request)
       : checkpoint(expo::open_model(request.folder)),
@@ -70,7 +70,7 @@ expo::SamplingOptions sampling_of(const Request& request) {
           .seed = kSeed};
 }
 
-/// Random ids, other ones in each prompt.
+/// Makes prompts of random ids, different in each prompt.
 std::vector<expo::PromptTokens> make_prompts(const Model& model, std::size_t count,
                                              std::size_t tokens) {
   std::mt19937_64 random(kSeed);
@@ -85,7 +85,8 @@ std::vector<expo::PromptTokens> make_prompts(const Model& model, std::size_t cou
   return prompts;
 }
 
-/// Answers `batch` prompts at once and returns how many tokens were made. No token stops an answer.
+/// Answers `batch` prompts at once and returns the number of tokens that were made. No token stops
+/// an answer.
 std::size_t answer(Model& model, const Request& request, std::size_t batch,
                    std::size_t new_tokens) {
   const auto prompts = make_prompts(model, batch, request.prompt_tokens);
@@ -112,7 +113,7 @@ void run(const Request& request) {
   Model model(request);
   const double load_seconds = expo::seconds_since(start);
   for (const std::size_t batch : request.batch_sizes) {
-    answer(model, request, batch, 2);  // what is made once, at the first use
+    answer(model, request, batch, 2);  // one-time initialisation happens here
     const auto begin = Clock::now();
     const std::size_t new_tokens = answer(model, request, batch, request.new_tokens);
     const double seconds = expo::seconds_since(begin);

@@ -1,5 +1,5 @@
-// Time per element of the kernel's main cases on every instruction set of this machine, on blocks
-// that stay in the second-level cache (as the pipeline's do).
+// Measures the time per element of the kernel's main cases on every instruction set of this
+// machine, on blocks that stay in the second-level cache (as the pipeline's do).
 
 #include <benchmark/benchmark.h>
 
@@ -42,7 +42,8 @@ const Case kCases[] = {
     {DType::bf16, DType::f64, DType::bf16, Rounding::nearest, 0.3, "bf16+f64_bf16/nearest"},
 };
 
-/// Weights like a model's and their successors after a short training, as values of `type`.
+/// Values of `type` that resemble a model's weights, or with `moved` the same after a short
+/// training.
 std::vector<std::byte> weights(DType type, bool moved) {
   std::mt19937_64 random(1);
   std::normal_distribution<double> normal;

@@ -1,4 +1,4 @@
-"""How fast LiveWeights move to another α and load, against what memory and disk allow."""
+"""Measures how fast LiveWeights move to another α and load, compared with what memory and disk allow."""
 
 import statistics
 import sys
@@ -22,7 +22,7 @@ def spread(seconds):
 
 
 def move(pairs, moves):
-    """(results, caption, table): move_to, and a triad that reads and writes as many bytes."""
+    """Returns (results, caption, table) of move_to and of a triad that reads and writes as many bytes."""
     results = {}
     table = ["| two checkpoints in the page cache | weights | `move_to`, median | range | triad, median | range "
              "| triad ÷ `move_to` |", "|---|---:|---:|---:|---:|---:|---:|"]
@@ -55,7 +55,7 @@ INTO_MEMORY = "read into new memory of their size"
 
 
 def load(pairs, repeats):
-    """(results, caption, table): the weights' construction, and the same files merely read."""
+    """Returns (results, caption, table) of constructing the weights and of merely reading the same files."""
     results = {}
     table = ["| | file bytes | seconds, median | range | GB/s |", "|---|---:|---:|---:|---:|"]
     for title, pair in pairs:
@@ -67,7 +67,7 @@ def load(pairs, repeats):
                                                 INTO_MEMORY: reader("--into-memory"), "expo": expo})}
         for state, (prepare, readers) in states.items():
             if prepare() is False:
-                say("load: nothing from a cold cache, as emptying the page cache takes root")
+                say("load: no cold cache, because emptying the page cache requires root")
                 continue
             series = take_turns(readers, files, prepare, repeats)
             for name, seconds in series.items():

@@ -1,5 +1,5 @@
-// live_weights_speed SFT ALIGNED [--moves N] [--threads N]: how long weights in bfloat16 take to
-// load and to move to another α, and how long a plain triad takes over the same number of bytes.
+// live_weights_speed SFT ALIGNED [--moves N] [--threads N] measures how long bfloat16 weights take
+// to load and to move to another α, and how long a plain triad takes over the same number of bytes.
 // Moves and triads take turns. Prints a line of JSON.
 
 #include <CLI/CLI.hpp>
@@ -27,7 +27,7 @@ struct Request {
 };
 
 /// a[i] = b[i] + s · c[i] as in McCalpin's STREAM, over three arrays in memory: it reads two models
-/// and writes one, as a move does. In float32, so that the arithmetic costs next to nothing.
+/// and writes one, as a move does. It uses float32, so that the arithmetic costs next to nothing.
 class Triad {
  public:
   Triad(std::uint64_t bytes, unsigned threads)
@@ -55,7 +55,7 @@ class Triad {
   }
 
  private:
-  /// Without values: each_part gives them their first.
+  /// Allocates an array without values; each_part sets the first ones.
   std::unique_ptr<float[]> allocate() const {
     return std::make_unique_for_overwrite<float[]>(size_);
   }

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Describes the machine that the numbers were measured on."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def cores():
 
 
 def machine(*benchmark):
-    """`benchmark` is the word that stands after bench/run, where one does."""
+    """`benchmark` is the word after bench/run, if there is one."""
     def git(*words):
         result = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
         return result.stdout.strip()

@@ -32,10 +32,10 @@ class Runs:
 
 @dataclass
 class Watched:
-    """What a command printed, and what was seen while it ran."""
+    """The output of a command, and what was measured while it ran."""
 
     text: str
-    peak_bytes: int  # resident, files that are mapped into memory included
+    peak_bytes: int  # resident, including mapped files
     peak_anonymous_bytes: int  # resident, without what a file backs
     others_cores: float  # processors that other work kept busy at the same time, on average
 
@@ -47,7 +47,7 @@ def run_once(command, environment=None):
 
 
 def run_watched(command, environment=None):
-    """Linux keeps no peak of anonymous memory, so that it is looked at a hundred times a second."""
+    """Linux records no peak of anonymous memory, so it is sampled a hundred times a second."""
     peak = 0
 
     def watch(child):
@@ -72,14 +72,14 @@ def anonymous_bytes(pid):
 
 
 def busy_seconds():
-    """What all processors together have worked since the start, and what the host took from them."""
+    """The seconds that all processors together have worked since the start, including those that the host took."""
     user, nice, system, _, _, interrupts, soft_interrupts, stolen, *_ = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:])
     return (user + nice + system + interrupts + soft_interrupts + stolen) / os.sysconf("SC_CLK_TCK")
 
 
 def run(command, environment, wait):
-    """(seconds, usage, stdout), where wait(pid) gives (status, usage) of the ended child."""
+    """Returns (seconds, usage, stdout); wait(pid) must return the (status, usage) of the ended child."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
@@ -96,7 +96,7 @@ def run(command, environment, wait):
 
 
 def sync_folder(folder):
-    """Every file of the folder is on the disk when this returns."""
+    """Syncs every file of the folder to the disk."""
     for path in sorted(Path(folder).rglob("*")):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)
@@ -119,7 +119,7 @@ def remove(folder):
 
 
 def warm(folders):
-    """Brings the files into the page cache."""
+    """Reads the files into the page cache."""
     buffer = bytearray(1 << 24)
     for folder in folders:
         for path in sorted(Path(folder).glob("*.safetensors")):
@@ -129,7 +129,7 @@ def warm(folders):
 
 
 def drop_caches():
-    """Empties the page cache; False where that is not permitted."""
+    """Empties the page cache; returns False if that is not permitted."""
     os.sync()
     try:
         Path("/proc/sys/vm/drop_caches").write_text("3\n")

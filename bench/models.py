@@ -1,4 +1,4 @@
-"""The pairs of models that are measured, made where they are not there."""
+"""The pairs of models that are measured; missing ones are made."""
 
 import shutil
 import sys
@@ -28,7 +28,7 @@ class Pair:
 
     @property
     def gguf(self):
-        """The SFT model once more, in the form that llama.cpp reads; of smollm2_pair only."""
+        """The SFT model in llama.cpp's format; only smollm2_pair has it."""
         return self.folder / "sft.gguf"
 
     def input_bytes(self):
@@ -36,7 +36,7 @@ class Pair:
 
 
 def made_once(folder, make):
-    """The pair in `folder`, after make() where it is not there, or not whole."""
+    """The pair in `folder`; make() is called if it is missing or incomplete."""
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         make()
@@ -64,6 +64,6 @@ def smollm2_pair(parent):
         pair.folder.mkdir(parents=True)
         run_once([EXPO, "convert", SMOLLM2, pair.sft, "--out-dtype", "bf16"])
         run_once([STAND_IN, pair.sft, pair.aligned, "0.001", "1"])
-        # From one GGUF to another there is no other way than an extrapolation, here of nothing.
+        # Only an extrapolation writes one GGUF from another; this one changes nothing.
         run_once([EXPO, "extrapolate", SMOLLM2, SMOLLM2, "-o", pair.gguf, "--alpha", "0", "--out-dtype", "bf16"])
     return made_once(pair.folder, make)

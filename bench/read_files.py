@@ -1,4 +1,4 @@
-"""read_files.py FILE…: what the disk and the memory allow. Reads the files in four threads; prints the seconds.
+"""read_files.py FILE…: measures what the disk and the memory allow. Reads the files in four threads; prints the seconds.
 
 --into-memory  keeps them, in one new piece of memory as large as they are: what whoever loads weights cannot do without
 --cached       takes them from the page cache; else by direct I/O
@@ -16,7 +16,7 @@ OWN = local()
 
 
 def new_memory(size):
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # direct I/O wants whole pages
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # direct I/O needs whole pages
     memory.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(memory)
 
@@ -28,7 +28,7 @@ def own_buffer():
 
 
 def blocks(sizes):
-    """(index of the file, offset in it) of every block"""
+    """Lists (index of the file, offset in it) for every block."""
     return [(index, offset) for index, size in enumerate(sizes) for offset in range(0, size, BLOCK)]
 
 

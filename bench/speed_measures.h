@@ -12,15 +12,17 @@
 
 namespace expo {
 
+/// The seconds since `start`.
 inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Opens a model with the default settings.
 inline std::shared_ptr<const Checkpoint> open_model(const std::string& reference) {
   return open_checkpoint(posix_filesystem(), reference, {}, hugging_face_environment());
 }
 
-/// Of the model's numbers, without what a layout adds to them.
+/// The bytes of the model's weights, without the padding of a layout.
 inline std::uint64_t weight_bytes(const WeightStore& store) {
   std::uint64_t elements = 0;
   for (const auto& entry : store.entries()) {

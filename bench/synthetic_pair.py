@@ -30,7 +30,7 @@ def config(shape, layers):
 
 
 def tensors(shape, layers):
-    """Names and shapes in the order of the model."""
+    """Yields names and shapes in the model's order."""
     hidden, inner, vocabulary = shape["hidden_size"], shape["intermediate_size"], shape["vocab_size"]
     kv = hidden // shape["num_attention_heads"] * shape["num_key_value_heads"]
     yield "model.embed_tokens.weight", (vocabulary, hidden)
@@ -50,7 +50,7 @@ def tensors(shape, layers):
 
 
 def shards(all_tensors):
-    """Tensors in SHARDS groups of about the same size, in order."""
+    """Divides the tensors, in order, into SHARDS groups of about the same size."""
     total = sum(int(np.prod(shape)) for _, shape in all_tensors)
     groups, filled = [[] for _ in range(SHARDS)], 0
     for name, shape in all_tensors:
@@ -60,7 +60,7 @@ def shards(all_tensors):
 
 
 class Pool:
-    """Random weights of both models; the slice of a tensor depends on its position in the model only."""
+    """Random weights of both models; the slice of a tensor depends only on its position in the model."""
 
     def __init__(self, size):
         random = np.random.default_rng(SEED)

@@ -6,7 +6,7 @@
 48 pairs of 20 to 150 words, batches of 8, the model in models/. A step's tokens are those of all its rows, each counted
 once. TRL computes the reference's log-probabilities in every step, unless it is told to do so before the first one
 (trl-bf16-pre), as expo always does. The first step of each contestant warms up and is not counted. Peak memory is the process's largest resident set, from
-beginning to end. Processor seconds tell how busy the machine was with other things. Run it with .bench-venv/bin/python.
+beginning to end. Processor seconds show how busy the machine was with other work. Run it with .bench-venv/bin/python.
 """
 
 import argparse
@@ -24,7 +24,7 @@ CONTESTANTS = ("expo-bf16", "expo-f32", "trl-bf16", "trl-bf16-pre", "trl-f32")
 
 
 def run(command, threads):
-    """(peak bytes, processor seconds) of one process."""
+    """Runs one process and returns (peak bytes, processor seconds)."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen([str(word) for word in command], env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE)

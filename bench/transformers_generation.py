@@ -1,6 +1,6 @@
-"""transformers_generation.py MODEL BATCH PROMPT_TOKENS NEW_TOKENS THREADS: what generation_speed does, in transformers.
+"""transformers_generation.py MODEL BATCH PROMPT_TOKENS NEW_TOKENS THREADS: generation_speed's work, in transformers.
 
-Prints a line of JSON: how long generate() took for so many prompts, greedily and in bfloat16, and its new tokens.
+Prints a line of JSON: how long generate() took for BATCH prompts, greedily and in bfloat16, and its new tokens.
 """
 
 import json
@@ -29,7 +29,7 @@ def main():
     load_seconds = time.perf_counter() - start
     prompts = torch.randint(model.config.vocab_size, (batch, prompt_tokens),
                             generator=torch.Generator().manual_seed(SEED))
-    answer(model, prompts, 2)  # what is made once, at the first use
+    answer(model, prompts, 2)  # one-time initialisation happens here
     start = time.perf_counter()
     made = answer(model, prompts, new_tokens)
     print(json.dumps({"batch": batch, "new_tokens": made, "seconds": time.perf_counter() - start,

@@ -1,4 +1,4 @@
-"""TRL's DPO on a file of pairs, measured; a peer of training_bench.py, which runs it in an environment with trl.
+"""Measures TRL's DPO on a file of pairs; training_bench.py runs it in an environment with trl.
 
     trl_dpo.py MODEL PAIRS.jsonl RESULT.json [--float32] [--precompute] [--steps N] [--threads N]
 """
@@ -16,7 +16,7 @@ from trl import DPOConfig, DPOTrainer
 
 
 class Clock(transformers.TrainerCallback):
-    """Seconds and processor seconds of each step."""
+    """Records the seconds and processor seconds of each step."""
 
     def __init__(self):
         self.steps, self.began = [], None

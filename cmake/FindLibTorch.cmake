@@ -1,8 +1,8 @@
-# libtorch out of the PyPI wheel `torch` (2.11 to 2.15), as the target expo::torch.
+# Finds libtorch in the PyPI wheel `torch` (2.11 to 2.15) and defines the target expo::torch.
 #
-# The wheel's own CMake package stops where there is no CUDA toolkit, and libtorch.so wants the CUDA
-# library, so that only libtorch_cpu and libc10 are linked here. The wheel is looked for in EXPO_TORCH_ROOT
-# (the folder `torch` itself), then in the project's .venv.
+# The wheel's own CMake package fails without a CUDA toolkit, and libtorch.so needs the CUDA library, so only
+# libtorch_cpu and libc10 are linked here. The wheel is searched for in EXPO_TORCH_ROOT (the folder `torch` itself),
+# then in the project's .venv.
 set(EXPO_TORCH_ROOT "" CACHE PATH "The folder `torch` of an installed wheel; empty: the one in .venv")
 
 set(torch_candidates ${EXPO_TORCH_ROOT})
@@ -29,6 +29,6 @@ if(LibTorch_FOUND AND NOT TARGET expo::torch)
   target_include_directories(expo_torch SYSTEM INTERFACE
     ${LIBTORCH_INCLUDE} ${LIBTORCH_INCLUDE}/torch/csrc/api/include)
   target_link_libraries(expo_torch INTERFACE ${LIBTORCH_CPU} ${LIBTORCH_C10})
-  # The wheel brings fmt's headers of another version than the system's library.
+  # The wheel contains headers of fmt of another version than the system's library.
   target_compile_definitions(expo_torch INTERFACE FMT_HEADER_ONLY)
 endif()

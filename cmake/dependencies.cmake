@@ -1,4 +1,4 @@
-# Every third-party part, in one place. Versions are Debian 12's; newer ones work.
+# All third-party dependencies, in one place. The versions are those of Debian 12; newer ones work.
 find_package(Threads REQUIRED)
 find_package(fmt 9 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
@@ -15,7 +15,7 @@ find_package(LibTorch 2.11 QUIET)
 option(EXPO_TORCH "Build the rooms that run models; they need libtorch, which scripts/bootstrap test installs"
        ${LibTorch_FOUND})
 if(EXPO_TORCH AND NOT LibTorch_FOUND)
-  message(FATAL_ERROR "libtorch is not there. Get it with scripts/bootstrap test, name the folder torch of an "
+  message(FATAL_ERROR "libtorch was not found. Install it with scripts/bootstrap test, name the folder torch of an "
           "installed wheel with -DEXPO_TORCH_ROOT=…, or build without the rooms that run models with "
           "-DEXPO_TORCH=OFF")
 endif()

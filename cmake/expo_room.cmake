@@ -1,5 +1,5 @@
-# expo_room("folder/room:needed,needed"): the static library expo_folder_room of the sources that lie directly in
-# expo/folder/room, linked with the rooms it needs.
+# expo_room("folder/room:needed,needed") defines the static library expo_folder_room from the sources that are directly
+# in expo/folder/room, and links it with the rooms that it needs.
 function(expo_room entry)
   string(REPLACE ":" ";" parts "${entry}:")
   list(GET parts 0 room)
@@ -29,7 +29,7 @@ function(expo_room entry)
   endif()
   if(room STREQUAL "model")
     target_link_libraries(${target} PUBLIC $<BUILD_INTERFACE:expo::torch>)
-    # ATen's headers take 15 s a file.
+    # ATen's headers take 15 s for each file.
     target_precompile_headers(${target} PRIVATE <ATen/ATen.h>)
     target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
   endif()
@@ -45,13 +45,13 @@ function(expo_room entry)
   endif()
   if(room STREQUAL "cli")
     target_link_libraries(${target} PUBLIC CLI11::CLI11)
-    # Where `expo` finds `expo-engine` once both are installed.
+    # The place where `expo` finds `expo-engine` once both are installed.
     file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
     target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}")
   endif()
 endfunction()
 
-# expo_rooms(): a library for each room that this build has.
+# expo_rooms() defines a library for each room that is part of this build.
 function(expo_rooms)
   foreach(entry IN LISTS EXPO_ROOMS)
     string(REGEX REPLACE ":.*" "" room ${entry})
@@ -62,7 +62,7 @@ function(expo_rooms)
   endforeach()
 endfunction()
 
-# expo_libraries_of(TOP RESULT): the libraries of the room TOP and of those in its folder.
+# expo_libraries_of(TOP RESULT) sets RESULT to the libraries of the room TOP and of those in its folder.
 function(expo_libraries_of top result)
   set(libraries "")
   foreach(entry IN LISTS EXPO_ROOMS)
@@ -75,12 +75,12 @@ function(expo_libraries_of top result)
   set(${result} ${libraries} PARENT_SCOPE)
 endfunction()
 
-# The executables, in the room `program`: `expo`, which starts at once and needs no libtorch, and
-# `expo-engine`, which is the same program with the embedded engine in it.
+# expo_programs() defines the executables, from the room `program`: `expo`, which starts at once and needs no libtorch,
+# and `expo-engine`, which is the same program with the embedded engine in it.
 function(expo_programs)
   add_executable(expo ${PROJECT_SOURCE_DIR}/expo/program/main.cpp)
   target_link_libraries(expo PRIVATE expo_cli expo_options)
-  # What only `expo-engine` uses of the Rust library would be 18 MB here.
+  # Drops the parts of the Rust library that only `expo-engine` uses, which take 18 MB.
   target_link_options(expo PRIVATE -Wl,--gc-sections)
   if(TARGET expo_embedded)
     add_executable(expo-engine ${PROJECT_SOURCE_DIR}/expo/program/engine_main.cpp

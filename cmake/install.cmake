@@ -1,4 +1,4 @@
-# The installed product: the program, the library's rooms as expo::<room>, and their public headers.
+# Installs the product: the program, the library's rooms as expo::<room>, and their public headers.
 include(CMakePackageConfigHelpers)
 install(TARGETS expo RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET expo-engine)

@@ -1,5 +1,5 @@
-# The paths of the kernels for wider instruction sets: each file alone is compiled for its processor, and runs
-# only where equation_2.cpp (kernels.cpp) found that processor. On machines other than x86-64 these files are empty.
+# The paths of the kernels for wider instruction sets. Each file is compiled for its own processor, and runs only if
+# equation_2.cpp (kernels.cpp) found that processor. On machines other than x86-64 these files are empty.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set_source_files_properties(${PROJECT_SOURCE_DIR}/expo/extrapolation/kernel/equation_2_avx2.cpp
     PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
@@ -17,7 +17,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   set(kernels_avx512 ${avx512})
   set(product_avx512_bf16 ${avx512} -mavx512bf16)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 17 AND NOT EXPO_TORCH)
-    # Clang 16 dies of copies into __m512bh; the file is empty then, which only rooms with libtorch would miss.
+    # Clang 16 crashes on copies into __m512bh; the file is then empty, which affects only rooms with libtorch.
     set(product_avx512_bf16 ${avx512})
   endif()
   set(product_amx ${avx512} -mamx-tile -mamx-bf16)
@@ -26,7 +26,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
       APPEND PROPERTY COMPILE_OPTIONS ${${file}})
   endforeach()
 endif()
-# A running model's sums may be fused: its results are those of an instruction set anyway.
+# A running model's sums may be fused, since its results depend on the instruction set anyway.
 foreach(set baseline avx2 avx512)
   set_property(SOURCE ${PROJECT_SOURCE_DIR}/expo/matrix/kernels_${set}.cpp
     APPEND PROPERTY COMPILE_OPTIONS -ffp-contract=fast -O3 -Wno-psabi)

@@ -1,11 +1,12 @@
-# libexpo-nccl.so: what `expo train` talks through between GPUs, beside `expo-engine`. Built where the headers
-# of CUDA and NCCL and PyTorch's CUDA library are: those of the wheels in .venv, or a CUDA toolkit's.
+# Builds libexpo-nccl.so, through which `expo train` communicates between GPUs; it is placed beside `expo-engine`. It is
+# built if the headers of CUDA and NCCL and PyTorch's CUDA library exist: those of the wheels in .venv, or of a CUDA
+# toolkit.
 get_filename_component(site_packages ${LIBTORCH_INCLUDE}/../.. REALPATH)
 file(GLOB cuda_hints ${site_packages}/nvidia/cu*/include)
 list(APPEND cuda_hints $ENV{CUDA_HOME}/include /usr/local/cuda/include)
 get_filename_component(torch_libraries ${LIBTORCH_CPU} DIRECTORY)
 
-# <nv/target> lies in a folder of its own since CUDA 13.
+# Since CUDA 13, <nv/target> is in a folder of its own.
 find_path(EXPO_CUDA_INCLUDE crt/host_config.h HINTS ${cuda_hints} NO_DEFAULT_PATH)
 find_path(EXPO_CCCL_INCLUDE nv/target HINTS ${cuda_hints} PATH_SUFFIXES cccl . NO_DEFAULT_PATH)
 find_path(EXPO_CUSPARSE_INCLUDE cusparse.h HINTS ${cuda_hints} NO_DEFAULT_PATH)
@@ -20,14 +21,14 @@ foreach(part EXPO_CUDA_INCLUDE EXPO_CCCL_INCLUDE EXPO_CUSPARSE_INCLUDE EXPO_NCCL
     list(APPEND missing ${part})
   endif()
 endforeach()
-set(EXPO_NCCL AUTO CACHE STRING "Build the library through which `expo train` talks between GPUs: AUTO, ON or OFF")
+set(EXPO_NCCL AUTO CACHE STRING "Build the library through which `expo train` communicates between GPUs: AUTO, ON or OFF")
 if(EXPO_NCCL STREQUAL "AUTO" AND missing)
   message(STATUS "NCCL between GPUs: no (EXPO_NCCL; not found: ${missing})")
   return()
 elseif(NOT EXPO_NCCL)
   return()
 elseif(missing)
-  message(FATAL_ERROR "EXPO_NCCL=ON wants headers of CUDA (crt/host_config.h, nv/target, cusparse.h), NCCL's nccl.h "
+  message(FATAL_ERROR "EXPO_NCCL=ON needs headers of CUDA (crt/host_config.h, nv/target, cusparse.h), NCCL's nccl.h "
           "and libtorch_cuda.so; not found: ${missing}. scripts/bootstrap test installs them")
 endif()
 message(STATUS "NCCL between GPUs: yes (EXPO_NCCL)")

@@ -1,6 +1,6 @@
-# The headers that are installed: what a program of somebody else's may include. All others are the project's own and
-# may change at any time. tests/layers_test.py holds the list to be complete (what a public header includes is public)
-# and each public type to have a sentence of its own.
+# The headers that are installed: those that other programs may include. All others are the project's own and may change
+# at any time. tests/layers_test.py checks that the list is complete (whatever a public header includes is public) and
+# that each public type has a sentence of its own.
 set(EXPO_PUBLIC_HEADERS
   expo/core/dtype.h
   expo/core/error.h

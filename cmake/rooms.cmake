@@ -1,9 +1,9 @@
-# The rooms of the project in layer order, written once: a room may include and link only rooms that
-# stand above it here and that it names, or that those name. tests/layers_test.py reads this file and holds the
-# includes to it. A room is the sources that lie directly in its folder; a folder within it is a room of its own.
+# The rooms of the project in layer order, written once: a room may include and link only rooms that are listed above it
+# and that it needs, directly or through other rooms. tests/layers_test.py reads this file and checks the includes
+# against it. A room is the sources that are directly in its folder; a folder within it is a room of its own.
 #
 #   room            needs
-# EXPO_TORCH=OFF leaves out those that EXPO_TORCH_ROOMS names, with the rooms in their folders.
+# EXPO_TORCH=OFF leaves out the rooms that EXPO_TORCH_ROOMS names, and the rooms in their folders.
 set(EXPO_ROOMS
   "core:"
   "core/disk:core"

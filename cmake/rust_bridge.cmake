@@ -1,4 +1,4 @@
-# rust/ as one static library, built by cargo with the versions of rust/Cargo.lock. All presets share it.
+# Builds rust/ as one static library, by cargo and with the versions of rust/Cargo.lock. All presets share it.
 find_program(EXPO_CARGO cargo REQUIRED)
 set(EXPO_RUST_DIR "${PROJECT_SOURCE_DIR}/build/rust" CACHE PATH "Where cargo builds")
 set(bridge_library ${EXPO_RUST_DIR}/release/libexpo_text_bridge.a)
@@ -6,7 +6,7 @@ file(GLOB bridge_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/rust/src/*.rs)
 add_custom_command(OUTPUT ${bridge_library}
   COMMAND ${EXPO_CARGO} build --quiet --release --locked --target-dir ${EXPO_RUST_DIR}
           --manifest-path ${PROJECT_SOURCE_DIR}/rust/Cargo.toml
-  # cargo leaves a library alone that need not change, and ninja would ask again each time.
+  # cargo does not touch a library that is up to date, so ninja would run this command every time.
   COMMAND ${CMAKE_COMMAND} -E touch ${bridge_library}
   DEPENDS ${bridge_sources} ${PROJECT_SOURCE_DIR}/rust/Cargo.toml ${PROJECT_SOURCE_DIR}/rust/Cargo.lock
   COMMENT "Building the Rust library (cargo)" USES_TERMINAL)

@@ -1,4 +1,4 @@
-// Any bytes as an adapter_config.json, and whatever it accepts asked about modules.
+// Parses any bytes as an adapter_config.json, and asks what was accepted about modules.
 #include <cmath>
 #include <cstdint>
 #include <string_view>

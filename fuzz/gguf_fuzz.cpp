@@ -1,5 +1,5 @@
-// Any bytes as a GGUF file: opened under its own names and under Hugging Face's, read in pieces
-// that must add up, and laid out again.
+// Reads any bytes as a GGUF file: opens it under its own names and under Hugging Face's, reads it
+// in pieces that must add up, and lays it out again.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>

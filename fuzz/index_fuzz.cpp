@@ -1,4 +1,4 @@
-// Any bytes as the index of a sharded checkpoint, in a folder with a few shards and links.
+// Reads any bytes as the index of a sharded checkpoint, in a folder with a few shards and links.
 #include <cstdint>
 #include <string_view>
 

@@ -1,5 +1,5 @@
-// Any bytes as the pickle of a state_dict: what it says must lie within the input, and not be
-// larger than it can pay for.
+// Reads any bytes as the pickle of a state_dict: the result must refer only to the input, and its
+// size must be bounded by the input's.
 #include <cstdint>
 #include <span>
 

@@ -1,4 +1,4 @@
-// Any bytes as a recipe, ours or mergekit's.
+// Parses any bytes as a recipe, ours or mergekit's.
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (error.category() != expo::ErrorCategory::usage) __builtin_trap();
     return 0;
   }
-  // What was taken can be used without a further refusal.
+  // An accepted recipe can be used without further refusals.
   if (recipe.alpha && recipe.gamma) __builtin_trap();
   if (!recipe.alpha && !recipe.gamma) return 0;
   auto schedule = recipe.gamma ? expo::AlphaSchedule(expo::alpha_from_gamma(*recipe.gamma))

@@ -1,4 +1,4 @@
-// Any bytes as a safetensors header over a data size taken from the first bytes.
+// Reads any bytes as a safetensors header over a data size taken from the first bytes.
 #include <cstdint>
 #include <cstring>
 #include <string_view>

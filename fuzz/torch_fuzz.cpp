@@ -1,5 +1,5 @@
-// Any bytes as a file of torch.save: zip directory, pickle, storages. Of what opens, both ends and
-// the middle of every tensor can be read, and a contiguous one lies where it says.
+// Reads any bytes as a file of torch.save: zip directory, pickle, storages. If it opens, both ends
+// and the middle of every tensor can be read, and a contiguous tensor is where its extent says.
 #include <algorithm>
 #include <cstdint>
 

