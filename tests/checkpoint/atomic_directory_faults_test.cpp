@@ -12,16 +12,16 @@
 namespace expo {
 namespace {
 
-/// What is at the destination before.
+/// The state of the destination beforehand.
 enum class Start { absent, empty, old, old_without_exchange };
 
-/// A disk, and a run that writes to it through a filesystem that fails where it is told to. Every
-/// call that the run makes fails once, or is the last before the process dies.
+/// A disk, and a run that writes to it through a filesystem with faults. Every call that the run
+/// makes fails once, or is the last one before the process dies.
 class EveryFault : public ::testing::TestWithParam<Start> {
  protected:
   struct Trial {
     MemoryFilesystem memory;
-    FaultInjectingFilesystem limits{memory};  // what this disk cannot do at all
+    FaultInjectingFilesystem limits{memory};  // operations that this disk never supports
     FaultInjectingFilesystem faults{static_cast<Filesystem&>(limits)};
   };
   using Body = std::function<void(Trial& trial, Fault fault, const std::string& what)>;
@@ -42,8 +42,8 @@ class EveryFault : public ::testing::TestWithParam<Start> {
     return trial;
   }
 
-  /// Calls `body` on a fresh disk for every kind of call and every k that a run without faults
-  /// reaches.
+  /// Calls `body` on a fresh disk for every kind of call and every k up to the number of calls in a
+  /// run without faults.
   void for_every_call(const Body& body) const {
     const auto counted = make();
     run_once(counted->faults, kOut, options());
@@ -55,8 +55,8 @@ class EveryFault : public ::testing::TestWithParam<Start> {
     }
   }
 
-  /// Old, new, or absent; absent where there was an old one only between two renames, and then it
-  /// waits beside.
+  /// Expects the old checkpoint, the new one, or none; where there was an old one, none is allowed
+  /// only between two renames, and the old one must then be beside the destination.
   void expect_whole(Filesystem& filesystem, const std::string& what) const {
     const FolderFiles found = files_in(filesystem, kOut);
     if (found == kNew || found == (had_old() ? kOld : FolderFiles())) return;
@@ -81,7 +81,7 @@ std::string describe(const std::string& what, std::initializer_list<bool> flags)
 
 TEST_P(EveryFault, FailsWhole) {
   for (unsigned mode = 0; mode < 16; ++mode) {
-    const bool full_disk = (mode & 1) != 0;  // after half of the work; else an error at once
+    const bool full_disk = (mode & 1) != 0;  // fails after half of the work; otherwise at once
     const bool lasting = (mode & 2) != 0;
     const bool keep = (mode & 4) != 0;
     const bool power_loss = (mode & 8) != 0;
@@ -119,7 +119,7 @@ TEST_P(EveryFault, DiesWhole) {
       fault.halfway = halfway;
       fault.death = true;
       trial.faults.inject(fault);
-      // The last calls are those of destructors, which keep a death to themselves.
+      // The last calls are made by destructors, which do not let a death escape.
       try {
         run_once(trial.faults, kOut, options());
       } catch (const ProcessDied&) {

@@ -211,7 +211,7 @@ TEST_F(AtomicDirectoryInMemory, KeepsASecondWriterOut) {
   AtomicDirectory elsewhere(fs_, "/disk/out2", {});
   first.commit();
   refusal(ErrorCategory::environment, [&] { AtomicDirectory(fs_, "/disk/out2", {}); });
-  AtomicDirectory again(fs_, kOut, {});  // what was committed is empty
+  AtomicDirectory again(fs_, kOut, {});  // the committed folder is empty
 }
 
 TEST_F(AtomicDirectoryInMemory, SparesWhatCameToTheDestinationMeanwhile) {
@@ -236,7 +236,7 @@ TEST_F(AtomicDirectoryInMemory, TellsWhereAFinishedCheckpointIsThatCouldNotBePla
   EXPECT_TRUE(same_files(files_in(fs_, directory.partial()), kNew));
 }
 
-/// Leaves what a run leaves that was stopped half-way and may be resumed.
+/// Leaves the files of a run that was stopped half-way and may be resumed.
 void interrupt(Filesystem& filesystem, const FolderFiles& files) {
   AtomicDirectory directory(filesystem, kOut, {});
   directory.keep_on_failure(true);
@@ -251,7 +251,7 @@ TEST_F(AtomicDirectoryInMemory, ResumeTakesOverWhatAJournalVouchesFor) {
     EXPECT_TRUE(directory.resumed());
     EXPECT_TRUE(same_files(files_in(fs_, directory.partial()), left));
   }
-  // A resumed run that fails before it has said anything leaves it for the next.
+  // A resumed run that fails before it has decided anything leaves the files for the next run.
   AtomicDirectory directory(fs_, kOut, {.resume = true});
   EXPECT_TRUE(directory.resumed());
   directory.commit();
@@ -289,7 +289,7 @@ TEST_F(AtomicDirectoryInMemory, BringsBackWhatADeadRunHadMovedAside) {
   EXPECT_EQ(fs_.list("/disk"), std::vector<std::string>{"out"});
 }
 
-// On the machine's own filesystem
+// Tests on the machine's own filesystem
 
 TEST(AtomicDirectoryOnDisk, WritesOverwritesAndCleansUp) {
   const TemporaryFolder folder;
@@ -320,7 +320,8 @@ TEST(AtomicDirectoryOnDisk, RefusesTheWorkingFolderAndThoseAroundIt) {
   EXPECT_TRUE(same_files(files_in(fs, folder / "in/out"), kNew));
 }
 
-/// Writers of one destination, each with its own text in every file; true where one got through.
+/// Several writers of one destination, each with its own text in every file; returns whether this
+/// one succeeded.
 bool write_own(const Path& out, char letter) {
   Filesystem& fs = posix_filesystem();
   try {

@@ -7,7 +7,7 @@
 namespace expo {
 namespace {
 
-/// Tensors t0, t1, … of these sizes, without values.
+/// Tensors t0, t1, … of the given sizes, without values.
 class Sizes final : public Checkpoint {
  public:
   explicit Sizes(const std::vector<std::uint64_t>& sizes) {

@@ -19,7 +19,7 @@ std::vector<float> floats(std::span<const std::byte> bytes) {
   return values;
 }
 
-/// The bytes that are announced must be the file's.
+/// Checks that the reported bytes are those of the file.
 class CheckingObserver final : public FileBytesObserver {
  public:
   explicit CheckingObserver(const std::string& file) : file_(file) {}
@@ -66,7 +66,7 @@ std::vector<float> read_all(const Checkpoint& checkpoint, std::string_view name)
   return floats(checkpoint.read(index, 0, checkpoint.tensors()[index].elements(), scratch));
 }
 
-/// Metadata of a small Llama with other facts.
+/// A file with one metadata value replaced.
 GgufBytes with(GgufBytes file, std::string_view key, std::uint32_t value) {
   return file.u32(key, value);
 }
@@ -96,7 +96,7 @@ TEST_F(GgufCheckpointTest, RotaryHalvesAreTakenApartForAnyRange) {
        {std::tuple{"blk.0.attn_q.weight", "model.layers.0.self_attn.q_proj.weight", 2},
         std::tuple{"blk.0.attn_k.weight", "model.layers.0.self_attn.k_proj.weight", 1}}) {
     const std::vector<float> stored = read_all(*native, gguf_name);
-    // Heads of 4 rows of 8: the file has them as 0, 2, 1, 3.
+    // Each head has 4 rows of 8 values; the file stores them in the order 0, 2, 1, 3.
     std::vector<float> expected;
     for (int head = 0; head < heads; ++head) {
       for (const int row : {0, 2, 1, 3}) {
@@ -117,7 +117,7 @@ TEST_F(GgufCheckpointTest, RotaryHalvesAreTakenApartForAnyRange) {
                                           expected.begin() + static_cast<int>(first + count)))
             << first << " " << count;
         if (count == 0) continue;
-        // A pass through the file is told of the same range of the file first.
+        // A pass through the file reports the same range of the file first.
         EXPECT_EQ(observer.ranges.front().first,
                   hf->tensors()[index].extent->offset + first * sizeof(float));
         EXPECT_EQ(observer.ranges.front().second, count * sizeof(float));
@@ -217,7 +217,7 @@ TEST_F(GgufCheckpointTest, BytesBehindTheLastTensorAreReported) {
   EXPECT_NE(checkpoint->warnings()[0].find("4 bytes"), std::string::npos);
 }
 
-// What cannot be expressed
+// Files that cannot be expressed
 
 TEST_F(GgufCheckpointTest, SplitFilesAreRefused) {
   GgufBytes part = small_llama();
@@ -377,7 +377,7 @@ TEST_F(GgufCheckpointTest, RunsOfSpacesAreSpelledAsSentencePieceDoes) {
   std::string longest;
   for (int i = 0; i < 1'000'000; ++i) longest += mark;
   EXPECT_EQ(vocab[mark], 3);
-  EXPECT_EQ(vocab["  "], 4);  // its spelling is taken
+  EXPECT_EQ(vocab["  "], 4);  // its own spelling is used
   EXPECT_EQ(vocab[mark + mark], 5);
   EXPECT_EQ(vocab[longest], 6);
   EXPECT_EQ(vocab[" a"], 7);

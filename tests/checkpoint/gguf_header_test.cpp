@@ -22,7 +22,7 @@ class GgufHeaderTest : public ::testing::Test {
         *posix_filesystem().open(folder_.write("m.gguf", bytes), Caching::buffered));
   }
 
-  /// The file must be refused with an input error that names it and says `expected`.
+  /// Expects that the file is refused with an input error that names it and contains `expected`.
   void expect_refused(const std::string& bytes, const std::string& expected) {
     try {
       parse(bytes);
@@ -42,7 +42,7 @@ GgufBytes one_tensor() {
   return GgufBytes().tensor("a", {3}, kF32, float_bytes({1, 2, 3}));
 }
 
-// What is right
+// Well-formed files
 
 TEST_F(GgufHeaderTest, TensorsArePlacedAndTheirDimensionsReversed) {
   GgufBytes file;
@@ -132,7 +132,7 @@ TEST_F(GgufHeaderTest, ValuesComeBackByTypeAndRawBytesAsTheyLie) {
   EXPECT_THROW(m.integers("reals"), Error);
 }
 
-// What is wrong
+// Malformed files
 
 TEST_F(GgufHeaderTest, EveryTruncationIsRefused) {
   const std::string whole =
@@ -251,7 +251,7 @@ TEST_F(GgufHeaderTest, HolesOverlapsAndAliasesAreRefused) {
     expect_refused(second_at(offset), "the tensor \"b\" begins at byte");
   expect_refused(GgufBytes().tensor_at("a", {1}, kF32, 32).bytes() + std::string(256, 'z'),
                  "the tensor \"a\" begins at byte 32");
-  // A stray offset on a tensor without values.
+  // A tensor without values has a stray offset.
   expect_refused(GgufBytes().tensor_at("a", {0}, kF32, 32).bytes() + std::string(256, 'z'),
                  "the tensor \"a\" begins at byte 32");
 }

@@ -1,4 +1,4 @@
-"""The GGUF reader and writer against the Python packages gguf, transformers and tokenizers."""
+"""Compares the GGUF reader and writer with the Python packages gguf, transformers and tokenizers."""
 
 import importlib.util
 import json
@@ -36,7 +36,7 @@ def run(*words):
 
 
 def dump(mode, file, folder, piece):
-    """Tensors by name, each as a flat array, and what the reader says about all."""
+    """Returns the tensors by name, each as a flat array, and what the reader reports about them."""
     run("dump", mode, file, folder, piece)
     about = json.loads((folder / "tensors.json").read_text())
     values = {
@@ -46,11 +46,11 @@ def dump(mode, file, folder, piece):
     return values, about
 
 
-# Made-up models
+# Artificial models
 
 
 def write_gguf(path, arch, tensors, pairs=(), alignment=None):
-    """tensors: name -> (array, quantisation type)."""
+    """`tensors` maps names to (array, quantisation type)."""
     writer = gguf.GGUFWriter(path, arch)
     if alignment:
         writer.add_custom_alignment(alignment)
@@ -69,7 +69,7 @@ def write_gguf(path, arch, tensors, pairs=(), alignment=None):
 
 
 def plain_values(file):
-    """What the Python package dequantises, by GGUF name."""
+    """The tensors that the Python package dequantises, by GGUF name."""
     return {
         t.name: gguf.dequantize(t.data, t.tensor_type) for t in gguf.GGUFReader(file).tensors
     }
@@ -102,7 +102,7 @@ def test_dequantises_as_the_reference_whatever_the_piece(tmp_path, piece):
 def test_written_files_hold_what_the_reference_writer_would(tmp_path, kind):
     q = gguf.GGMLQuantizationType
     random = np.random.default_rng(2)
-    # Exact in bfloat16 and, but for the last rows, in half precision.
+    # Exact in bfloat16 and, except for the last rows, in half precision.
     matrix = random.normal(size=(8, 64)).astype(np.float32).view(np.uint32) & 0xFFFF0000
     matrix = matrix.view(np.float32).copy()
     matrix[0] = 0
@@ -142,7 +142,7 @@ def test_written_files_hold_what_the_reference_writer_would(tmp_path, kind):
 
 
 def test_quantises_to_q8_0_as_the_reference(tmp_path):
-    """Ties, denormals, zeros, large values: a million of them, byte for byte."""
+    """Compares a million ties, denormals, zeros and large values byte for byte."""
     random = np.random.default_rng(3)
     matrix = random.normal(size=(1024, 1024)).astype(np.float32)
     matrix *= (10.0 ** random.integers(-30, 5, (1024, 1))).astype(np.float32)
@@ -155,7 +155,7 @@ def test_quantises_to_q8_0_as_the_reference(tmp_path):
     assert written.tobytes() == gguf.quants.quantize(matrix, q.Q8_0).tobytes()
 
 
-# Architectures: a small transformers model, its weights laid down as llama.cpp's conversion does,
+# Architectures: a small transformers model, whose weights are stored as by llama.cpp's conversion,
 # read back and loaded by transformers.
 
 
@@ -251,7 +251,7 @@ def test_every_family_answers_as_the_model_it_was_made_from(tmp_path, family, ki
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.3)
-            if parameter.ndim == 2 and kind == "Q8_0":  # as the file will have it
+            if parameter.ndim == 2 and kind == "Q8_0":  # as the file will store it
                 q = gguf.GGMLQuantizationType.Q8_0
                 parameter.copy_(torch.from_numpy(gguf.dequantize(
                     gguf.quants.quantize(parameter.numpy(), q), q)))
@@ -417,7 +417,7 @@ def test_the_real_tokenizer_equals_what_transformers_makes_of_it(real, converted
 
 
 def test_the_real_tokenizer_splits_numbers_as_the_model_was_trained(real, converted):
-    """SmolLM2's own tokenizer cuts digits off first, which shows where spaces precede them."""
+    """SmolLM2's own tokenizer splits digits off first, which matters where spaces precede them."""
     reader = gguf.GGUFReader(real)
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     merges = [tuple(m.split(" ")) for m in reader.fields["tokenizer.ggml.merges"].contents()]
@@ -448,7 +448,7 @@ def test_known_vocabularies_give_the_listed_ids(tmp_path, name):
 
 
 def sentence_piece_file(path, arch, pairs=()):
-    """A little SentencePiece vocabulary: every byte, some letters, some words."""
+    """A small SentencePiece vocabulary: every byte, some letters, some words."""
     words = ["▁", "h", "e", "l", "o", "w", "r", "d", "he", "ll", "hell", "hello", "▁hello", "▁w",
              "▁wor", "or", "wor", "world", "ld", "rld", "  ", "   "]
     tokens = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)] + words + ["<|end|>"]
@@ -524,7 +524,7 @@ def test_ends_are_added_as_the_file_says(tmp_path, bos, eos):
 @pytest.mark.parametrize("pre", [
     "gpt-2", "smollm", "llama-bpe", "dbrx", "qwen2", "deepseek-r1-qwen", "tekken", "gpt-4o", "default"])
 def test_pre_tokenizers_cut_as_transformers_has_them(tmp_path, pre):
-    """The expressions that transformers keeps for GGUF files, where it has one; else the pieces."""
+    """Compares with the expression that transformers has for GGUF files, if it has one, or else the pieces."""
     from transformers.integrations.gguf import gguf_tokenizer_mapping as mapping
 
     alphabet = [*sorted(mapping.bytes_to_unicode().values()), "ab"]

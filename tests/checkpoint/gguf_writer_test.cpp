@@ -20,7 +20,7 @@ class GgufWriterTest : public ::testing::Test {
                        "out.gguf");
   }
 
-  /// The layout written out with zeros for values, and read again.
+  /// Writes the layout with zeros for values, and reads the header again.
   GgufHeader written(const OutputLayout& layout) {
     std::string bytes = layout.files.at(0).head;
     bytes.resize(layout.files.at(0).size);
@@ -132,7 +132,7 @@ TEST_F(GgufWriterTest, WhatTheFormatCannotHoldIsRefused) {
 }
 
 TEST_F(GgufWriterTest, RefusesSizesThatWrapAround) {
-  const std::uint64_t quarter = std::uint64_t{1} << 60;  // bytes, of four a value
+  const std::uint64_t quarter = std::uint64_t{1} << 60;  // bytes; four for each value
   std::vector<OutputTensor> tensors;
   for (const char* name : {"a", "b", "c", "d", "e"})
     tensors.push_back({name, {quarter / 4}, DType::f32, Encoding::plain});

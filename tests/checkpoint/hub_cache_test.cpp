@@ -17,7 +17,7 @@ std::string sha(char digit) {
   return std::string(64, digit);
 }
 
-/// What find_hub_snapshot says when it refuses.
+/// The message with which find_hub_snapshot refuses.
 std::string refusal(const std::string& id, const std::string& revision,
                     const Environment& environment) {
   try {

@@ -1,4 +1,4 @@
-"""The reader of the Hugging Face cache against huggingface_hub itself, without a network."""
+"""Compares the reader of the Hugging Face cache with huggingface_hub itself, without a network."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME
 
 
 def locate(name, **variables):
-    """The support program's answer with exactly these variables for the cache set."""
+    """Runs the support program with exactly these variables set for the cache."""
     environment = {k: v for k, v in os.environ.items() if k not in VARIABLES} | variables
     program = pathlib.Path(os.environ["EXPO_BUILD_DIR"]) / "tests" / "locate_model"
     return subprocess.run([program, name], env=environment, capture_output=True, text=True)
 
 
 class Cache:
-    """Filled by huggingface_hub's own functions for names, links and refs."""
+    """A cache that is filled by huggingface_hub's own functions for names, links and refs."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -35,7 +35,7 @@ class Cache:
         return self.folder / file_download.repo_folder_name(repo_id=model_id, repo_type="model")
 
     def add(self, model_id, commit, name, data, lfs=False):
-        """A file as a download leaves it; LFS files under their SHA-256, others under a git hash."""
+        """Adds a file as a download does: LFS files under their SHA-256, others under a git hash."""
         digest = hashlib.sha256(data).hexdigest()
         etag = digest if lfs else hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
         blob = self.repository(model_id) / "blobs" / etag

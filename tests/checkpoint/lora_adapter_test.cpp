@@ -22,7 +22,7 @@ using Tensors = std::vector<FileTensor>;
 const std::string kPrefix = "base_model.model.";
 const char* const kQ = "model.layers.0.q_proj.weight";
 
-/// 1, 2, 3, … over ten.
+/// A tensor with the values 1, 2, 3, … divided by ten.
 FileTensor counted(const std::string& name, std::vector<std::uint64_t> shape,
                    DType dtype = DType::f32, double step = 0.125) {
   std::vector<double> values(*element_count(shape));
@@ -140,7 +140,7 @@ class LoraAdapter : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-// What it delivers
+// Delivered values
 
 TEST_F(LoraAdapter, AddsTheUpdateInFloat64) {
   const auto model = merged();
@@ -214,7 +214,7 @@ TEST_F(LoraAdapter, ReadsTheSameOverAndOverWithOneScratch) {
       std::memcpy(&value, bytes.data(), 8);
       const double start = 0.125 * static_cast<double>(i + 1);
       double sum = start;
-      for (int k = 0; k < 4; ++k) sum = sum + (update[i] - start);  // exact in these numbers
+      for (int k = 0; k < 4; ++k) sum = sum + (update[i] - start);  // exact with these numbers
       EXPECT_EQ(value, sum) << i;
       model->read(*model->find("model.norm.weight"), 0, 3, scratch);
     }
@@ -470,7 +470,7 @@ TEST_F(LoraAdapter, RefusesFoldersWithoutWeights) {
   EXPECT_FALSE(is_adapter_folder(posix_filesystem(), folder_ / "base"));
 }
 
-// What PEFT saves untrained
+// Tensors that PEFT saves untrained
 
 TEST_F(LoraAdapter, ComparesWhatWasNotTrainedWithTheBase) {
   const Tensors head = pair("lm_head", 5, 3);
@@ -561,7 +561,7 @@ TEST_F(LoraAdapter, AHeadThatIsNeitherStoredNorTiedIsRefused) {
   expect_refusal("\"lm_head.weight\"");
 }
 
-// What lies around
+// Files around the weights
 
 TEST_F(LoraAdapter, TakesAWholeTokenizerFromTheAdapter) {
   for (const char* name : {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja",

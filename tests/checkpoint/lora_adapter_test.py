@@ -38,7 +38,7 @@ def gpt2():
 
 
 def fill(model, seed=3):
-    """Values for whatever is trained, B too, as if it had been."""
+    """Fills everything that is trained, including B, with values as if training had taken place."""
     generator = torch.Generator().manual_seed(seed)
     for _, parameter in sorted(model.named_parameters()):
         if parameter.requires_grad:
@@ -101,7 +101,7 @@ def as_float64(tensor):
 
 
 def by_hand(base, a, b, scale, transposed=False):
-    """base + scale·(B·A), the ranks added one by one from zero, all in float64."""
+    """base + scale·(B·A), with the ranks added one by one from zero, all in float64."""
     a, b = as_float64(a), as_float64(b)
     product = np.zeros((b.shape[0], a.shape[1]))
     for k in range(a.shape[0]):
@@ -213,7 +213,7 @@ def test_rank_and_alpha_patterns_with_rslora(tmp_path):
 
 
 def test_conv1d_of_gpt2(tmp_path):
-    # With the head as well, PEFT saves fan_in_fan_out false although c_attn is Conv1D.
+    # If the head is adapted too, PEFT saves fan_in_fan_out false although c_attn is Conv1D.
     for number, targets in enumerate((["c_attn", "c_proj", "c_fc"], ["attn.c_proj"],
                                       ["attn.c_proj", "lm_head"])):
         folder = tmp_path / str(number)
@@ -248,7 +248,7 @@ def test_saved_modules_keep_the_bases_type_for_the_output(tmp_path):
 
 @pytest.mark.parametrize("labels", [1, 3])
 def test_reward_model_over_a_language_model(tmp_path, labels):
-    """The base has a head over the vocabulary, and no outputs: transformers makes those anew for the training."""
+    """The base has a head over the vocabulary but no score head, which transformers creates for the training."""
     language = llama(tied=labels == 3)
     language.save_pretrained(tmp_path / "language")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "language", num_labels=labels)

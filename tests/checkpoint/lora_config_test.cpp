@@ -12,8 +12,8 @@ namespace {
 
 const char* const kWhere = "adapter/adapter_config.json";
 
-/// What PEFT 0.21 writes for LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj"]), with
-/// changes.
+/// The configuration that PEFT 0.21 writes for LoraConfig(r=8, lora_alpha=16,
+/// target_modules=["q_proj"]), with changes.
 std::string config(const std::string& changes = "{}") {
   Json json = parse_json(R"({
     "alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null,
@@ -163,7 +163,8 @@ TEST(LoraConfig, RefusesMalformedValues) {
                  "longer than 2000");
 }
 
-/// {"(a{990}){9}0": 1, "(a{990}){9}1": 1, …}: each expands to almost 20,000 steps.
+/// Patterns {"(a{990}){9}0": 1, "(a{990}){9}1": 1, …}, each of which expands to almost 20,000
+/// steps.
 std::string large_patterns(int first, int count) {
   Json patterns = Json::object();
   for (int i = first; i < first + count; ++i) patterns["(a{990}){9}" + std::to_string(i)] = 1;

@@ -52,7 +52,7 @@ struct Sizes {
   std::uint64_t rows, columns, rank;
 };
 
-/// A random update with what it should add, computed one by one.
+/// A random update, and what it should add, computed one element at a time.
 struct Example {
   Example(Sizes sizes, bool transposed, std::mt19937_64& random) : size(sizes) {
     std::normal_distribution<float> normal;
@@ -61,7 +61,7 @@ struct Example {
     for (float& value : left) value = normal(random);
     for (float& value : right) value = normal(random);
     const auto [rows, columns, rank] = size;
-    // (rows, rank)·(rank, columns), or both stored the other way round.
+    // (rows, rank)·(rank, columns), or both stored transposed.
     const LoraFactor l{bytes_of(left), DType::f32, transposed ? 1 : rank, transposed ? rows : 1};
     const LoraFactor r{bytes_of(right), DType::f32, transposed ? rank : 1,
                        transposed ? 1 : columns};

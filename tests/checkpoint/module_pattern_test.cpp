@@ -15,7 +15,7 @@ struct Example {
   bool matches;
 };
 
-// What Python 3.11 says of re.match(rf"(.*\.)?({pattern})$", module).
+// The results of re.match(rf"(.*\.)?({pattern})$", module) in Python 3.11.
 const Example kExamples[] = {
     {"q_proj", kModule, true},
     {"proj", kModule, false},
@@ -70,7 +70,7 @@ const Example kExamples[] = {
     {"a$", "a\n", true},
     {"a\\Z", "a\n", false},
     {"a\\tb", "a\tb", true},
-    {"a+b", "a+b", true},  // the text itself
+    {"a+b", "a+b", true},  // the key matches itself literally, too
 };
 
 TEST(ModulePattern, MatchesAsPythonDoes) {

@@ -19,7 +19,7 @@ const std::string kId = "owner/some-model";
 const std::string kCommit(40, '7');
 const std::string kSha(64, 'a');
 
-/// One f32 tensor of two values.
+/// A file with one f32 tensor of two values.
 std::string weights(const std::string& tensor) {
   return safetensors_bytes(
       "{\"" + tensor + "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
@@ -162,7 +162,7 @@ TEST(OpenFolder, LeavesAGgufItsOwnConfig) {
   EXPECT_TRUE(checkpoint->sidecars().empty());
 }
 
-/// The file that is chosen of those in a folder, or the refusal.
+/// The file that is chosen among those in a folder, or the refusal.
 std::string choice(const std::vector<std::string>& files) {
   const TemporaryFolder folder;
   for (const std::string& file : files) folder.write(file, "x");
@@ -281,14 +281,14 @@ TEST(OpenFolder, KnowsPackedTensorsWithoutAConfig) {
   }
 }
 
-/// A whole model in a cache, as `main`.
+/// Adds a complete model to a cache, as `main`.
 void add_model(const HubCacheFolder& cache) {
   cache.add(kId, kCommit, "model.safetensors", weights("a"), kSha);
   cache.add(kId, kCommit, "config.json", R"({"model_type": "llama"})", std::string(40, 'b'));
   cache.set_ref(kId, "main", kCommit);
 }
 
-/// huggingface_hub's listing of the commit: NAME → the name of its blob.
+/// Writes huggingface_hub's listing of the commit: NAME → the name of its blob.
 void add_listing(const HubCacheFolder& cache,
                  const std::vector<std::pair<std::string, std::string>>& files) {
   Json listing{{"format_version", 1}, {"files", Json::object()}};
@@ -441,7 +441,7 @@ TEST(OpenAdapter, NeedsABase) {
   EXPECT_TRUE(contains(message, "owner/base+" + folder.path().string()));
 }
 
-/// A folder's LoRA of rank 1 whose update of q.weight is `b` in all four places.
+/// Writes a LoRA of rank 1 whose update of q.weight is `b` in all four places.
 void write_adapter(const TemporaryFolder& folder, const std::string& name, float b) {
   folder.write(name + "/adapter_config.json", kAdapterConfig);
   folder.write(

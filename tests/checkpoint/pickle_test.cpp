@@ -15,7 +15,7 @@ std::span<const std::byte> view(const std::string& bytes) {
   return std::as_bytes(std::span(bytes.data(), bytes.size()));
 }
 
-/// The value of a pickle whose bytes stay alive.
+/// The value of a pickle, and the bytes that it refers to.
 class Read {
  public:
   explicit Read(const std::string& value) : bytes_(pickle_bytes(value)) {
@@ -228,7 +228,7 @@ TEST(Pickle, RefusesStackUnderflow) {
                             "b", "\x81", "}s", "]a", "}(u(", "(", "((t"}) {
     expect_refusal(value, "");
   }
-  // A mark protects what lies below it.
+  // A mark protects the values below it.
   expect_refusal("K\1(\x85t", "too few values");
   expect_refusal(std::string("K\1(q\0", 5), "too few values");
   expect_refusal("K\1K\2", "left over");
@@ -282,7 +282,7 @@ TEST(Pickle, RefusesDepth) {
   expect_refusal(")" + repeat("\x85", 200), "nested too deeply");
   expect_refusal(repeat("(", 200000), "nested too deeply");
   expect_refusal(repeat("]", 200) + repeat("a", 199), "nested too deeply");
-  // A list within itself.
+  // A list that contains itself.
   expect_refusal(std::string("]q\0", 3) + repeat(std::string("h\0a", 3), 200), "nested too deeply");
 }
 

@@ -1,6 +1,6 @@
-// The malformed inputs of the safetensors format, each by hand. The rules are those of the format's
-// README; where the reference implementation is lax (duplicate names, unknown fields) the stricter
-// reading is expected.
+// Malformed inputs of the safetensors format, each composed by hand. The rules are those of the
+// format's README; where the reference implementation is lax (duplicate names, unknown fields), the
+// stricter reading is expected.
 #include "expo/checkpoint/safetensors/header.h"
 
 #include <gtest/gtest.h>

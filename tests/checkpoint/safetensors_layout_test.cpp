@@ -15,7 +15,7 @@ OutputTensor tensor(const std::string& name, std::uint64_t elements, DType dtype
   return {name, {elements}, dtype, Encoding::plain};
 }
 
-/// What the reader's checks make of a laid-out file.
+/// Parses a laid-out file with the reader's checks.
 SafetensorsHeader parse(const OutputFile& file) {
   return parse_safetensors_header(std::string_view(file.head).substr(8),
                                   file.size - file.head.size(), file.name);
@@ -86,7 +86,7 @@ void expect_refusal(const std::vector<OutputTensor>& tensors, const std::string&
 }
 
 TEST(SafetensorsLayout, RefusesSizesThatWrapAround) {
-  const std::uint64_t quarter = std::uint64_t{1} << 59;  // of bf16: 2^60 bytes
+  const std::uint64_t quarter = std::uint64_t{1} << 59;  // elements of bf16: 2^60 bytes
   EXPECT_NO_THROW(layout_safetensors({tensor("a", quarter)}, 1));
   expect_refusal(
       {tensor("a", quarter), tensor("b", quarter), tensor("c", quarter), tensor("d", quarter)},

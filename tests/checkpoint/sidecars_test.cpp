@@ -142,7 +142,7 @@ TEST(Sidecars, OfASnapshotLeadToTheCachesBlobs) {
             (Names{"1_Pooling/config.json", "config.json", "tokenizer.json"}));
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_NE(warnings[0].find("vocab.txt: is a link"), std::string::npos) << warnings[0];
-  // A model may lie in a folder of the repository.
+  // A model may be in a subfolder of the repository.
   EXPECT_EQ(names_in(snapshot / "1_Pooling", warnings), Names{"config.json"});
   EXPECT_EQ(warnings.size(), 1u);
 }

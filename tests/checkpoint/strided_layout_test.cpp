@@ -9,7 +9,7 @@
 namespace expo {
 namespace {
 
-/// A storage whose element i has the value i, in little-endian bytes cut to the width.
+/// A storage in which element i has the value i, in little-endian bytes truncated to the width.
 class Storage {
  public:
   Storage(std::uint64_t elements, std::size_t width) : bytes_(elements * width), width_(width) {
@@ -22,7 +22,7 @@ class Storage {
       largest = std::max<std::uint64_t>(largest, count * width_);
       total += count * width_;
       ++calls;
-      // A copy of its own: nothing beyond what was asked for may be touched.
+      // A separate copy, because nothing beyond the requested range may be touched.
       window_.assign(bytes_.begin() + static_cast<std::ptrdiff_t>(first * width_),
                      bytes_.begin() + static_cast<std::ptrdiff_t>((first + count) * width_));
       return std::span<const std::byte>(window_);
@@ -39,7 +39,7 @@ class Storage {
   std::size_t width_;
 };
 
-/// Storage elements of all the tensor's elements, counted out index by index.
+/// The storage elements of all elements of the tensor, found index by index.
 std::vector<std::uint64_t> count_out(const StridedLayout& layout) {
   std::vector<std::uint64_t> places;
   std::vector<std::uint64_t> index(layout.shape.size(), 0);
@@ -111,7 +111,8 @@ TEST(StridedLayout, GathersAnyRangeOfAnyLayout) {
   }
 }
 
-/// Larger than a window in every way: gaps too wide to read across, runs too long for one read.
+/// Larger than a window in every way: gaps that are too wide to read across, and runs that are too
+/// long for one read.
 TEST(StridedLayout, GathersAcrossWindows) {
   const std::uint64_t million = 1'000'000;
   for (const StridedLayout& layout : {

@@ -70,7 +70,7 @@ std::string values(const Checkpoint& checkpoint, const std::string& name) {
   return text_of(checkpoint.read(index, 0, checkpoint.tensors()[index].elements(), scratch));
 }
 
-/// Tensors of bytes, so that values can be read off the text "abcdefgh".
+/// Tensors of bytes, so that their values can be read in the text "abcdefgh".
 TorchTensorBytes letters(std::int64_t offset, std::vector<std::int64_t> shape,
                          std::vector<std::int64_t> stride) {
   return {.type = "ByteStorage",
@@ -174,7 +174,7 @@ TEST_F(Torch, HoldsStoragesAgainstTheArchive) {
   large.type = "LongStorage";
   large.elements = INT64_MAX;
   expect_refusal(pickle_dict({{"x", pickle_tensor(large)}}), kLetters, {"\"x\"", "has 8 bytes"});
-  large.elements = (INT64_MAX >> 2) + 2;  // times 8 is 8 in 64 bits
+  large.elements = (INT64_MAX >> 2) + 2;  // times 8 it wraps around to 8 in 64 bits
   expect_refusal(pickle_dict({{"x", pickle_tensor(large)}}), kLetters, {"\"x\"", "has 8 bytes"});
 }
 

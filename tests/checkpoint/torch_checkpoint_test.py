@@ -1,4 +1,4 @@
-"""Files of the real torch.save against what the library reads from them."""
+"""Compares what the library reads from files of the real torch.save with their contents."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def refusal(path):
 
 
 def bytes_of(tensor):
-    """Row-major bytes by way of torch's own copy."""
+    """The row-major bytes of torch's own copy."""
     flat = tensor.detach().clone(memory_format=torch.contiguous_format).reshape(-1)
     return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 

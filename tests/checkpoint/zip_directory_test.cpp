@@ -170,7 +170,7 @@ TEST_F(Zip, RefusesHeadersThatDisagree) {
   expect_refusal(patched(whole, 8, little(8, 2)), "described differently");
   expect_refusal(patched(whole, 6, little(1, 2)), "described differently");
   expect_refusal(patched(whole, 0, "PK\x03\x05"), "no local header");
-  // Stored, but with two different sizes.
+  // The member is stored, but with two different sizes.
   const std::size_t entry = whole.find("PK\x01\x02");
   expect_refusal(patched(whole, entry + 20, little(4, 4)), "takes 4 bytes for 5");
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// A 16-bit format by its definition, and the functions under test.
+/// A 16-bit format as it is defined, and the functions under test.
 struct Narrow {
   const char* name;
   int exponent_bits;
@@ -25,7 +25,7 @@ struct Narrow {
 
   unsigned infinity() const { return ((1u << exponent_bits) - 1) << fraction_bits; }
   int bias() const { return (1 << (exponent_bits - 1)) - 1; }
-  /// The value of a positive finite code; that of infinity is the next step up, as rounding sees
+  /// The value of a positive finite code; for infinity it is the next step up, as rounding treats
   /// it.
   double value(unsigned code) const {
     const int exponent = static_cast<int>(code >> fraction_bits);
@@ -86,7 +86,7 @@ TEST_P(SixteenBits, BetweenNeighboursTheNearerWinsAndTiesGoToEven) {
     const unsigned even = code + (code & 1);
     ASSERT_EQ(format.nearest(middle), even) << code;
     ASSERT_EQ(format.nearest(-middle), even | 0x8000) << code;
-    // A float64 just beside the middle; by way of float32 it would be taken for the middle.
+    // A float64 close to the midpoint; rounded to float32 first, it would become the midpoint.
     ASSERT_EQ(format.nearest(std::nextafter(middle, 0.0)), code) << code;
     ASSERT_EQ(format.nearest(std::nextafter(middle, kInfinity)), code + 1) << code;
   }
@@ -125,7 +125,7 @@ TEST_P(SixteenBits, StochasticGoesUpForExactlyItsShareOfTheDraws) {
   for (unsigned code = 0; code + 1 < format.infinity(); ++code) {
     const double lower = format.value(code);
     const double spacing = format.value(code + 1) - lower;
-    const auto share = static_cast<std::uint32_t>(random() | 1);  // of 2^32 draws
+    const auto share = static_cast<std::uint32_t>(random() | 1);  // number out of 2^32 draws
     const double value = lower + std::ldexp(spacing, -32) * share;
     const auto first_up = static_cast<std::uint32_t>(-share);  // 2^32 - share
     ASSERT_EQ(format.stochastic(value, first_up), code + 1) << code << ' ' << share;
@@ -158,7 +158,7 @@ TEST(Float32, NearestEqualsTheProcessor) {
   std::mt19937_64 random(seed);
   for (int i = 0; i < 2'000'000; ++i) {
     std::uint64_t bits = random();
-    if (i % 2 == 0) {  // exponents that matter
+    if (i % 2 == 0) {  // half of the values have an exponent near float32's range
       bits = (bits & 0x800fffffffffffffu) | (1023 - 155 + random() % 290) << 52;
     }
     if (i % 4 == 0) bits &= ~std::uint64_t{0x0fffffff};  // ties

@@ -15,7 +15,7 @@ namespace {
 
 using Path = std::filesystem::path;
 
-/// One filesystem under the behaviour suite: a root of its own, and how to make a link there.
+/// One filesystem under the behaviour suite: its root, and a way to make a link in it.
 struct World {
   virtual ~World() = default;
   virtual Filesystem& filesystem() = 0;
@@ -337,8 +337,8 @@ TEST_P(FilesystemBehaviour, LocksExcludeEachOther) {
                [&] { fs_.try_lock(root_ / "no/lock"); });
 }
 
-/// A holder removes the lock file as its last act, so that others open files that are about to
-/// vanish; a lock on such a file must not count beside one on the next file of that name.
+/// A holder removes the lock file as its last act, so other threads open files that are about to
+/// vanish; a lock on such a file must not count beside a lock on the next file of that name.
 TEST_P(FilesystemBehaviour, LocksExcludeEachOtherWhileTheirFilesComeAndGo) {
   std::atomic<int> inside{0};
   std::atomic<int> entered{0};

@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kPages = 2048;
 
-/// A file on the disk of the build tree, as temporary folders may lie in memory, which has no other
-/// place for its files than the page cache.
+/// A file on the disk of the build tree: temporary folders may be in memory, where files exist only
+/// in the page cache.
 class PageCache : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -41,21 +41,22 @@ class PageCache : public ::testing::Test {
 
   std::filesystem::path path() const { return folder_ / "file"; }
 
-  /// False where the filesystem keeps the file in the page cache all the same.
+  /// Drops the file from the page cache; returns false if the filesystem keeps it there
+  /// nevertheless.
   bool empty() {
     ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
     return resident() == 0;
   }
 
   void bring_in(std::size_t first, std::size_t pages) {
-    ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_RANDOM);  // without reading ahead
+    ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_RANDOM);  // disables read-ahead
     std::vector<char> page(kPage);
     for (std::size_t i = first; i < first + pages; ++i)
       ASSERT_EQ(::pread(descriptor_, page.data(), kPage, static_cast<off_t>(i * kPage)),
                 static_cast<ssize_t>(kPage));
   }
 
-  /// Pages in the cache, counted one by one.
+  /// The number of pages in the cache, counted one by one.
   std::size_t resident() const {
     std::vector<unsigned char> pages(kPages);
     EXPECT_EQ(::mincore(mapping_, text_.size(), pages.data()), 0);
@@ -94,7 +95,7 @@ TEST_F(PageCache, GivesWhatItHoldsToDirectReaders) {
 
 TEST_F(PageCache, IsToldByBothCalls) {
   if (!empty()) GTEST_SKIP() << "this filesystem keeps its files in the page cache";
-  bring_in(10, 1500);  // more than one question to mincore
+  bring_in(10, 1500);  // needs more than one call of mincore
   struct Case {
     std::size_t offset;
     std::size_t length;

@@ -42,7 +42,7 @@ TEST(RandomStream, StreamsAndSeedsDiffer) {
 TEST(RandomStream, UnitIntervalIsUniform) {
   const std::uint64_t seed = 11;
   const RandomStream stream(seed, 0);
-  // The first one by hand: words 0 and 1 of block 0, the second the more significant.
+  // The first value by hand: words 0 and 1 of block 0, of which the second is the more significant.
   const Counter first = stream.block(0);
   const std::uint64_t bits = std::uint64_t{first[1]} << 32 | first[0];
   EXPECT_EQ(stream.unit_interval(0), static_cast<double>(bits >> 11) / 9007199254740992.0);
@@ -60,7 +60,7 @@ TEST(RandomStream, UnitIntervalIsUniform) {
     const double expected = double{kDraws} / kBins;
     chi_square += (count - expected) * (count - expected) / expected;
   }
-  // 63 degrees of freedom: outside of 30 to 110 for fewer than one seed in a thousand.
+  // With 63 degrees of freedom, fewer than one seed in a thousand is outside of 30 to 110.
   EXPECT_GT(chi_square, 30) << "seed " << seed;
   EXPECT_LT(chi_square, 110) << "seed " << seed;
 }

@@ -16,7 +16,7 @@ class Pipe : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0666), 0);
-    ::alarm(60);  // to wait for a writer ends the test program
+    ::alarm(60);  // ends the test program if it waits for a writer
   }
   void TearDown() override { ::alarm(0); }
 

@@ -34,8 +34,8 @@ TEST(ThreadTeam, HandsOutEveryIndexOnceInEachPhase) {
   EXPECT_EQ(second, std::vector<int>(77, 50));
 }
 
-/// Each phase reads what the whole phase before wrote: a sum that only comes out right if no phase
-/// begins before the last item of the one before is done.
+/// Each phase reads what the whole previous phase wrote: the sum is right only if no phase begins
+/// before the last item of the previous one is done.
 TEST(ThreadTeam, BeginsAPhaseWhenAllOfTheOneBeforeIsDone) {
   ThreadTeam team(4);
   constexpr std::int64_t kItems = 7;

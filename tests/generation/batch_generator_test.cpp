@@ -43,7 +43,7 @@ Answers answer(GoldenModel& model, const Request& request,
   return answers;
 }
 
-/// Prompts of the lengths given, out of the model's golden ids.
+/// Prompts of the given lengths, taken from the model's golden ids.
 std::vector<PromptTokens> prompts_of(const GoldenModel& model, std::vector<std::size_t> lengths) {
   const auto ids = model.ids("input_ids");
   std::vector<PromptTokens> prompts;

@@ -17,9 +17,9 @@
 
 namespace expo {
 
-/// One of the small models of tests/model/goldens, with what transformers computed with it.
+/// One of the small models of tests/model/goldens, and what transformers computed with it.
 struct GoldenModel {
-  /// `name` may also be the path of such a folder.
+  /// `name` may also be the path of another such folder.
   explicit GoldenModel(const std::filesystem::path& name, const LiveWeightsOptions& options = {})
       : folder(std::filesystem::path(EXPO_SOURCE_DIR "/tests/model/goldens") / name),
         checkpoint(open(folder.string())),
@@ -56,7 +56,8 @@ struct GoldenModel {
   std::shared_ptr<const Checkpoint> golden;
 };
 
-/// A copy of a golden model whose tensor `name` holds nothing but `value`; the folder's path.
+/// Makes a copy of a golden model whose tensor `name` holds only `value`, and returns the folder's
+/// path.
 inline std::filesystem::path write_damaged(const TemporaryFolder& folder, const std::string& model,
                                            const std::string& name, float value) {
   const GoldenModel sound(model);
@@ -79,7 +80,7 @@ inline std::filesystem::path write_damaged(const TemporaryFolder& folder, const 
   return folder.path();
 }
 
-/// A tokenizer whose token of id N reads "tN ".
+/// A tokenizer in which the token with id N reads "tN ".
 inline Tokenizer numbered_tokenizer(int size) {
   std::string vocabulary;
   for (int i = 0; i < size; ++i)

@@ -22,10 +22,10 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-/// The seeds are fixed, so that this decides once and for all.
+/// The seeds are fixed, so the outcome never changes.
 constexpr double kSignificance = 1e-4;
 
-// P(a, x), the regularised lower incomplete gamma function, by its series; for x < a + 1.
+// P(a, x), the regularised lower incomplete gamma function, computed by its series, for x < a + 1.
 double lower_gamma(double a, double x) {
   double term = 1 / a;
   double sum = term;
@@ -33,7 +33,7 @@ double lower_gamma(double a, double x) {
   return sum * std::exp(a * std::log(x) - x - std::lgamma(a));
 }
 
-// Q(a, x) = 1 − P(a, x) by Lentz's continued fraction; for x ≥ a + 1.
+// Q(a, x) = 1 − P(a, x), computed by Lentz's continued fraction, for x ≥ a + 1.
 double upper_gamma(double a, double x) {
   double b = x + 1 - a;
   double c = 1e300;
@@ -58,7 +58,7 @@ double chi_square_p_value(double statistic, double degrees) {
   return x < a + 1 ? 1 - lower_gamma(a, x) : upper_gamma(a, x);
 }
 
-// Bins that expect fewer than five are counted as one.
+// The p-value of Pearson's test. Bins with fewer than five expected draws are merged into one.
 double p_value(const std::vector<double>& probabilities, const std::vector<int>& observed) {
   const double draws = std::accumulate(observed.begin(), observed.end(), 0.0);
   double statistic = 0;
@@ -90,7 +90,8 @@ TEST(ChiSquare, GivesTabulatedValues) {
   EXPECT_NEAR(chi_square_p_value(3.940299, 10), 0.95, 1e-7);
 }
 
-// A wrong distribution is found as such: three in a hundred of one token's draws moved to another.
+// The test detects a wrong distribution: three in a hundred of one token's draws are moved to
+// another.
 TEST(ChiSquare, TellsDistributionsApart) {
   const std::vector<double> quarters(4, 0.25);
   EXPECT_LT(p_value(quarters, {24250, 25750, 25000, 25000}), kSignificance);
@@ -123,7 +124,7 @@ void keep_top_p(std::vector<double>& logits, double top_p) {
   }
 }
 
-/// The definition in the plainest form: everything sorted, everything in float64.
+/// The definition in its plainest form: everything sorted, everything in float64.
 std::vector<double> expected_distribution(const std::vector<float>& raw,
                                           const std::vector<TokenId>& prompt,
                                           const std::vector<TokenId>& output,
@@ -182,7 +183,8 @@ std::ostream& operator<<(std::ostream& out, const Case& one) {
 
 class Distribution : public testing::TestWithParam<Case> {};
 
-// With a token that is ruled out, a pair of equals, and both signs among the penalised.
+// The logits include a token that is ruled out, a pair of equals, and both signs among the
+// penalised.
 TEST_P(Distribution, IsTheOneThatTheOptionsDefine) {
   SamplingOptions options = GetParam().options;
   options.seed = 20240607;
@@ -242,16 +244,18 @@ INSTANTIATE_TEST_SUITE_P(
                           .repetition_penalty = 1.2}}),
     [](const auto& test) { return test.param.name; });
 
-// What nucleus and top-k leave of a large vocabulary, where the sampler takes its short cuts.
+// Checks what top-p and top-k leave of a large vocabulary, for which the sampler uses its
+// shortcuts.
 TEST(Sampler, KeepsWhatSortingEverythingKeeps) {
   for (const unsigned seed : {1U, 2U, 3U}) {
     SCOPED_TRACE(seed);
     for (const float deviation : {0.0F, 0.01F, 1.0F, 4.0F}) {
       auto logits = normal_logits(6000, deviation, seed);
-      // Many ties.
+      // This seed has many ties.
       if (seed == 3) std::ranges::for_each(logits, [](float& one) { one = std::round(one * 4); });
       for (const std::int64_t top_k : {0, 1, 40, 1500, 5999}) {
-        // None that some of 6000 tokens alike reach but for rounding.
+        // No threshold coincides with a multiple of one of 6000 equal tokens, where rounding would
+        // decide.
         for (const double top_p : {1e-9, 0.50003, 0.90003, 0.99903, 1.0}) {
           const SamplingOptions options{
               .temperature = 0.8, .top_k = top_k, .top_p = top_p, .seed = seed};
@@ -259,7 +263,7 @@ TEST(Sampler, KeepsWhatSortingEverythingKeeps) {
           Sampler sampler(options, logits.size());
           for (std::uint32_t step = 0; step < 20; ++step) {
             const Draw drawn = sampler.draw(logits, TokenCounts(), {.step = step});
-            // A wrong set would change the sum, and with it each of its probabilities.
+            // A wrong set would change the sum, and with it each probability.
             ASSERT_NEAR(drawn.log_probability, std::log(expected[drawn.token]), 1e-10)
                 << "deviation " << deviation << ", top_k " << top_k << ", top_p " << top_p;
           }
@@ -313,7 +317,7 @@ TEST(Sampler, DrawsDependOnTheKeyNotOnTheOrder) {
   EXPECT_EQ(tokens(order), forwards);
 }
 
-// Pairs of draws whose keys are neighbours in one part, over eight tokens alike.
+// Draws pairs whose keys are neighbours in one part, over eight equal tokens.
 TEST(Sampler, NeighbouringDrawsAreIndependent) {
   using Key = std::pair<std::uint64_t, DrawKey>;
   const std::map<std::string, std::function<Key(std::uint32_t, std::uint32_t)>> parts{
@@ -388,7 +392,7 @@ TEST(Sampler, PenaltiesSaturate) {
   EXPECT_EQ(logits[1], std::numeric_limits<float>::lowest());
 }
 
-// Tokens that can be drawn at all.
+// The tokens that can be drawn at all.
 std::vector<TokenId> support(const SamplingOptions& options, const std::vector<float>& logits) {
   std::vector<int> seen(logits.size());
   for (std::uint32_t step = 0; step < 2000; ++step) ++seen[draw(options, logits, {.step = step})];
@@ -420,7 +424,7 @@ TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
   EXPECT_EQ(support({.temperature = 1, .top_p = 0.75}, alike), (Tokens{0, 1, 2}));
   EXPECT_EQ(support({.temperature = 1, .top_p = 0.9999}, alike), (Tokens{0, 1, 2, 3}));
   EXPECT_EQ(support({.temperature = 1, .top_p = 1}, alike), (Tokens{0, 1, 2, 3}));
-  // It is of what top_k leaves: 0.5 of two alike is one of them.
+  // top_p applies to what top_k leaves: 0.5 of two equal tokens is one of them.
   EXPECT_EQ(support({.temperature = 1, .top_k = 2, .top_p = 0.5}, {0, 5, 5, 0}), (Tokens{1}));
   EXPECT_EQ(support({.temperature = 1, .top_p = 0.01}, {0, 1, 9, 1}), (Tokens{2}));
 }
@@ -430,7 +434,7 @@ TEST(Sampler, MinPIsRelativeToTheLikeliest) {
   EXPECT_EQ(support({.temperature = 1, .min_p = 1}, logits), (Tokens{0}));
   EXPECT_EQ(support({.temperature = 1, .min_p = 0.5}, logits), (Tokens{0, 1}));
   EXPECT_EQ(support({.temperature = 1, .min_p = 0.3}, logits), (Tokens{0, 1, 2}));
-  // The temperature comes first.
+  // The temperature is applied first.
   EXPECT_EQ(support({.temperature = 2, .min_p = 0.5}, logits), (Tokens{0, 1, 2}));
   EXPECT_EQ(support({.temperature = 1, .min_p = 1}, {3, 3, 0}), (Tokens{0, 1}));
 }

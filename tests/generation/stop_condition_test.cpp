@@ -20,7 +20,7 @@ struct Outcome {
   std::optional<Finish> finish;
 };
 
-/// Feeds token number 100 + i with the text of piece i added.
+/// Feeds token number 100 + i together with the text that piece i completes.
 Outcome run(const StopOptions& options, const Pieces& pieces) {
   StopCondition condition(options);
   Outcome outcome;
@@ -133,8 +133,8 @@ TEST(StopCondition, RefusesWhatCannotBeMeant) {
   }
 }
 
-// However the text is cut into tokens, the outcome is that of one character a token; and that is
-// the plain definition.
+// However the text is cut into tokens, the outcome is the same as with one character per token, for
+// which the definition is plain.
 TEST(StopCondition, HowTheTextIsCutIntoTokensMakesNoDifference) {
   const unsigned seed = 17;
   SCOPED_TRACE(seed);

@@ -1,4 +1,4 @@
-// Every instruction set of this processor against float64.
+// Compares every instruction set of this processor with float64.
 #include "expo/matrix/kernels.h"
 
 #include <gtest/gtest.h>
@@ -36,7 +36,7 @@ class EachKernels : public testing::TestWithParam<const Kernels*> {
   std::mt19937 random_{kSeed};
 };
 
-/// A · Bᵀ through panels, of `Element` = float or the bits of bfloat16.
+/// A · Bᵀ through panels, where `Element` is float or the bits of bfloat16.
 template <typename Element>
 struct Case {
   static constexpr DType kType = sizeof(Element) == 4 ? DType::f32 : DType::bf16;
@@ -162,7 +162,7 @@ TEST_P(EachKernels, NormsRows) {
   }
 }
 
-/// By what Σ change · f changes with `value`: f's central difference in float64.
+/// The derivative of Σ change · f with respect to `value`, by central differences of f in float64.
 template <typename F>
 double slope(double value, const F& f) {
   constexpr double kStep = 1e-5;
@@ -336,7 +336,7 @@ TEST_P(EachKernels, RoundsToNearestAndKeepsNaN) {
   std::vector<float> x = random_values(100, random_, 1e3F);
   x[3] = std::bit_cast<float>(0x7FFFFFFFU);
   x[4] = INFINITY;
-  x[5] = 1.00390625F;  // halfway between two of bfloat16
+  x[5] = 1.00390625F;  // halfway between two bfloat16 values
   std::vector<std::uint16_t> out(100);
   set().round_bf16(x.data(), 100, out.data());
   EXPECT_TRUE(std::isnan(to_float(out[3])));

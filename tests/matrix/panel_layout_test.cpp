@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-/// The place that the header of PanelLayout gives.
+/// The position of an element according to PanelLayout's documentation.
 std::size_t place(std::size_t row, std::size_t column, std::size_t padded, std::size_t pair) {
   return ((row / 16 * (padded / pair) + column / pair) * 16 + row % 16) * pair + column % pair;
 }
@@ -23,7 +23,7 @@ void check(std::int64_t rows, std::int64_t columns, DType dtype) {
   std::iota(values.begin(), values.end(), Element{1});
   std::vector<Element> storage(layout.bytes() / sizeof(Element), Element{0});
   const auto row_bytes = static_cast<std::size_t>(columns) * sizeof(Element);
-  // In two pieces that do not end on a panel.
+  // The rows are packed in two pieces that do not end on a panel.
   const std::int64_t cut = rows / 3;
   const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
   auto* panels = reinterpret_cast<std::byte*>(storage.data());

@@ -69,7 +69,7 @@ TEST(Architecture, RefusesAFieldThatItDoesNotKnow) {
   config["residual_multiplier"] = 0.22;
   EXPECT_TRUE(contains(refusal(config), "residual_multiplier"));
   config = small("llama");
-  config["sliding_window"] = 64;  // Llama has none: another model's field
+  config["sliding_window"] = 64;  // Llama does not have this field, other models do
   EXPECT_TRUE(contains(refusal(config), "sliding_window"));
 }
 

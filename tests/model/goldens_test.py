@@ -1,4 +1,4 @@
-"""The committed models and results are what the installed transformers makes of them."""
+"""The committed models and results equal those that the installed transformers computes."""
 
 import subprocess
 import sys

@@ -31,7 +31,8 @@ std::vector<float> values(const Checkpoint& checkpoint, std::size_t index) {
   return result;
 }
 
-/// A copy of kAligned with small seeded noise in every weight: the model before its training.
+/// Writes a copy of kAligned with small seeded noise in every weight, as the model before its
+/// training.
 void write_sft(const TemporaryFolder& folder) {
   const auto aligned = open(kAligned);
   std::mt19937 random(kSeed);
@@ -79,7 +80,7 @@ class LiveWeightsTest : public testing::Test {
     return job.output;
   }
 
-  /// How many of the live tensors differ in any bit from a checkpoint's.
+  /// The number of live tensors that differ in any bit from a checkpoint's.
   static std::size_t differing(const LiveWeights& live, const std::filesystem::path& path) {
     const auto written = open(path);
     std::size_t different = 0;
@@ -119,7 +120,7 @@ TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
   }
 }
 
-/// Against what the run that writes a checkpoint reports.
+/// Compares with the report of the run that writes a checkpoint.
 TEST_F(LiveWeightsTest, MeasureWhatRoundingLeaves) {
   LiveWeightsOptions options;
   options.dtype = DType::bf16;

@@ -1,4 +1,4 @@
-"""Makes small random models of every architecture that expo runs, and what transformers computes with them.
+"""Makes small random models of every architecture that expo runs, and stores what transformers computes with them.
 
     make_models.py FOLDER            writes FOLDER/<name>/{config.json,model.safetensors,golden.safetensors}
     make_models.py FOLDER --check    fails where the installed transformers makes other files than those in FOLDER
@@ -44,7 +44,7 @@ def rope(theta, kind="default", **more):
     return {"rope_parameters": {"rope_type": kind, "rope_theta": theta, **more}}
 
 
-# Features are switched off by functions from a model to another one.
+# Each of these functions returns a model with a feature switched off.
 
 def configured(**changes):
     """The same weights under another configuration."""
@@ -57,7 +57,7 @@ def configured(**changes):
 
 
 def shifted(pattern, change):
-    """Other values in the parameters whose names match."""
+    """Replaces the values of the parameters whose names match."""
     def apply(model):
         changed = copy.deepcopy(model)
         found = [value for name, value in changed.named_parameters() if re.search(pattern, name)]
@@ -69,7 +69,7 @@ def shifted(pattern, change):
 
 
 def bypassed(pattern):
-    """Without the modules whose names match."""
+    """Removes the modules whose names match."""
     def apply(model):
         changed = copy.deepcopy(model)
         names = [name for name, _ in changed.named_modules() if re.search(pattern, name)]
@@ -158,17 +158,17 @@ def built(model_class, config):
 
 
 def drawn(shape, generator):
-    """Numbers between -1 and 1 which a bfloat16 holds."""
+    """Numbers between -1 and 1 that bfloat16 represents exactly."""
     return torch.randint(-127, 128, shape, generator=generator) / 128
 
 
 def weight(name, shape, one_centred, generator):
     values = drawn(shape, generator)
-    if "norm" in name:  # (128 + 63) / 128 takes eight bits, still those of a bfloat16
-        if one_centred:  # what Gemma 2's layers add must outweigh the token's own embedding, which is its head too
+    if "norm" in name:  # (128 + 63) / 128 has eight bits, which fit in a bfloat16
+        if one_centred:  # Gemma 2's layers must outweigh the token's embedding, which is the head too
             return values * 2 if "post_" in name else values / 2
         return 1 + torch.trunc(values * 64) / 128
-    if "embed" in name:  # Gemma's are scaled up, and would drown the layers
+    if "embed" in name:  # Gemma scales its embeddings up, so that they would drown the layers
         return values / 4 if one_centred else values
     return values / 2 if len(shape) == 2 else values
 
@@ -189,7 +189,7 @@ def is_reward(recipe):
 
 
 def some_ids(length, seed):
-    """Tokens that mean nothing special."""
+    """Tokens without a special meaning."""
     return torch.randint(3, SIZES["vocab_size"], (length,), generator=torch.Generator().manual_seed(1000 + seed))
 
 
@@ -207,7 +207,7 @@ def greedy_of(model, prompt):
 
 
 def require_clear_choices(model, prompt, greedy):
-    """That the cache changes nothing, and that rounding would not change a token."""
+    """Checks that the cache changes nothing, and that rounding would not change a token."""
     assert greedy.shape == (CONTINUATION,)
     logits = logits_of(model, torch.cat([prompt, greedy]))[len(prompt) - 1:-1]
     best = logits.topk(2)
@@ -228,7 +228,7 @@ def causal_golden(model, recipe, seed):
 
 
 def rows_of(model, seed):
-    """Where the padding token also ends a text, some rows end in it, and one has it in the midst."""
+    """If the padding token also ends a text, some rows end in it, and one has it in the middle."""
     rows = [some_ids(length, seed + 7 * index) for index, length in enumerate(ROW_LENGTHS)]
     if model.config.pad_token_id == model.config.eos_token_id:
         rows[0][20] = rows[1][-1] = rows[2][-2:] = model.config.eos_token_id
@@ -270,7 +270,7 @@ def make(name, folder, seed=None):
 
 
 def differences(made, committed):
-    """Every way in which two folders of one model differ."""
+    """Lists every difference between two folders of one model."""
     files = ("config.json", "model.safetensors", "golden.safetensors")
     missing = [f"{file} is missing" for file in files if not (committed / file).is_file()]
     if missing:
@@ -302,7 +302,7 @@ def same(ours, theirs, tolerance):
 
 
 def check(folder):
-    """Fails unless the folder has what this script makes, and no more."""
+    """Fails unless the folder holds exactly what this script makes."""
     wrong = [f"{path.name}: no model of this script" for path in folder.iterdir() if path.name not in RECIPES]
     with tempfile.TemporaryDirectory() as made:
         for name in RECIPES:

@@ -1,5 +1,5 @@
-// Against what transformers computed (make_models.py): logits, log-probabilities, greedy ids,
-// rewards.
+// Compares with what transformers computed (make_models.py): logits, log-probabilities, greedy ids
+// and rewards.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -19,9 +19,10 @@ namespace expo {
 namespace {
 
 const std::filesystem::path kGoldens = EXPO_SOURCE_DIR "/tests/model/goldens";
-constexpr double kTolerance = 1e-4;  // of the range of the logits
+constexpr double kTolerance = 1e-4;  // relative to the range of the logits
 
-/// Row-major tensors in PyTorch's operators, the same on a device that is none, and panels.
+/// The forward passes: row-major tensors in PyTorch's operators, the same on a simulated device,
+/// and panels.
 enum class Way { tensors, device, panels };
 
 LiveWeightsOptions options_of(Way way) {
@@ -62,7 +63,7 @@ struct Model {
     const auto whole = ids.contiguous();
     const std::span values(whole.const_data_ptr<std::int64_t>(),
                            static_cast<std::size_t>(whole.numel()));
-    // The next call would overwrite what it returns.
+    // Copied, because the next call would overwrite the result.
     return decoder.logits(decoder.hidden_states(values, parts, cache)).to(at::kCPU, false, true);
   }
 
@@ -162,7 +163,7 @@ INSTANTIATE_TEST_SUITE_P(Families, LanguageModels,
 
 class RewardModels : public testing::TestWithParam<Case> {};
 
-/// The last token that is no padding speaks for the row, as in transformers.
+/// As in transformers, the last token that is not padding is scored.
 std::int64_t scored_token(const at::Tensor& ids, std::int64_t pad) {
   std::int64_t last = ids.size(0) - 1;
   while (last > 0 && ids[last].item<std::int64_t>() == pad) --last;
@@ -228,7 +229,7 @@ TEST(TensorDecoder, AttendsTogetherAsOneByOne) {
   }
 }
 
-/// In both types: bits, not numbers.
+/// Compares bits rather than numbers, in both types.
 TEST(PanelDecoder, GivesASequenceTheSameBitsWhateverRunsBesideIt) {
   for (const char* name : {"llama", "mistral", "gemma2", "qwen3"}) {
     for (const DType dtype : {DType::f32, DType::bf16}) {
@@ -244,7 +245,7 @@ TEST(PanelDecoder, GivesASequenceTheSameBitsWhateverRunsBesideIt) {
       for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(7 * i % 90);
       const SequencePart whole{0, 0, 40};
       const at::Tensor alone = decoder->hidden_states(ids, {&whole, 1}, nullptr);
-      // Beside another, and in pieces through a cache.
+      // The sequence runs beside another one, and in pieces through a cache.
       std::vector<std::int64_t> both(ids.rbegin(), ids.rend());
       both.insert(both.end(), ids.begin(), ids.end());
       const std::vector<SequencePart> parts = {{0, 0, 40}, {1, 0, 40}};

@@ -1,9 +1,9 @@
 #pragma once
 
-// A device like a GPU, for machines that have none: its memory cannot be touched by the program (a
-// page fault ends the test), and an operator that is given tensors of two devices is an error. What
-// it computes is computed by PyTorch's kernels for the processor, so that results can be compared.
-// Include it in one file of a program.
+// A device like a GPU, for machines that have none: the program cannot access its memory (a page
+// fault ends the test), and an operator that is given tensors of two devices fails. PyTorch's
+// kernels for the processor do the computation, so that results can be compared. Include this
+// header in only one file of a program.
 #include <ATen/ATen.h>
 #include <ATen/detail/PrivateUse1HooksInterface.h>
 #include <ATen/native/CPUFallback.h>
@@ -20,7 +20,8 @@
 
 namespace expo::simulated {
 
-/// Memory with two addresses: one that tensors have and nothing can be read at, and the real one.
+/// Memory with two addresses: the one that tensors have, at which nothing can be read, and the real
+/// one.
 class Memory {
  public:
   static Memory& instance() {
@@ -82,10 +83,10 @@ inline bool is_simulated(const at::Tensor& tensor) {
   return tensor.device().type() == c10::kPrivateUse1;
 }
 
-/// The same elements in memory that the processor reaches.
+/// The same elements in memory that the processor can access.
 inline at::Tensor reachable(const at::Tensor& tensor) {
   const auto options = at::TensorOptions().dtype(tensor.scalar_type());
-  // What has no elements may be an output, which is resized.
+  // A tensor without elements may be an output, which is resized.
   if (tensor.numel() == 0) return at::empty(tensor.sizes(), options);
   return at::from_blob(Memory::instance().real(tensor.unsafeGetTensorImpl()->mutable_data()),
                        tensor.sizes(), tensor.strides(), options);
@@ -98,7 +99,8 @@ inline at::Tensor on_device(const at::Tensor& tensor) {
   return result;
 }
 
-/// What an operator on the processor made of an output: whoever held it sees its new size.
+/// Copies what an operator on the processor made of an output, so that all holders of the tensor
+/// see its new size.
 inline void take_result(const at::Tensor& original, const at::Tensor& result) {
   if (original.sizes() == result.sizes()) return;
   const at::Tensor resized = on_device(result);
@@ -225,7 +227,7 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   bool isAvailable() const override { return true; }
 };
 
-/// What is computed is done at once, so that an event lies in the past when it is recorded.
+/// All computation is synchronous, so an event has already occurred when it is recorded.
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::PrivateUse1> {
   static c10::Device only() { return {c10::kPrivateUse1, 0}; }
   c10::Device exchangeDevice(c10::Device) const override { return only(); }

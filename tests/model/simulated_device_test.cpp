@@ -1,4 +1,4 @@
-// The device that the other tests take for a GPU does not forgive what a GPU does not forgive.
+// The device that the other tests use in place of a GPU must fail where a GPU fails.
 #include "tests/model/simulated_device.h"
 
 #include <gtest/gtest.h>

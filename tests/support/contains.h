@@ -6,7 +6,7 @@
 
 namespace expo {
 
-/// For EXPECT_TRUE: shows the text where the part is not in it.
+/// For EXPECT_TRUE: on failure it shows the text that lacks the part.
 inline testing::AssertionResult contains(const std::string& text, const std::string& part) {
   if (text.find(part) != std::string::npos) return testing::AssertionSuccess();
   return testing::AssertionFailure() << "\"" << part << "\" is not in: " << text;

@@ -10,18 +10,17 @@
 
 namespace expo {
 
-/// The contents of all files below a folder, by their relative paths; folders without any do not
-/// show.
+/// The contents of all files below a folder, by their relative paths; empty folders do not appear.
 using FolderFiles = std::map<std::string, std::string>;
 
-/// Nothing where there is no such folder. Follows links, but for those to nothing.
+/// The files of a folder; none if it does not exist. Follows links, except dangling ones.
 FolderFiles files_in(Filesystem& filesystem, const std::filesystem::path& folder);
 
-/// Writes them, the folders that they need too.
+/// Writes the files, and creates the folders that they need.
 void write_files(Filesystem& filesystem, const std::filesystem::path& folder,
                  const FolderFiles& files);
 
-/// For EXPECT_TRUE: names the files that differ, without their bytes.
+/// For EXPECT_TRUE: on failure it names the files that differ, without their bytes.
 testing::AssertionResult same_files(const FolderFiles& found, const FolderFiles& expected);
 
 }  // namespace expo

@@ -9,11 +9,12 @@
 
 namespace expo {
 
-/// A GGUF file by hand, right or wrong.
+/// Composes a GGUF file by hand, well-formed or malformed.
 class GgufBytes {
  public:
   std::uint32_t version = 3;
-  std::uint64_t alignment = 32;  ///< of the data; the key general.alignment is not written for it
+  std::uint64_t alignment = 32;  ///< alignment of the data; the key general.alignment is not
+                                 ///< written for it
 
   GgufBytes& pair(std::string_view key, GgufType type, std::string_view value);
   GgufBytes& u32(std::string_view key, std::uint32_t value);
@@ -24,18 +25,19 @@ class GgufBytes {
   GgufBytes& integers(std::string_view key, const std::vector<std::int32_t>& values);
   GgufBytes& reals(std::string_view key, const std::vector<float>& values);
 
-  /// `dimensions` as the file has them, the row's length first. The offset follows from the data.
+  /// `dimensions` are in the file's order, beginning with the length of a row. The offset follows
+  /// from the data.
   GgufBytes& tensor(std::string_view name, const std::vector<std::uint64_t>& dimensions,
                     std::uint32_t type, std::string_view data);
-  /// With an offset of the caller's choice and no data.
+  /// Adds a tensor with an offset of the caller's choice and no data.
   GgufBytes& tensor_at(std::string_view name, const std::vector<std::uint64_t>& dimensions,
                        std::uint32_t type, std::uint64_t offset);
 
-  /// The whole file; the counts are true unless given.
+  /// The whole file; the counts are correct unless they are given.
   std::string bytes() const;
   std::string bytes_with_counts(std::uint64_t tensors, std::uint64_t pairs) const;
 
-  /// Numbers and strings as GGUF has them.
+  /// Numbers and strings in GGUF's encoding.
   template <typename Value>
   static std::string number(Value value) {
     return {reinterpret_cast<const char*>(&value), sizeof(value)};
@@ -50,11 +52,11 @@ class GgufBytes {
   std::uint64_t tensor_count_ = 0;
 };
 
-/// Float32 values as bytes.
+/// The bytes of float32 values.
 std::string float_bytes(const std::vector<float>& values);
 
-/// A whole small Llama with recognisable weights: `layers` layers, width 8, 2 heads of 4, 1 KV
-/// head, vocabulary 5.
+/// A complete small Llama with recognisable weights: `layers` layers, width 8, 2 heads of 4, 1 KV
+/// head, and a vocabulary of 5.
 GgufBytes small_llama(std::uint32_t layers = 1);
 
 }  // namespace expo

@@ -16,13 +16,13 @@ class HubCacheFolder {
   std::filesystem::path repository(const std::string& model_id) const;
   std::filesystem::path snapshot(const std::string& model_id, const std::string& commit) const;
 
-  /// Puts a file into a snapshot by way of blobs/BLOB.
+  /// Puts a file into a snapshot, as a link to blobs/BLOB.
   void add(const std::string& model_id, const std::string& commit, const std::string& name,
            const std::string& bytes, const std::string& blob) const;
-  /// The same with the blob itself a link into the store that models share, blobs/HA/HASH.
+  /// Does the same, but the blob itself is a link into the store that models share, blobs/HA/HASH.
   void add_shared(const std::string& model_id, const std::string& commit, const std::string& name,
                   const std::string& bytes, const std::string& blob, const std::string& hash) const;
-  /// Makes refs/REVISION say COMMIT.
+  /// Makes refs/REVISION contain COMMIT.
   void set_ref(const std::string& model_id, const std::string& revision,
                const std::string& commit) const;
   /// Writes any file below the model's folder.

@@ -5,7 +5,7 @@
 
 namespace expo {
 
-/// A fresh folder that goes away with the test.
+/// A new folder that is removed at the end of the test.
 class TemporaryFolder {
  public:
   TemporaryFolder();
@@ -16,7 +16,7 @@ class TemporaryFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
-  /// Writes a file below the folder, its parents too, and returns its path.
+  /// Writes a file below the folder, creating its parents, and returns its path.
   std::filesystem::path write(const std::string& name, const std::string& bytes) const;
 
  private:

@@ -8,7 +8,7 @@
 
 namespace expo {
 
-/// A tensor to be put into a file by hand; floats are rounded to the type.
+/// A tensor for a file that is composed by hand; floats are rounded to the type.
 struct FileTensor {
   std::string name;
   std::vector<std::uint64_t> shape;
@@ -16,7 +16,7 @@ struct FileTensor {
   DType dtype = DType::f32;
 };
 
-/// A safetensors file of them, in their order: f16, bf16, f32, f64, i64 or u8.
+/// A safetensors file of the tensors in their order: f16, bf16, f32, f64, i64 or u8.
 std::string tensor_file(const std::vector<FileTensor>& tensors);
 
 }  // namespace expo

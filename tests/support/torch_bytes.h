@@ -7,10 +7,10 @@
 
 namespace expo {
 
-// Fragments of pickles, opcode by opcode, without a memo.
+// Fragments of pickles, opcode by opcode and without a memo.
 
 std::string pickle_text(const std::string& text);
-std::string pickle_integer(std::int64_t value);  ///< by LONG1
+std::string pickle_integer(std::int64_t value);  ///< encoded by LONG1
 std::string pickle_global(const std::string& module, const std::string& name);
 std::string pickle_tuple(const std::vector<std::string>& items);
 std::string pickle_dict(const std::vector<std::pair<std::string, std::string>>& items);
@@ -21,7 +21,7 @@ std::string pickle_bytes(const std::string& value);
 struct TorchTensorBytes {
   std::string storage = "0";
   std::string type = "FloatStorage";
-  std::int64_t elements = 0;  ///< of the storage
+  std::int64_t elements = 0;  ///< elements of the storage
   std::int64_t offset = 0;
   std::vector<std::int64_t> shape = {};
   std::vector<std::int64_t> stride = {};

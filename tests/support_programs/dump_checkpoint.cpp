@@ -1,8 +1,8 @@
-// Prints what a reader makes of weight files, for tests in Python: an object per tensor with name,
-// dtype, shape, the extent's bytes (or null) and the values as hexadecimal digits, read in pieces
-// of the given number of elements (0: at once).
+// Prints what a reader returns for weight files, for tests in Python: for each tensor an object
+// with name, dtype, shape, the extent's bytes (or null) and the values as hexadecimal digits, read
+// in pieces of the given number of elements (0: all at once).
 //   dump_checkpoint torch|safetensors PIECE FILE
-// A FILE that ends in .index.json names shards. Exit code 3 and a line on stderr for a refusal.
+// A FILE that ends in .index.json names shards. A refusal exits with code 3 and a line on stderr.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -19,7 +19,7 @@
 
 namespace {
 
-/// Counts what is read, range by range.
+/// Counts the bytes read, range by range.
 class Counter final : public expo::FileBytesObserver {
  public:
   void file_bytes(std::size_t, std::uint64_t, std::span<const std::byte> bytes) override {

@@ -1,4 +1,4 @@
-// Shows Python tests what the GGUF reader and writer make of a file.
+// Shows Python tests the results of the GGUF reader and writer.
 //
 //   gguf_tool dump native|hugging_face FILE FOLDER PIECE
 //     The sidecar files, NAME.bin with each tensor's values, read PIECE elements at a time, and

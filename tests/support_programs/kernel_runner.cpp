@@ -1,9 +1,9 @@
 // Runs the kernel over raw arrays, for tests in other languages. Each line of standard input is a
-// job, its fields apart by a tab:
+// job, with tabs between its fields:
 //   SFT ALIGNED OUT SFT_TYPE ALIGNED_TYPE OUT_TYPE ALPHA ROUNDING SEED STREAM FIRST ISA
-// Files hold little-endian values; types are as in safetensors, ALPHA is anything that strtod
-// takes, ROUNDING nearest, stochastic or like_original, ISA scalar, avx2 or avx512. Answers each
-// line with the sums as one JSON object, or with null where this processor lacks ISA.
+// Files hold little-endian values; types are spelled as in safetensors, ALPHA as strtod accepts it,
+// ROUNDING is nearest, stochastic or like_original, and ISA scalar, avx2 or avx512. Each line is
+// answered with the sums as one JSON object, or with null if this processor lacks ISA.
 
 #include <cstdio>
 #include <cstdlib>

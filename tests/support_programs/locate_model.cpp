@@ -1,6 +1,6 @@
-// Prints where a model's name leads and what would be taken from there, as JSON: the folder, the
-// model's id and commit, the weights, the sidecars, and the digest of every file that the cache
-// knows one of.
+// Prints where a model's name leads and what would be used from there, as JSON: the folder, the
+// model's id and commit, the weights, the sidecars, and the digests of the files for which the
+// cache knows one.
 #include <cstdio>
 
 #include "expo/checkpoint/folder/sidecars.h"

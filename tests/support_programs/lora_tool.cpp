@@ -1,4 +1,4 @@
-// What the library makes of PEFT adapters:
+// Shows Python tests what the library makes of PEFT adapters:
 //   lora_tool merge BASE ADAPTER… OUT BLOCK   writes OUT, every tensor as it is delivered, read in
 //                                             blocks of BLOCK elements, and prints a JSON object
 //   lora_tool scale ADAPTER OUT ALPHA         writes the files of the scaled adapter to OUT

@@ -1,4 +1,4 @@
-// Prints a recipe as JSON and, where a file with tensor names (one a line) follows, α of each of
+// Prints a recipe as JSON and, if a file with tensor names (one per line) is given, α of each of
 // them.
 #include <cstdio>
 #include <sstream>

@@ -1,4 +1,4 @@
-// What the room `text` makes of standard input, for tests that compare it with Python libraries:
+// Applies the room `text` to standard input, for tests that compare it with Python libraries:
 //   text_tool encode TOKENIZER.json         a JSON text a line -> its ids, without special tokens
 //   text_tool render TEMPLATE.jinja         a JSON object of variables a line -> the text, as JSON
 //   text_tool rows DATA_SET [SPLIT]         nothing -> a row a line

@@ -27,7 +27,7 @@ Json variables(const Json& messages, bool add_generation_prompt) {
           {"date_string", "26 Jul 2024"}};
 }
 
-/// What the template gives, or nothing where it refuses.
+/// The rendered text, or std::nullopt if the template refuses.
 std::optional<std::string> rendered(const std::string& source, const Json& context) {
   constexpr std::int64_t kNow = 1721984703;  // 26 July 2024, 9:05:03
   try {
@@ -38,8 +38,8 @@ std::optional<std::string> rendered(const std::string& source, const Json& conte
   }
 }
 
-/// A folder of templates/NAME.jinja, conversations.json and expected.jsonl, which transformers
-/// made.
+/// Compares with a folder of templates/NAME.jinja, conversations.json and the expected.jsonl that
+/// transformers made.
 int compare_with_transformers(const fs::path& folder) {
   const Json conversations = parse_json(read(folder / "conversations.json"), "conversations");
   std::ifstream lines(folder / "expected.jsonl");
@@ -68,7 +68,7 @@ TEST(ChatTemplate, RendersPublishedTemplatesAsTransformersDoes) {
   EXPECT_EQ(compare_with_transformers(folder), 242);
 }
 
-// Made by goldens/make_renderings.py.
+// The goldens are made by goldens/make_renderings.py.
 TEST(ChatTemplate, RendersItsGoldensAsTransformersDoes) {
   EXPECT_EQ(compare_with_transformers(fs::path(EXPO_SOURCE_DIR) / "tests/text/goldens"), 64);
 }

@@ -12,7 +12,8 @@ const std::filesystem::path kGoldens =
     std::filesystem::path(EXPO_SOURCE_DIR) / "tests/text/goldens";
 const Json kHello = Json::array({{{"role", "user"}, {"content", "plain words"}}});
 
-/// A model's folder: the SentencePiece tokenizer, which begins every text with <s>, and files.
+/// A model's folder with the SentencePiece tokenizer, which begins every text with <s>, and further
+/// files.
 struct Folder {
   std::vector<TextFile> files;
 
@@ -71,7 +72,8 @@ TEST(ChatTokenizer, RendersWithItsSpecialTokens) {
   EXPECT_EQ(model.render(kHello, options), "<s>[plain words]</s>!");
 }
 
-// A template that writes BOS, one that does not, and text without a template: one BOS each.
+// A template that writes BOS, one that does not, and text without a template must each have one
+// BOS.
 TEST(ChatTokenizer, BeginsWithOneBos) {
   const auto plain = Folder().open().tokenizer().encode("plain words", SpecialTokens::keep_out);
   std::vector<TokenId> expected{1};

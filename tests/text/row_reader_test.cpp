@@ -133,7 +133,7 @@ std::vector<Json> on_disk(const std::filesystem::path& path) {
   return found;
 }
 
-// Written by pyarrow: goldens/make_parquet.py.
+// The files were written by pyarrow: goldens/make_parquet.py.
 TEST_P(ParquetParity, GivesTheRowsThatWereWritten) {
   const std::string goldens = EXPO_SOURCE_DIR "/tests/text/goldens/";
   const auto found = on_disk(goldens + "rows." + GetParam() + ".parquet");

@@ -1,4 +1,4 @@
-"""The room `text` against the Python libraries that it stands for."""
+"""Compares the room `text` with the Python libraries that it replaces."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_the_real_tokenizer_gives_the_ids_of_the_python_library(real):
         texts += [turn["content"] for row in rows for side in ("chosen", "rejected") for turn in row[side]]
     seed = 20240425
     draw = random.Random(seed)
-    for _ in range(300):  # anything at all, but for the halves of pairs
+    for _ in range(300):  # any characters except surrogates
         points = (draw.choice((draw.randrange(1, 0x80), draw.randrange(0x80, 0xd800), draw.randrange(0xe000, 0x110000)))
                   for _ in range(draw.randrange(1, 60)))
         texts.append("".join(map(chr, points)))

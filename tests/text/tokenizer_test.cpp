@@ -25,7 +25,7 @@ Tokenizer tokenizer(const std::string& name) {
   return Tokenizer::from_json(read(name + ".tokenizer.json"), name);
 }
 
-/// Each line of torture.utf8, the empty text, and the whole.
+/// Every line of torture.utf8, the empty text, and the whole file.
 std::vector<std::string> texts() {
   const std::string whole = read("torture.utf8");
   std::vector<std::string> lines;
