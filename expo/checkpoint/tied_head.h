@@ -14,8 +14,7 @@ namespace expo {
 struct TiedHead {
   std::size_t embedding = 0;          ///< index of the embedding's tensor in the base
   std::string name;                   ///< name of the head: "lm_head.weight"
-  std::optional<std::size_t> tensor;  ///< index of the head's tensor if the checkpoint stores it
-                                      ///< nevertheless
+  std::optional<std::size_t> tensor;  ///< index of the head's tensor if it is stored
 };
 
 /// Whether a config.json ties the output head to the embedding; std::nullopt if it does not say.

@@ -16,8 +16,7 @@ constexpr std::uint64_t kDoubleFraction = kDoubleHidden - 1;
 template <int kExponentBits, int kFractionBits>
 struct Format {
   static constexpr int kBias = (1 << (kExponentBits - 1)) - 1;
-  static constexpr int kSpared = 52 - kFractionBits;  // the fraction bits that float64 has in
-                                                      // addition
+  static constexpr int kSpared = 52 - kFractionBits;  // fraction bits that only float64 has
   static constexpr std::uint64_t kSign = std::uint64_t{1} << (kExponentBits + kFractionBits);
   static constexpr std::uint64_t kInfinity = ((std::uint64_t{1} << kExponentBits) - 1)
                                              << kFractionBits;

@@ -36,8 +36,7 @@ void parallel_for(std::size_t count, unsigned threads,
       std::min<std::size_t>(threads > 0 ? threads - 1 : 0, count > 0 ? count - 1 : 0));
   try {
     for (unsigned worker = 1; worker <= extra; ++worker) helpers.emplace_back(work, worker);
-  } catch (const std::system_error&) {  // the system gives no more threads: those that have started
-                                        // do the work
+  } catch (const std::system_error&) {  // the system gives no more threads: go on with these
   }
   work(0);
   helpers.clear();

@@ -9,8 +9,10 @@ namespace expo {
 
 /// A value of a YAML document, with the line in which it begins.
 struct YamlValue {
+  /// The kind of a value.
   enum class Kind { null, scalar, sequence, mapping };
   using Pointer = std::shared_ptr<const YamlValue>;
+  /// A key of a mapping and its value.
   struct Member {
     std::string key;
     int line = 0;  ///< line of the key

@@ -11,6 +11,7 @@ namespace expo {
 /// One call of BatchGenerator::run; private to this room.
 class BatchRun {
  public:
+  /// The arguments of BatchGenerator::run and its generator.
   struct Job {
     Decoder& decoder;
     const Tokenizer& tokenizer;

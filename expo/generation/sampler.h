@@ -95,6 +95,7 @@ class Sampler {
   const SamplingOptions& options() const noexcept { return options_; }
 
  private:
+  /// A token that may be drawn.
   struct Candidate {
     double weight;  ///< e^((logit − highest logit) / temperature)
     float logit;

@@ -140,8 +140,9 @@ inline Lanes hyperbolic_tangent(Lanes x) {
   return 1.0F - 2.0F / (exponential(clamp(x, -20.0F, 20.0F) * 2.0F) + 1.0F);
 }
 
-// The activations of a gated MLP, each also together with its derivative
+// The activations of a gated MLP; with_slope returns the derivative as well.
 
+/// x · σ(x), where σ is the logistic function.
 struct Silu {
   static Lanes value(Lanes x) { return x / (1.0F + exponential(-x)); }
   static Two with_slope(Lanes x) {
@@ -150,6 +151,7 @@ struct Silu {
   }
 };
 
+/// The tanh approximation of GELU.
 struct GeluTanh {
   static constexpr float kRoot = 0.7978845608F;  // √(2/π)
   static constexpr float kCube = 0.044715F;
@@ -162,6 +164,7 @@ struct GeluTanh {
   }
 };
 
+/// x · Φ(x).
 struct Gelu {
   /// Φ(x), the cumulative distribution function of the normal distribution.
   static Lanes share(Lanes x) {

@@ -23,6 +23,7 @@ namespace {
 
 // Products
 
+/// Products of float32 matrices.
 struct Float32 {
   using Element = float;
   static constexpr std::int64_t kPair = 1;
@@ -38,6 +39,7 @@ struct Float32 {
   }
 };
 
+/// Products of bfloat16 matrices, whose columns come in pairs.
 struct Bfloat16 {
   using Element = BFloat16;
   static constexpr std::int64_t kPair = 2;

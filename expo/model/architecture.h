@@ -34,6 +34,7 @@ enum class Activation { silu, gelu, gelu_tanh };
 /// Rotary position embeddings; they rotate the two halves of a head against each other, as in
 /// transformers.
 struct RopeSpec {
+  /// How the frequencies are scaled for longer contexts.
   enum class Scaling { none, linear, llama3 };
   double theta = 10000;
   Scaling scaling = Scaling::none;
@@ -77,8 +78,7 @@ struct Architecture {
   QueryKeyNorm query_key_norm = QueryKeyNorm::none;
   Activation activation = Activation::silu;
   double attention_scale = 0;    ///< the factor of q·k
-  double attention_softcap = 0;  ///< Gemma 2: c·tanh(x/c) is applied to the scaled products; 0: no
-                                 ///< cap
+  double attention_softcap = 0;  ///< Gemma 2: c·tanh(x/c) of the scaled products; 0: none
   double logit_softcap = 0;      ///< the same cap for the logits
   RopeSpec rope;
   std::vector<LayerSpec> layers;

@@ -21,8 +21,7 @@ class ConfigFields {
 
   bool has(const std::string& name) const;
   bool mentions(const std::string& name) const;   ///< true also for a null
-  std::int64_t integer(const std::string& name);  ///< required, at least 1, with the same upper
-                                                  ///< bound
+  std::int64_t integer(const std::string& name);  ///< required, from 1 to 2³¹ − 1
   /// The value must be at least `lowest` and at most 2³¹ − 1, so that the product of two sizes does
   /// not overflow.
   std::int64_t integer(const std::string& name, std::int64_t fallback, std::int64_t lowest = 0);

@@ -33,6 +33,7 @@ typedef struct ExpoIds {
 void expo_bytes_free(ExpoBytes bytes);
 void expo_ids_free(ExpoIds ids);
 
+/// A tokenizer.
 typedef struct ExpoTokenizer ExpoTokenizer;
 
 /// Parses a tokenizer.json, with its padding and truncation switched off. Null on failure.
@@ -50,6 +51,7 @@ int64_t expo_tokenizer_id(const ExpoTokenizer* tokenizer, const uint8_t* token, 
 bool expo_tokenizer_token(const ExpoTokenizer* tokenizer, uint32_t id, ExpoBytes* token);
 bool expo_tokenizer_is_special(const ExpoTokenizer* tokenizer, uint32_t id);
 
+/// A compiled chat template.
 typedef struct ExpoTemplate ExpoTemplate;
 
 /// Compiles a Jinja template. Null on failure.
@@ -61,6 +63,7 @@ void expo_template_free(ExpoTemplate* chat_template);
 bool expo_template_render(const ExpoTemplate* chat_template, const uint8_t* context, size_t size,
                           int64_t seconds_since_epoch, ExpoBytes* text, ExpoBytes* error);
 
+/// An open parquet file.
 typedef struct ExpoTable ExpoTable;
 
 /// Reads exactly `size` bytes at `offset`; returns false on failure, whose reason the callback must

@@ -73,8 +73,7 @@ class ChatTokenizer {
   std::string where_;
   std::map<std::string, std::string> special_tokens_;
   std::map<std::string, ChatTemplate> templates_;
-  std::optional<TokenId> leading_bos_;  ///< the BOS with which the tokenizer begins every text, if
-                                        ///< it does
+  std::optional<TokenId> leading_bos_;  ///< set if the tokenizer begins every text with it
 };
 
 }  // namespace expo

@@ -13,8 +13,7 @@ namespace expo {
 class GgufBytes {
  public:
   std::uint32_t version = 3;
-  std::uint64_t alignment = 32;  ///< alignment of the data; the key general.alignment is not
-                                 ///< written for it
+  std::uint64_t alignment = 32;  ///< alignment of the data; not written as general.alignment
 
   GgufBytes& pair(std::string_view key, GgufType type, std::string_view value);
   GgufBytes& u32(std::string_view key, std::uint32_t value);

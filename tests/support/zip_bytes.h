@@ -14,8 +14,7 @@ struct ZipMemberBytes {
   unsigned flags = 0;
   unsigned method = 0;
   bool zip64 = false;                          ///< whether sizes and offset are in extra fields
-  bool described_later = false;                ///< whether the sizes are in a data descriptor after
-                                               ///< the data
+  bool described_later = false;                ///< whether the sizes follow the data
   std::string padding = {};                    ///< padding in the local header's extra field "FB"
   std::optional<std::string> local_name = {};  ///< set if it differs from the directory's
   std::optional<std::uint64_t> size = {};      ///< size in the directory

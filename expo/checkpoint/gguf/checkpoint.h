@@ -8,10 +8,9 @@
 
 namespace expo {
 
-/// Under which names a GGUF file's tensors appear, and in which order their rows.
+/// The names of a GGUF file's tensors and the order of their rows.
 enum class GgufNames {
-  hugging_face,  ///< names and row order of transformers; Error(input) for an architecture without
-                 ///< them
+  hugging_face,  ///< those of transformers; Error(input) for an unknown architecture
   native,        ///< names and row order of the file
 };
 

@@ -25,8 +25,7 @@ struct GgufHeader {
   std::uint64_t alignment = 32;
   GgufMetadata metadata;
   std::vector<GgufTensor> tensors;  ///< in the file's order, which is that of their offsets
-  std::uint64_t end = 0;            ///< end of the last tensor with its padding, or of the header
-                                    ///< if there are no tensors
+  std::uint64_t end = 0;            ///< end of the last tensor with padding, else of the header
 };
 
 /// The largest `general.alignment` and the largest header that are accepted; the headers of the

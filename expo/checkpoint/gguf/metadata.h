@@ -35,8 +35,7 @@ struct GgufEntry {
   GgufType type = GgufType::u8;
   GgufType element = GgufType::u8;  ///< type of an array's elements; otherwise `type`
   std::uint64_t count = 1;          ///< number of an array's elements; otherwise 1
-  std::size_t begin = 0;            ///< position of the key's length, with which the raw pair
-                                    ///< begins
+  std::size_t begin = 0;            ///< position of the key's length, where the raw pair begins
   std::size_t value = 0;            ///< position of the value, or of an array's first element
   std::size_t end = 0;              ///< end of the pair
 };

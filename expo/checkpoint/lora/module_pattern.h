@@ -32,6 +32,7 @@ class ModulePattern {
 
   /// One step of the automaton that matches the pattern.
   struct Step {
+    /// What the step does.
     enum class Kind : std::uint8_t { set, split, assertion, match };
     Kind kind = Kind::match;
     char assertion = 0;       ///< '^', '$' (before a final newline too), 'Z', 'b', 'B'

@@ -11,6 +11,7 @@ namespace expo {
 
 /// A regular expression of Python's re module as a tree.
 struct PatternNode {
+  /// The kind of a node.
   enum class Kind : std::uint8_t { set, assertion, sequence, alternatives, repeat };
   Kind kind = Kind::sequence;
   std::bitset<256> set;               ///< the bytes that a set accepts

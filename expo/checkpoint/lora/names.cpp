@@ -34,7 +34,7 @@ std::size_t missing(const Checkpoint& base, const Renaming& renaming,
 /// The renamings to try, the most likely first.
 std::vector<Renaming> candidates(const Checkpoint& base, const std::string& lost) {
   std::vector<Renaming> result{
-      // transformers 5 gives the modules of LLaVA and similar models other names than their files …
+      // transformers 5 renames the modules of LLaVA and similar models on loading …
       {{"model.language_model.", "language_model.model."},
        {"lm_head.", "language_model.lm_head."},
        {"model.", ""}},

@@ -129,9 +129,8 @@ std::map<std::string, std::string> scale_adapter(Filesystem& filesystem,
   const AdapterWeights adapter = open_adapter(filesystem, folder);
   refuse_trained_tensors(adapter);
   std::map<std::string, std::string> files;
-  std::vector<std::string> told;  // discarded: opening the adapter over its base gives the same
-                                  // warnings
-  for (const Sidecar& sidecar : list_sidecars(filesystem, folder, told)) {
+  std::vector<std::string> ignored;  // opening the adapter over its base gives the same warnings
+  for (const Sidecar& sidecar : list_sidecars(filesystem, folder, ignored)) {
     files[sidecar.name] =
         filesystem.read_text(std::get<std::filesystem::path>(sidecar.content), kLargestSidecar);
   }

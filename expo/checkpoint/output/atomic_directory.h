@@ -64,6 +64,7 @@ class AtomicDirectory {
   void abandon() noexcept;
 
  private:
+  /// How far the object has come.
   enum class State { writing, placed, abandoned };
 
   void make_parents();

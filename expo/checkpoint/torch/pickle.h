@@ -13,6 +13,7 @@ namespace expo {
 /// A value of a pickle, as data. Containers and tensors are entries in the tables of their Pickle,
 /// so that values can refer to each other in any shape without recursion.
 struct PickleValue {
+  /// The kind of a value, and where its contents are.
   enum class Kind : std::uint8_t {
     none,
     boolean,

@@ -111,8 +111,7 @@ class BoxGatherer {
   const StorageReader& read_;
   std::byte* out_;
   std::vector<Dimension> box_;
-  std::vector<std::uint64_t> spans_;  ///< storage elements from the first to the last of dimensions
-                                      ///< d and below
+  std::vector<std::uint64_t> spans_;  ///< storage elements that dimensions d and below span
   std::size_t joined_ = 0;
 };
 

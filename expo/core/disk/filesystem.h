@@ -103,10 +103,8 @@ class Filesystem {
   /// resolved and the rest is appended.
   virtual Path canonical(const Path& path) = 0;
 
-  virtual void create_directory(const Path& path) = 0;  ///< creates its parents too; an existing
-                                                        ///< folder is no error
-  virtual void remove(const Path& path) = 0;  ///< removes a file or a whole folder; a missing one
-                                              ///< is no error
+  virtual void create_directory(const Path& path) = 0;  ///< with its parents; may exist
+  virtual void remove(const Path& path) = 0;            ///< a file or whole folder; may be missing
   /// Renames a folder or file; refuses to replace anything but an empty folder (Error(usage)).
   virtual void rename_no_replace(const Path& from, const Path& to) = 0;
   /// Swaps two existing paths atomically; throws Error(environment) if the filesystem cannot.

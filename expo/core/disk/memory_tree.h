@@ -29,6 +29,7 @@ using Entries = std::map<std::string, NodePtr>;
 
 /// A folder, file or link. Guarded by the filesystem's mutex.
 struct Node {
+  /// The kind of a node.
   enum class Kind { folder, file, link };
 
   Node(Kind node_kind, std::shared_ptr<Space> node_space)

@@ -6,6 +6,7 @@
 
 namespace expo::simd {
 
+/// The sums of a run in vector registers.
 template <class Isa>
 struct Sums {
   typename Isa::D theta_squared, sft_squared, theta_dot_sft, delta_squared, applied_dot_delta;

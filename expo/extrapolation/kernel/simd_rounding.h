@@ -57,6 +57,7 @@ struct Result {
 // Every rounding has round(step, draws, result), which returns false if the step holds anything but
 // finite numbers.
 
+/// Rounds to nearest.
 template <class Isa, class Input, class Output>
 struct Nearest {
   static constexpr bool kDraws = false;
@@ -75,6 +76,7 @@ struct Nearest {
   }
 };
 
+/// Rounds up or down with the step's draws.
 template <class Isa, class Input, class Output>
 struct Stochastic {
   static constexpr bool kDraws = true;
@@ -129,6 +131,7 @@ struct Stochastic {
   }
 };
 
+/// Rounds three times, as the original script does.
 template <class Isa, class Input, class Output>
 struct LikeOriginal {
   static constexpr bool kDraws = false;

@@ -20,6 +20,7 @@ using Pair = typename Isa::Pair;
 // Input formats: 16 values as float64. Formats narrower than float64 have at most 24 significant
 // bits, so products of two values are exact, and a fused addition rounds as a separate one does.
 
+/// Reads bfloat16 values.
 template <class Isa>
 struct Bf16Values {
   static constexpr DType kType = DType::bf16;
@@ -29,6 +30,7 @@ struct Bf16Values {
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_bf16(values + 2 * index)); }
 };
 
+/// Reads binary16 values.
 template <class Isa>
 struct F16Values {
   static constexpr DType kType = DType::f16;
@@ -38,6 +40,7 @@ struct F16Values {
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_f16(values + 2 * index)); }
 };
 
+/// Reads float32 values.
 template <class Isa>
 struct F32Values {
   static constexpr DType kType = DType::f32;
@@ -47,6 +50,7 @@ struct F32Values {
   Pair<Isa> load(std::size_t index) const { return Isa::widen(Isa::load_f32(values + 4 * index)); }
 };
 
+/// Reads float64 values.
 template <class Isa>
 struct F64Values {
   static constexpr DType kType = DType::f64;
@@ -77,6 +81,7 @@ struct AnyValues {
 // Output formats. `nearest` rounds values within ±kLargest; `exact` converts values that the format
 // represents; `values` returns the numbers that codes represent.
 
+/// Writes bfloat16 values.
 template <class Isa>
 struct Bf16Output {
   static constexpr DType kType = DType::bf16;
@@ -96,6 +101,7 @@ struct Bf16Output {
   }
 };
 
+/// Writes binary16 values.
 template <class Isa>
 struct F16Output {
   static constexpr DType kType = DType::f16;
@@ -111,6 +117,7 @@ struct F16Output {
   }
 };
 
+/// Writes float32 values.
 template <class Isa>
 struct F32Output {
   static constexpr DType kType = DType::f32;
@@ -126,6 +133,7 @@ struct F32Output {
   }
 };
 
+/// Writes float64 values.
 template <class Isa>
 struct F64Output {
   static constexpr DType kType = DType::f64;

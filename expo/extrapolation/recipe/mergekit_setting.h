@@ -12,6 +12,7 @@ namespace expo {
 /// (a gradient over the layers); or {filter, value} pairs, of which the first whose filter is part
 /// of the tensor's name applies.
 struct MergekitSetting {
+  /// A value and the tensors that it applies to.
   struct Case {
     std::string filter;               ///< empty: matches every tensor
     std::vector<long double> points;  ///< one number, or those of a gradient

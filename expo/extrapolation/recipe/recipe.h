@@ -51,8 +51,7 @@ struct Recipe {
   std::optional<Alpha> alpha;
   std::optional<double> gamma;
   std::vector<Rule> rules;
-  std::optional<std::string> out_dtype;  ///< a word that dtype_from_user accepts, for a type with
-                                         ///< arithmetic
+  std::optional<std::string> out_dtype;  ///< as dtype_from_user accepts; has arithmetic
   std::optional<std::string> rounding;   ///< "nearest" or "stochastic"
   std::optional<std::uint64_t> seed;
   std::optional<std::string> max_shard_size;  ///< a text that parse_byte_size accepts

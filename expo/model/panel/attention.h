@@ -51,9 +51,10 @@ class PanelAttention {
   void compute(std::int64_t task, unsigned thread, const Call& call);
 
  private:
+  /// The memory of one thread.
   struct Scratch {
     std::vector<float> scores;
-    std::vector<float> weights;  ///< of the weights' type: bfloat16 uses half of the memory
+    std::vector<float> weights;  ///< in the model's type; bfloat16 uses half of the memory
     std::vector<float> result;
   };
   /// The keys that a task reads, in whole blocks.

@@ -29,6 +29,7 @@ class PanelDecoder final : public Decoder {
                      KvCache* cache) override;
 
  private:
+  /// The place of one packed row.
   struct Row {
     std::int64_t slot;
     std::int64_t position;
@@ -78,8 +79,7 @@ class PanelDecoder final : public Decoder {
   std::vector<float> stream_;        ///< the residual stream: [rows, hidden]
   std::vector<float> q_, k_, v_;     ///< [rows, rows of the matrix padded to whole panels]
   std::vector<float> added_;         ///< output that is normed before it is added to the stream
-  std::vector<float> normed_;        ///< left side of products, of the weights' type, like the next
-                                     ///< three
+  std::vector<float> normed_;        ///< left side of products, in the weights' type, as are:
   std::vector<float> queries_, attended_, gated_;
   std::vector<std::vector<float>> worker_scratch_;
   std::vector<float> logits_;
