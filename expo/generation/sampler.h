@@ -60,17 +60,19 @@ struct Draw {
 /// (vllm/v1/sample/sampler.py, ops/penalties.py, ops/topk_topp_sampler.py and
 /// logits_processor/builtin.py):
 ///   1. repetition penalty r: each token of the prompt or the output has its logit divided by r
-///      where it is positive, else multiplied;
-///   2. frequency and presence penalty: logit −= frequency · count, and −= presence where the
-///      output holds the token;
-///   3. temperature 0: the highest logit, the lowest id among equals; this ends a greedy draw;
+///      if it is positive, and else multiplied by r;
+///   2. frequency and presence penalty: logit −= frequency · count, and −= presence if the output
+///      holds the token;
+///   3. temperature 0: the highest logit wins, and among equals the lowest id; this ends a greedy
+///      draw;
 ///   4. division by the temperature;
-///   5. min_p: tokens with p < min_p · max(p) go;
-///   6. top_k: tokens below the k-th highest logit go; all that equal it stay, so that more than k
-///      may;
-///   7. top_p, of the softmax of what is left: a token stays while those before it, in descending
-///      order, make up less than top_p; the likeliest always does;
-///   8. softmax of what is left, and the draw: the first token, by id, at which the cumulative
+///   5. min_p: tokens with p < min_p · max(p) are removed;
+///   6. top_k: tokens below the k-th highest logit are removed; all that equal it stay, so more
+///   than
+///      k may stay;
+///   7. top_p, over the softmax of the rest: a token stays while those before it, in descending
+///      order, make up less than top_p; the most likely token always stays;
+///   8. softmax of the rest, and the draw: the first token, by id, at which the cumulative
 ///      probability exceeds uniform_draw().
 /// It differs from vLLM in these points: the random numbers are others; sums and probabilities are
 /// float64; of equal logits at top_p's edge the lowest ids stay (vLLM leaves the choice to an

@@ -131,7 +131,7 @@ class Reader {
     if (!type.is_string() || type != "LORA") {
       refuse(
           fmt::format("peft_type is {}, but only adapters of type \"LORA\" are supported; "
-                      "merge it with PEFT (merge_and_unload) and give the merged model",
+                      "merge it with PEFT (merge_and_unload) and use the merged model",
                       shown(type)));
     }
   }
@@ -141,7 +141,7 @@ class Reader {
       if (is_off(at(key))) continue;
       refuse(
           fmt::format("{} is {}: {}; if PEFT can merge the adapter, merge it "
-                      "(merge_and_unload) and give the merged model",
+                      "(merge_and_unload) and use the merged model",
                       key, shown(at(key)), reason));
     }
   }
@@ -151,7 +151,7 @@ class Reader {
     if (bias.is_null() || bias == "none") return;
     refuse(
         fmt::format("bias is {}: biases of the model were trained as well; merge the adapter "
-                    "with PEFT (merge_and_unload) and give the merged model",
+                    "with PEFT (merge_and_unload) and use the merged model",
                     shown(bias)));
   }
 
@@ -162,7 +162,7 @@ class Reader {
     refuse(fmt::format(
         "init_lora_weights is {}, which may change the base weights before the training, so that "
         "the adapter does not fit the base as it is; save it with "
-        "path_initial_model_for_weight_conversion, as PEFT describes, or give the merged model",
+        "path_initial_model_for_weight_conversion, as PEFT describes, or use the merged model",
         shown(init)));
   }
 
@@ -237,7 +237,7 @@ class Reader {
       if (value.is_structured() || value.is_boolean()) {
         refuse(
             fmt::format("\"{}\" is {}, an unknown setting that may change what the "
-                        "adapter does; merge it with PEFT (merge_and_unload) and give the "
+                        "adapter does; merge it with PEFT (merge_and_unload) and use the "
                         "merged model, or remove the key if it has no such effect",
                         key, shown(value)));
       }

@@ -114,7 +114,7 @@ class Sorter {
     if (!is_bias && !is_dora && name.find(".lora_") == std::string::npos) return;
     refuse(fmt::format(
         "the tensor \"{}\" {}; expected lora_A.weight, lora_B.weight, lora_embedding_A or "
-        "lora_embedding_B; merge the adapter with PEFT (merge_and_unload) and give the merged "
+        "lora_embedding_B; merge the adapter with PEFT (merge_and_unload) and use the merged "
         "model",
         tensor,
         is_dora   ? "is a magnitude of DoRA, which rescales the merged weights"
