@@ -401,7 +401,7 @@ TEST(OpenFromCache, KnowsFromTheListingWhatIsUnfinished) {
                       {"original/consolidated.00.pth", blob}});
   EXPECT_EQ(first_tensor(*open(kId, cache.environment())), "a");
   add_listing(cache, {{"model.safetensors", kSha}, {"tokenizer.json", blob}});
-  EXPECT_TRUE(contains(refusal(kId, cache.environment()), "tokenizer.json was begun"));
+  EXPECT_TRUE(contains(refusal(kId, cache.environment()), "tokenizer.json was started"));
 }
 
 TEST(OpenFromCache, WarnsOfSidecarsThatWereNotDownloaded) {
