@@ -105,6 +105,82 @@ TEST_F(ShardedCheckpoint, RefusesATensorThatNoIndexNames) {
   expect_refusal(index(kGoodMap), "\"stray\"");
 }
 
+/// Two tensors of one shard.
+std::string two_tensors(const std::string& first, const std::string& second,
+                        const std::string& data) {
+  return safetensors_bytes(
+      "{\"" + first + "\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]},\"" + second +
+          "\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[4,8]}}",
+      data);
+}
+
+TEST_F(ShardedCheckpoint, TakesTheCopyOfTheIndexsShardWhicheverComesFirst) {
+  for (const std::string stale_in : {"s1.safetensors", "s2.safetensors"}) {
+    const std::string used = stale_in == "s1.safetensors" ? "s2.safetensors" : "s1.safetensors";
+    folder_.write(stale_in, two_tensors("b", "x", "bbbbOLD!"));
+    folder_.write(used, two_tensors("x", "a", "new.aaaa"));
+    const std::string map =
+        R"({"a":")" + used + R"(","b":")" + stale_in + R"(","x":")" + used + R"("})";
+    for (const char* total : {"{\"total_size\":12}", "{\"total_size\":16}", "{}"}) {
+      const auto checkpoint = open(index(map, total));
+      ASSERT_EQ(checkpoint->tensors().size(), 3u);
+      ReadScratch scratch;
+      EXPECT_EQ(text_of(checkpoint->read(checkpoint->find("x").value(), 0, 2, scratch)), "new.");
+      EXPECT_EQ(text_of(checkpoint->read(checkpoint->find("b").value(), 0, 2, scratch)), "bbbb");
+      ASSERT_EQ(checkpoint->warnings().size(), 1u);
+      EXPECT_NE(checkpoint->warnings()[0].find("\"x\" is in " + stale_in), std::string::npos)
+          << checkpoint->warnings()[0];
+      EXPECT_NE(checkpoint->warnings()[0].find("the one in " + used), std::string::npos);
+    }
+    expect_refusal(index(map, "{\"total_size\":20}"), "total_size");
+  }
+}
+
+TEST_F(ShardedCheckpoint, NamesAFewOfManyStaleCopies) {
+  std::string header;
+  std::string map = "{";
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "\"t" + std::to_string(i) + "\":";
+    header += (i > 0 ? "," : "{") + name + R"({"dtype":"U8","shape":[1],"data_offsets":[)" +
+              std::to_string(i) + "," + std::to_string(i + 1) + "]}";
+    map += (i > 0 ? "," : "") + name + "\"s1.safetensors\"";
+  }
+  folder_.write("s1.safetensors", safetensors_bytes(header + "}", std::string(20, 'n')));
+  folder_.write(
+      "s2.safetensors",
+      safetensors_bytes(header + R"(,"z":{"dtype":"U8","shape":[1],"data_offsets":[20,21]}})",
+                        std::string(21, 'o')));
+  const auto checkpoint = open(index(map + ",\"z\":\"s2.safetensors\"}", "{}"));
+  EXPECT_EQ(checkpoint->tensors().size(), 21u);
+  ASSERT_EQ(checkpoint->warnings().size(), 9u);
+  EXPECT_NE(checkpoint->warnings()[8].find("12 more"), std::string::npos);
+}
+
+TEST_F(ShardedCheckpoint, RefusesATensorInTwoFilesWithoutAnIndex) {
+  WeightFiles files;
+  files.files = {folder_.write("one.safetensors", one_tensor("a")),
+                 folder_.write("two.safetensors", one_tensor("a"))};
+  try {
+    open_safetensors(posix_filesystem(), files);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    const std::string expected =
+        "\"a\" occurs twice, in " + files.files[0].string() + " and in " + files.files[1].string();
+    EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(ShardedCheckpoint, RefusesCopiesOfWhichTheIndexNamesNone) {
+  folder_.write("s1.safetensors", two_tensors("a", "x", "aaaaxxxx"));
+  folder_.write("s2.safetensors", two_tensors("b", "x", "bbbbxxxx"));
+  folder_.write("s3.safetensors", one_tensor("c"));
+  expect_refusal(index(R"({"a":"s1.safetensors","b":"s2.safetensors","c":"s3.safetensors",)"
+                       R"("x":"s3.safetensors"})"),
+                 "\"x\" is in s3.safetensors, which does not hold it");
+  expect_refusal(index(kGoodMap), "\"x\" of s1.safetensors is missing from the index");
+}
+
 TEST_F(ShardedCheckpoint, RefusesMalformedIndexes) {
   expect_refusal("[]", "not a JSON object");
   expect_refusal("{}", "weight_map");

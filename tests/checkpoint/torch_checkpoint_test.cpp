@@ -312,10 +312,42 @@ TEST_F(ShardedTorch, HoldsTheIndexAgainstTheShards) {
   expect_refusal_of_index(kMap, "25", {"total_size is 25"});
 }
 
-TEST_F(ShardedTorch, RefusesATensorInTwoShards) {
-  write("s2.bin", {{"a", pickle_tensor(letters(0, {8}, {1}))},
-                   {"b", pickle_tensor(letters(0, {4, 2}, {1, 4}))}});
-  expect_refusal_of_index(kMap, "24", {"\"a\" occurs twice"});
+TEST_F(ShardedTorch, TakesTheCopyOfTheIndexsShardWhicheverComesFirst) {
+  for (const std::string stale_in : {"s1.bin", "s2.bin"}) {
+    const std::string used = stale_in == "s1.bin" ? "s2.bin" : "s1.bin";
+    // A stale copy that is strided, and one that is not.
+    write(stale_in, {{"a", pickle_tensor(letters(0, {4, 2}, {1, 4}))},
+                     {"b", pickle_tensor(letters(0, {8}, {1}))},
+                     {"c", pickle_tensor(letters(1, {1}, {1}))}});
+    write(used,
+          {{"a", pickle_tensor(letters(4, {4}, {1}))}, {"b", pickle_tensor(letters(2, {2}, {1}))}});
+    const std::string map =
+        R"({"a":")" + used + R"(","b":")" + used + R"(","c":")" + stale_in + R"("})";
+    for (const char* size : {"7", "23"}) {  // without and with the stale 16 bytes
+      const auto checkpoint = open_index(map, size);
+      ASSERT_EQ(checkpoint->tensors().size(), 3u);
+      EXPECT_EQ(values(*checkpoint, "a"), "efgh");
+      EXPECT_EQ(values(*checkpoint, "b"), "cd");
+      EXPECT_EQ(values(*checkpoint, "c"), "b");
+      ASSERT_EQ(checkpoint->warnings().size(), 2u);
+      EXPECT_NE(checkpoint->warnings()[0].find("is in " + stale_in), std::string::npos);
+      EXPECT_NE(checkpoint->warnings()[0].find("the one in " + used), std::string::npos);
+    }
+    expect_refusal_of_index(map, "8", {"total_size is 8"});
+    expect_refusal_of_index(map, "24", {"total_size is 24"});
+  }
+}
+
+TEST_F(ShardedTorch, RefusesATensorInTwoFilesWithoutAnIndex) {
+  write("s2.bin", {{"a", pickle_tensor(letters(0, {8}, {1}))}});
+  WeightFiles weights;
+  weights.files = {"s1.bin", "s2.bin"};
+  try {
+    open_torch(filesystem_, weights);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    expect_message(error, "s1.bin", {"\"a\" occurs twice, in s1.bin and in s2.bin"});
+  }
 }
 
 }  // namespace

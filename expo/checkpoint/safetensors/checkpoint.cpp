@@ -15,8 +15,14 @@ class SafetensorsCheckpoint final : public Checkpoint {
     warnings_ = weights.warnings;
     location_ = (weights.index.empty() ? weights.files.front() : weights.index).string();
     for (const auto& path : weights.files) add_file(filesystem, path);
+    const std::uint64_t stale_bytes = drop_stale_copies(weights);
+    if (weights.index.empty()) {
+      check_no_copies(weights, tensors_, file_of());
+    } else {
+      check_index_agreement(weights, tensors_, file_of());
+    }
     index_tensors();
-    if (!weights.index.empty()) check_index(weights);
+    if (weights.total_size) check_total_size(*weights.total_size, stale_bytes, location_);
   }
 
   std::span<const std::byte> read(std::size_t index, std::uint64_t first, std::uint64_t count,
@@ -61,24 +67,38 @@ class SafetensorsCheckpoint final : public Checkpoint {
     open_.push_back(std::move(file));
   }
 
-  /// Index and shards must tell the same story.
-  void check_index(const WeightFiles& weights) {
-    std::vector<std::size_t> file_of;
-    for (const Tensor& tensor : tensors_) file_of.push_back(tensor.extent->file);
-    check_index_agreement(weights, tensors_, file_of);
-    if (weights.total_size) check_total_size(*weights.total_size, weights.index.string());
+  /// The file of every tensor.
+  std::vector<std::size_t> file_of() const {
+    std::vector<std::size_t> result;
+    for (const Tensor& tensor : tensors_) result.push_back(tensor.extent->file);
+    return result;
   }
 
-  /// transformers has written totals that count a tied embedding twice; any other difference means
-  /// that index and shards are of different makes.
-  void check_total_size(std::uint64_t claimed, const std::string& where) {
+  /// Returns the bytes that were dropped.
+  std::uint64_t drop_stale_copies(const WeightFiles& weights) {
+    const std::vector<bool> stale = find_stale_copies(weights, tensors_, file_of(), warnings_);
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      if (stale[i]) bytes += tensors_[i].extent->bytes;
+    }
+    erase_marked(tensors_, stale);
+    return bytes;
+  }
+
+  /// Some writers count the stale copies, and transformers has written totals that count a tied
+  /// embedding twice; any other difference means that index and shards are of different makes.
+  void check_total_size(std::uint64_t claimed, std::uint64_t stale_bytes,
+                        const std::string& where) {
     std::uint64_t total = 0;
     for (const Tensor& tensor : tensors_) total += tensor.extent->bytes;
-    if (claimed == total) return;
+    const auto is_total = [&](std::uint64_t twice) {
+      return claimed == total + twice || claimed == total + stale_bytes + twice;
+    };
+    if (is_total(0)) return;
     for (const Tensor& tensor : tensors_) {
       const bool tied = tensor.name.find("embed") != std::string::npos ||
                         tensor.name.find("lm_head") != std::string::npos;
-      if (tied && claimed == total + tensor.extent->bytes) {
+      if (tied && is_total(tensor.extent->bytes)) {
         warnings_.push_back(fmt::format("{}: total_size counts \"{}\" twice", where, tensor.name));
         return;
       }

@@ -118,12 +118,14 @@ class TorchCheckpoint final : public Checkpoint {
     warnings_ = weights.warnings;
     location_ = (weights.index.empty() ? weights.files.front() : weights.index).string();
     for (const auto& path : weights.files) add_file(filesystem, path);
+    const std::uint64_t stale_bytes = drop_stale_copies(weights);
+    if (weights.index.empty()) {
+      check_no_copies(weights, tensors_, file_of());
+    } else {
+      check_index_agreement(weights, tensors_, file_of());
+    }
     index_tensors();
-    if (weights.index.empty()) return;
-    std::vector<std::size_t> file_of;
-    for (const Source& source : sources_) file_of.push_back(source.file);
-    check_index_agreement(weights, tensors_, file_of);
-    if (weights.total_size) check_total_size(*weights.total_size);
+    if (weights.total_size) check_total_size(*weights.total_size, stale_bytes);
   }
 
   std::span<const std::byte> read(std::size_t index, std::uint64_t first, std::uint64_t count,
@@ -172,8 +174,29 @@ class TorchCheckpoint final : public Checkpoint {
     return bytes;
   }
 
-  /// Versions of transformers differ in whether tied tensors count once or each time.
-  void check_total_size(std::uint64_t claimed) const {
+  /// The file of every tensor.
+  std::vector<std::size_t> file_of() const {
+    std::vector<std::size_t> result;
+    for (const Source& source : sources_) result.push_back(source.file);
+    return result;
+  }
+
+  /// Returns the bytes that were dropped, 2^64 − 1 where they are more: views may overlap.
+  std::uint64_t drop_stale_copies(const WeightFiles& weights) {
+    const std::vector<bool> stale = find_stale_copies(weights, tensors_, file_of(), warnings_);
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const std::uint64_t bytes = tensors_[i].elements() * byte_width(tensors_[i].dtype);
+      if (stale[i] && __builtin_add_overflow(sum, bytes, &sum)) sum = UINT64_MAX;
+    }
+    erase_marked(tensors_, stale);
+    erase_marked(sources_, stale);
+    return sum;
+  }
+
+  /// Versions of transformers differ in whether tied tensors count once or every time, and writers
+  /// in whether stale copies count.
+  void check_total_size(std::uint64_t claimed, std::uint64_t stale_bytes) const {
     std::uint64_t every = 0;
     std::uint64_t once = 0;
     std::set<std::tuple<std::size_t, std::uint64_t, std::uint64_t>> seen;
@@ -185,12 +208,13 @@ class TorchCheckpoint final : public Checkpoint {
       if (__builtin_add_overflow(every, bytes, &every)) every = UINT64_MAX;
       if (fresh && __builtin_add_overflow(once, bytes, &once)) once = UINT64_MAX;
     }
-    if (claimed >= once && claimed <= every) return;
-    throw input_error(
-        fmt::format("{}: total_size is {}, but the tensors (\"{}\" and so on) take {} bytes; the "
-                    "index does not "
-                    "belong to these files (if you know that it does, remove the field total_size)",
-                    location_, claimed, tensors_.front().name, every));
+    const auto lies_between = [&](std::uint64_t total) { return total >= once && total <= every; };
+    if (lies_between(claimed)) return;
+    if (claimed >= stale_bytes && lies_between(claimed - stale_bytes)) return;
+    throw input_error(fmt::format(
+        "{}: total_size is {} but the tensors (\"{}\" and so on) take {} bytes; the index does not "
+        "belong to these files (if you know that it does, remove the field total_size)",
+        location_, claimed, tensors_.front().name, every));
   }
 
   std::vector<std::unique_ptr<ReadableFile>> open_;
