@@ -151,16 +151,22 @@ def test_overflow_is_an_error_that_leaves_nothing(tmp_path):
     assert np.isinf(load(tmp_path / "out")["w"][0])
 
 
-def test_integers_booleans_and_derived_buffers_are_aligneds(tmp_path):
-    a = checkpoint(tmp_path / "a", {"w": np.ones(4, BF16), "ids": np.arange(3), "mask": np.zeros(2, bool),
-                                    "model.rotary_emb.inv_freq": np.ones(2, np.float32)})
-    b_tensors = {"w": np.full(4, 2, BF16), "ids": np.arange(3) + 7, "mask": np.ones(5, bool),
-                 "model.rotary_emb.inv_freq": np.full(2, 9, np.float32)}
+def test_equal_integers_and_derived_buffers_are_aligneds(tmp_path):
+    same = {"table": np.arange(7, dtype=np.int32), "flags": np.array([True, False]), "bytes": np.arange(5, dtype=np.uint8)}
+    a = checkpoint(tmp_path / "a", same | {
+        "w": np.ones(4, BF16), "model.position_ids": np.arange(3), "bn.num_batches_tracked": np.array(5),
+        "h.0.attn.bias": np.zeros((2, 2), bool), "only_a": np.arange(2), "model.rotary_emb.inv_freq": np.ones(2, np.float32)})
+    b_tensors = same | {
+        "w": np.full(4, 2, BF16), "model.position_ids": np.arange(9), "bn.num_batches_tracked": np.array(77),
+        "h.0.attn.bias": np.ones((2, 2), np.uint8), "only_b": np.ones(5, bool),
+        "model.rotary_emb.inv_freq": np.full(2, 9, np.float32)}
     b = checkpoint(tmp_path / "b", b_tensors)
-    expo("extrapolate", a, b, "-o", tmp_path / "out", "--alpha", 1)
+    done = expo("extrapolate", a, b, "-o", tmp_path / "out", "--alpha", 1, "--json")
+    assert json.loads(done.stdout)["mismatches"] == []
     out = load(tmp_path / "out")
+    assert out.keys() == b_tensors.keys()
     assert_same_bits(out["w"], np.full(4, 3, BF16))
-    for name in ("ids", "mask", "model.rotary_emb.inv_freq"):
+    for name in b_tensors.keys() - {"w"}:
         assert_same_bits(out[name], b_tensors[name], name)
 
 

@@ -8,6 +8,7 @@
 #include "expo/checkpoint/model_class.h"
 #include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
+#include "expo/extrapolation/plan/integer_tensors.h"
 
 namespace expo {
 namespace {
@@ -56,6 +57,7 @@ class Planner {
       plan_.tensors.push_back(tensor_plan(i));
     for (const Tensor& tensor : sft_.tensors()) note_missing(tensor);
     if (options_.on_mismatch == MismatchPolicy::refuse && !plan_.mismatches.empty()) refuse();
+    if (packed_) plan_.warnings.push_back(describe_integers());
     if (options_.refuse_strangers && !plan_.mismatches.empty() && nothing_fits())
       refuse_strangers();
     return std::move(plan_);
@@ -70,16 +72,37 @@ class Planner {
     plan.alpha = options_.alpha.alpha_for(tensor.name, layers_);
     if (is_derived_buffer(tensor.name)) return plan;
     const auto counterpart = sft_.find(tensor.name);
-    if (!is_floating(tensor.dtype) &&
-        !(counterpart && is_floating(sft_.tensors()[*counterpart].dtype))) {
-      return plan;
-    }
-    if (!counterpart) {
+    const bool integers = !is_floating(tensor.dtype);
+    if (integers && !counterpart) return plan;
+    if (integers && !is_floating(sft_.tensors()[*counterpart].dtype)) {
+      match_integers(tensor, *counterpart, plan);
+    } else if (!counterpart) {
       match_missing(tensor, plan);
     } else {
       match(tensor, *counterpart, plan);
     }
     return plan;
+  }
+
+  /// Integers cannot be extrapolated. Where they differ they may be weights that were packed, and
+  /// taking ALIGNED's would leave the most of the model as it is.
+  void match_integers(const Tensor& tensor, std::size_t counterpart, const TensorPlan& plan) {
+    if (is_integer_buffer(tensor.name)) return;
+    const Tensor& other = sft_.tensors()[counterpart];
+    std::string problem;
+    if (tensor.shape != other.shape) {
+      problem = shape_problem(tensor, other);
+    } else if (tensor.dtype != other.dtype) {
+      problem = fmt::format("it is {} in SFT and {} in ALIGNED", other.stored, tensor.stored);
+    } else if (!equal_bits(aligned_, plan.aligned, sft_, counterpart, cancellation_)) {
+      problem = fmt::format("its {} values differ", tensor.stored);
+    } else {
+      return;
+    }
+    packed_ = packed_ || looks_packed(aligned_, tensor);
+    integer_mismatches_.push_back(plan_.mismatches.size());
+    mismatch(tensor.name, problem + ", and there is no arithmetic between integers",
+             "ALIGNED's values");
   }
 
   void match(const Tensor& tensor, std::size_t counterpart, TensorPlan& plan) {
@@ -94,7 +117,7 @@ class Planner {
           fmt::format("it is {} in SFT and {} in ALIGNED, between which there is no arithmetic",
                       other.stored, tensor.stored),
           "ALIGNED's values");
-    } else if (!equal_bytes(plan.aligned, counterpart)) {
+    } else if (!equal_bits(aligned_, plan.aligned, sft_, counterpart, cancellation_)) {
       mismatch(
           tensor.name,
           fmt::format(
@@ -164,23 +187,6 @@ class Planner {
     plan_.mismatches.push_back({tensor, std::move(problem), std::move(treatment)});
   }
 
-  bool equal_bytes(std::size_t aligned_index, std::size_t sft_index) const {
-    // A multiple of every packing (F4: 2 values a byte, F6: 4 values in 3).
-    constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
-    const std::uint64_t elements = aligned_.tensors()[aligned_index].elements();
-    ReadScratch a;
-    ReadScratch b;
-    for (std::uint64_t first = 0; first < elements; first += kStep) {
-      cancellation_.check();
-      const std::uint64_t count = std::min(kStep, elements - first);
-      if (!std::ranges::equal(aligned_.read(aligned_index, first, count, a),
-                              sft_.read(sft_index, first, count, b))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
   bool nothing_fits() const {
     return std::ranges::none_of(plan_.tensors,
                                 [](const TensorPlan& plan) { return plan.sft.has_value(); });
@@ -191,7 +197,27 @@ class Planner {
     throw input_error(
         fmt::format("{} and {} have no tensor in common that could be extrapolated{}; are they of "
                     "one model?",
-                    sft_.location(), aligned_.location(), prefix_hint()));
+                    sft_.location(), aligned_.location(),
+                    integer_mismatches_.empty() ? prefix_hint() : "; " + describe_integers()));
+  }
+
+  /// All integer tensors that differ, in one sentence: a packed model has hundreds of them.
+  std::string describe_integers() const {
+    constexpr std::size_t kMostNamed = 3;
+    const std::size_t count = integer_mismatches_.size();
+    std::string names;
+    for (std::size_t i = 0; i < std::min(kMostNamed, count); ++i) {
+      names += fmt::format("{}\"{}\"", i > 0 ? ", " : "",
+                           plan_.mismatches[integer_mismatches_[i]].tensor);
+    }
+    if (count > kMostNamed) names += fmt::format(" and {} more", count - kMostNamed);
+    return fmt::format(
+        "{} ({} integer or boolean {}): {} and there is no arithmetic between integers{}", names,
+        count, count == 1 ? "tensor" : "tensors",
+        count == 1 ? "it differs between the two," : "they differ between the two,",
+        packed_ ? "; by the names the checkpoint looks quantised, and the checkpoint before "
+                  "quantisation should be taken"
+                : "");
   }
 
   /// Names that differ by one prefix are a common way for a checkpoint to be saved.
@@ -223,13 +249,18 @@ class Planner {
   [[noreturn]] void refuse() const {
     if (nothing_fits()) refuse_strangers();
     refuse_other_heads();
+    std::vector<bool> listed(plan_.mismatches.size(), false);
+    for (const std::size_t index : integer_mismatches_) listed[index] = true;
     std::string message = fmt::format(
         "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
         "what to do with them):",
         sft_.location(), aligned_.location(), plan_.mismatches.size(),
         plan_.mismatches.size() == 1 ? "" : "s");
-    for (const Mismatch& mismatch : plan_.mismatches) {
-      message += fmt::format("\n  \"{}\": {}", mismatch.tensor, mismatch.problem);
+    if (!integer_mismatches_.empty()) message += "\n  " + describe_integers();
+    for (std::size_t i = 0; i < plan_.mismatches.size(); ++i) {
+      if (listed[i]) continue;
+      message +=
+          fmt::format("\n  \"{}\": {}", plan_.mismatches[i].tensor, plan_.mismatches[i].problem);
     }
     throw input_error(message);
   }
@@ -241,6 +272,8 @@ class Planner {
   unsigned layers_;
   std::optional<TiedHead> tied_in_sft_;
   std::optional<TiedHead> tied_in_aligned_;
+  std::vector<std::size_t> integer_mismatches_;  ///< places in plan_.mismatches, ascending
+  bool packed_ = false;                          ///< whether one of them looks like a packed weight
   Plan plan_;
 };
 

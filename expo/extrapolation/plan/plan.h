@@ -54,10 +54,12 @@ struct PlanOptions {
   bool refuse_strangers = true;  ///< two checkpoints in which nothing can be extrapolated
 };
 
-/// Matches the tensors by name. Integer and boolean tensors and derived buffers
-/// (rotary_emb.inv_freq, …) come from ALIGNED. Types without arithmetic (FP8 and below) must be
-/// bit-equal on both sides, which is checked here by reading them. Under MismatchPolicy::refuse
-/// throws Error(input) listing every mismatch.
+/// Matches the tensors by name. Derived buffers (rotary_emb.inv_freq, …; of integers and booleans
+/// also position_ids, num_batches_tracked, …) come from ALIGNED. Other tensors without arithmetic
+/// (integers, booleans, FP8 and below) that both have must be bit-equal, which is checked here by
+/// reading them in pieces; where they differ that is a mismatch. Under MismatchPolicy::refuse
+/// throws Error(input) listing every mismatch, the integer ones in one line with their number;
+/// where they look like packed weights, it says so, and under the other policies a warning does.
 Plan make_plan(const Checkpoint& sft, const Checkpoint& aligned, const PlanOptions& options,
                const CancellationToken& cancellation);
 
