@@ -20,6 +20,35 @@ bool is_cached_blob(const Path& file, const Path& snapshot) {
          file.parent_path().parent_path() == model.parent_path() / "blobs";
 }
 
+/// Whether a file is named by a hash, perhaps among other words: 30 hexadecimal digits in a row (of
+/// an MD5, the first two may be its folder's name).
+bool is_named_by_hash(const Path& file) {
+  std::size_t digits = 0;
+  for (const char c : file.filename().string()) {
+    const bool is_digit =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    digits = is_digit ? digits + 1 : 0;
+    if (digits == 30) return true;
+  }
+  return false;
+}
+
+/// Whether a folder is one of many that a store spreads its files over: "ab", or one for the file
+/// alone, under the same name.
+bool is_spread(const Path& folder, const Path& file) {
+  return folder.filename().string().size() <= 3 || folder.filename() == file.filename();
+}
+
+/// The folder above those that a file named by its hash is spread over.
+Path objects_folder(const Path& file) {
+  constexpr int kDeepest = 3;
+  Path folder = file.parent_path();
+  for (int i = 0; i < kDeepest && folder.has_relative_path() && is_spread(folder, file); ++i) {
+    folder = folder.parent_path();
+  }
+  return folder;
+}
+
 }  // namespace
 
 bool lies_in(const Path& path, const Path& folder) {
@@ -27,17 +56,51 @@ bool lies_in(const Path& path, const Path& folder) {
          folder.end();
 }
 
-std::optional<Path> way_out(Filesystem& filesystem, const Path& folder, const Path& path) {
-  const Path home = filesystem.canonical(folder);
-  Path real = filesystem.canonical(path);
-  if (lies_in(real, home)) return std::nullopt;
+LinkScope::LinkScope(Filesystem& filesystem, const Path& folder)
+    : filesystem_(&filesystem), folder_(folder), home_(filesystem.canonical(folder)) {}
+
+LinkScope::LinkScope(Filesystem& filesystem, const Path& folder, const Path& chosen,
+                     std::span<const Path> shards)
+    : LinkScope(filesystem, folder) {
+  store_ = store_of(chosen);
+  if (!store_.is_none() || shards.empty()) return;
+  const Store first = store_of(shards.front());
+  const bool is_one = std::ranges::all_of(
+      shards, [&](const Path& shard) { return store_of(shard).is_same(first); });
+  if (is_one) store_ = first;
+}
+
+LinkScope::Store LinkScope::store_of(const Path& weights) const {
+  const Path real = filesystem_->canonical(weights);
+  if (lies_in(real, home_)) return {};
+  Store store;
+  if (!lies_in(home_, real.parent_path())) store.folder = real.parent_path();
+  if (is_named_by_hash(real)) store.objects = objects_folder(real);
+  return store;
+}
+
+bool LinkScope::is_in_cache(const Path& real) const {
   bool in_snapshot = false;
   // The checkpoint may be a folder within the snapshot.
-  for (Path above = home; above.has_relative_path(); above = above.parent_path()) {
-    if (is_cached_blob(real, above)) return std::nullopt;
+  for (Path above = home_; above.has_relative_path(); above = above.parent_path()) {
+    if (is_cached_blob(real, above)) return true;
     in_snapshot = in_snapshot || above.parent_path().filename() == "snapshots";
   }
-  if (!in_snapshot && lies_in_a_cache(real)) return std::nullopt;
+  return !in_snapshot && lies_in_a_cache(real);
+}
+
+bool LinkScope::is_in_store(const Path& path, const Path& real) const {
+  const bool is_object =
+      !store_.objects.empty() && is_named_by_hash(real) && objects_folder(real) == store_.objects;
+  if (is_object) return true;
+  if (store_.folder.empty() || real.filename().string().starts_with('.')) return false;
+  return real.parent_path() == store_.folder ||
+         real == store_.folder / path.lexically_relative(folder_);
+}
+
+std::optional<Path> LinkScope::way_out(const Path& path) const {
+  Path real = filesystem_->canonical(path);
+  if (lies_in(real, home_) || is_in_cache(real) || is_in_store(path, real)) return std::nullopt;
   return real;
 }
 

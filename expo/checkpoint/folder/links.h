@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <string>
 
 #include "expo/core/disk/filesystem.h"
 
@@ -10,14 +12,59 @@ namespace expo {
 /// Whether a path is the folder or below it, by their names alone: both canonical.
 bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
 
-/// Where links lead from a path in a checkpoint's folder, if that is out of the folder: a cloned
-/// repository must not be able to name any file of the machine as its own. Nothing for a path that
-/// stays inside, and in a snapshot of the Hugging Face cache (CACHE/MODEL/snapshots/COMMIT/) for
-/// one that leads to where the cache keeps its files: CACHE/MODEL/blobs/, or CACHE/blobs/XX/, which
-/// models share; from a folder outside the cache for one that leads into
-/// CACHE/models--OWNER--NAME/blobs/, as older downloads into a folder do.
-std::optional<std::filesystem::path> way_out(Filesystem& filesystem,
-                                             const std::filesystem::path& folder,
-                                             const std::filesystem::path& path);
+/// Which links of a checkpoint's folder are followed: one rule for its index, shards, config.json
+/// and side files. A cloned repository must not be able to name any file of the machine as its own,
+/// and folders whose files are links to a store of models are in wide use. A path is accepted where
+/// it leads to
+///   - the folder itself, or anything below it;
+///   - the Hugging Face cache: in a snapshot (CACHE/MODEL/snapshots/COMMIT/) to where the cache
+///     keeps its files, CACHE/MODEL/blobs/ or CACHE/blobs/XX/, which models share; from a folder
+///     outside the cache to CACHE/models--OWNER--NAME/blobs/, as older downloads into a folder do;
+///   - the store of its weights, which is where its weight file leads: the file whose name was
+///   given
+///     or chosen (for an index: the index file or, where that lies in the folder, its shards, if
+///     all of them lead out to one store). In the folder that the weights really lie in, a file at
+///     the same place (STORE/1_Pooling/config.json for 1_Pooling/config.json) or directly in the
+///     folder, unless its name begins with '.'; that folder is no store where it holds the
+///     checkpoint's own, as what lies around a repository is not part of it. Where the weights'
+///     real name is a hash, also files whose names are hashes, in folders that such a store spreads
+///     its files over (STORE/ab/cdef…, as data version control keeps them).
+/// Immutable.
+class LinkScope {
+ public:
+  /// Without weights: no store.
+  LinkScope(Filesystem& filesystem, const std::filesystem::path& folder);
+  /// `chosen` is the weight file or the index, `shards` those that the index names; all in
+  /// `folder`.
+  LinkScope(Filesystem& filesystem, const std::filesystem::path& folder,
+            const std::filesystem::path& chosen,
+            std::span<const std::filesystem::path> shards = {});
+
+  /// Where a path in the folder leads, if that is nowhere that is accepted; nothing where it is.
+  std::optional<std::filesystem::path> way_out(const std::filesystem::path& path) const;
+
+ private:
+  /// Where files lie that are not in the checkpoint's folder; empty for nowhere.
+  struct Store {
+    std::filesystem::path folder;  ///< of the weight file
+    std::filesystem::path
+        objects;  ///< above the folders that files named by hashes are spread over
+
+    bool is_none() const { return folder.empty() && objects.empty(); }
+    bool is_same(const Store& other) const {
+      return (!folder.empty() && folder == other.folder) ||
+             (!objects.empty() && objects == other.objects);
+    }
+  };
+
+  Store store_of(const std::filesystem::path& weights) const;
+  bool is_in_cache(const std::filesystem::path& real) const;
+  bool is_in_store(const std::filesystem::path& path, const std::filesystem::path& real) const;
+
+  Filesystem* filesystem_;
+  std::filesystem::path folder_;
+  std::filesystem::path home_;  ///< folder_ with its links followed
+  Store store_;
+};
 
 }  // namespace expo

@@ -85,8 +85,9 @@ bool is_nested_sidecar(std::string_view folder, std::string_view name) {
 
 class Collector {
  public:
-  Collector(Filesystem& filesystem, Path folder, std::vector<std::string>& warnings)
-      : filesystem_(filesystem), folder_(std::move(folder)), warnings_(warnings) {}
+  Collector(Filesystem& filesystem, Path folder, const LinkScope& scope,
+            std::vector<std::string>& warnings)
+      : filesystem_(filesystem), folder_(std::move(folder)), scope_(scope), warnings_(warnings) {}
 
   std::vector<Sidecar> collect() {
     for (const std::string& name : filesystem_.list(folder_)) {
@@ -110,12 +111,12 @@ class Collector {
   }
 
   bool stays_inside(const std::string& name) {
-    const auto outside = way_out(filesystem_, folder_, folder_ / name);
+    const auto outside = scope_.way_out(folder_ / name);
     if (!outside) return true;
-    warnings_.push_back(
-        fmt::format("{}: is a link that leads out of the folder, to {}, and is left out; where it "
-                    "belongs to the model, put a copy in its place",
-                    (folder_ / name).string(), outside->string()));
+    warnings_.push_back(fmt::format(
+        "{}: is a link that leads out of the folder, to {}, and not to where the weights "
+        "lie; it is left out; where it belongs to the model, put a copy in its place",
+        (folder_ / name).string(), outside->string()));
     return false;
   }
 
@@ -153,6 +154,7 @@ class Collector {
 
   Filesystem& filesystem_;
   Path folder_;
+  const LinkScope& scope_;
   std::vector<std::string>& warnings_;
   std::vector<Sidecar> found_;
 };
@@ -169,8 +171,13 @@ bool is_sidecar(std::string_view name, std::uint64_t size) {
 }
 
 std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder,
+                                   const LinkScope& scope, std::vector<std::string>& warnings) {
+  return Collector(filesystem, folder, scope, warnings).collect();
+}
+
+std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const Path& folder,
                                    std::vector<std::string>& warnings) {
-  return Collector(filesystem, folder, warnings).collect();
+  return list_sidecars(filesystem, folder, LinkScope(filesystem, folder), warnings);
 }
 
 }  // namespace expo

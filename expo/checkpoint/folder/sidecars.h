@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
+#include "expo/checkpoint/folder/links.h"
 #include "expo/core/disk/filesystem.h"
 
 namespace expo {
@@ -35,7 +36,10 @@ bool is_sidecar(std::string_view name, std::uint64_t size);
 
 /// The sidecars of a checkpoint's folder, sorted by name; also the .py files of Python packages in
 /// it (folders with an __init__.py), which remote code may import. Regular files only; one that
-/// links lead out of the folder (way_out of links.h) is left out, with a warning.
+/// is a link which the scope, one of this folder, does not accept is left out, with a warning.
+std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const std::filesystem::path& folder,
+                                   const LinkScope& scope, std::vector<std::string>& warnings);
+/// The same of a folder whose weights are not known.
 std::vector<Sidecar> list_sidecars(Filesystem& filesystem, const std::filesystem::path& folder,
                                    std::vector<std::string>& warnings);
 

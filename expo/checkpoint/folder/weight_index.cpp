@@ -16,7 +16,10 @@ using Path = std::filesystem::path;
 class IndexReader {
  public:
   IndexReader(Filesystem& filesystem, Path index)
-      : filesystem_(filesystem), index_(std::move(index)), where_(index_.string()) {}
+      : filesystem_(filesystem),
+        index_(std::move(index)),
+        folder_(index_.has_parent_path() ? index_.parent_path() : Path(".")),
+        where_(index_.string()) {}
 
   WeightFiles read() {
     const Json root = parse_json(filesystem_.read_text(index_), where_);
@@ -63,6 +66,7 @@ class IndexReader {
       numbers[name] = result.files.size();
       result.files.push_back(shard(name, map));
     }
+    check_links(result.files);
     for (const auto& [tensor, file] : map.items()) {
       result.weight_map[tensor] = numbers.at(file.get_ref<const std::string&>());
     }
@@ -80,8 +84,7 @@ class IndexReader {
   }
 
   Path shard(const std::string& name, const Json& map) {
-    const Path folder = index_.parent_path().empty() ? Path(".") : index_.parent_path();
-    const Path path = folder / name;
+    const Path path = folder_ / name;
     if (!filesystem_.status(path)) {
       const auto user =
           std::ranges::find_if(map.items(), [&](const auto& item) { return item.value() == name; });
@@ -90,15 +93,25 @@ class IndexReader {
                       "is incomplete",
                       where_, name, user.key()));
     }
-    if (const auto outside = way_out(filesystem_, folder, path)) {
-      fail(fmt::format("the shard {} is a link that leads out of the folder, to {}", name,
-                       outside->string()));
-    }
     return path;
+  }
+
+  void check_links(const std::vector<Path>& shards) const {
+    const LinkScope scope(filesystem_, folder_, index_, shards);
+    for (const Path& shard : shards) {
+      const auto outside = scope.way_out(shard);
+      if (!outside) continue;
+      throw input_error(
+          fmt::format("{}: the shard {} is a link that leads out of the folder, to {}; links are "
+                      "followed where "
+                      "the index, or all shards, lead to one folder; put a copy in its place",
+                      where_, shard.filename().string(), outside->string()));
+    }
   }
 
   Filesystem& filesystem_;
   Path index_;
+  Path folder_;
   std::string where_;
 };
 

@@ -137,7 +137,8 @@ class LoraCheckpoint final : public Checkpoint {
   }
 
   void take_surroundings(Filesystem& filesystem, const std::filesystem::path& folder, bool untie) {
-    LoraSurroundings surroundings = lora_surroundings(filesystem, *base_, folder, untie);
+    LoraSurroundings surroundings =
+        lora_surroundings(filesystem, *base_, adapter_->files().front().path, untie);
     config_ = std::move(surroundings.config);
     sidecars_ = std::move(surroundings.sidecars);
     std::ranges::move(surroundings.warnings, std::back_inserter(warnings_));

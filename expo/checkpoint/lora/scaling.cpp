@@ -130,7 +130,8 @@ std::map<std::string, std::string> scale_adapter(Filesystem& filesystem,
   refuse_trained_tensors(adapter);
   std::map<std::string, std::string> files;
   std::vector<std::string> ignored;  // opening the adapter over its base gives the same warnings
-  for (const Sidecar& sidecar : list_sidecars(filesystem, folder, ignored)) {
+  const LinkScope scope(filesystem, folder, adapter.checkpoint->files().front().path);
+  for (const Sidecar& sidecar : list_sidecars(filesystem, folder, scope, ignored)) {
     files[sidecar.name] =
         filesystem.read_text(std::get<std::filesystem::path>(sidecar.content), kLargestSidecar);
   }

@@ -72,10 +72,12 @@ bool names_another_model(const std::string& wanted, const Checkpoint& base) {
 }  // namespace
 
 LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& base,
-                                   const std::filesystem::path& folder, bool untie) {
+                                   const std::filesystem::path& weights, bool untie) {
   LoraSurroundings result;
   result.config = untie ? untied(base.config()) : base.config();
-  std::vector<Sidecar> own = list_sidecars(filesystem, folder, result.warnings);
+  const std::filesystem::path folder = weights.parent_path();
+  std::vector<Sidecar> own =
+      list_sidecars(filesystem, folder, LinkScope(filesystem, folder, weights), result.warnings);
   std::erase_if(own, [](const Sidecar& sidecar) { return describes_base(sidecar.name); });
   const bool tokenizer = has_tokenizer(own);
   for (const Sidecar& sidecar : base.sidecars()) {

@@ -22,9 +22,10 @@ struct LoraSurroundings {
 /// the base's, except config.json and generation_config.json, which describe the base. If the
 /// adapter's folder has a tokenizer of its own, it replaces all of the base's, including the chat
 /// template, since files of two tokenizers do not fit together. With `untie`, the configuration
-/// declares the output head not tied.
+/// declares the output head not tied. `weights` is the adapter's weight file, in its folder: which
+/// links are followed depends on it (links.h).
 LoraSurroundings lora_surroundings(Filesystem& filesystem, const Checkpoint& base,
-                                   const std::filesystem::path& folder, bool untie);
+                                   const std::filesystem::path& weights, bool untie);
 
 /// Warnings against this base: the adapter names another model, or the base is quantised.
 std::vector<std::string> base_warnings(const AdapterWeights& adapter, const Checkpoint& base);

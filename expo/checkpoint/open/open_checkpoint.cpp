@@ -31,17 +31,19 @@ Json read_object(Filesystem& filesystem, const Path& file) {
   return result;
 }
 
+/// The files of a choice; for a GGUF the one.
+WeightFiles find_files(Filesystem& filesystem, const WeightChoice& choice) {
+  if (choice.is_index) return read_weight_index(filesystem, choice.file);
+  WeightFiles files;
+  files.files.push_back(choice.file);
+  return files;
+}
+
 std::unique_ptr<Checkpoint> open_weights(Filesystem& filesystem, const WeightChoice& choice,
-                                         const OpenOptions& options) {
+                                         const WeightFiles& files, const OpenOptions& options) {
   if (choice.format == WeightFormat::gguf) {
     return open_gguf(filesystem, choice.file,
                      options.native_gguf_names ? GgufNames::native : GgufNames::hugging_face);
-  }
-  WeightFiles files;
-  if (choice.is_index) {
-    files = read_weight_index(filesystem, choice.file);
-  } else {
-    files.files.push_back(choice.file);
   }
   return choice.format == WeightFormat::safetensors ? open_safetensors(filesystem, files)
                                                     : open_torch(filesystem, files);
@@ -89,8 +91,11 @@ class Opening {
 
   Shared open(const WeightChoice& choice, const Path& folder, bool take_folder) {
     const bool is_gguf = choice.format == WeightFormat::gguf;
-    if (take_folder && !is_gguf) take_surroundings(folder);
-    std::shared_ptr<Checkpoint> checkpoint = open_weights(filesystem_, choice, options_);
+    const WeightFiles files = find_files(filesystem_, choice);
+    if (take_folder && !is_gguf) {
+      take_surroundings(folder, LinkScope(filesystem_, folder, choice.file, shards_of(files)));
+    }
+    std::shared_ptr<Checkpoint> checkpoint = open_weights(filesystem_, choice, files, options_);
     if (is_gguf) {
       surroundings_.config = checkpoint->config();
       surroundings_.sidecars = checkpoint->sidecars();
@@ -105,12 +110,17 @@ class Opening {
     return checkpoint;
   }
 
+  static std::span<const Path> shards_of(const WeightFiles& files) {
+    if (files.index.empty()) return {};
+    return files.files;
+  }
+
   /// Before the weights are opened: a quantised checkpoint is better refused as that than for the
   /// strange tensors in it.
-  void take_surroundings(const Path& folder) {
+  void take_surroundings(const Path& folder, const LinkScope& scope) {
     const Path config = folder / "config.json";
-    surroundings_.sidecars = list_sidecars(filesystem_, folder, surroundings_.warnings);
-    if (filesystem_.exists(config) && !way_out(filesystem_, folder, config)) {
+    surroundings_.sidecars = list_sidecars(filesystem_, folder, scope, surroundings_.warnings);
+    if (filesystem_.exists(config) && !scope.way_out(config)) {
       surroundings_.config = read_object(filesystem_, config);
       refuse_quantised_config(surroundings_.config, config.string());
     }
