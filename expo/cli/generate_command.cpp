@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "expo/cli/alpha_options.h"
@@ -53,7 +55,8 @@ std::vector<Prompt> prompts_of_words(const std::vector<std::string>& texts) {
   return prompts;
 }
 
-std::vector<Prompt> read(const Options& options, std::size_t& repeated) {
+std::vector<Prompt> read(const Options& options, std::size_t& repeated,
+                         std::vector<std::string>& warnings) {
   const RowOptions& rows = options.rows;
   if (options.prompts.empty() == rows.data.empty()) {
     throw usage_error(rows.data.empty()
@@ -69,7 +72,10 @@ std::vector<Prompt> read(const Options& options, std::size_t& repeated) {
     return prompts_of_words(options.prompts);
   }
   const auto reader = open_first_rows(posix_filesystem(), rows);
-  return read_prompts(*reader, {.prompt = rows.prompt_column, .id = rows.id_column}, &repeated);
+  std::vector<Prompt> prompts =
+      read_prompts(*reader, {.prompt = rows.prompt_column, .id = rows.id_column}, &repeated);
+  warnings = row_warnings(*reader);
+  return prompts;
 }
 
 /// Refuses options that say how the model moves where nothing of what they are about happens.
@@ -176,7 +182,8 @@ void run(const Options& options, const CommandContext& context) {
   const EmbeddedSpec spec = make_spec(options);
   const GenerationJob job = make_job(options, alpha);
   std::size_t repeated = 0;
-  const std::vector<Prompt> prompts = read(options, repeated);
+  std::vector<std::string> warnings;
+  const std::vector<Prompt> prompts = read(options, repeated, warnings);
   const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
   if (alpha) engine->move_to(*alpha, context.cancellation);
   print_warnings(engine->describe().warnings);
@@ -188,6 +195,7 @@ void run(const Options& options, const CommandContext& context) {
     report.warnings.push_back(fmt::format(
         "{} rows repeat id and prompt of an earlier one, and are answered once", repeated));
   }
+  std::ranges::move(warnings, std::back_inserter(report.warnings));
   print_warnings(report.warnings);
   if (job.output.file.empty()) {
     std::cerr << describe(report);

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "expo/cli/command.h"
@@ -59,11 +61,12 @@ void run(const Options& options, const CommandContext& context) {
   const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
   print_warnings(engine->describe().warnings);
   TerminalRowProgress progress;
-  const ScoringReport report = run_scoring(
+  ScoringReport report = run_scoring(
       posix_filesystem(), *engine, rows, job,
       [](const Json& row) { std::cout << compact_json(row) << "\n"
                                       << std::flush; }, &progress,
       context.cancellation);
+  std::ranges::move(row_warnings(*reader), std::back_inserter(report.warnings));
   print_warnings(report.warnings);
   if (job.output.file.empty()) {
     std::cerr << describe(report);

@@ -1,20 +1,110 @@
 #include "expo/core/json.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 
 namespace expo {
 namespace {
 
 using Base = nlohmann::json_sax<Json>;
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+struct PythonNumber {
+  std::string_view word;
+  double value;
+};
+constexpr std::array<PythonNumber, 3> kPythonNumbers{
+    {{"NaN", std::numeric_limits<double>::quiet_NaN()},
+     {"Infinity", kInfinity},
+     {"-Infinity", -kInfinity}}};
+
+bool is_of_a_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/// The number that Python would read at a place of the text, but not JSON.
+const PythonNumber* python_number_at(std::string_view text, std::size_t place) {
+  const std::string_view rest = text.substr(std::min(place, text.size()));
+  for (const PythonNumber& number : kPythonNumbers) {
+    if (!rest.starts_with(number.word)) continue;
+    const bool ends = rest.size() == number.word.size() || !is_of_a_word(rest[number.word.size()]);
+    return ends ? &number : nullptr;
+  }
+  return nullptr;
+}
+
+/// "line 3, column 7"; of a text of one line, such as a row of JSON lines, only the column. Counts
+/// characters, not bytes.
+std::string place_in(std::string_view text, std::size_t place) {
+  const std::string_view before = text.substr(0, place);
+  const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+  const auto column = std::ranges::count_if(
+      before.substr(line_begin), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; });
+  const std::string in_line = "column " + std::to_string(column + 1);
+  const std::string_view trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+  if (trimmed.find('\n') == std::string_view::npos) return in_line;
+  return "line " + std::to_string(std::ranges::count(before, '\n') + 1) + ", " + in_line;
+}
+
+void add_key(std::string& path, std::string_view key) {
+  if (!path.empty()) path += '.';
+  path += key;
+}
+
+void add_index(std::string& path, std::size_t index) {
+  path += '[' + std::to_string(index) + ']';
+}
+
+/// JSON with numbers of Python's, made JSON: an empty list as wide as the number in place of each,
+/// so that places in the text stay what they are.
+struct ReplacedNumbers {
+  struct Number {
+    std::size_t list;  ///< how many lists begin before it
+    double value;
+  };
+  std::string text;
+  std::vector<Number> numbers;  ///< in the order of the text
+};
+
+ReplacedNumbers replace_python_numbers(std::string_view text) {
+  ReplacedNumbers result{std::string(text), {}};
+  std::size_t lists = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && c == '[') {
+      ++lists;
+    } else if (!in_string && (c == 'N' || c == 'I' || c == '-')) {
+      const PythonNumber* number = python_number_at(text, i);
+      if (number == nullptr) continue;
+      const std::size_t width = number->word.size();
+      result.text.replace(i, width, '[' + std::string(width - 2, ' ') + ']');
+      result.numbers.push_back({lists++, number->value});
+      i += width - 1;
+    }
+  }
+  return result;
+}
+
 /// Builds the value from parse events, so that depth and duplicate keys are checked as they appear.
 class Builder : public Base {
  public:
-  Builder(std::string_view where, int max_depth) : where_(where), max_depth_(max_depth) {}
+  Builder(std::string_view text, std::string_view where, int max_depth,
+          const std::vector<ReplacedNumbers::Number>& numbers)
+      : text_(text), where_(where), max_depth_(max_depth), numbers_(numbers) {}
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
@@ -25,19 +115,29 @@ class Builder : public Base {
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
-  bool end_array() override { return close(); }
+  bool end_array() override { return std::exchange(in_number_, false) || close(); }
+
+  bool start_array(std::size_t) override {
+    const std::size_t list = lists_++;
+    if (next_number_ == numbers_.size() || numbers_[next_number_].list != list) {
+      return open(Json::array());
+    }
+    in_number_ = true;
+    return add(numbers_[next_number_++].value);
+  }
 
   bool key(string_t& value) override {
     if (!keys_.back().insert(value).second) {
       throw input_error(where_ + ": the key \"" + value + "\" occurs twice in one JSON object");
     }
     key_ = std::move(value);
+    awaits_value_ = true;
     return true;
   }
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& failure) override {
+    refuse_python_number(position);
     const std::string reason = failure.what();
     const std::size_t colon = reason.find(": ");
     throw input_error(where_ + ": not valid JSON at byte " + std::to_string(position) + " (" +
@@ -48,7 +148,47 @@ class Builder : public Base {
   Json take() { return std::move(root_); }
 
  private:
+  /// The parser stops one or two characters into the word, depending on its first one.
+  void refuse_python_number(std::size_t position) const {
+    for (std::size_t back = std::min<std::size_t>(position, 2); back > 0; --back) {
+      const std::size_t place = position - back;
+      const PythonNumber* number = python_number_at(text_, place);
+      if (number == nullptr) continue;
+      const std::string path = shortened(path_of_next());
+      throw input_error(where_ + ": " + std::string(number->word) + " at " +
+                        place_in(text_, place) + (path.empty() ? "" : " (" + path + ")") +
+                        " is not JSON, although Python's json.dumps writes it; replace it by null "
+                        "or by a finite number");
+    }
+  }
+
+  /// Where the value stands that is parsed next: "a.b[3]".
+  std::string path_of_next() const {
+    std::string path;
+    for (std::size_t i = 0; i < stack_.size(); ++i) {
+      const bool is_last = i + 1 == stack_.size();
+      const Json& value = *stack_[i];
+      if (value.is_array()) {
+        add_index(path, is_last ? value.size() : value.size() - 1);
+      } else if (!is_last) {
+        add_key(path, value.get_ref<const Json::object_t&>().back().first);
+      } else if (awaits_value_) {
+        add_key(path, key_);
+      }
+    }
+    return path;
+  }
+
+  static std::string shortened(std::string text) {
+    constexpr std::size_t kLongest = 200;
+    if (text.size() <= kLongest) return text;
+    std::size_t end = kLongest;  // not within a character
+    while (end > 0 && (static_cast<unsigned char>(text[end]) >> 6) == 2) --end;
+    return text.substr(0, end) + "…";
+  }
+
   Json* place(Json value) {
+    awaits_value_ = false;
     if (stack_.empty()) {
       root_ = std::move(value);
       return &root_;
@@ -86,17 +226,22 @@ class Builder : public Base {
     return true;
   }
 
+  std::string_view text_;
   std::string where_;
   int max_depth_;
+  const std::vector<ReplacedNumbers::Number>& numbers_;
+  std::size_t next_number_ = 0;
+  std::size_t lists_ = 0;   ///< how many have begun
+  bool in_number_ = false;  ///< within a list that stands for a number
   Json root_;
   std::vector<Json*> stack_;
   std::vector<std::set<std::string>> keys_;
   std::string key_;
+  bool awaits_value_ = false;  ///< key_ has no value yet
 };
 
-}  // namespace
-
-Json parse_json(std::string_view text, std::string_view where, int max_depth) {
+Json parse(std::string_view text, std::string_view where, int max_depth,
+           const std::vector<ReplacedNumbers::Number>& numbers) {
   // The parser itself skips a byte-order mark, but strict JSON has none.
   if (text.starts_with("\xEF\xBB\xBF")) {
     throw input_error(std::string(where) +
@@ -107,9 +252,53 @@ Json parse_json(std::string_view text, std::string_view where, int max_depth) {
     throw input_error(std::string(where) + ": not valid JSON: a NUL byte at byte " +
                       std::to_string(nul));
   }
-  Builder builder(where, max_depth);
+  Builder builder(text, where, max_depth, numbers);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
+}
+
+bool find_non_finite(const Json& value, NonFiniteNumber& found) {
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::isfinite(number)) return false;
+    found.word = std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity";
+    return true;
+  }
+  const std::size_t length = found.path.size();
+  if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      add_index(found.path, i);
+      if (find_non_finite(value[i], found)) return true;
+      found.path.resize(length);
+    }
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.get_ref<const Json::object_t&>()) {
+      add_key(found.path, key);
+      if (find_non_finite(member, found)) return true;
+      found.path.resize(length);
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where, int max_depth) {
+  return parse(text, where, max_depth, {});
+}
+
+Json parse_python_json(std::string_view text, std::string_view where, int max_depth) {
+  const bool has_any =
+      text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
+  if (!has_any) return parse(text, where, max_depth, {});
+  const ReplacedNumbers replaced = replace_python_numbers(text);
+  return parse(replaced.text, where, max_depth, replaced.numbers);
+}
+
+std::optional<NonFiniteNumber> find_non_finite(const Json& value) {
+  NonFiniteNumber found;
+  if (find_non_finite(value, found)) return found;
+  return std::nullopt;
 }
 
 std::string compact_json(const Json& value) {

@@ -46,9 +46,11 @@ std::vector<Json> conversations_of(const Json& json, const std::string& place,
                                    const Columns& columns) {
   const RowView row(json, place);
   const bool asks_for_pair = !columns.chosen.empty() || !columns.rejected.empty();
-  const bool is_pair = row.find(columns.chosen, {"chosen"}) != nullptr &&
-                       row.find(columns.rejected, {"rejected"}) != nullptr;
-  if (asks_for_pair || (is_pair && columns.answer.empty())) return pair_of(json, place, columns);
+  const auto is_pair = [&] {
+    return row.find(columns.chosen, {"chosen"}) != nullptr &&
+           row.find(columns.rejected, {"rejected"}) != nullptr;
+  };
+  if (asks_for_pair || (columns.answer.empty() && is_pair())) return pair_of(json, place, columns);
   const std::initializer_list<std::string_view> names{"output", "answer", "response", "completion"};
   if (!columns.answer.empty())
     return {prompt_and_answer(row, row.require(columns.answer, names, "--answer-column"), columns)};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 
 namespace expo {
 
@@ -13,7 +14,9 @@ const Json* RowView::find(const std::string& name,
                           std::initializer_list<std::string_view> candidates) const {
   const auto at = [&](std::string_view key) -> const Json* {
     const auto found = row_.find(key);
-    return found == row_.end() || found->is_null() ? nullptr : &*found;
+    if (found == row_.end() || found->is_null()) return nullptr;
+    refuse_non_finite(key, *found);
+    return &*found;
   };
   if (!name.empty()) return at(name);
   for (const std::string_view candidate : candidates) {
@@ -38,6 +41,17 @@ const Json& RowView::require(const std::string& name,
   refuse(fmt::format("there is no column {}; it has {}; {} names another",
                      name.empty() ? fmt::format("{}", fmt::join(candidates, ", ")) : name,
                      there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", ")), option));
+}
+
+void RowView::refuse_non_finite(std::string_view column, const Json& value) const {
+  const auto number = find_non_finite(value);
+  if (!number) return;
+  refuse(
+      fmt::format("the column {} {} {}{}, which is not JSON, although Python's json.dumps writes "
+                  "it; replace it "
+                  "by null or a value, or leave the row out",
+                  column, number->path.empty() ? "is" : "holds", number->word,
+                  number->path.empty() ? "" : fmt::format(" (at {})", number->path)));
 }
 
 void RowView::refuse(const std::string& what) const {

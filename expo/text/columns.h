@@ -25,7 +25,8 @@ class RowView {
   RowView(const Json& row, std::string_view place) : row_(row), place_(place) {}
 
   /// The column called `name` or, if that is empty, the first of `candidates` that exists and is
-  /// not null. Returns nullptr if there is none.
+  /// not null. Returns nullptr if there is none. Throws Error(input) if the column is or holds NaN
+  /// or an infinite number, because the column is used.
   const Json* find(const std::string& name,
                    std::initializer_list<std::string_view> candidates) const;
   /// The same, but throws Error(input) if there is none, naming `option`, which chooses the column.
@@ -35,6 +36,8 @@ class RowView {
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:
+  void refuse_non_finite(std::string_view column, const Json& value) const;
+
   const Json& row_;
   std::string_view place_;
 };

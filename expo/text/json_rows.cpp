@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 #include "expo/text/row_readers.h"
 
 namespace expo {
@@ -64,6 +65,21 @@ void expect_object(const Json& row, const std::string& place) {
       fmt::format("{}: a JSON object was expected, found {}", place, row.type_name()));
 }
 
+/// Counts the rows that hold numbers which are not JSON's.
+class NonFiniteCount {
+ public:
+  void note(const Json& row, const std::string& place) {
+    const auto number = find_non_finite(row);
+    if (!number) return;
+    if (rows_.count++ == 0)
+      rows_.first = fmt::format("{} ({} is {})", place, number->path, number->word);
+  }
+  const NonFiniteRows& rows() const { return rows_; }
+
+ private:
+  NonFiniteRows rows_;
+};
+
 class JsonLines final : public RowReader {
  public:
   JsonLines(Filesystem& filesystem, const fs::path& path)
@@ -75,17 +91,20 @@ class JsonLines final : public RowReader {
       ++number_;
       if (number_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      row = parse_json(line, place());
+      row = parse_python_json(line, place());
       expect_object(row, place());
+      non_finite_.note(row, place());
       return true;
     }
     return false;
   }
 
   std::string place() const override { return fmt::format("{}:{}", path_, number_); }
+  NonFiniteRows non_finite_rows() const override { return non_finite_.rows(); }
 
  private:
   std::string path_;
+  NonFiniteCount non_finite_;
   Lines lines_;
   std::uint64_t number_ = 0;
 };
@@ -93,7 +112,7 @@ class JsonLines final : public RowReader {
 class JsonArray final : public RowReader {
  public:
   JsonArray(Filesystem& filesystem, const fs::path& path) : path_(path.string()) {
-    rows_ = parse_json(filesystem.read_text(path), path_);
+    rows_ = parse_python_json(filesystem.read_text(path), path_);
     if (rows_.is_object()) rows_ = Json::array({std::move(rows_)});
     if (!rows_.is_array()) {
       throw input_error(fmt::format("{}: a JSON array of objects was expected, found {}", path_,
@@ -105,13 +124,16 @@ class JsonArray final : public RowReader {
     if (number_ == rows_.size()) return false;
     row = std::move(rows_[number_++]);
     expect_object(row, place());
+    non_finite_.note(row, place());
     return true;
   }
 
   std::string place() const override { return fmt::format("{}: entry {}", path_, number_); }
+  NonFiniteRows non_finite_rows() const override { return non_finite_.rows(); }
 
  private:
   std::string path_;
+  NonFiniteCount non_finite_;
   Json rows_;
   std::size_t number_ = 0;
 };

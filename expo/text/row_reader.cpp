@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/text/row_readers.h"
 
 namespace expo {
@@ -77,17 +78,28 @@ class Files final : public RowReader {
     for (;;) {
       if (current_ && current_->next(row)) return true;
       if (opened_ == paths_.size()) return false;
+      earlier_ = non_finite_rows();
       current_ = open_file(filesystem_, paths_[opened_++]);
     }
   }
 
   std::string place() const override { return current_ ? current_->place() : std::string(); }
 
+  NonFiniteRows non_finite_rows() const override {
+    NonFiniteRows all = earlier_;
+    if (!current_) return all;
+    NonFiniteRows more = current_->non_finite_rows();
+    if (all.count == 0) all.first = std::move(more.first);
+    all.count += more.count;
+    return all;
+  }
+
  private:
   Filesystem& filesystem_;
   std::vector<fs::path> paths_;
   std::size_t opened_ = 0;
   std::unique_ptr<RowReader> current_;
+  NonFiniteRows earlier_;  ///< of the files before the current one
 };
 
 class FirstRows final : public RowReader {
@@ -101,6 +113,7 @@ class FirstRows final : public RowReader {
     return rows_->next(row);
   }
   std::string place() const override { return rows_->place(); }
+  NonFiniteRows non_finite_rows() const override { return rows_->non_finite_rows(); }
 
  private:
   std::unique_ptr<RowReader> rows_;
@@ -108,6 +121,16 @@ class FirstRows final : public RowReader {
 };
 
 }  // namespace
+
+std::vector<std::string> row_warnings(const RowReader& rows) {
+  const NonFiniteRows found = rows.non_finite_rows();
+  if (found.count == 0) return {};
+  return {fmt::format(
+      "{} {} NaN or Infinity in a column that is not used, the first of them {}; that is not JSON, "
+      "although Python's json.dumps writes it, and null stands for it wherever such a row is "
+      "written",
+      counted(found.count, "row"), found.count == 1 ? "holds" : "hold", found.first)};
+}
 
 std::unique_ptr<RowReader> first_rows(std::unique_ptr<RowReader> rows, std::uint64_t limit) {
   return std::make_unique<FirstRows>(std::move(rows), limit);

@@ -5,13 +5,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/json.h"
 
 namespace expo {
 
+/// Rows that hold NaN or Infinity, which JSON has not and Python's json.dumps writes.
+struct NonFiniteRows {
+  std::uint64_t count = 0;
+  std::string first;  ///< "dev.jsonl:3 (scores.mean is NaN)"
+};
+
 /// The rows of a data set, one JSON object each, in the file's order. Not thread-safe.
+///
+/// Of JSON files, NaN, Infinity and -Infinity are read as such floats: RowView refuses them in a
+/// column that is used, and compact_json and format_json write null for them.
 class RowReader {
  public:
   virtual ~RowReader() = default;
@@ -21,7 +31,12 @@ class RowReader {
   /// The place of the row that next() read last: "dev.jsonl:3", "dev.parquet: row 3"; both count
   /// from 1.
   virtual std::string place() const = 0;
+  /// Among the rows that next() has given so far.
+  virtual NonFiniteRows non_finite_rows() const { return {}; }
 };
+
+/// What to tell once the rows are read: nothing, or a sentence about non_finite_rows().
+std::vector<std::string> row_warnings(const RowReader& rows);
 
 /// Opens a data set:
 ///   FILE.jsonl, .ndjson  an object per line; empty lines are skipped

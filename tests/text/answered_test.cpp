@@ -9,13 +9,27 @@
 namespace expo {
 namespace {
 
-std::vector<AnsweredRow> answered(const std::vector<Json>& rows, const Columns& columns = {}) {
+std::vector<AnsweredRow> answered_text(const std::string& text, const Columns& columns = {}) {
   MemoryFilesystem files;
-  std::string text;
-  for (const Json& row : rows) text += row.dump() + "\n";
   files.write_text("/a.jsonl", text);
   const auto reader = open_rows(files, "/a.jsonl");
   return read_answered(*reader, columns);
+}
+
+std::vector<AnsweredRow> answered(const std::vector<Json>& rows, const Columns& columns = {}) {
+  std::string text;
+  for (const Json& row : rows) text += row.dump() + "\n";
+  return answered_text(text, columns);
+}
+
+std::string refusal_of_text(const std::string& text, const Columns& columns = {}) {
+  try {
+    answered_text(text, columns);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    return error.what();
+  }
+  return "nothing was refused";
 }
 
 std::string refusal(const std::vector<Json>& rows, const Columns& columns = {}) {
@@ -45,6 +59,37 @@ TEST(Answered, TakesTheUsualShapes) {
   EXPECT_EQ(answered(rows)[0].id, "x");
   EXPECT_EQ(answered(rows)[1].id, "1");
   EXPECT_EQ(answered(rows)[0].row, generated);
+}
+
+TEST(Answered, PassesOverNaNInColumnsThatAreNotUsed) {
+  const std::string row =
+      R"({"prompt": "q", "output": "a", "margin": NaN, "scores": {"mean": [1.5, -Infinity]}})";
+  const auto rows = answered_text(row + "\n");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].conversations, std::vector<Json>{kConversation});
+  EXPECT_EQ(compact_json(rows[0].row),
+            R"({"prompt":"q","output":"a","margin":null,"scores":{"mean":[1.5,null]}})");
+  // A pair's columns are not looked at where another one is named.
+  Columns columns;
+  columns.answer = "output";
+  EXPECT_EQ(answered_text(R"({"prompt": "q", "output": "a", "chosen": NaN})", columns).size(), 1u);
+}
+
+TEST(Answered, RefusesNaNInAColumnThatIsUsed) {
+  const std::string fine = R"({"prompt": "q", "output": "a"})"
+                           "\n";
+  const auto expect = [&](const std::string& row, const std::string& column) {
+    const std::string message = refusal_of_text(fine + row);
+    EXPECT_TRUE(message.starts_with("/a.jsonl:2: the column " + column)) << message;
+    EXPECT_TRUE(contains(message, "is not JSON, although Python's json.dumps writes it"));
+  };
+  expect(R"({"prompt": "q", "output": NaN})", "output is NaN");
+  expect(R"({"prompt": -Infinity, "output": "a"})", "prompt is -Infinity");
+  expect(R"({"prompt": "q", "output": "a", "id": NaN})", "id is NaN");
+  expect(R"({"instruction": "q", "input": NaN, "output": "a"})", "input is NaN");
+  expect(R"({"messages": [{"role": "user", "content": Infinity}]})",
+         "messages holds Infinity (at [0].content)");
+  expect(R"({"prompt": "q", "chosen": "a", "rejected": NaN})", "rejected is NaN");
 }
 
 TEST(Answered, TakesPairsFirst) {

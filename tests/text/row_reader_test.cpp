@@ -90,6 +90,47 @@ TEST_F(RowReaderTest, NamesFileAndLineOfABadRow) {
   EXPECT_TRUE(reason(ErrorCategory::input, "/d/e.jsonl").starts_with("/d/e.jsonl:2: "));
 }
 
+TEST_F(RowReaderTest, CountsRowsWithNumbersThatJsonHasNot) {
+  write("/d/a.jsonl",
+        "{\"prompt\": \"a\"}\n{\"prompt\": \"NaN\", \"x\": {\"y\": [1, NaN]}}\n"
+        "{\"prompt\": \"b\", \"x\": -Infinity, \"z\": NaN}\n");
+  const auto lines = open_rows(files, "/d/a.jsonl");
+  Json row;
+  lines->next(row);
+  EXPECT_TRUE(row_warnings(*lines).empty());
+  lines->next(row);
+  EXPECT_EQ(compact_json(row), R"({"prompt":"NaN","x":{"y":[1,null]}})");
+  while (lines->next(row)) {
+  }
+  EXPECT_EQ(lines->non_finite_rows().count, 2u);
+  EXPECT_EQ(lines->non_finite_rows().first, "/d/a.jsonl:2 (x.y[1] is NaN)");
+  ASSERT_EQ(row_warnings(*lines).size(), 1u);
+  EXPECT_TRUE(row_warnings(*lines)[0].starts_with("2 rows hold NaN or Infinity"));
+
+  write("/d/b.json", "[\n{\"prompt\": \"a\", \"x\": [[], Infinity]},\n{\"prompt\": \"b\"}]");
+  const auto array = open_rows(files, "/d/b.json");
+  while (array->next(row)) {
+  }
+  EXPECT_EQ(array->non_finite_rows().count, 1u);
+  EXPECT_EQ(array->non_finite_rows().first, "/d/b.json: entry 1 (x[1] is Infinity)");
+
+  const auto first = first_rows(open_rows(files, "/d/a.jsonl"), 2);
+  while (first->next(row)) {
+  }
+  EXPECT_EQ(first->non_finite_rows().count, 1u);
+}
+
+TEST_F(RowReaderTest, AddsUpRowsOverTheFilesOfASplit) {
+  write("/d/train-00000-of-00003.jsonl", "{\"a\": 1}\n");
+  write("/d/train-00001-of-00003.jsonl", "{\"a\": NaN}\n{\"a\": NaN}\n");
+  write("/d/train-00002-of-00003.jsonl", "{\"a\": NaN}\n");
+  const auto reader = open_rows(files, "/d");
+  for (Json row; reader->next(row);) {
+  }
+  EXPECT_EQ(reader->non_finite_rows().count, 3u);
+  EXPECT_EQ(reader->non_finite_rows().first, "/d/train-00001-of-00003.jsonl:1 (a is NaN)");
+}
+
 TEST_F(RowReaderTest, ReadsOneSplitOfAFolder) {
   write("/set/README.md", "a card");
   write("/set/dataset_info.json", "{}");

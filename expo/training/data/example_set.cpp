@@ -59,6 +59,7 @@ class Reading {
       ++set_.counts.chosen_rows;
       add_at(row, rows->place());
     }
+    set_.warnings = row_warnings(*rows);
     return finish();
   }
 
