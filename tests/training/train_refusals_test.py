@@ -107,6 +107,9 @@ def test_pairs_that_teach_nothing_and_long_prompts_are_counted(tmp_path, model):
     assert counts == {"rows": 6, "chosen_rows": 6, "examples": 5, "prompts_cut": 1, "answers_cut": 1, "same_answers": 1,
                       "too_long": 0, "without_answer": 0}
     assert "chosen and rejected are the same" in done.stderr and "rows.jsonl:3" in done.stderr
+    done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "none",
+                 dataset_name=write_rows(tmp_path / "one.jsonl", rows[2:3]))
+    assert "one.jsonl: has 1 row, and none is left to train on" in done.stderr
 
 
 def test_rows_beyond_the_models_context_are_warned_of(tmp_path, model):

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 #include "expo/text/preferences.h"
 #include "expo/training/data/byte_digest.h"
 #include "expo/training/data/row_order.h"
@@ -136,8 +137,8 @@ class Reading {
     too_long_.warn("left out: longer than max_length", set_.warnings);
     without_answer_.warn("left out: cut before an assistant's token", set_.warnings);
     if (set_.examples.empty()) {
-      throw input_error(fmt::format("{}: has {} rows, and none is left to train on{}{}",
-                                    options_.name, counts.rows, set_.warnings.empty() ? "" : ": ",
+      throw input_error(fmt::format("{}: has {}, and none is left to train on{}{}", options_.name,
+                                    counted(counts.rows, "row"), set_.warnings.empty() ? "" : ": ",
                                     fmt::join(set_.warnings, "; ")));
     }
     set_.digest = digest();

@@ -11,30 +11,6 @@ namespace {
 
 constexpr std::int64_t kChunkBytes = 64 << 20;  // of float32 logits
 
-/// a·bᵀ, a·b, and aᵀ·b added to c: all of one type, the results in float32.
-
-at::Tensor by_row(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() == at::kFloat) return at::linear(a, b);
-  const at::Tensor result = at::empty({a.size(0), b.size(0)}, a.options().dtype(at::kFloat));
-  bf16_product(a, Transposed::no, b, Transposed::yes, 0, result);
-  return result;
-}
-
-at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() == at::kFloat) return at::mm(a, b);
-  const at::Tensor result = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
-  bf16_product(a, Transposed::no, b, Transposed::no, 0, result);
-  return result;
-}
-
-void add_by_row(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
-  if (a.scalar_type() == at::kFloat) {
-    c.addmm_(a.t(), b);
-  } else {
-    bf16_product(a, Transposed::yes, b, Transposed::no, 1, c);
-  }
-}
-
 }  // namespace
 
 std::int64_t VocabularyHead::chunk() const {
@@ -68,7 +44,7 @@ at::Tensor VocabularyHead::backward(const at::Tensor& hidden, const Targets& tar
     const std::int64_t count = std::min(chunk(), targets.size() - first);
     const at::Tensor places = targets.rows.narrow(0, first, count);
     const at::Tensor rows = hidden.index_select(0, places).to(factor.scalar_type());
-    const at::Tensor scores = capped(by_row(rows, factor));
+    const at::Tensor scores = capped(product_with_transpose(rows, factor));
     const at::Tensor gradients = log_prob_gradients.narrow(0, first, count).unsqueeze(1);
     // d log p(target) / d logits = onehot(target) − softmax
     at::Tensor change = at::softmax(scores, 1).mul_(-gradients);
@@ -76,7 +52,7 @@ at::Tensor VocabularyHead::backward(const at::Tensor& hidden, const Targets& tar
     if (softcap > 0) change.mul_(1 - (scores / softcap).square());
     const at::Tensor narrow = change.to(factor.scalar_type());
     result.index_add_(0, places, product(narrow, factor));
-    if (weight.gradient.defined()) add_by_row(narrow, rows, weight.gradient);
+    if (weight.gradient.defined()) add_product_of_transpose(narrow, rows, weight.gradient);
   }
   return result;
 }

@@ -69,6 +69,28 @@ void bf16_product(const at::Tensor& a, Transposed transposed_a, const at::Tensor
        narrow_size(c.stride(0)));
 }
 
+at::Tensor product_with_transpose(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() == at::kFloat) return at::linear(a, b);
+  const at::Tensor result = at::empty({a.size(0), b.size(0)}, a.options().dtype(at::kFloat));
+  bf16_product(a, Transposed::no, b, Transposed::yes, 0, result);
+  return result;
+}
+
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() == at::kFloat) return at::mm(a, b);
+  const at::Tensor result = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
+  bf16_product(a, Transposed::no, b, Transposed::no, 0, result);
+  return result;
+}
+
+void add_product_of_transpose(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
+  if (a.scalar_type() == at::kFloat) {
+    c.addmm_(a.t(), b);
+  } else {
+    bf16_product(a, Transposed::yes, b, Transposed::no, 1, c);
+  }
+}
+
 bool has_fast_bf16() {
 #ifdef __x86_64__
   constexpr unsigned kAmxBf16 = 1U << 22;    // leaf 7, edx

@@ -76,17 +76,9 @@ struct Linear : torch::autograd::Function<Linear> {
     const at::Tensor &x = saved[0], &weight = saved[1];
     const auto target = context->saved_data.find("gradient");
     const bool trained = target != context->saved_data.end();
-    if (x.scalar_type() == at::kFloat) {
-      if (trained) target->second.toTensor().addmm_(gradients[0].t(), x);
-      return {at::mm(gradients[0], weight), at::Tensor()};
-    }
-    const at::Tensor change = gradients[0].to(at::kBFloat16).contiguous();
-    if (trained) {
-      bf16_product(change, Transposed::yes, x, Transposed::no, 1, target->second.toTensor());
-    }
-    const at::Tensor result = at::empty(x.sizes(), x.options().dtype(at::kFloat));
-    bf16_product(change, Transposed::no, weight, Transposed::no, 0, result);
-    return {result, at::Tensor()};
+    const at::Tensor change = gradients[0].to(x.scalar_type()).contiguous();
+    if (trained) add_product_of_transpose(change, x, target->second.toTensor());
+    return {product(change, weight), at::Tensor()};
   }
 };
 
