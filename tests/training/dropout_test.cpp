@@ -56,6 +56,7 @@ TrainableModel adapted(double share) {
 
 at::Tensor gradients_of_pass(TrainableModel& model, const PackedRows& rows, bool checkpointing,
                              std::uint64_t pass) {
+  model.allocate_gradients();
   TrainableDecoder decoder(model, checkpointing);
   const at::Tensor hidden = decoder.forward(rows, pass);
   model.parameters.zero_gradients();

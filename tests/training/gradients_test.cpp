@@ -38,6 +38,7 @@ Targets on(at::Device device, const Targets& targets) {
 
 void run_backward(TrainableModel& model, const Rows& rows, const at::Tensor& coefficients,
                   bool checkpointing) {
+  model.allocate_gradients();
   TrainableDecoder decoder(model, checkpointing);
   const at::Tensor hidden = decoder.forward(rows.packed);
   const at::Device device = model.device();
@@ -181,6 +182,7 @@ TEST(TrainableDecoder, LeavesThePaddingTokensEmbeddingAlone) {
   architecture.pad_id = 7;
   TrainableModel model = make_full_model(architecture, at::kFloat, 1);
   load_weights(*checkpoint, 0, CancellationToken(), model);
+  model.allocate_gradients();
   TokenRow row{{7, 8, 9, 7, 10}, std::vector<bool>(5, true)};
   const TokenRow* pointer = &row;
   std::vector<std::int64_t> sizes;

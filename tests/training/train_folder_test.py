@@ -5,14 +5,12 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import time
 
 import pytest
-import xxhash
 from tiny_chat import bad, chats, pairs, write_rows
-from train_program import TRAIN, command, files_of, load, metrics, rows_of, spoil, train
+from train_program import TRAIN, command, files_of, load, metrics, spoil, train
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 
@@ -176,45 +174,3 @@ def test_weights_that_give_no_number_for_the_evaluation_are_not_gone_on_from(tmp
     done = train("reward", 3, **keys)
     assert "evaluation after step" in done.stderr and "failed-" in done.stderr
     assert not (tmp_path / "out/final").exists() and not list((tmp_path / "out").glob("checkpoint-*"))
-
-
-def test_log_probabilities_that_an_interrupted_run_has_computed_are_kept(tmp_path, model):
-    """They are written some at a time; what lies there is gone on from, and not computed again."""
-    keys = {"model_name_or_path": model, "dataset_name": pairs(tmp_path / "pairs.jsonl", 300, 5), "max_steps": 1,
-            "warmup_ratio": 0, "tokens_per_pass": 512}
-    train("dpo", output_dir=tmp_path / "whole", **keys)
-    (whole,) = (tmp_path / "whole").glob("reference-log-probs-*.json")
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    begun = json.loads(whole.read_text())
-    numbers = begun["log_probs"][:512]
-
-    def leave(log_probs):
-        data = b"".join(struct.pack("<d", number) for number in log_probs)
-        digest = "xxh3-128:" + xxhash.xxh3_128_hexdigest(data)
-        (cache / f"{whole.stem}.begun.json").write_text(json.dumps({**begun, "log_probs": log_probs, "digest": digest}))
-
-    leave(numbers)
-    train("dpo", output_dir=tmp_path / "again", reference_cache_dir=cache, **keys)
-    assert files_of(cache) == {whole.name: whole.read_bytes()}
-    assert files_of(tmp_path / "again/final") == files_of(tmp_path / "whole/final")
-    (cache / whole.name).unlink()
-    # A short pair's, as the longest is computed again: what is there is taken as it is.
-    lengths = [sum(len(row[side].split()) for side in ("prompt", "chosen", "rejected")) for row in rows_of(keys["dataset_name"])]
-    place = 2 * lengths.index(min(lengths[:256]))
-    changed = [*numbers[:place], numbers[place] - 1, *numbers[place + 1:]]
-    leave(changed)
-    train("dpo", output_dir=tmp_path / "other", reference_cache_dir=cache, **keys)
-    assert json.loads((cache / whole.name).read_text())["log_probs"] == changed + begun["log_probs"][512:]
-    (cache / whole.name).unlink()
-    leave([1.1 * number for number in numbers])
-    assert "where the reference model gives" in train(
-        "dpo", 3, output_dir=tmp_path / "wrong", reference_cache_dir=cache, **keys).stderr
-    leave(numbers[:511])
-    assert "holds 511 log-probabilities" in train(
-        "dpo", 3, output_dir=tmp_path / "odd", reference_cache_dir=cache, **keys).stderr
-    leave(numbers)
-    text = (cache / f"{whole.stem}.begun.json").read_text()
-    (cache / f"{whole.stem}.begun.json").write_text(text.replace(str(numbers[0]), str(numbers[0] - 1)))
-    done = train("dpo", 3, output_dir=tmp_path / "spoilt", reference_cache_dir=cache, **keys)
-    assert "not those that were written" in done.stderr

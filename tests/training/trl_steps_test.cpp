@@ -4,6 +4,7 @@
 
 #include "expo/training/config/learning_rate.h"
 #include "expo/training/model/lora_model.h"
+#include "expo/training/run/evaluator.h"
 #include "expo/training/run/trainer.h"
 #include "tests/model/simulated_device.h"
 #include "tests/training/trained_model.h"
@@ -55,7 +56,7 @@ TrainerOptions options_of(std::int64_t tokens_per_pass) {
   TrainerOptions options;
   options.adamw.weight_decay = 0.1;
   options.adamw.epsilon = 1e-6;
-  options.tokens_per_pass = tokens_per_pass;
+  options.pass.tokens = tokens_per_pass;
   return options;
 }
 
@@ -64,8 +65,14 @@ std::vector<at::Device> devices() {
   return {simulated::device(), at::kCPU};
 }
 
-void find_references(Trainer& trainer, std::vector<Example>& examples) {
-  const auto values = trainer.row_values(pointers_to(examples));
+/// By a model that is not trained yet, and has neither gradients nor an optimiser.
+void find_references(const TrainableModel& model, std::vector<Example>& examples) {
+  const auto ranks = single_rank();
+  const CancellationToken cancellation;
+  RowPass rows(model);
+  Evaluator evaluator(rows, *ranks, {8, 60}, cancellation);
+  const auto values = evaluator.row_values(pointers_to(examples));
+  EXPECT_FALSE(model.parameters.gradients().defined());
   for (std::size_t i = 0; i < examples.size(); ++i)
     examples[i].reference = {values[2 * i], values[2 * i + 1]};
 }
@@ -111,9 +118,9 @@ void expect_dpo(const Run& run, std::int64_t tokens, at::Device device) {
   const CancellationToken cancellation;
   TrainerOptions options = options_of(tokens);
   options.gradient_checkpointing = tokens == 60;
-  Trainer trainer(model, objective, *ranks, options, cancellation);
   auto examples = examples_of(golden, false);
-  find_references(trainer, examples);
+  find_references(model, examples);
+  Trainer trainer(model, objective, *ranks, options, cancellation);
   take_steps(trainer, examples, golden, 1e-4);
   expect_weights(model.named, golden);
 }
@@ -178,9 +185,9 @@ TEST(Lora, TakesTheStepsOfTrlAndPeft) {
     const DpoObjective objective({PreferenceLossKind::sigmoid, 0.1, 0});
     const auto ranks = single_rank();
     const CancellationToken cancellation;
-    Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
     auto examples = examples_of(golden, false);
-    find_references(trainer, examples);
+    find_references(model, examples);
+    Trainer trainer(model, objective, *ranks, options_of(60), cancellation);
     take_steps(trainer, examples, golden, 1e-3);
     for (const Parameter& parameter : model.parameters.all()) {
       const at::Tensor expected = golden.tensor("weight." + parameter.name);

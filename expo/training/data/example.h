@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,5 @@ struct Example {
 
   std::int64_t tokens() const;
 };
-
-/// Sums over examples, to be divided by the sum of their weights.
-using MetricSums = std::map<std::string, double>;
 
 }  // namespace expo

@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace expo {
+namespace {
+
+constexpr std::string_view kSftMetrics[] = {"loss"};
+constexpr std::string_view kDpoMetrics[] = {
+    "loss",         "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
+    "logps/chosen", "logps/rejected"};
+constexpr std::string_view kRewardMetrics[] = {"loss", "rewards/chosen", "rewards/rejected",
+                                               "rewards/margins", "rewards/accuracies"};
+
+}  // namespace
+
+std::span<const std::string_view> SftObjective::metrics() const {
+  return kSftMetrics;
+}
 
 double SftObjective::weight(const Example& example) const {
   const auto& counts = example.rows.front().counts;
@@ -12,8 +26,12 @@ double SftObjective::weight(const Example& example) const {
 void SftObjective::judge(const Example&, std::span<const double> values,
                          std::span<const std::int64_t>, std::span<double> gradients,
                          MetricSums& sums) const {
-  sums["loss"] -= values[0];
+  sums.add("loss", -values[0]);
   gradients[0] = -1;
+}
+
+std::span<const std::string_view> DpoObjective::metrics() const {
+  return kDpoMetrics;
 }
 
 void DpoObjective::judge(const Example& example, std::span<const double> values,
@@ -23,13 +41,17 @@ void DpoObjective::judge(const Example& example, std::span<const double> values,
                                                 example.reference[1], counts[0], counts[1]});
   gradients[0] = pair.chosen_gradient;
   gradients[1] = pair.rejected_gradient;
-  sums["loss"] += pair.loss;
-  sums["rewards/chosen"] += pair.chosen_reward;
-  sums["rewards/rejected"] += pair.rejected_reward;
-  sums["rewards/margins"] += pair.chosen_reward - pair.rejected_reward;
-  sums["rewards/accuracies"] += pair.chosen_reward > pair.rejected_reward ? 1 : 0;
-  sums["logps/chosen"] += values[0];
-  sums["logps/rejected"] += values[1];
+  sums.add("loss", pair.loss);
+  sums.add("rewards/chosen", pair.chosen_reward);
+  sums.add("rewards/rejected", pair.rejected_reward);
+  sums.add("rewards/margins", pair.chosen_reward - pair.rejected_reward);
+  sums.add("rewards/accuracies", pair.chosen_reward > pair.rejected_reward ? 1 : 0);
+  sums.add("logps/chosen", values[0]);
+  sums.add("logps/rejected", values[1]);
+}
+
+std::span<const std::string_view> RewardObjective::metrics() const {
+  return kRewardMetrics;
 }
 
 void RewardObjective::judge(const Example&, std::span<const double> values,
@@ -38,11 +60,11 @@ void RewardObjective::judge(const Example&, std::span<const double> values,
   const RankingLoss pair = ranking_loss(values[0], values[1], centring_);
   gradients[0] = pair.chosen_gradient;
   gradients[1] = pair.rejected_gradient;
-  sums["loss"] += pair.loss;
-  sums["rewards/chosen"] += values[0];
-  sums["rewards/rejected"] += values[1];
-  sums["rewards/margins"] += values[0] - values[1];
-  sums["rewards/accuracies"] += values[0] > values[1] ? 1 : 0;
+  sums.add("loss", pair.loss);
+  sums.add("rewards/chosen", values[0]);
+  sums.add("rewards/rejected", values[1]);
+  sums.add("rewards/margins", values[0] - values[1]);
+  sums.add("rewards/accuracies", values[0] > values[1] ? 1 : 0);
 }
 
 }  // namespace expo

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "expo/core/error.h"
 #include "expo/core/philox.h"
@@ -34,7 +35,7 @@ class LoraModel {
     model_.weights = allocate_weights(architecture, at::TensorOptions(device).dtype(compute));
     model_.named = model_.weights.named;
     model_.embedding = model_.weights.embedding;
-    model_.head = {model_.weights.head, {}, {}};
+    model_.head = {std::exchange(model_.weights.head, {}), {}, {}};
     model_.adapter_scale = spec.scale();
     model_.adapter_dropout = spec.dropout;
   }
@@ -105,8 +106,7 @@ class LoraModel {
   void train_head() {
     Parameter& head = model_.parameters.all().back();
     model_.named["score.weight"] = head.value;
-    model_.head = {head.value, {}, head.gradient};
-    model_.weights.head = head.value;
+    model_.head = {head.value, {}, {}};
   }
 
   const LoraSpec& spec_;

@@ -29,22 +29,26 @@ ParameterSet::ParameterSet(std::span<const ParameterSpec> specs, bool exact, std
   }
   total = round_up(total, multiple);
   values_ = at::zeros({total}, at::TensorOptions(device).dtype(at::kFloat));
-  gradients_ = at::zeros_like(values_);
   for (std::size_t i = 0; i < specs.size(); ++i) place(parameters_[i], specs[i]);
 }
 
 void ParameterSet::place(Parameter& parameter, const ParameterSpec& spec) const {
-  const auto view = [&](const at::Tensor& flat) {
-    return flat.narrow(0, parameter.first, parameter.count).view(spec.shape);
-  };
-  parameter.value = view(values_);
-  parameter.gradient = view(gradients_);
+  parameter.value = values_.narrow(0, parameter.first, parameter.count).view(spec.shape);
   parameter.leaf = parameter.value.detach();
   parameter.leaf.set_requires_grad(true);
-  parameter.leaf.mutable_grad() = parameter.gradient;
   if (exact_ || !spec.paired) return;
   parameter.pair =
       at::zeros({spec.shape[0], 2 * spec.shape[1]}, values_.options().dtype(at::kBFloat16));
+}
+
+void ParameterSet::allocate_gradients() {
+  if (gradients_.defined()) return;
+  gradients_ = at::zeros_like(values_);
+  for (Parameter& parameter : parameters_) {
+    parameter.gradient =
+        gradients_.narrow(0, parameter.first, parameter.count).view(parameter.value.sizes());
+    parameter.leaf.mutable_grad() = parameter.gradient;
+  }
 }
 
 void ParameterSet::refresh() {

@@ -23,13 +23,14 @@ struct Parameter {
   std::int64_t first = 0;  ///< its place in values() and gradients()
   std::int64_t count = 0;
   at::Tensor value;     ///< float32, a view into values()
-  at::Tensor gradient;  ///< float32, a view into gradients()
+  at::Tensor gradient;  ///< float32, a view into gradients(); undefined as they are
   at::Tensor leaf;      ///< `value` as autograd sees it, which adds to `gradient` in place
   at::Tensor pair;      ///< LinearWeight's; undefined where the passes take the value
 };
 
 /// All that training moves, in one piece each of float32 values and gradients, so that the
-/// optimiser and the ranks can divide it anywhere. Between the tensors lie zeros. Not thread-safe.
+/// optimiser and the ranks can divide it anywhere. Between the tensors lie zeros. Gradients take
+/// memory only once somebody asks for them. Not thread-safe.
 class ParameterSet {
  public:
   ParameterSet() = default;
@@ -41,11 +42,14 @@ class ParameterSet {
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
   const at::Tensor& values() const { return values_; }
+  /// Undefined before allocate_gradients().
   const at::Tensor& gradients() const { return gradients_; }
 
+  /// Gives every parameter a gradient, of zeros; those that are there stay.
+  void allocate_gradients();
   /// Pairs take the values; after values() changed.
   void refresh();
-  void zero_gradients();
+  void zero_gradients();  ///< of allocated gradients
 
  private:
   void place(Parameter& parameter, const ParameterSpec& spec) const;

@@ -44,10 +44,9 @@ class FullModel {
     const bool tied =
         model_.architecture.tied_head && model_.architecture.head == ModelHead::language;
     const std::size_t head = tied ? 0 : places_.size() - 1;
-    model_.head = {parameter(head).value, parameter(head).pair, parameter(head).gradient};
-    model_.weights.head = model_.head.value;
+    model_.head = {parameter(head).value, parameter(head).pair, {}};
+    model_.weights.head.reset();
     model_.embedding = parameter(0).value;
-    model_.embedding_gradient = parameter(0).gradient;
     name_values();
     return std::move(model_);
   }
@@ -90,7 +89,7 @@ class FullModel {
     auto& products = model_.products.emplace_back();
     for (std::size_t i = 0; i < kLayerProducts; ++i) {
       const Parameter& matrix = parameter(places[i]);
-      products[i] = {matrix.value, matrix.pair, matrix.gradient};
+      products[i] = {matrix.value, matrix.pair, {}};
     }
   }
 
@@ -114,6 +113,22 @@ class FullModel {
 };
 
 }  // namespace
+
+void TrainableModel::allocate_gradients() {
+  parameters.allocate_gradients();
+  std::map<const c10::TensorImpl*, at::Tensor> gradients;
+  for (const Parameter& parameter : parameters.all())
+    gradients[parameter.value.unsafeGetTensorImpl()] = parameter.gradient;
+  const auto gradient_of = [&](const at::Tensor& value) {
+    const auto found = gradients.find(value.unsafeGetTensorImpl());
+    return found == gradients.end() ? at::Tensor() : found->second;
+  };
+  for (auto& layer : products) {
+    for (LinearWeight& weight : layer) weight.gradient = gradient_of(weight.value);
+  }
+  head.gradient = gradient_of(head.value);
+  embedding_gradient = gradient_of(embedding);
+}
 
 TrainableModel make_full_model(const Architecture& architecture, at::ScalarType compute,
                                std::int64_t multiple, at::Device device) {

@@ -31,10 +31,11 @@ using LayerAdapters = std::array<std::vector<LoraAdapter>, kLayerProducts>;
 
 /// A model while it is trained: what its forward pass computes with, and what moves. Full training
 /// has float32 master values of everything; with LoRA the model is frozen in the type of products.
+/// It begins without gradients, which a forward pass does not need.
 struct TrainableModel {
   Architecture architecture;
   at::ScalarType compute = at::kFloat;  ///< of the matrix products; float32 or bfloat16
-  DecoderWeights weights;
+  DecoderWeights weights;               ///< of which `head` stays empty
   std::vector<std::array<LinearWeight, kLayerProducts>> products;  ///< of each layer
   at::Tensor embedding;  ///< what tokens are looked up in: float32 in full training
   /// The values under Hugging Face's names, views: of the float32 masters in full training, of the
@@ -46,12 +47,16 @@ struct TrainableModel {
   double adapter_dropout = 0;
   std::uint64_t dropout_seed = 0;
   bool knows_padding = true;      ///< the padding token's embedding is never moved by look-ups
-  at::Tensor embedding_gradient;  ///< float32; undefined: frozen
+  at::Tensor embedding_gradient;  ///< float32; undefined: frozen, or not allocated
   /// The embedding's value and gradient where it is tied; a reward head has no pair.
   LinearWeight head;
 
   at::Device device() const { return embedding.device(); }
   bool is_lora() const { return !adapters.empty(); }
+
+  /// Gives a gradient to all that is trained, of zeros; those that are there stay. To be called
+  /// before anything that keeps a LinearWeight of this model is made.
+  void allocate_gradients();
 };
 
 /// Without values; `multiple` and `device` as in ParameterSet.

@@ -2,7 +2,7 @@
 #include <ATen/Version.h>
 #include <fmt/format.h>
 
-#include <chrono>
+#include <limits>
 #include <utility>
 
 #include "expo/checkpoint/open/model_reference.h"
@@ -12,7 +12,9 @@
 #include "expo/training/data/byte_digest.h"
 #include "expo/training/model/load_weights.h"
 #include "expo/training/model/lora_model.h"
+#include "expo/training/model/row_pass.h"
 #include "expo/training/ranks/agreement.h"
+#include "expo/training/run/evaluator.h"
 #include "expo/training/run/inputs.h"
 #include "expo/training/run/reference_log_probs.h"
 #include "expo/training/run/setting.h"
@@ -47,8 +49,6 @@ std::unique_ptr<Objective> make_objective(const TrainingConfig& config) {
   return nullptr;
 }
 
-constexpr std::chrono::seconds kReportEvery(10);
-
 class InputReading {
  public:
   InputReading(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
@@ -82,10 +82,6 @@ class InputReading {
   }
 
  private:
-  void note(const std::string& text) const {
-    if (job_.on_note && ranks_.rank() == 0) job_.on_note(text);
-  }
-
   /// Before hours of work, not after.
   void warn() {
     inputs_.warnings = inputs_.train.warnings;
@@ -211,8 +207,8 @@ class InputReading {
       agree(ranks_, {{"reference", weights_digest()}});
     }
     const std::string model = model_key();
-    fill(inputs_.train, model);
-    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation, model);
+    fill(inputs_.train, model, "pair");
+    if (!inputs_.evaluation.examples.empty()) fill(inputs_.evaluation, model, "evaluation pair");
     if (reference_) load(*inputs_.source.checkpoint);
     std::vector<double> values;
     for (const Example& example : inputs_.train.examples)
@@ -221,58 +217,37 @@ class InputReading {
   }
 
   /// Adapters begin as nothing, so that the model is its own reference before the first step.
-  void fill(ExampleSet& set, const std::string& model) {
-    const ReferenceKey key{model, set.digest};
+  void fill(ExampleSet& set, const std::string& model, std::string_view noun) {
+    RowPass rows(inputs_.model);
+    const PassLimits limits{std::numeric_limits<std::int64_t>::max(), config_.tokens_per_pass};
+    Evaluator evaluator(rows, ranks_, limits, cancellation_);
+    ReferencePass pass;
     const std::string& cache = config_.reference_cache_dir;
-    next_report_ = std::chrono::steady_clock::now() + kReportEvery;
-    bool told = false;
-    TrainerOptions options;
-    options.tokens_per_pass = config_.tokens_per_pass;
-    Trainer trainer(inputs_.model, *inputs_.objective, ranks_, options, cancellation_);
-    inputs_.references_from_cache = fill_references(
-        filesystem_, cache.empty() ? config_.output_dir : cache, key, set.examples, ranks_,
-        reference_chunk(), [&](std::span<const Example> examples) {
-          const auto done = static_cast<double>(examples.data() - set.examples.data());
-          const auto all = static_cast<double>(set.examples.size());
-          std::vector<const Example*> pointers;
-          for (const Example& example : examples) pointers.push_back(&example);
-          // One alone is a check of what was kept.
-          if (!std::exchange(told, told || examples.size() > 1) && examples.size() > 1) {
-            note(fmt::format(
-                "the reference's log-probabilities of {} pairs{}", set.examples.size(),
-                done > 0 ? fmt::format(", of which {} are kept from before", done) : ""));
-          }
-          return trainer.row_values(pointers, [&](double share) {
-            report_share((done + share * static_cast<double>(examples.size())) / all);
-          });
-        });
+    pass.folder = cache.empty() ? config_.output_dir : cache;
+    pass.key = {model, set.digest};
+    pass.tokens_per_batch = reference_batch();
+    pass.noun = noun;
+    pass.compute = [&](std::span<const Example> examples) {
+      std::vector<const Example*> pointers;
+      for (const Example& example : examples) pointers.push_back(&example);
+      return evaluator.row_values(pointers);
+    };
+    pass.on_note = job_.on_note;
+    inputs_.references += fill_references(filesystem_, pass, set.examples, ranks_, cancellation_);
   }
 
-  /// Every ten seconds how far the reference's log-probabilities have come.
-  void report_share(double share) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_report_) return;
-    next_report_ = now + kReportEvery;
-    note(fmt::format("… {:.0f} %", 100 * share));
-  }
-
-  /// Pairs that are computed, and kept, together: as many as fill some passes of every rank.
-  std::size_t reference_chunk() const {
-    constexpr std::int64_t kLeast = 32;
-    const std::int64_t pairs = std::max(kLeast, config_.tokens_per_pass / 16);
-    return static_cast<std::size_t>(pairs * ranks_.size());
-  }
+  /// Tokens of what is computed, and kept, together: as many as fill a pass of every rank.
+  std::int64_t reference_batch() const { return config_.tokens_per_pass * ranks_.size(); }
 
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
-    constexpr int kArithmetic = 2;  // another one for another order of sums, or another rounding
+    constexpr int kArithmetic = 3;  // another one for another order of sums, or another rounding
     const std::string instructions = at::get_cpu_capability() + " " + std::string(kernels().name);
     const std::string text =
         compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
                       {"config", (reference_ ? *reference_ : *inputs_.source.checkpoint).config()},
                       {"bf16", config_.bf16},
                       {"tokens_per_pass", config_.tokens_per_pass},
-                      {"chunk", reference_chunk()},
                       {"threads", at::get_num_threads()},
                       {"ranks", ranks_.size()},
                       {"instructions", job_.device.is_cpu() ? instructions : job_.device_name},
@@ -296,7 +271,6 @@ class InputReading {
   const CancellationToken& cancellation_;
   TrainingInputs inputs_;
   Architecture architecture_;
-  std::chrono::steady_clock::time_point next_report_;
   std::shared_ptr<const Checkpoint> reference_;  ///< null: the model itself
 };
 

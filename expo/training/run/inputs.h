@@ -8,6 +8,7 @@
 #include "expo/training/loss/objective.h"
 #include "expo/training/run/job.h"
 #include "expo/training/run/model_folder.h"
+#include "expo/training/run/reference_log_probs.h"
 #include "expo/training/run/schedule.h"
 
 namespace expo {
@@ -24,7 +25,7 @@ struct TrainingInputs {
   std::vector<std::string> warnings;  ///< of the data and the schedule
   std::string weights_digest;         ///< of the weights that the training begins with
   std::string references_digest;      ///< DPO: of the reference's log-probabilities
-  bool references_from_cache = false;
+  ReferenceCounts references;         ///< DPO: of all pairs, those of the evaluation too
 };
 
 /// Reads everything that a configuration names. Throws as run_training.

@@ -54,13 +54,14 @@ TrainingReport run(Filesystem& filesystem, const Environment& environment, RankG
 }  // namespace
 
 Json to_json(const TrainingReport& report) {
-  return {{"result", report.result.string()},
-          {"steps", report.steps},
-          {"resumed_from", report.resumed_from},
-          {"data", to_json(report.counts)},
-          {"references_from_cache", report.references_from_cache},
-          {"metrics", report.last_metrics},
-          {"warnings", report.warnings}};
+  return {
+      {"result", report.result.string()},
+      {"steps", report.steps},
+      {"resumed_from", report.resumed_from},
+      {"data", to_json(report.counts)},
+      {"references", {{"kept", report.references.kept}, {"computed", report.references.computed}}},
+      {"metrics", report.last_metrics},
+      {"warnings", report.warnings}};
 }
 
 TrainingReport run_training(Filesystem& filesystem, const Environment& environment,

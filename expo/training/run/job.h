@@ -12,6 +12,7 @@
 #include "expo/training/config/training_config.h"
 #include "expo/training/data/example_set.h"
 #include "expo/training/ranks/group.h"
+#include "expo/training/run/reference_log_probs.h"
 
 namespace expo {
 
@@ -33,7 +34,7 @@ struct TrainingReport {
   std::int64_t steps = 0;
   std::int64_t resumed_from = 0;
   ExampleCounts counts;
-  bool references_from_cache = false;
+  ReferenceCounts references;  ///< DPO: pairs, those of the evaluation too
   Json last_metrics;
   std::vector<std::string> warnings;
 };

@@ -6,15 +6,21 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "expo/core/error.h"
 #include "expo/core/json.h"
+#include "expo/core/text.h"
 #include "expo/training/data/byte_digest.h"
 
 namespace expo {
 namespace {
 
-constexpr std::chrono::seconds kWriteEvery(30);
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kNoteEvery(10);
+// A write takes place once this many times as long as the last one took have passed.
+constexpr int kTimesAWrite = 20;
 // What a pair alone may differ by from the same in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
 
@@ -91,21 +97,6 @@ std::vector<double> share(RankGroup& ranks, const std::vector<double>& found, st
   return {numbers + 1, numbers + 1 + static_cast<std::size_t>(numbers[0])};
 }
 
-void check_longest(const std::filesystem::path& path, const std::vector<double>& values,
-                   std::span<const Example> examples, const ReferenceComputation& compute) {
-  const auto longest = std::ranges::max_element(examples, {}, &Example::tokens);
-  const auto place = static_cast<std::size_t>(longest - examples.begin());
-  const std::vector<double> again = compute(examples.subspan(place, 1));
-  for (std::size_t i = 0; i < again.size(); ++i) {
-    const double kept = values[2 * place + i];
-    if (std::abs(kept - again[i]) <= kTolerance * (1 + std::abs(again[i]))) continue;
-    throw input_error(fmt::format(
-        "{}: says {} for {}, where the reference model gives {}; remove the file, and it is "
-        "computed anew",
-        path.string(), kept, longest->place, again[i]));
-  }
-}
-
 void check_finite(const std::vector<double>& values, std::span<const Example> examples) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
@@ -114,62 +105,148 @@ void check_finite(const std::vector<double>& values, std::span<const Example> ex
   }
 }
 
-/// Computes what is not known yet, and keeps it: every half minute, and when it is interrupted.
+/// The first of these examples that are one batch; so a run that goes on from whole batches cuts
+/// the rest as one that was not interrupted.
+std::span<const Example> next_batch(std::span<const Example> rest, std::int64_t tokens) {
+  std::int64_t taken = rest.front().tokens();
+  std::size_t count = 1;
+  while (count < rest.size() && taken + rest[count].tokens() <= tokens)
+    taken += rest[count++].tokens();
+  return rest.first(count);
+}
+
+/// Computes what is not known yet, and keeps it.
 class Filling {
  public:
-  Filling(Filesystem& filesystem, const Files& files, const ReferenceKey& key, bool keeps,
-          std::size_t chunk, std::vector<double> known)
+  Filling(Filesystem& filesystem, const ReferencePass& pass, std::span<const Example> examples,
+          RankGroup& ranks, const CancellationToken& cancellation)
       : filesystem_(filesystem),
-        files_(files),
-        key_(key),
-        keeps_(keeps),
-        chunk_(chunk),
-        values_(std::move(known)),
-        kept_(values_.size()) {}
+        files_(files_of(pass.folder, pass.key)),
+        pass_(pass),
+        examples_(examples),
+        ranks_(ranks),
+        cancellation_(cancellation) {}
 
-  std::vector<double> run(std::span<Example> examples, const ReferenceComputation& compute) {
+  std::vector<double> run(ReferenceCounts& counts) {
+    read_kept();
+    counts.kept = values_.size() / 2;
     try {
-      while (values_.size() < 2 * examples.size()) add_chunk(examples, compute);
+      fill();
     } catch (const Error& error) {
-      keep(files_.begun);
-      if (error.category() != ErrorCategory::interrupted) throw;
-      throw interrupted_error(fmt::format(
-          "interrupted; the reference's log-probabilities of {} of {} pairs are kept, and the same "
-          "command goes on from there",
-          values_.size() / 2, examples.size()));
+      // Another rank may have seen the interruption first, and gone.
+      if (error.category() != ErrorCategory::interrupted && !cancellation_.cancelled()) {
+        keep_despite_error();
+        throw;
+      }
+      keep();
+      throw interrupted_error(describe_interruption());
+    } catch (...) {
+      keep_despite_error();
+      throw;
     }
-    keep(files_.whole);
-    if (keeps_) filesystem_.remove(files_.begun);
+    counts.computed = values_.size() / 2 - counts.kept;
     return std::move(values_);
   }
 
  private:
-  void add_chunk(std::span<Example> examples, const ReferenceComputation& compute) {
-    const std::size_t done = values_.size() / 2;
-    const auto chunk = examples.subspan(done, std::min(chunk_, examples.size() - done));
-    const std::vector<double> more = compute(chunk);
-    check_finite(more, chunk);
-    values_.insert(values_.end(), more.begin(), more.end());
-    const bool whole = done + chunk.size() == examples.size();
-    if (!whole && Clock::now() - last_ >= kWriteEvery) keep(files_.begun);
+  bool keeps() const { return ranks_.rank() == 0; }
+  bool is_whole() const { return values_.size() == 2 * examples_.size(); }
+
+  void fill() {
+    if (!values_.empty()) check_longest();
+    if (!is_whole()) note_begin();
+    while (!is_whole()) add_batch();
+    if (!keeps()) return;
+    if (!finished_) write(filesystem_, files_.whole, pass_.key, values_);
+    filesystem_.remove(files_.begun);
   }
 
-  void keep(const std::filesystem::path& path) {
-    if (!keeps_ || kept_ == values_.size()) return;
-    write(filesystem_, path, key_, values_);
+  void read_kept() {
+    const std::size_t most = 2 * examples_.size();
+    std::vector<double> found;
+    if (keeps()) found = read_if_there(filesystem_, files_.whole, pass_.key, most);
+    finished_ = found.size() == most;
+    if (keeps() && found.empty()) found = read_if_there(filesystem_, files_.begun, pass_.key, most);
+    values_ = share(ranks_, found, most);
     kept_ = values_.size();
-    last_ = Clock::now();
   }
 
-  using Clock = std::chrono::steady_clock;
+  void check_longest() const {
+    const auto known = examples_.first(values_.size() / 2);
+    const auto longest = std::ranges::max_element(known, {}, &Example::tokens);
+    const auto place = static_cast<std::size_t>(longest - known.begin());
+    const std::vector<double> again = pass_.compute(known.subspan(place, 1));
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      const double kept = values_[2 * place + i];
+      if (std::abs(kept - again[i]) <= kTolerance * (1 + std::abs(again[i]))) continue;
+      throw input_error(fmt::format(
+          "{}: says {} for {}, where the reference model gives {}; remove the file, and it is "
+          "computed anew",
+          (finished_ ? files_.whole : files_.begun).string(), kept, longest->place, again[i]));
+    }
+  }
+
+  void add_batch() {
+    const auto batch = next_batch(examples_.subspan(values_.size() / 2), pass_.tokens_per_batch);
+    const std::vector<double> more = pass_.compute(batch);
+    check_finite(more, batch);
+    values_.insert(values_.end(), more.begin(), more.end());
+    if (is_whole() || !keeps() || Clock::now() < next_write_) return;
+    keep();
+    if (Clock::now() < next_note_) return;
+    next_note_ = Clock::now() + kNoteEvery;
+    note(fmt::format("… {} of {} are kept", kept_ / 2, all()));
+  }
+
+  void keep() {
+    if (keeps() && kept_ != values_.size()) {
+      const auto start = Clock::now();
+      write(filesystem_, files_.begun, pass_.key, values_);
+      next_write_ = Clock::now() + kTimesAWrite * (Clock::now() - start);
+    }
+    kept_ = values_.size();
+  }
+
+  /// What went wrong before is what there is to tell.
+  void keep_despite_error() noexcept {
+    try {
+      keep();
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+    }
+  }
+
+  void note_begin() const {
+    note(fmt::format(
+        "the reference's log-probabilities of {}{}", all(),
+        kept_ == 0 ? "" : fmt::format(", of which {} are kept from before", kept_ / 2)));
+  }
+
+  void note(const std::string& text) const {
+    if (keeps() && pass_.on_note) pass_.on_note(text);
+  }
+
+  std::string describe_interruption() const {
+    if (kept_ == 0)
+      return "interrupted before the first of the reference's log-probabilities was computed";
+    return fmt::format(
+        "interrupted; the reference's log-probabilities of {} of {} are kept, and the same command "
+        "goes on from there",
+        kept_ / 2, all());
+  }
+
+  /// "40 pairs"
+  std::string all() const { return counted(examples_.size(), pass_.noun); }
+
   Filesystem& filesystem_;
-  const Files& files_;
-  const ReferenceKey& key_;
-  bool keeps_;
-  std::size_t chunk_;
+  const Files files_;
+  const ReferencePass& pass_;
+  std::span<const Example> examples_;
+  RankGroup& ranks_;
+  const CancellationToken& cancellation_;
   std::vector<double> values_;
-  std::size_t kept_;  ///< how many of them are in a file
-  Clock::time_point last_ = Clock::now();
+  std::size_t kept_ = 0;   ///< how many of them are in a file
+  bool finished_ = false;  ///< there was a file of all of them
+  Clock::time_point next_write_, next_note_;
 };
 
 }  // namespace
@@ -187,25 +264,21 @@ std::string digest_of(const at::Tensor& values) {
   return digest.text();
 }
 
-bool fill_references(Filesystem& filesystem, const std::filesystem::path& folder,
-                     const ReferenceKey& key, std::span<Example> examples, RankGroup& ranks,
-                     std::size_t chunk, const ReferenceComputation& compute) {
-  const Files files = files_of(folder, key);
-  const std::size_t most = 2 * examples.size();
-  std::vector<double> found;
-  const bool keeper = ranks.rank() == 0;
-  if (keeper) found = read_if_there(filesystem, files.whole, key, most);
-  if (keeper && found.empty()) found = read_if_there(filesystem, files.begun, key, most);
-  std::vector<double> values = share(ranks, found, most);
-  const bool used = values.size() == most;
-  if (!values.empty()) {
-    check_longest(used ? files.whole : files.begun, values, examples.first(values.size() / 2),
-                  compute);
-  }
-  values = Filling(filesystem, files, key, keeper, chunk, std::move(values)).run(examples, compute);
+ReferenceCounts& ReferenceCounts::operator+=(const ReferenceCounts& other) {
+  kept += other.kept;
+  computed += other.computed;
+  return *this;
+}
+
+ReferenceCounts fill_references(Filesystem& filesystem, const ReferencePass& pass,
+                                std::span<Example> examples, RankGroup& ranks,
+                                const CancellationToken& cancellation) {
+  ReferenceCounts counts;
+  const std::vector<double> values =
+      Filling(filesystem, pass, examples, ranks, cancellation).run(counts);
   for (std::size_t i = 0; i < examples.size(); ++i)
     examples[i].reference = {values[2 * i], values[2 * i + 1]};
-  return used;
+  return counts;
 }
 
 }  // namespace expo

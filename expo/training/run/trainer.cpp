@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include "expo/training/ranks/shares.h"
+#include <vector>
 
 namespace expo {
 namespace {
@@ -28,54 +27,26 @@ double sum_of_squares(const at::Tensor& values) {
   return sum;
 }
 
-std::vector<const TokenRow*> rows_of(std::span<const Example* const> examples) {
-  std::vector<const TokenRow*> rows;
-  for (const Example* example : examples) {
-    for (const TokenRow& row : example->rows) rows.push_back(&row);
-  }
-  return rows;
-}
-
-void check_gradients(const Example& example, std::span<const double> gradients,
-                     std::string& failure) {
-  for (const double gradient : gradients) {
-    if (!std::isfinite(gradient) && failure.empty())
-      failure = fmt::format("the loss of {} is not a number", example.place);
-  }
+/// Before anything that keeps them is made of the model.
+TrainableModel& with_gradients(TrainableModel& model) {
+  model.allocate_gradients();
+  return model;
 }
 
 }  // namespace
 
 Trainer::Trainer(TrainableModel& model, const Objective& objective, RankGroup& ranks,
                  const TrainerOptions& options, const CancellationToken& cancellation)
-    : model_(model),
+    : model_(with_gradients(model)),
       objective_(objective),
       ranks_(ranks),
       options_(options),
       cancellation_(cancellation),
-      decoder_(model, options.gradient_checkpointing),
-      head_(make_row_values(model)),
+      rows_(model, options.gradient_checkpointing),
+      evaluator_(rows_, ranks, options.pass, cancellation),
       optimiser_(model.parameters, options.adamw,
                  model.parameters.values().numel() / ranks.size() * ranks.rank(),
                  model.parameters.values().numel() / ranks.size() * (ranks.rank() + 1)) {}
-
-/// This rank's examples, in groups that go through the model together.
-std::vector<std::vector<const Example*>> Trainer::passes(
-    std::span<const Example* const> examples) const {
-  std::vector<std::vector<const Example*>> result;
-  std::int64_t tokens = 0;
-  for (const Example* example : share_of(examples, ranks_.rank(), ranks_.size())) {
-    const bool full = result.empty() || tokens + example->tokens() > options_.tokens_per_pass ||
-                      static_cast<std::int64_t>(result.back().size()) == options_.examples_per_pass;
-    if (full) {
-      result.emplace_back();
-      tokens = 0;
-    }
-    result.back().push_back(example);
-    tokens += example->tokens();
-  }
-  return result;
-}
 
 /// Another one for every pass of every rank, the same in a run that is resumed.
 std::uint64_t Trainer::pass_number(std::size_t pass) const {
@@ -84,114 +55,27 @@ std::uint64_t Trainer::pass_number(std::size_t pass) const {
          static_cast<std::uint64_t>(ranks_.rank());
 }
 
-void Trainer::run_pass(std::span<const Example* const> examples,
-                       const std::optional<Training>& training, Gathered& gathered) {
+void Trainer::run_pass(std::span<const Example* const> examples, double scale, std::uint64_t pass,
+                       Judgement& judgement) {
   cancellation_.check();
-  const auto rows = rows_of(examples);
-  const PackedRows packed = pack(rows, model_.architecture.vocabulary);
-  const at::Tensor hidden =
-      training ? decoder_.forward(packed, training->pass) : decoder_.hidden_states(packed);
-  const std::vector<double> values = head_->forward(hidden, rows);
-  std::vector<double> gradients(values.size());
-  std::size_t first = 0;
-  for (const Example* example : examples) {
-    const std::size_t count = example->rows.size();
-    for (std::size_t i = first; i < first + count; ++i) {
-      if (!std::isfinite(values[i]) && gathered.failure.empty())
-        gathered.failure = fmt::format("the model gives {} for {}", values[i], example->place);
-    }
-    objective_.judge(*example, std::span(values).subspan(first, count),
-                     std::span(head_->counts()).subspan(first, count),
-                     std::span(gradients).subspan(first, count), gathered.sums);
-    check_gradients(*example, std::span(gradients).subspan(first, count), gathered.failure);
-    first += count;
-  }
-  gathered.tokens += packed.tokens();
-  if (!training || !gathered.failure.empty()) return;
-  for (double& gradient : gradients) gradient *= training->scale;
-  decoder_.backward(head_->backward(hidden, gradients));
+  const std::vector<double> values = rows_.forward(rows_of(examples), pass);
+  std::vector<double> gradients = judgement.add(examples, values, rows_.counts());
+  if (judgement.failed()) return;
+  for (double& gradient : gradients) gradient *= scale;
+  rows_.backward(gradients);
 }
 
 StepResult Trainer::step(std::span<const Example* const> examples, double learning_rate) {
   model_.parameters.zero_gradients();
-  double weight = 0;
-  for (const Example* example : examples) weight += objective_.weight(*example);
-  Gathered gathered;
-  const auto groups = passes(examples);
+  const double weight = weight_of(objective_, examples);
+  Judgement judgement(objective_);
+  const auto groups = evaluator_.passes(examples);
   for (std::size_t i = 0; i < groups.size(); ++i)
-    run_pass(groups[i], Training{1 / weight, pass_number(i)}, gathered);
-  StepResult result = combine(gathered, weight);
+    run_pass(groups[i], 1 / weight, pass_number(i), judgement);
+  StepResult result{judgement.combine(ranks_, weight)};
   if (!result.failure.empty()) return result;
   move(result, learning_rate);
   if (!result.failure.empty()) result.failure += find_bad_gradient(examples);
-  return result;
-}
-
-StepResult Trainer::evaluate(std::span<const Example* const> examples) {
-  double weight = 0;
-  for (const Example* example : examples) weight += objective_.weight(*example);
-  Gathered gathered;
-  for (const auto& pass : passes(examples)) run_pass(pass, {}, gathered);
-  return combine(gathered, weight);
-}
-
-std::vector<double> Trainer::row_values(std::span<const Example* const> examples,
-                                        const std::function<void(double share)>& advance) {
-  std::map<const Example*, std::vector<double>> mine;
-  const auto groups = passes(examples);
-  for (const auto& pass : groups) {
-    cancellation_.check();
-    if (advance) {
-      advance(static_cast<double>(&pass - groups.data()) / static_cast<double>(groups.size()));
-    }
-    const auto rows = rows_of(pass);
-    const auto values =
-        head_->forward(decoder_.hidden_states(pack(rows, model_.architecture.vocabulary)), rows);
-    std::size_t next = 0;
-    for (const Example* example : pass) {
-      for (std::size_t i = 0; i < example->rows.size(); ++i)
-        mine[example].push_back(values[next++]);
-    }
-  }
-  std::vector<double> all;
-  for (const Example* example : examples) {
-    const auto found = mine.find(example);
-    for (std::size_t i = 0; i < example->rows.size(); ++i)
-      all.push_back(found == mine.end() ? 0 : found->second[i]);
-  }
-  at::Tensor shared = at::tensor(all, at::kDouble);
-  ranks_.sum(shared);
-  const auto* data = shared.const_data_ptr<double>();
-  return {data, data + shared.numel()};
-}
-
-/// Sums over the ranks. Those that had no example know the metrics' names from a judgement of their
-/// own only, so that what is exchanged is the union in a fixed order.
-StepResult Trainer::combine(const Gathered& gathered, double weight) {
-  static const std::vector<std::string> kNames = {
-      "loss",         "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies",
-      "logps/chosen", "logps/rejected"};
-  const auto names = static_cast<std::int64_t>(kNames.size());
-  at::Tensor shared = at::zeros({2 * names + 2}, at::kDouble);
-  auto* numbers = shared.mutable_data_ptr<double>();
-  for (std::int64_t i = 0; i < names; ++i) {
-    const auto found = gathered.sums.find(kNames[static_cast<std::size_t>(i)]);
-    if (found == gathered.sums.end()) continue;
-    numbers[i] = found->second;
-    numbers[names + i] = 1;
-  }
-  numbers[2 * names] = static_cast<double>(gathered.tokens);
-  numbers[2 * names + 1] = gathered.failure.empty() ? 0 : 1;
-  ranks_.sum(shared);
-  StepResult result;
-  for (std::int64_t i = 0; i < names; ++i) {
-    if (numbers[names + i] > 0)
-      result.metrics[kNames[static_cast<std::size_t>(i)]] = numbers[i] / weight;
-  }
-  result.tokens = static_cast<std::int64_t>(numbers[2 * names]);
-  result.failure = gathered.failure;
-  if (result.failure.empty() && numbers[2 * names + 1] > 0)
-    result.failure = "another rank's model gives something that is not a number";
   return result;
 }
 
@@ -218,12 +102,12 @@ void Trainer::move(StepResult& result, double learning_rate) {
 
 /// Runs this rank's examples one by one, which is done once in a run that ends here.
 std::string Trainer::find_bad_gradient(std::span<const Example* const> examples) {
-  const auto groups = passes(examples);
+  const auto groups = evaluator_.passes(examples);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const Example* example : groups[i]) {
       model_.parameters.zero_gradients();
-      Gathered gathered;
-      run_pass(std::span(&example, 1), Training{1, pass_number(i)}, gathered);
+      Judgement judgement(objective_);
+      run_pass(std::span(&example, 1), 1, pass_number(i), judgement);
       if (!std::isfinite(sum_of_squares(model_.parameters.gradients())))
         return fmt::format(", and that of {} is not a number", example->place);
     }

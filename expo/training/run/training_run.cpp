@@ -14,7 +14,6 @@
 #include "expo/core/version.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/training/data/row_order.h"
-#include "expo/training/ranks/agreement.h"
 #include "expo/training/run/setting.h"
 
 namespace expo {
@@ -26,8 +25,7 @@ TrainerOptions trainer_options(const TrainingConfig& config) {
   TrainerOptions options;
   options.adamw = config.adamw;
   options.max_grad_norm = config.max_grad_norm;
-  options.examples_per_pass = config.per_device_train_batch_size;
-  options.tokens_per_pass = config.tokens_per_pass;
+  options.pass = {config.per_device_train_batch_size, config.tokens_per_pass};
   options.gradient_checkpointing = config.gradient_checkpointing;
   return options;
 }
@@ -49,9 +47,8 @@ TrainingRun::TrainingRun(Filesystem& filesystem, RankGroup& ranks, const Trainin
 
 TrainingReport TrainingRun::run() {
   report_.counts = inputs_.train.counts;
-  report_.references_from_cache = inputs_.references_from_cache;
+  report_.references = inputs_.references;
   report_.warnings = inputs_.warnings;
-  agree(ranks_, common_setting(job_, inputs_, ranks_));
   begin_folder();
   resume();
   if (folder_ != nullptr) {
@@ -203,7 +200,7 @@ void TrainingRun::evaluate() {
   if (inputs_.evaluation.examples.empty()) return;
   std::vector<const Example*> examples;
   for (const Example& example : inputs_.evaluation.examples) examples.push_back(&example);
-  const StepResult result = trainer_.evaluate(examples);
+  const Evaluation result = trainer_.evaluate(examples);
   if (!result.failure.empty()) {
     const fs::path folder = RunFolder::failed(config_.output_dir, step_);
     save_state(folder);
