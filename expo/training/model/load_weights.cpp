@@ -35,11 +35,12 @@ void draw_head(const at::Tensor& head, std::uint64_t seed) {
 
 }  // namespace
 
-void copy_values(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
-                 const CancellationToken& cancellation) {
+Bf16Fit copy_values(const Checkpoint& checkpoint, std::size_t index, const at::Tensor& target,
+                    const CancellationToken& cancellation) {
   const Tensor& tensor = checkpoint.tensors()[index];
   const at::Tensor flat = target.view({-1});
   ReadScratch scratch;
+  Bf16Fit fit;
   for (std::uint64_t first = 0; first < tensor.elements(); first += kBlock) {
     cancellation.check();
     const std::uint64_t count = std::min(kBlock, tensor.elements() - first);
@@ -49,12 +50,15 @@ void copy_values(const Checkpoint& checkpoint, std::size_t index, const at::Tens
         at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
                       scalar_type_of(tensor.dtype));
     flat.narrow(0, static_cast<std::int64_t>(first), static_cast<std::int64_t>(count)).copy_(block);
+    fit += measure_bf16_fit(block);
   }
+  return fit;
 }
 
-void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
-                  const CancellationToken& cancellation, TrainableModel& model) {
+Bf16Fit load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
+                     const CancellationToken& cancellation, TrainableModel& model) {
   const at::NoGradGuard no_gradients;
+  Bf16Fit fit;
   for (const Tensor& tensor : checkpoint.tensors()) {
     if (model.named.contains(tensor.name) || is_spare(tensor.name, model.architecture)) continue;
     throw input_error(fmt::format(
@@ -68,10 +72,11 @@ void load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
       draw_head(target, seed);
     } else {
       const std::size_t index = require_tensor(checkpoint, name, target, model.architecture);
-      copy_values(checkpoint, index, target, cancellation);
+      fit += copy_values(checkpoint, index, target, cancellation);
     }
   }
   model.parameters.refresh();
+  return fit;
 }
 
 }  // namespace expo

@@ -17,6 +17,7 @@
 #include "expo/training/run/evaluator.h"
 #include "expo/training/run/inputs.h"
 #include "expo/training/run/reference_log_probs.h"
+#include "expo/training/run/served_step.h"
 #include "expo/training/run/setting.h"
 #include "expo/training/run/trainer.h"
 
@@ -194,11 +195,18 @@ class InputReading {
     const Json& config = inputs_.source.checkpoint->config();
     inputs_.model.knows_padding =
         config.contains("pad_token_id") && !config["pad_token_id"].is_null();
-    load(*inputs_.source.checkpoint);
+    warn_of_start(load(*inputs_.source.checkpoint));
   }
 
-  void load(const Checkpoint& checkpoint) {
-    load_weights(checkpoint, config_.seed, cancellation_, inputs_.model);
+  Bf16Fit load(const Checkpoint& checkpoint) {
+    return load_weights(checkpoint, config_.seed, cancellation_, inputs_.model);
+  }
+
+  void warn_of_start(const Bf16Fit& fit) {
+    const std::string warning = start_warning(fit, config_);
+    if (warning.empty()) return;
+    inputs_.warnings.push_back(warning);
+    if (job_.on_warning && ranks_.rank() == 0) job_.on_warning(warning);
   }
 
   void find_references() {

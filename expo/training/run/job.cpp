@@ -61,6 +61,7 @@ Json to_json(const TrainingReport& report) {
       {"data", to_json(report.counts)},
       {"references", {{"kept", report.references.kept}, {"computed", report.references.computed}}},
       {"metrics", report.last_metrics},
+      {"serving", report.serving ? to_json(*report.serving) : Json()},
       {"warnings", report.warnings}};
 }
 

@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "expo/training/data/example_set.h"
 #include "expo/training/ranks/group.h"
 #include "expo/training/run/reference_log_probs.h"
+#include "expo/training/run/served_step.h"
 
 namespace expo {
 
@@ -36,6 +38,7 @@ struct TrainingReport {
   ExampleCounts counts;
   ReferenceCounts references;  ///< DPO: pairs, those of the evaluation too
   Json last_metrics;
+  std::optional<ServedStep> serving;  ///< on the first rank
   std::vector<std::string> warnings;
 };
 Json to_json(const TrainingReport& report);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "expo/checkpoint/model_class.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/write/model_card.h"
@@ -90,28 +88,6 @@ void write_model_folder(Filesystem& filesystem, const ModelSource& source,
   }
   if (!source.chat_template.empty())
     filesystem.write_text(folder / "chat_template.jinja", source.chat_template);
-}
-
-SavedShare measure_lost_updates(const ModelSource& source, const TrainableModel& model,
-                                DType dtype) {
-  SavedShare share;
-  ReadScratch scratch;
-  for (const auto& [name, value] : model.named) {
-    const auto index = source.checkpoint->find(name);
-    if (!index) continue;
-    const Tensor& tensor = source.checkpoint->tensors()[*index];
-    if (!supports_arithmetic(tensor.dtype)) continue;
-    const auto bytes = source.checkpoint->read(*index, 0, tensor.elements(), scratch);
-    const at::Tensor before = at::from_blob(const_cast<std::byte*>(bytes.data()), value.sizes(),
-                                            scalar_type_of(tensor.dtype))
-                                  .to(value.device(), at::kFloat);
-    const at::Tensor changed = value.ne(before);
-    const at::ScalarType type = scalar_type_of(dtype);
-    share.changed += static_cast<std::uint64_t>(changed.sum().item<std::int64_t>());
-    share.lost += static_cast<std::uint64_t>(
-        changed.logical_and(value.to(type).eq(before.to(type))).sum().item<std::int64_t>());
-  }
-  return share;
 }
 
 }  // namespace expo

@@ -11,12 +11,6 @@
 
 namespace expo {
 
-/// What rounding the saved weights cost.
-struct SavedShare {
-  std::uint64_t changed = 0;  ///< weights that the training moved
-  std::uint64_t lost = 0;     ///< of these, those that are saved as what they were saved as before
-};
-
 /// Where the model came from, and what its folder holds beside the weights.
 struct ModelSource {
   std::shared_ptr<const Checkpoint> checkpoint;
@@ -35,9 +29,5 @@ Json config_for_training(const Json& config, const TrainingConfig& training, std
 void write_model_folder(Filesystem& filesystem, const ModelSource& source,
                         const TrainableModel& model, const TrainingConfig& config,
                         const std::filesystem::path& folder);
-
-/// Compares the model with its checkpoint, both as `dtype`. Full training only.
-SavedShare measure_lost_updates(const ModelSource& source, const TrainableModel& model,
-                                DType dtype);
 
 }  // namespace expo

@@ -241,28 +241,26 @@ void TrainingRun::save_state(const fs::path& folder) {
   if (directory) directory->commit();
 }
 
+/// The record before the result, so that no result lies there without what serving leaves of it.
 void TrainingRun::save_result() {
   report_.result = fs::path(config_.output_dir) / "final";
   if (folder_ != nullptr) {
     metrics_->sync();
     const auto directory = folder_->open(report_.result);
     write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory->partial());
+    report_.serving =
+        measure_served_step(inputs_.source, inputs_.model, serving_dtype(config_.save_dtype));
+    write_run_file();
     directory->commit();
-    report_lost_updates();
+    warn(served_step_warning(*report_.serving, config_, report_.result.string()));
   }
   ranks_.barrier();
 }
 
-void TrainingRun::report_lost_updates() {
-  if (config_.save_dtype == DType::f32 || inputs_.model.is_lora()) return;
-  const SavedShare share = measure_lost_updates(inputs_.source, inputs_.model, config_.save_dtype);
-  report_.warnings.push_back(fmt::format(
-      "saved as {}, {} of the {} weights that the training moved ({:.1f} %) are what they were "
-      "before; save_dtype float32 keeps them",
-      torch_name(config_.save_dtype), share.lost, share.changed,
-      100 * static_cast<double>(share.lost) /
-          static_cast<double>(std::max<std::uint64_t>(share.changed, 1))));
-  if (job_.on_warning) job_.on_warning(report_.warnings.back());
+void TrainingRun::warn(const std::string& text) {
+  if (text.empty()) return;
+  report_.warnings.push_back(text);
+  if (job_.on_warning) job_.on_warning(text);
 }
 
 void TrainingRun::write_run_file() {
@@ -279,6 +277,7 @@ void TrainingRun::write_run_file() {
       {"data", {{"train", to_json(inputs_.train.counts)}, {"digest", inputs_.train.digest}}}};
   if (!inputs_.evaluation.examples.empty())
     json["data"]["evaluation"] = to_json(inputs_.evaluation.counts);
+  if (report_.serving) json["serving"] = to_json(*report_.serving);
   folder_->write_record(json);
 }
 

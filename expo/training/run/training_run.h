@@ -39,7 +39,7 @@ class TrainingRun {
   void save_checkpoint();
   void save_state(const std::filesystem::path& folder);
   void save_result();
-  void report_lost_updates();
+  void warn(const std::string& text);
   void write_run_file();
   void note(const std::string& text) const;
 
