@@ -61,7 +61,7 @@ CONTESTANTS = {
     for contestant in (
         Contestant("cp", "`cp` of one input", lambda pair, out: ["cp", "-r", pair.aligned, out], extrapolates=False),
         Contestant("direct", "two reads and one write by direct I/O", direct, extrapolates=False),
-        Contestant("expo", "`expo extrapolate`", expo()),
+        Contestant("expo", "`expo extrapolate --rounding nearest`", expo("--rounding", "nearest")),
         Contestant("expo-stochastic", "`expo extrapolate --rounding stochastic`", expo("--rounding", "stochastic")),
         Contestant("mergekit", "mergekit `task_arithmetic`", mergekit, OFFLINE),
         Contestant("authors", "the authors' flow in transformers", authors, OFFLINE),

@@ -80,7 +80,10 @@ void run(const Request& request) {
   const auto aligned = expo::open_model(request.aligned);
   const auto architecture = expo::read_architecture(aligned->config(), aligned->location());
   expo::LiveWeights weights(architecture, aligned, sft,
-                            {.dtype = expo::DType::bf16, .threads = request.threads}, cancellation);
+                            {.dtype = expo::DType::bf16,
+                             .rounding = expo::RoundingChoice::nearest,
+                             .threads = request.threads},
+                            cancellation);
   const double load_seconds = expo::seconds_since(start);
   const std::uint64_t bytes = expo::weight_bytes(weights.store());
   std::vector<double> moves;

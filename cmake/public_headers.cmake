@@ -17,10 +17,13 @@ set(EXPO_PUBLIC_HEADERS
   expo/extrapolation/kernel/tensor_delta.h
   expo/extrapolation/plan/alpha_schedule.h
   expo/extrapolation/plan/plan.h
+  expo/extrapolation/plan/rounding_choice.h
   expo/extrapolation/plan/tensor_groups.h
   expo/extrapolation/diagnosis/checkpoint_summary.h
   expo/extrapolation/diagnosis/delta_report.h
+  expo/extrapolation/diagnosis/delta_warnings.h
   expo/extrapolation/diagnosis/diagnosis.h
+  expo/extrapolation/diagnosis/rounding_decision.h
   expo/extrapolation/diagnosis/value_health.h
   expo/extrapolation/diagnosis/verdict.h
   expo/extrapolation/write/input_digest.h

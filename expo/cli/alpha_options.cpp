@@ -52,10 +52,11 @@ void AlphaOptions::add_rules(AlphaSchedule& schedule) const {
   for (const std::string& rule : alpha_for) add_rule(schedule, rule);
 }
 
-Rounding parse_rounding_word(const std::string& word) {
-  if (word.empty() || word == "nearest") return Rounding::nearest;
-  if (word == "stochastic") return Rounding::stochastic;
-  throw usage_error("--rounding: \"" + word + "\" is not known; expected nearest or stochastic");
+RoundingChoice parse_rounding_word(const std::string& word) {
+  if (word.empty()) return RoundingChoice::automatic;
+  if (const auto choice = rounding_choice_from_user(word)) return *choice;
+  throw usage_error("--rounding: \"" + word +
+                    "\" is not known; expected auto, nearest or stochastic");
 }
 
 }  // namespace expo

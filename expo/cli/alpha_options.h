@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "expo/extrapolation/kernel/equation_2.h"
 #include "expo/extrapolation/plan/alpha_schedule.h"
+#include "expo/extrapolation/plan/rounding_choice.h"
 
 namespace CLI {
 class App;
@@ -26,7 +26,7 @@ struct AlphaOptions {
   void add_rules(AlphaSchedule& schedule) const;
 };
 
-/// Of --rounding: nearest for an empty word; Error(usage) for one that is not known.
-Rounding parse_rounding_word(const std::string& word);
+/// Of --rounding: automatic for an empty word; Error(usage) for one that is not known.
+RoundingChoice parse_rounding_word(const std::string& word);
 
 }  // namespace expo

@@ -9,7 +9,6 @@
 #include "expo/cli/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
-#include "expo/core/text.h"
 #include "expo/extrapolation/adapter_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/recipe/recipe.h"
@@ -76,7 +75,7 @@ AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
   return result;
 }
 
-Rounding parse_rounding(const Options& options) {
+RoundingChoice parse_rounding(const Options& options) {
   if (options.like_original) {
     if (options.rounding == "stochastic") {
       throw usage_error(
@@ -89,7 +88,7 @@ Rounding parse_rounding(const Options& options) {
           "--like-original writes bfloat16, as the authors' script does; --out-dtype contradicts "
           "it");
     }
-    return Rounding::like_original;
+    return RoundingChoice::like_original;
   }
   return parse_rounding_word(options.rounding);
 }
@@ -139,7 +138,8 @@ void run(Options options, const CommandContext& context) {
                                                      job, context.cancellation)
                          : run_extrapolation(posix_filesystem(), hugging_face_environment(), job,
                                              &progress, context.cancellation);
-  for (const std::string& note : recipe.notes) std::cerr << "note: " << on_one_line(note) << "\n";
+  print_notes(recipe.notes);
+  if (report.rounding) print_notes({describe(*report.rounding)});
   print_warnings(report.warnings);
   std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
 }
@@ -161,8 +161,9 @@ std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program
           "YAML file with these settings, or a mergekit recipe that amounts to an extrapolation")
       ->type_name("FILE");
   command
-      ->add_option("--rounding", options->rounding,
-                   "nearest (default), or stochastic, which keeps α on average")
+      ->add_option(
+          "--rounding", options->rounding,
+          "auto (default): to nearest where that keeps α, else stochastic; or one of the two")
       ->type_name("HOW");
   command->add_option("--seed", options->seed, "Seed of stochastic rounding; default: 0")
       ->type_name("N")

@@ -86,10 +86,10 @@ void check_moving(const Options& options) {
         "--rounding, --rounding-seed and --on-mismatch are about a model that moves; give --sft "
         "MODEL and --alpha A, or leave them out");
   }
-  if (options.rounding_seed && parse_rounding_word(options.rounding) != Rounding::stochastic) {
+  if (options.rounding_seed && parse_rounding_word(options.rounding) == RoundingChoice::nearest) {
     throw usage_error(
-        "--rounding-seed is the seed of stochastic rounding; give --rounding stochastic, or leave "
-        "it out");
+        "--rounding-seed is the seed of stochastic rounding; give --rounding auto or stochastic, "
+        "or leave it out");
   }
 }
 
@@ -187,6 +187,7 @@ void run(const Options& options, const CommandContext& context) {
   const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
   if (alpha) engine->move_to(*alpha, context.cancellation);
   print_warnings(engine->describe().warnings);
+  print_notes(engine->describe().notes);
   TerminalRowProgress progress;
   GenerationReport report = run_generation(
       posix_filesystem(), *engine, prompts, job,
@@ -271,7 +272,7 @@ void declare_extrapolated(CLI::App& command, Options& options) {
   options.alpha.declare(command);
   command
       .add_option("--rounding", options.rounding,
-                  "Of weights: nearest (default), or stochastic, which keeps α on average")
+                  "Of weights: auto (default): to nearest where that keeps α, else stochastic")
       ->type_name("HOW");
   command
       .add_option("--rounding-seed", options.rounding_seed,

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "expo/core/text.h"
 #include "expo/extrapolation/diagnosis/model_files.h"
 #include "expo/extrapolation/diagnosis/pair_files.h"
+#include "expo/extrapolation/diagnosis/ties.h"
 
 namespace expo {
 namespace {
@@ -31,15 +33,26 @@ void print(const Options& options, const Json& json, const std::string& text) {
   std::cout << (options.json ? format_json(json) : escape_controls(text));
 }
 
+void check(const Checkpoint& checkpoint, unsigned threads, CheckpointSummary& summary,
+           const CancellationToken& cancellation) {
+  TerminalProgress progress;
+  summary.health = check_values(checkpoint, {threads, &progress}, cancellation);
+  const DType type = serving_type(checkpoint, std::nullopt);
+  const std::string sentence =
+      tie_sentence(checkpoint.location(), tie_share(summary), type,
+                   fmt::format("convert it first (expo convert --out-dtype {}) and train from the "
+                               "result",
+                               torch_name(type)));
+  if (!sentence.empty()) summary.warnings.push_back(sentence);
+}
+
 void inspect_one(const Options& options, const CommandContext& context) {
   if (options.quick || !options.out_dtype.empty())
     throw usage_error("inspect: --quick and --out-dtype need a second checkpoint to compare with");
   const auto checkpoint =
       open_checkpoint(posix_filesystem(), options.first, {}, hugging_face_environment());
   CheckpointSummary summary = summarise(posix_filesystem(), *checkpoint);
-  TerminalProgress progress;
-  if (options.check)
-    summary.health = check_values(*checkpoint, {options.threads, &progress}, context.cancellation);
+  if (options.check) check(*checkpoint, options.threads, summary, context.cancellation);
   print_warnings(summary.warnings);
   print(options, checkpoint_json(*checkpoint, summary, options.check),
         describe_checkpoint(*checkpoint, summary, options.check, options.tensors));

@@ -126,6 +126,7 @@ Json checkpoint_json(const Checkpoint& checkpoint, const CheckpointSummary& summ
       summary.tied_embeddings ? Json(*summary.tied_embeddings) : Json(nullptr);
   json["output_head"] = summary.has_head;
   json["checked"] = checked;
+  json["ties"] = checked ? Json(tie_share(summary)) : Json(nullptr);
   json["warnings"] = summary.warnings;
   json["tensors"] = tensors_json(checkpoint, summary);
   return json;
@@ -137,6 +138,9 @@ Json pair_json(const Checkpoint& sft, const Checkpoint& aligned, const Diagnosis
   json["sampled_share"] = diagnosis.sampled_share;
   json["out_dtype"] =
       diagnosis.out_type ? Json(std::string(torch_name(*diagnosis.out_type))) : Json(nullptr);
+  json["ties"] = {{"type", torch_name(diagnosis.ties.type)},
+                  {"sft", diagnosis.ties.sft},
+                  {"aligned", diagnosis.ties.aligned}};
   json["total"] = delta_json(diagnosis.total);
   json["by_kind"] = groups_json(diagnosis.by_kind);
   json["by_layer"] = groups_json(diagnosis.by_layer);

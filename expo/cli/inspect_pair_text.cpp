@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "expo/cli/inspect_text.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/diagnosis/delta_measures.h"
+#include "expo/extrapolation/diagnosis/ties.h"
 
 namespace expo {
 namespace {
@@ -56,6 +58,13 @@ std::string concentration_lines(const Diagnosis& diagnosis) {
   return text;
 }
 
+bool stored_wider(const Checkpoint& checkpoint, DType type) {
+  std::map<DType, std::uint64_t> amounts;
+  for (const Tensor& tensor : checkpoint.tensors())
+    if (is_floating(tensor.nominal)) amounts[tensor.nominal] += tensor.elements();
+  return bit_width(main_dtype(amounts)) > bit_width(type);
+}
+
 std::string rounding_lines(const Diagnosis& diagnosis) {
   if (diagnosis.concentration.order.empty()) return "";
   std::string text = fmt::format("\nWhat rounding to {} would leave of an extrapolation:\n",
@@ -64,8 +73,28 @@ std::string rounding_lines(const Diagnosis& diagnosis) {
   text += fmt::format("  {:>8} {:>14} {:>20}\n", "α", "effective α", "updates lost");
   for (std::size_t i = 0; i < kDiagnosisAlphas.size(); ++i) {
     const DeltaSums& sums = diagnosis.total.at[i];
-    text += fmt::format("  {:>8} {:>14.4f} {:>18.2f} %\n", kDiagnosisAlphas[i],
-                        effective_alpha(sums), 100 * lost_share(sums));
+    const std::string lost =
+        kDiagnosisAlphas[i] == 0 ? "-" : fmt::format("{:.2f} %", 100 * lost_share(sums));
+    text +=
+        fmt::format("  {:>8} {:>14.4f} {:>20}\n", kDiagnosisAlphas[i], effective_alpha(sums), lost);
+  }
+  return text;
+}
+
+/// What becomes of wider weights in the type that they are served in.
+std::string serving_lines(const Checkpoint& aligned, const Diagnosis& diagnosis) {
+  const TieShares& ties = diagnosis.ties;
+  const std::string type(torch_name(ties.type));
+  std::string text;
+  if (!diagnosis.out_type && stored_wider(aligned, ties.type)) {
+    text += fmt::format("Served in {0}, the second model is rounded to it: see --out-dtype {0}.\n",
+                        type);
+  }
+  if (ties.sft >= kManyTies || ties.aligned >= kManyTies) {
+    text += fmt::format(
+        "Values exactly halfway between two numbers of {}: {:.2f} % of SFT's, {:.2f} % of "
+        "ALIGNED's.\n",
+        type, 100 * ties.sft, 100 * ties.aligned);
   }
   return text;
 }
@@ -114,7 +143,8 @@ std::string describe_pair(const Checkpoint& sft, const Checkpoint& aligned,
   const double all = diagnosis.total.sums().delta_squared > 0 ? 1 : 0;
   text += heading("", 24) + row("all", 24, diagnosis.total, all);
   return text + concentration_lines(diagnosis) + rounding_lines(diagnosis) +
-         health_lines(diagnosis) + mismatch_lines(diagnosis) + verdict_lines(verdict);
+         serving_lines(aligned, diagnosis) + health_lines(diagnosis) + mismatch_lines(diagnosis) +
+         verdict_lines(verdict);
 }
 
 }  // namespace expo

@@ -55,4 +55,10 @@ void print_warnings(const std::vector<std::string>& warnings) {
   }
 }
 
+void print_notes(const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) {
+    if (!note.empty()) std::cerr << "note: " << on_one_line(note) << "\n";
+  }
+}
+
 }  // namespace expo

@@ -33,5 +33,7 @@ struct OutputOptions {
 
 /// Each warning as a line on stderr.
 void print_warnings(const std::vector<std::string>& warnings);
+/// Likewise each note that is not empty.
+void print_notes(const std::vector<std::string>& notes);
 
 }  // namespace expo

@@ -14,8 +14,8 @@
 #include "expo/embedded/embedded_model.h"
 #include "expo/embedded/model_tokenizer.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
+#include "expo/extrapolation/diagnosis/delta_warnings.h"
 #include "expo/extrapolation/diagnosis/pair_files.h"
-#include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/write/input_digest.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/generation/batch_generator.h"
@@ -91,8 +91,10 @@ class EmbeddedEngine final : public Engine {
     result.loading_seconds = loading_seconds_;
     result.facts = facts();
     result.identity = identity();
-    result.warnings = warnings_;
-    result.warnings.insert(result.warnings.end(), delta_warnings_.begin(), delta_warnings_.end());
+    for (const auto* list : {&warnings_, &plan_warnings_, &delta_warnings_})
+      result.warnings.insert(result.warnings.end(), list->begin(), list->end());
+    if (const std::string note = expo::describe(rounding_); alpha_ && !note.empty())
+      result.notes.push_back(note);
     return result;
   }
 
@@ -138,14 +140,18 @@ class EmbeddedEngine final : public Engine {
   AnsweredPrompt answered_prompt(const Conversation& answered) const;
   ScoringOptions scoring(const TokenSink& advance) const;
   StopOptions stop_options(const AnswerOptions& options) const;
-  void warn_of_deltas();
+  void warn_of_plan(const Plan& plan);
+  void take_deltas();
 
   Filesystem& filesystem_;
   EmbeddedSpec spec_;
   std::unique_ptr<EmbeddedModel> model_;
   ModelTokenizer tokenizer_;
   std::optional<AlphaSchedule> alpha_;
+  std::optional<WeightMove> move_;  ///< settled, and made once the weights are loaded
+  RoundingDecision rounding_;       ///< of alpha_
   std::vector<std::string> warnings_;
+  std::vector<std::string> plan_warnings_;
   std::vector<std::string> delta_warnings_;
   std::optional<double> effective_alpha_;
   double loading_seconds_ = 0;
@@ -171,6 +177,7 @@ Json EmbeddedEngine::facts() const {
           {"dtype", torch_name(model_->dtype)},
           {"threads", spec_.threads == 0 ? Json() : Json(spec_.threads)},
           {"deterministic", spec_.deterministic},
+          {"rounding", alpha_ ? to_json(rounding_) : Json()},
           {"instructions", model_->device.is_cpu() ? Json(kernels().name) : Json()},
           {"libtorch", TORCH_VERSION}};
 }
@@ -182,7 +189,7 @@ Json EmbeddedEngine::identity() const {
   Json result = {{"files", describe_files(filesystem_, *model_->aligned)},
                  {"sft", model_->sft ? describe_files(filesystem_, *model_->sft) : Json()},
                  {"alpha", alpha_ ? Json(alpha_->description()) : Json()},
-                 {"rounding", spec_.rounding == Rounding::stochastic ? "stochastic" : "nearest"},
+                 {"rounding", rounding_name(spec_.rounding)},
                  {"rounding_seed", spec_.rounding_seed},
                  {"on_mismatch", mismatch_policy_name(spec_.on_mismatch)},
                  {"device", model_->device.str()},
@@ -216,9 +223,10 @@ void EmbeddedEngine::require(ModelHead head) const {
 void EmbeddedEngine::load(const CancellationToken& cancellation) {
   if (model_->is_loaded()) return;
   const auto start = Clock::now();
-  load_model(*model_, spec_, alpha_, cancellation);
+  load_model(*model_, spec_, move_, cancellation);
+  move_.reset();
   loading_seconds_ += seconds_since(start);
-  warn_of_deltas();
+  take_deltas();
 }
 
 void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
@@ -226,30 +234,40 @@ void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken
     throw usage_error(model_->aligned->location() +
                       ": to move to another alpha the SFT checkpoint is needed too (--sft)");
   }
-  const PlanOptions options{alpha, model_->dtype, spec_.on_mismatch};
-  const Plan plan = make_plan(*model_->sft, *model_->aligned, options, cancellation);
-  if (!alpha_) {
-    warnings_.insert(warnings_.end(), plan.warnings.begin(), plan.warnings.end());
-    for (const Mismatch& mismatch : plan.mismatches) {
-      warnings_.push_back(
-          fmt::format("{}: {}; {}", mismatch.tensor, mismatch.problem, mismatch.treatment));
-    }
-  }
-  alpha_ = alpha;
-  if (!model_->is_loaded()) return;
   const auto start = Clock::now();
-  model_->weights->move_to(alpha, cancellation);
+  WeightMove move =
+      plan_move(*model_->sft, *model_->aligned, alpha, live_options(*model_, spec_), cancellation);
+  warn_of_plan(move.plan);
+  alpha_ = alpha;
+  rounding_ = move.rounding;
+  if (model_->is_loaded()) {
+    model_->weights->move_to(move, cancellation);
+  } else {
+    move_ = std::move(move);
+  }
   loading_seconds_ += seconds_since(start);
-  warn_of_deltas();
+  take_deltas();
+}
+
+void EmbeddedEngine::warn_of_plan(const Plan& plan) {
+  plan_warnings_ = plan.warnings;
+  for (const Mismatch& mismatch : plan.mismatches) {
+    plan_warnings_.push_back(
+        fmt::format("{}: {}; {}", mismatch.tensor, mismatch.problem, mismatch.treatment));
+  }
 }
 
 /// What is true of this α takes the place of what was of the one before.
-void EmbeddedEngine::warn_of_deltas() {
+void EmbeddedEngine::take_deltas() {
   delta_warnings_.clear();
   effective_alpha_.reset();
-  if (!alpha_) return;
+  if (!alpha_ || !model_->is_loaded()) return;
   const auto& deltas = model_->weights->deltas();
-  delta_warnings_ = delta_warnings(deltas, spec_.rounding, false, "--dtype f32 exactly");
+  const bool overruled = rounding_.used != model_->weights->rounding().used;
+  rounding_ = model_->weights->rounding();
+  delta_warnings_ = delta_warnings(deltas, rounding_.used, false, "--dtype f32");
+  // A note would come too late: notes are read before the weights are.
+  if (overruled) delta_warnings_.push_back(expo::describe(rounding_));
   effective_alpha_ = summarise(total(deltas)).effective_alpha;
 }
 

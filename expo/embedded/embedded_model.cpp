@@ -50,19 +50,21 @@ std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environm
   return model;
 }
 
+LiveWeightsOptions live_options(const EmbeddedModel& model, const EmbeddedSpec& spec) {
+  return {.dtype = model.dtype,
+          .device = model.device,
+          .rounding = spec.rounding,
+          .seed = spec.rounding_seed,
+          .on_mismatch = spec.on_mismatch,
+          .allow_overflow = spec.allow_overflow,
+          .threads = spec.threads,
+          .measures = model.sft != nullptr};
+}
+
 void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
-                const std::optional<AlphaSchedule>& alpha, const CancellationToken& cancellation) {
-  const LiveWeightsOptions options{.dtype = model.dtype,
-                                   .device = model.device,
-                                   .rounding = spec.rounding,
-                                   .seed = spec.rounding_seed,
-                                   .on_mismatch = spec.on_mismatch,
-                                   .allow_overflow = spec.allow_overflow,
-                                   .threads = spec.threads,
-                                   .measures = model.sft != nullptr,
-                                   .alpha = alpha};
+                const std::optional<WeightMove>& start, const CancellationToken& cancellation) {
   model.weights = std::make_unique<LiveWeights>(model.architecture, model.aligned, model.sft,
-                                                options, cancellation);
+                                                live_options(model, spec), cancellation, start);
   model.decoder = model.weights->make_decoder();
 }
 

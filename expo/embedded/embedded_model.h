@@ -34,9 +34,12 @@ struct EmbeddedModel {
 std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
                                           const EmbeddedSpec& spec);
 
-/// Reads the weights (θ, or those of `alpha`) and makes the decoder over them. Throws Error as
-/// LiveWeights does.
+/// How `spec` has the weights of an opened model moved and held.
+LiveWeightsOptions live_options(const EmbeddedModel& model, const EmbeddedSpec& spec);
+
+/// Reads the weights (θ, or those that `start` leads to) and makes the decoder over them. Throws
+/// Error as LiveWeights does.
 void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
-                const std::optional<AlphaSchedule>& alpha, const CancellationToken& cancellation);
+                const std::optional<WeightMove>& start, const CancellationToken& cancellation);
 
 }  // namespace expo

@@ -10,8 +10,8 @@
 #include "expo/checkpoint/hub/cache.h"
 #include "expo/core/disk/filesystem.h"
 #include "expo/engine/engine.h"
-#include "expo/extrapolation/kernel/equation_2.h"
 #include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/plan/rounding_choice.h"
 
 namespace expo {
 
@@ -22,7 +22,7 @@ struct EmbeddedSpec {
   std::string device = "auto";     ///< auto (CUDA where it is usable), cpu, cuda, cuda:N
   std::string dtype = "auto";      ///< auto (bf16, but f32 for float32 checkpoints), f32, bf16
 
-  Rounding rounding = Rounding::nearest;  ///< of weights that move
+  RoundingChoice rounding = RoundingChoice::automatic;  ///< of weights that move
   std::uint64_t rounding_seed = 0;
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   bool allow_overflow = false;

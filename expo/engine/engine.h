@@ -66,6 +66,7 @@ struct EngineDescription {
   /// What a second run must have in common with a first one to go on with its work.
   Json identity = Json::object();
   std::vector<std::string> warnings = {};  ///< a sentence each
+  std::vector<std::string> notes = {};     ///< likewise, of what nobody need worry about
 };
 
 /// What answers prompts, or judges answers: a model in one role (policy, reward model, judge),

@@ -48,12 +48,15 @@ void refuse_other_settings(const ExtrapolationJob& job) {
   if (OutputPlace::is_file(job.output))
     throw usage_error("--as-adapter writes a PEFT adapter's folder; name one without .gguf");
   const ExtrapolationJob untouched;
-  if (job.out_type || job.q8_0 || job.rounding != Rounding::nearest || job.seed != 0 ||
-      job.resume || job.allow_overflow || job.on_mismatch != untouched.on_mismatch ||
+  const bool rounds_as_it_must =
+      job.rounding == RoundingChoice::automatic || job.rounding == RoundingChoice::nearest;
+  if (job.out_type || job.q8_0 || !rounds_as_it_must || job.seed != 0 || job.resume ||
+      job.allow_overflow || job.on_mismatch != untouched.on_mismatch ||
       job.max_shard_size != untouched.max_shard_size || job.threads != 0) {
     throw usage_error(
         "--as-adapter scales the adapter's own matrices, in their type and rounded to nearest: "
-        "--out-dtype, --rounding, --like-original, --seed, --on-mismatch, --max-shard-size, "
+        "--out-dtype, --rounding stochastic, --like-original, --seed, --on-mismatch, "
+        "--max-shard-size, "
         "--threads, --allow-overflow and --resume have nothing to act on");
   }
 }

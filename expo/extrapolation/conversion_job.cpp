@@ -8,6 +8,7 @@
 #include "expo/checkpoint/safetensors/layout.h"
 #include "expo/core/error.h"
 #include "expo/core/version.h"
+#include "expo/extrapolation/diagnosis/ties.h"
 #include "expo/extrapolation/plan/plan.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/extrapolation/write/output_place.h"
@@ -23,6 +24,21 @@ std::vector<OutputTensor> output_tensors(const Checkpoint& input, const Plan& pl
     outputs.push_back({source.name, source.shape, tensor.out_type, Encoding::plain});
   }
   return outputs;
+}
+
+/// Ties stay what they are where the output is as wide as the input, and are lost in it, not in the
+/// input, where it is narrower.
+void tell_of_ties(const Checkpoint& input, const ConversionJob& job, ConversionReport& report,
+                  const CancellationToken& cancellation) {
+  const bool narrow = job.out_type && bit_width(*job.out_type) == 16;
+  const std::optional<DType> asked = narrow ? job.out_type : std::nullopt;
+  const DType type = serving_type(input, asked);
+  report.ties = tie_share(input, asked, true, job.threads, cancellation);
+  std::string sentence = tie_sentence(
+      input.location(), report.ties, type,
+      narrow ? "train from what is written here, not from the input"
+             : fmt::format("convert with --out-dtype {} and train from that", torch_name(type)));
+  if (!sentence.empty()) report.warnings.push_back(std::move(sentence));
 }
 
 }  // namespace
@@ -52,6 +68,7 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
     report.files.emplace_back(file.name, file.size);
     report.bytes_written += file.size;
   }
+  tell_of_ties(*input, job, report, cancellation);
   AtomicDirectoryOptions destination;
   destination.overwrite = job.overwrite;
   destination.inputs = input_paths(filesystem, *input);
@@ -102,6 +119,7 @@ Json to_json(const ConversionReport& report) {
   json["files"] = Json::array();
   for (const auto& [name, size] : report.files)
     json["files"].push_back({{"name", name}, {"size", size}});
+  json["ties"] = report.ties;
   json["inputs"] = to_json(report.input_files);
   json["warnings"] = report.warnings;
   return json;

@@ -37,6 +37,9 @@ struct ConversionReport {
   std::uint64_t bytes_written = 0;
   double seconds = 0;
   bool dry_run = false;
+  /// The share of the input's values, 0 to 1 and by a sample, that lie exactly halfway between two
+  /// numbers of the 16-bit type that they are, or are likely to be, rounded to.
+  double ties = 0;
   std::vector<std::string> warnings;
 };
 

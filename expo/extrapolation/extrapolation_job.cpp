@@ -1,12 +1,11 @@
 #include "expo/extrapolation/extrapolation_job.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <iterator>
+#include <memory>
 
 #include "expo/checkpoint/gguf/writer.h"
 #include "expo/checkpoint/safetensors/layout.h"
@@ -23,18 +22,6 @@
 
 namespace expo {
 namespace {
-
-const char* rounding_name(Rounding rounding) {
-  switch (rounding) {
-    case Rounding::nearest:
-      return "nearest";
-    case Rounding::stochastic:
-      return "stochastic";
-    case Rounding::like_original:
-      return "like-original";
-  }
-  return "";
-}
 
 /// Short name of a model for a card: its id, or the last component of its path.
 std::string display_name(const Checkpoint& checkpoint, const std::string& reference) {
@@ -58,6 +45,7 @@ class Job {
     const auto start = std::chrono::steady_clock::now();
     open();
     plan();
+    decide();
     estimate();
     if (!job_.dry_run) write();
     report_.seconds =
@@ -94,8 +82,8 @@ class Job {
 
   void plan() {
     PlanOptions options{job_.alpha, job_.out_type, job_.on_mismatch};
-    if (job_.rounding == Rounding::like_original) options.out_type = DType::bf16;
-    if (gguf_output() && job_.rounding == Rounding::like_original) {
+    if (job_.rounding == RoundingChoice::like_original) options.out_type = DType::bf16;
+    if (gguf_output() && job_.rounding == RoundingChoice::like_original) {
       throw usage_error(
           "--like-original writes bfloat16 throughout, as the authors' script does, and a GGUF "
           "holds its vectors in float32; write a checkpoint folder");
@@ -104,7 +92,7 @@ class Job {
     report_.mismatches = plan_.mismatches;
     report_.warnings.insert(report_.warnings.end(), plan_.warnings.begin(), plan_.warnings.end());
     for (TensorPlan& tensor : plan_.tensors) outputs_.push_back(output_tensor(tensor));
-    if (quantised_output() && job_.rounding == Rounding::stochastic) {
+    if (quantised_output() && job_.rounding == RoundingChoice::stochastic) {
       throw usage_error(
           "--rounding stochastic does not reach Q8_0 blocks, which round to nearest; write bf16 or "
           "f16 by --out-dtype, and quantise later");
@@ -112,6 +100,12 @@ class Job {
     layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
                                           job_.output.filename().string())
                             : layout_safetensors(outputs_, job_.max_shard_size);
+  }
+
+  void decide() {
+    const RoundingRequest request{job_.rounding, job_.seed, job_.threads, !quantised_output()};
+    rounding_ = decide_rounding(sft_.get(), *aligned_, plan_, request, cancellation_);
+    report_.rounding = rounding_;
   }
 
   bool quantised_output() const {
@@ -185,34 +179,55 @@ class Job {
   void write() {
     OutputPlace place(filesystem_, job_.output, directory_options());
     AtomicDirectory& directory = place.directory();
-    RunJournal journal(filesystem_, directory.partial(), fingerprint());
-    report_.resumed = directory.resumed() && journal.load();
-    if (directory.resumed() && !report_.resumed) {
-      report_.warnings.push_back(
-          "what the interrupted run left could not be taken over (other inputs or settings, or "
-          "nothing finished): started over");
-      directory.start_over();
-    }
+    take_over(directory);
     if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written);
-    try {
-      take(run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
-                        directory.partial(), pipeline_options(journal), cancellation_));
-    } catch (const Error& error) {
-      // Weights that the inputs spoil would be spoilt again.
-      keep_finished(directory, !journal.empty() && error.category() != ErrorCategory::input, error);
-    } catch (...) {
-      directory.keep_on_failure(!journal.empty());
-      throw;
+    PipelineResult result = compute(directory);
+    if (rounding_.overruled_by(deltas_of(result))) {
+      directory.start_over();
+      report_.resumed = false;
+      open_journal(directory);
+      result = compute(directory);
     }
-    directory.keep_on_failure(!journal.empty());
+    take(result);
     try {
       if (!gguf_output()) write_surroundings(directory.partial());
       write_index(filesystem_, layout_, directory.partial());
       cancellation_.check();
     } catch (const Error& error) {
-      keep_finished(directory, !journal.empty(), error);
+      keep_finished(directory, !journal_->empty(), error);
     }
     place.commit();
+  }
+
+  void open_journal(const AtomicDirectory& directory) {
+    journal_ = std::make_unique<RunJournal>(filesystem_, directory.partial(), fingerprint());
+  }
+
+  void take_over(AtomicDirectory& directory) {
+    open_journal(directory);
+    report_.resumed = directory.resumed() && journal_->load();
+    if (!directory.resumed() || report_.resumed) return;
+    report_.warnings.push_back(
+        "what the interrupted run left could not be taken over (other inputs or settings, or "
+        "nothing finished): started over");
+    directory.start_over();
+  }
+
+  PipelineResult compute(AtomicDirectory& directory) {
+    try {
+      PipelineResult result =
+          run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
+                       directory.partial(), pipeline_options(), cancellation_);
+      directory.keep_on_failure(!journal_->empty());
+      return result;
+    } catch (const Error& error) {
+      // Weights that the inputs spoil would be spoilt again.
+      keep_finished(directory, !journal_->empty() && error.category() != ErrorCategory::input,
+                    error);
+    } catch (...) {
+      directory.keep_on_failure(!journal_->empty());
+      throw;
+    }
   }
 
   [[noreturn]] static void keep_finished(AtomicDirectory& directory, bool keep,
@@ -224,13 +239,13 @@ class Job {
                     "; the files that were finished are kept: --resume goes on from them");
   }
 
-  PipelineOptions pipeline_options(RunJournal& journal) const {
+  PipelineOptions pipeline_options() const {
     PipelineOptions options;
-    options.rounding = job_.rounding;
+    options.rounding = rounding_.used;
     options.seed = job_.seed;
     options.threads = report_.threads;
     options.allow_overflow = job_.allow_overflow;
-    options.journal = &journal;
+    options.journal = journal_.get();
     options.progress = progress_;
     options.what = "extrapolating";
     return options;
@@ -249,25 +264,32 @@ class Job {
             // An adapter's weights are read by its base's configuration.
             {"configurations", {sft_->config(), aligned_->config()}},
             {"alpha", alphas},
-            {"rounding", rounding_name(job_.rounding)},
+            {"rounding", {rounding_name(job_.rounding), rounding_name(rounding_.used)}},
             {"seed", job_.seed},
             {"on_mismatch", static_cast<int>(job_.on_mismatch)},
             {"allow_overflow", job_.allow_overflow},
             {"layout", layout}};
   }
 
-  void take(const PipelineResult& result) {
+  std::vector<TensorDelta> deltas_of(const PipelineResult& result) const {
+    std::vector<TensorDelta> deltas;
     for (std::size_t i = 0; i < plan_.tensors.size(); ++i) {
       if (!plan_.tensors[i].sft) continue;
-      report_.deltas.push_back(
+      deltas.push_back(
           {outputs_[i].name, result.sums[i].elements, result.sums[i], plan_.tensors[i].alpha});
     }
+    return deltas;
+  }
+
+  void take(const PipelineResult& result) {
+    report_.rounding = rounding_;
+    report_.deltas = deltas_of(result);
     report_.asked_alpha = job_.alpha.uniform().value_or(asked_alpha(report_.deltas));
     report_.bytes_read = result.bytes_read;
     report_.bytes_written = result.bytes_written;
     report_.sft_files = result.sft_files;
     report_.aligned_files = result.aligned_files;
-    const auto warnings = delta_warnings(report_.deltas, job_.rounding, quantised_output());
+    const auto warnings = delta_warnings(report_.deltas, rounding_.used, quantised_output());
     report_.warnings.insert(report_.warnings.end(), warnings.begin(), warnings.end());
     const Verdict verdict = judge(report_.deltas, pair_facts(filesystem_, *sft_, *aligned_));
     report_.verdict = relation_name(verdict.relation);
@@ -289,7 +311,7 @@ class Job {
     facts.aligned = display_name(*aligned_, job_.aligned);
     facts.alpha = report_.alpha;
     facts.out_dtype = torch_name(main_dtype(outputs_));
-    facts.rounding = rounding_name(job_.rounding);
+    facts.rounding = rounding_;
     facts.recipe = recipe_lines(facts);
     facts.delta = summarise(total(report_.deltas));
     for (const Mismatch& mismatch : report_.mismatches) {
@@ -302,13 +324,15 @@ class Job {
 
   /// The settings as a recipe, where a recipe can say them all.
   std::string recipe_lines(const ModelCardFacts& facts) const {
-    if (!job_.alpha.uniform() || job_.rounding == Rounding::like_original || job_.allow_overflow)
+    if (!job_.alpha.uniform() || job_.rounding == RoundingChoice::like_original ||
+        job_.allow_overflow)
       return {};
     std::string text = fmt::format("sft: {}\naligned: {}\nalpha: {}\n", yaml_quoted(facts.sft),
                                    yaml_quoted(facts.aligned), *job_.alpha.uniform());
     if (job_.out_type) text += fmt::format("out_dtype: {}\n", torch_name(*job_.out_type));
-    text += fmt::format("rounding: {}\n", facts.rounding);
-    if (job_.rounding == Rounding::stochastic) text += fmt::format("seed: {}\n", job_.seed);
+    // What was used rather than `auto`, whose bounds another version may set elsewhere.
+    text += fmt::format("rounding: {}\n", rounding_name(rounding_.used));
+    if (rounding_.used == Rounding::stochastic) text += fmt::format("seed: {}\n", job_.seed);
     if (job_.on_mismatch != MismatchPolicy::refuse)
       text += fmt::format("on_mismatch: {}\n", mismatch_policy_name(job_.on_mismatch));
     if (job_.max_shard_size != ExtrapolationJob().max_shard_size)
@@ -332,7 +356,7 @@ class Job {
     record["inputs"] = {{"sft", to_json(report_.sft_files)},
                         {"aligned", to_json(report_.aligned_files)}};
     const Json report = to_json(report_);
-    for (const char* key : {"delta", "verdict", "groups", "mismatches", "warnings"})
+    for (const char* key : {"rounding", "delta", "verdict", "groups", "mismatches", "warnings"})
       record[key] = report.at(key);
     return record;
   }
@@ -347,6 +371,8 @@ class Job {
   Plan plan_;
   std::vector<OutputTensor> outputs_;
   OutputLayout layout_;
+  RoundingDecision rounding_;
+  std::unique_ptr<RunJournal> journal_;
   ExtrapolationReport report_;
 };
 
@@ -356,87 +382,6 @@ ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment&
                                       const ExtrapolationJob& job, Progress* progress,
                                       const CancellationToken& cancellation) {
   return Job(filesystem, environment, job, progress, cancellation).run();
-}
-
-std::vector<std::string> quantisation_warnings(const Checkpoint& checkpoint) {
-  if (checkpoint.quantised_formats().empty()) return {};
-  return {
-      fmt::format("{} is quantised ({}): Δ then holds the quantisation noise of both models, "
-                  "which α multiplies; take the checkpoints before quantisation where you have "
-                  "them",
-                  checkpoint.location(), fmt::join(checkpoint.quantised_formats(), ", "))};
-}
-
-std::vector<std::string> delta_warnings(const std::vector<TensorDelta>& deltas, Rounding rounding,
-                                        bool quantised, std::string_view exact) {
-  std::vector<std::string> warnings;
-  const DeltaSummary summary = summarise(total(deltas));
-  const double asked = asked_alpha(deltas);
-  if (summary.changed == 0 && summary.elements > 0) {
-    warnings.push_back(
-        "the two checkpoints hold the same weights: the output is ALIGNED itself, whatever α");
-  }
-  if (summary.effective_alpha && asked != 0 &&
-      std::abs(*summary.effective_alpha / asked - 1) > 0.05) {
-    std::string text = fmt::format(
-        "rounding changes what was asked: α is {:.4g} but its effect is that of {:.4g}, and {:.0f} "
-        "% of the updates are "
-        "lost",
-        asked, *summary.effective_alpha, 100 * summary.lost);
-    if (quantised) {
-      text += "; --out-dtype f32 or bf16 keeps more of them than Q8_0 blocks do";
-    } else if (rounding != Rounding::stochastic) {
-      text += fmt::format("; --rounding stochastic keeps α on average, {}", exact);
-    }
-    warnings.push_back(text);
-  }
-  if (summary.nonfinite_inputs > 0) {
-    warnings.push_back(
-        fmt::format("{} weights of the inputs are NaN or infinite; {}", summary.nonfinite_inputs,
-                    rounding == Rounding::like_original
-                        ? "--like-original computes with them, as the authors' script does"
-                        : "ALIGNED's stand where they were"));
-  }
-  if (summary.nonfinite_created > 0) {
-    warnings.push_back(fmt::format("{} finite weights became infinite in the output type",
-                                   summary.nonfinite_created));
-  }
-  return warnings;
-}
-
-Json to_json(const ExtrapolationReport& report) {
-  Json json = Json::object();
-  json["alpha"] = report.asked_alpha ? Json(*report.asked_alpha) : Json(nullptr);
-  json["alpha_schedule"] = report.alpha;
-  json["output"] = report.output.string();
-  json["tensors"] = report.tensors;
-  json["bytes_read"] = report.bytes_read;
-  json["bytes_written"] = report.bytes_written;
-  json["seconds"] = report.seconds;
-  json["threads"] = report.threads;
-  json["dry_run"] = report.dry_run;
-  json["resumed"] = report.resumed;
-  json["delta"] = report.deltas.empty() ? Json(nullptr) : to_json(summarise(total(report.deltas)));
-  json["verdict"] = report.verdict.empty() ? Json(nullptr) : Json(report.verdict);
-  Json groups = Json::object();
-  for (const GroupSummary& group : summarise_by_kind(report.deltas))
-    append_member(groups, group.group, to_json(group.summary));
-  json["groups"] = std::move(groups);
-  json["files"] = Json::array();
-  for (const auto& [name, size] : report.files)
-    json["files"].push_back({{"name", name}, {"size", size}});
-  json["mismatches"] = Json::array();
-  for (const Mismatch& mismatch : report.mismatches) {
-    json["mismatches"].push_back({{"tensor", mismatch.tensor},
-                                  {"problem", mismatch.problem},
-                                  {"treatment", mismatch.treatment}});
-  }
-  json["warnings"] = report.warnings;
-  if (report.dry_run) {
-    json["free_bytes"] = report.free_bytes;
-    json["memory_bytes"] = report.memory_bytes;
-  }
-  return json;
 }
 
 }  // namespace expo

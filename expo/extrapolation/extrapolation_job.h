@@ -10,7 +10,8 @@
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/progress.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
-#include "expo/extrapolation/kernel/equation_2.h"
+#include "expo/extrapolation/diagnosis/delta_warnings.h"
+#include "expo/extrapolation/diagnosis/rounding_decision.h"
 #include "expo/extrapolation/plan/plan.h"
 #include "expo/extrapolation/write/input_digest.h"
 
@@ -22,10 +23,12 @@ struct ExtrapolationJob {
   std::string aligned;
   std::filesystem::path output;  ///< a folder; or, ending in .gguf, a file, for two GGUF inputs
   AlphaSchedule alpha{0};
-  std::optional<DType> out_type;          ///< default: ALIGNED's types
-  bool q8_0 = false;                      ///< GGUF output: matrices as Q8_0 blocks
-  Rounding rounding = Rounding::nearest;  ///< like_original also makes the output bf16
-  std::uint64_t seed = 0;
+  std::optional<DType> out_type;  ///< default: ALIGNED's types
+  bool q8_0 = false;              ///< GGUF output: matrices as Q8_0 blocks
+  /// like_original also makes the output bf16. Q8_0 blocks round to nearest: automatic is nearest
+  /// for them, and stochastic is refused.
+  RoundingChoice rounding = RoundingChoice::automatic;
+  std::uint64_t seed = 0;  ///< of stochastic rounding
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   std::uint64_t max_shard_size = 5'000'000'000;
   unsigned threads = 0;
@@ -42,6 +45,8 @@ struct ExtrapolationReport {
   std::string alpha;  ///< AlphaSchedule::description()
   /// The one α, or after the work the Δ²-weighted mean of several; nothing before it.
   std::optional<double> asked_alpha;
+  /// What was done about rounding, or would be as far as a sample tells; nothing for an adapter.
+  std::optional<RoundingDecision> rounding;
   std::size_t tensors = 0;
   std::vector<std::pair<std::string, std::uint64_t>>
       files;  ///< weight files of the output and their sizes
@@ -65,23 +70,15 @@ struct ExtrapolationReport {
 
 /// Runs the job: nothing is written before every check has passed, and the output appears whole or
 /// not at all. Interrupted or failed work stays in a hidden sibling folder of the output, which the
-/// same job with `resume` finishes and the next one without it removes. Throws Error.
+/// same job with `resume` finishes and the next one without it removes. Where the finished weights
+/// show that nearest does not keep α although the sample said so, they are computed again with
+/// stochastic rounding. Throws Error.
 ExtrapolationReport run_extrapolation(Filesystem& filesystem, const Environment& environment,
                                       const ExtrapolationJob& job, Progress* progress,
                                       const CancellationToken& cancellation);
 
 /// The report as --json prints it: alpha, output, tensors, bytes_read, bytes_written, seconds,
-/// delta, …
+/// rounding, delta, …
 Json to_json(const ExtrapolationReport& report);
-
-/// Warnings that only the finished sums allow: an α that rounding took away, checkpoints that do
-/// not differ, weights that are not finite. `quantised`: matrices were written as Q8_0 blocks.
-/// `exact` is what would keep all of α.
-std::vector<std::string> delta_warnings(
-    const std::vector<TensorDelta>& deltas, Rounding rounding, bool quantised = false,
-    std::string_view exact = "--out-dtype float32 exactly (if it is also served in float32)");
-
-/// That Δ holds quantisation noise, where a checkpoint is quantised.
-std::vector<std::string> quantisation_warnings(const Checkpoint& checkpoint);
 
 }  // namespace expo

@@ -12,6 +12,7 @@ from checkpoints import assert_same_bits, checkpoint, expo, load, pair, referenc
 
 SEED = int(os.environ.get("EXPO_TEST_SEED", "20240425"))
 BF16 = ml_dtypes.bfloat16
+NEAREST = ("--rounding", "nearest")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def folder_bytes(folder):
 @pytest.mark.parametrize("alpha", [0.0, 0.1, 0.3, 2.5, 8.0, 25.0, -0.5])
 def test_equals_float64_rounded_once(tmp_path, rng, dtype, alpha):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng, dtype)
-    expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", f"--alpha={alpha}")
+    expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", f"--alpha={alpha}")
     out = load(tmp_path / "out")
     assert set(out) == set(aligned)
     for name in aligned:
@@ -39,7 +40,7 @@ def test_equals_float64_rounded_once(tmp_path, rng, dtype, alpha):
 @pytest.mark.parametrize("in_dtype", [BF16, np.float32])
 def test_out_dtype(tmp_path, rng, in_dtype, out_dtype, word):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng, in_dtype)
-    expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--out-dtype", word)
+    expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--out-dtype", word)
     for name, values in load(tmp_path / "out").items():
         assert_same_bits(values, reference(sft[name], aligned[name], 0.3, out_dtype), name)
     config = json.loads((tmp_path / "out/config.json").read_text())
@@ -50,12 +51,12 @@ def test_the_two_may_have_different_float_types(tmp_path, rng):
     _, aligned_path, sft, aligned = pair(tmp_path, rng)
     sft = {name: values.astype(np.float32) + np.float32(1e-5) for name, values in sft.items()}
     sft_path = checkpoint(tmp_path / "sft32", sft)
-    expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3)
+    expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3)
     for name, values in load(tmp_path / "out").items():
         assert_same_bits(values, reference(sft[name], aligned[name], 0.3), name)
 
 
-@pytest.mark.parametrize("options", [[], ["--rounding", "stochastic", "--seed", "7"], ["--like-original"]])
+@pytest.mark.parametrize("options", [[], [*NEAREST], ["--rounding", "stochastic", "--seed", "7"], ["--like-original"]])
 def test_threads_and_instruction_sets_give_the_same_bytes(tmp_path, rng, options):
     sft_path, aligned_path, _, _ = pair(tmp_path, rng, width=256, layers=3, shards=2)
     results = []
@@ -82,7 +83,7 @@ def test_stochastic_rounding_keeps_alpha_where_nearest_loses_it(tmp_path, rng):
 
 def test_report_equals_numpy(tmp_path, rng):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng, delta=2e-2, width=64)
-    done = expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--json")
+    done = expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--json", *NEAREST)
     report = json.loads(done.stdout)
     out = load(tmp_path / "out")
     x, y, z = (np.concatenate([t[n].astype(np.float64).ravel() for n in aligned]) for t in (sft, aligned, out))
@@ -99,14 +100,14 @@ def test_report_equals_numpy(tmp_path, rng):
 
 def test_gamma_is_equation_one(tmp_path, rng):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng)
-    expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--gamma", 0.8)
+    expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", "--gamma", 0.8)
     for name, values in load(tmp_path / "out").items():
         assert_same_bits(values, reference(sft[name], aligned[name], 1 / 0.8 - 1), name)
 
 
 def test_the_last_matching_rule_wins(tmp_path, rng):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng)
-    expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--alpha-for", r"layers\.=1.5",
+    expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", 0.3, "--alpha-for", r"layers\.=1.5",
          "--alpha-for", r"layers\.1\..*q_proj=-2")
     for name, values in load(tmp_path / "out").items():
         alpha = 0.3
@@ -118,7 +119,7 @@ def test_the_last_matching_rule_wins(tmp_path, rng):
 def test_a_recipe_with_a_gradient(tmp_path, rng):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng, layers=5)
     (tmp_path / "r.yaml").write_text(f"sft: {sft_path}\naligned: {aligned_path}\nalpha: {{gradient: [0.0, 1.0]}}\nout_dtype: float32\n")
-    expo("extrapolate", "--recipe", tmp_path / "r.yaml", "-o", tmp_path / "out")
+    expo("extrapolate", *NEAREST, "--recipe", tmp_path / "r.yaml", "-o", tmp_path / "out")
     for name, values in load(tmp_path / "out").items():
         alpha = int(name.split(".")[2]) / 4 if "layers." in name else (0.0 if "embed" in name else 1.0)
         assert_same_bits(values, reference(sft[name], aligned[name], alpha, np.float32), name)
@@ -204,7 +205,7 @@ def test_every_mismatch_is_listed_before_anything_is_written(tmp_path, rng):
 
 def test_on_mismatch_aligned(tmp_path, rng):
     s, t, sft, aligned = mismatched(tmp_path, rng)
-    done = expo("extrapolate", s, t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "aligned", "--json")
+    done = expo("extrapolate", *NEAREST, s, t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "aligned", "--json")
     out = load(tmp_path / "out")
     treated = {entry["tensor"] for entry in json.loads(done.stdout)["mismatches"]}
     assert len(treated) == 6 and set(out) == set(aligned)
@@ -215,7 +216,7 @@ def test_on_mismatch_aligned(tmp_path, rng):
 
 def test_on_mismatch_common_rows(tmp_path, rng):
     s, t, sft, aligned = mismatched(tmp_path, rng)
-    expo("extrapolate", s, t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "common-rows")
+    expo("extrapolate", *NEAREST, s, t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "common-rows")
     out = load(tmp_path / "out")
     embed = "model.embed_tokens.weight"
     assert_same_bits(out[embed][:64], reference(sft[embed], aligned[embed][:64], 0.3))
@@ -230,7 +231,7 @@ def test_a_cut_vocabulary_in_aligned(tmp_path, rng):
     _, _, sft, aligned = pair(tmp_path, rng)
     aligned["model.embed_tokens.weight"] = aligned["model.embed_tokens.weight"][:50]
     t = checkpoint(tmp_path / "t", aligned)
-    expo("extrapolate", tmp_path / "sft", t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "common-rows")
+    expo("extrapolate", *NEAREST, tmp_path / "sft", t, "-o", tmp_path / "out", "--alpha", 0.3, "--on-mismatch", "common-rows")
     expected = reference(sft["model.embed_tokens.weight"][:50], aligned["model.embed_tokens.weight"], 0.3)
     assert_same_bits(load(tmp_path / "out")["model.embed_tokens.weight"], expected)
 
@@ -316,7 +317,7 @@ def test_dry_run_writes_nothing_and_tells_what_would_go_wrong(tmp_path, rng):
 def test_overwrite_replaces_a_checkpoint(tmp_path, rng):
     sft_path, aligned_path, sft, aligned = pair(tmp_path, rng)
     for alpha in (0.1, 0.5):
-        expo("extrapolate", sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", alpha, "--overwrite")
+        expo("extrapolate", *NEAREST, sft_path, aligned_path, "-o", tmp_path / "out", "--alpha", alpha, "--overwrite")
     name = "lm_head.weight"
     assert_same_bits(load(tmp_path / "out")[name], reference(sft[name], aligned[name], 0.5))
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -11,6 +12,8 @@
 
 #include "expo/core/error.h"
 #include "expo/extrapolation/diagnosis/delta_measures.h"
+#include "expo/extrapolation/diagnosis/delta_report.h"
+#include "expo/extrapolation/diagnosis/rounding_decision.h"
 
 namespace expo {
 namespace {
@@ -167,9 +170,10 @@ TEST(Diagnosis, TellsWhatRoundingLoses) {
   const Diagnosis exact = diagnose_with(make_pair(), options);
   options.out_type = DType::bf16;
   const Diagnosis rounded = diagnose_with(make_pair(), options);
-  EXPECT_NEAR(effective_alpha(exact.total.at[1]), 0.3, 1e-3);
-  EXPECT_GT(lost_share(rounded.total.at[0]), 0.5);
-  EXPECT_GT(lost_share(rounded.total.at[0]), lost_share(rounded.total.at[2]));
+  EXPECT_NEAR(effective_alpha(exact.total.at[2]), 0.3, 1e-3);
+  EXPECT_EQ(effective_alpha(exact.total.at[0]), 0);
+  EXPECT_GT(lost_share(rounded.total.at[1]), 0.5);
+  EXPECT_GT(lost_share(rounded.total.at[1]), lost_share(rounded.total.at[3]));
 }
 
 TEST(Diagnosis, SampleEstimatesTheWhole) {
@@ -293,6 +297,63 @@ TEST(DeltaMeasures, SeeATinyAngle) {
   sums.theta_dot_sft = 1;
   sums.delta_squared = 1e-18;
   EXPECT_NEAR(cosine_distance(sums), 5e-19, 1e-24);
+}
+
+/// θ_sft in numbers of bfloat16, to which rounding to nearest takes so small a step back.
+Pair make_undone_pair() {
+  std::vector<float> sft = noise(kRows * kColumns, 1, 0.02f);
+  for (float& value : sft)
+    value = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & 0xffff0000U);
+  const std::vector<float> aligned = plus(sft, noise(sft.size(), 2, 1e-6f));
+  const std::vector<std::uint64_t> shape{kRows, kColumns};
+  return {MemoryCheckpoint({{"w", shape, sft}}), MemoryCheckpoint({{"w", shape, aligned}})};
+}
+
+RoundingDecision decide(const Pair& pair, DType type, RoundingRequest request) {
+  const Plan plan =
+      make_plan(pair.sft, pair.aligned, {AlphaSchedule(0.3), type}, CancellationToken());
+  return decide_rounding(&pair.sft, pair.aligned, plan, request, CancellationToken());
+}
+
+TEST(RoundingDecision, EstimatesTheSameOnAnyNumberOfThreads) {
+  const Pair pair = make_undone_pair();
+  const RoundingDecision one = decide(pair, DType::bf16, {.threads = 1});
+  const RoundingDecision seven = decide(pair, DType::bf16, {.threads = 7});
+  ASSERT_TRUE(one.nearest_alpha && seven.nearest_alpha);
+  EXPECT_EQ(*one.nearest_alpha, *seven.nearest_alpha);
+  EXPECT_TRUE(one.sampled);
+  EXPECT_NEAR(one.asked_alpha.value(), 0.3, 1e-12);
+  // The whole, by the pass that reads every value.
+  DiagnosisOptions options;
+  options.out_type = DType::bf16;
+  const DeltaProfile whole = diagnose_with(pair, options).total;
+  EXPECT_NEAR(*one.nearest_alpha, effective_alpha(whole.at[2]), 0.05);
+  EXPECT_EQ(kDiagnosisAlphas[2], 0.3);
+}
+
+TEST(RoundingDecision, IsStochasticOnlyWhereItMayAndMust) {
+  const Pair pair = make_undone_pair();
+  EXPECT_EQ(decide(pair, DType::bf16, {}).used, Rounding::stochastic);
+  EXPECT_EQ(decide(pair, DType::f32, {}).used, Rounding::nearest);
+  EXPECT_EQ(decide(pair, DType::bf16, {.allows_stochastic = false}).used, Rounding::nearest);
+  EXPECT_EQ(decide(pair, DType::bf16, {.choice = RoundingChoice::nearest}).used, Rounding::nearest);
+  EXPECT_EQ(decide(pair, DType::f32, {.choice = RoundingChoice::stochastic}).used,
+            Rounding::stochastic);
+  EXPECT_EQ(decide(pair, DType::bf16, {.choice = RoundingChoice::like_original}).used,
+            Rounding::like_original);
+}
+
+TEST(RoundingDecision, HasABoundAtAlphaZeroToo) {
+  EXPECT_TRUE(keeps_alpha(0, 0.02));
+  EXPECT_TRUE(keeps_alpha(0, -0.02));
+  EXPECT_FALSE(keeps_alpha(0, 0.021));
+  EXPECT_FALSE(keeps_alpha(0, -0.96));
+  EXPECT_TRUE(keeps_alpha(0.3, 0.281));
+  EXPECT_FALSE(keeps_alpha(0.3, 0.279));
+  EXPECT_TRUE(keeps_alpha(8, 7.61));
+  EXPECT_FALSE(keeps_alpha(8, 7.59));
+  EXPECT_TRUE(keeps_alpha(-2, -2.09));
+  EXPECT_FALSE(keeps_alpha(-2, std::numeric_limits<double>::quiet_NaN()));
 }
 
 }  // namespace

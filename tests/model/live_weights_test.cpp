@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <functional>
 #include <random>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
+#include "expo/core/float_formats.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "support/contains.h"
@@ -31,25 +33,30 @@ std::vector<float> values(const Checkpoint& checkpoint, std::size_t index) {
   return result;
 }
 
-/// Writes a copy of kAligned with small seeded noise in every weight, as the model before its
-/// training.
-void write_sft(const TemporaryFolder& folder) {
+/// Writes a copy of kAligned in which `change` has been applied to every weight.
+void write_changed(const TemporaryFolder& folder, const std::string& name,
+                   const std::function<float(float)>& change) {
   const auto aligned = open(kAligned);
-  std::mt19937 random(kSeed);
-  std::normal_distribution<float> noise(0, 1e-3F);
   Json header = Json::object();
   std::string data;
   for (std::size_t i = 0; i < aligned->tensors().size(); ++i) {
     const Tensor& tensor = aligned->tensors()[i];
     std::vector<float> weights = values(*aligned, i);
-    for (float& weight : weights) weight += noise(random);
+    for (float& weight : weights) weight = change(weight);
     const std::size_t first = data.size();
     data.append(reinterpret_cast<const char*>(weights.data()), weights.size() * sizeof(float));
     header[tensor.name] = {
         {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {first, data.size()}}};
   }
-  folder.write("sft/model.safetensors", safetensors_bytes(header.dump(), data));
-  std::filesystem::copy_file(kAligned / "config.json", folder / "sft/config.json");
+  folder.write(name + "/model.safetensors", safetensors_bytes(header.dump(), data));
+  std::filesystem::copy_file(kAligned / "config.json", folder / name / "config.json");
+}
+
+/// With small seeded noise: the model before its training.
+void write_sft(const TemporaryFolder& folder) {
+  std::mt19937 random(kSeed);
+  std::normal_distribution<float> noise(0, 1e-3F);
+  write_changed(folder, "sft", [&](float weight) { return weight + noise(random); });
 }
 
 class LiveWeightsTest : public testing::Test {
@@ -66,10 +73,15 @@ class LiveWeightsTest : public testing::Test {
     return LiveWeights(architecture_, aligned_, sft_, options, never_);
   }
 
+  LiveWeights make_at(double alpha, const LiveWeightsOptions& options) {
+    const WeightMove move = plan_move(*sft_, *aligned_, AlphaSchedule(alpha), options, never_);
+    return LiveWeights(architecture_, aligned_, sft_, options, never_, move);
+  }
+
   std::filesystem::path extrapolate(double alpha, const LiveWeightsOptions& options) {
     ExtrapolationJob job;
-    job.sft = (folder_ / "sft").string();
-    job.aligned = kAligned.string();
+    job.sft = sft_->location();
+    job.aligned = aligned_->location();
     job.output = folder_ / "out";
     job.alpha = AlphaSchedule(alpha);
     job.out_type = options.dtype;
@@ -101,7 +113,8 @@ class LiveWeightsTest : public testing::Test {
 
 TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
   for (const DType dtype : {DType::f32, DType::bf16}) {
-    for (const Rounding rounding : {Rounding::nearest, Rounding::stochastic}) {
+    for (const RoundingChoice rounding :
+         {RoundingChoice::nearest, RoundingChoice::stochastic, RoundingChoice::automatic}) {
       LiveWeightsOptions options;
       options.dtype = dtype;
       options.rounding = rounding;
@@ -124,9 +137,8 @@ TEST_F(LiveWeightsTest, AreBitForBitWhatExtrapolationWrites) {
 TEST_F(LiveWeightsTest, MeasureWhatRoundingLeaves) {
   LiveWeightsOptions options;
   options.dtype = DType::bf16;
-  options.alpha = AlphaSchedule(0.3);
   options.measures = true;
-  const LiveWeights live = make(options);
+  const LiveWeights live = make_at(0.3, options);
   ExtrapolationJob job;
   job.sft = (folder_ / "sft").string();
   job.aligned = kAligned.string();
@@ -144,10 +156,43 @@ TEST_F(LiveWeightsTest, MeasureWhatRoundingLeaves) {
 }
 
 TEST_F(LiveWeightsTest, BeginWhereTheyAreTold) {
+  const LiveWeightsOptions options;
+  EXPECT_EQ(differing(make_at(2.5, options), extrapolate(2.5, options)), 0U);
+  const WeightMove move = plan_move(*sft_, *aligned_, AlphaSchedule(1), options, never_);
+  EXPECT_THROW(LiveWeights(architecture_, aligned_, nullptr, options, never_, move), Error);
+}
+
+/// A move that was settled for nearest although that does not keep α, as a sample that is unlike
+/// the whole would have it: from θ_sft in bfloat16, to which nearest takes θ back.
+TEST_F(LiveWeightsTest, RoundStochasticallyWhereTheWholeOverrulesTheSample) {
+  const auto narrow = [](float weight) {
+    return static_cast<float>(bf16_to_double(double_to_bf16(weight)));
+  };
+  write_changed(folder_, "narrow", narrow);
+  write_changed(folder_, "trained", [&](float weight) { return 1.001F * narrow(weight); });
+  sft_ = open(folder_ / "narrow");
+  aligned_ = open(folder_ / "trained");
   LiveWeightsOptions options;
-  options.alpha = AlphaSchedule(2.5);
-  EXPECT_EQ(differing(make(options), extrapolate(2.5, options)), 0U);
-  EXPECT_THROW(LiveWeights(architecture_, aligned_, nullptr, options, never_), Error);
+  options.dtype = DType::bf16;
+  options.seed = 5;
+  for (const double alpha : {0.0, 1.0}) {
+    WeightMove move = plan_move(*sft_, *aligned_, AlphaSchedule(alpha), options, never_);
+    ASSERT_EQ(move.rounding.used, Rounding::stochastic) << alpha;
+    move.rounding.used = Rounding::nearest;
+    move.rounding.nearest_alpha = alpha;
+    options.rounding = RoundingChoice::stochastic;
+    const auto expected = extrapolate(alpha, options);
+    options.rounding = RoundingChoice::automatic;
+    const LiveWeights loaded(architecture_, aligned_, sft_, options, never_, move);
+    LiveWeights moved = make(options);
+    moved.move_to(move, never_);
+    for (const LiveWeights* live : {&loaded, static_cast<const LiveWeights*>(&moved)}) {
+      EXPECT_EQ(differing(*live, expected), 0U) << alpha;
+      EXPECT_EQ(live->rounding().used, Rounding::stochastic);
+      EXPECT_FALSE(live->rounding().sampled);
+      EXPECT_FALSE(keeps_alpha(alpha, live->rounding().nearest_alpha.value()));
+    }
+  }
 }
 
 TEST_F(LiveWeightsTest, RefuseASourceThatWasCutShort) {
@@ -193,7 +238,7 @@ TEST_F(LiveWeightsTest, ComeBackToAlignedBitForBit) {
 
 TEST_F(LiveWeightsTest, DoNotDependOnTheNumberOfThreads) {
   LiveWeightsOptions options;
-  options.rounding = Rounding::stochastic;
+  options.rounding = RoundingChoice::stochastic;
   options.dtype = DType::bf16;
   options.threads = 1;
   LiveWeights one = make(options);

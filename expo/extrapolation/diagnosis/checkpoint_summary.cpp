@@ -6,6 +6,7 @@
 #include "expo/checkpoint/tied_head.h"
 #include "expo/core/parallel.h"
 #include "expo/extrapolation/diagnosis/model_files.h"
+#include "expo/extrapolation/diagnosis/ties.h"
 #include "expo/extrapolation/plan/tensor_blocks.h"
 #include "expo/extrapolation/plan/tensor_groups.h"
 
@@ -57,13 +58,14 @@ std::uint64_t row_length(const Tensor& tensor) {
   return tensor.shape.size() == 2 ? tensor.shape[1] : 0;
 }
 
-ValueHealth examine_block(const Checkpoint& checkpoint, const TensorBlock& block,
-                          ReadScratch& scratch) {
+TensorHealth examine_block(const Checkpoint& checkpoint, const TensorBlock& block,
+                           ReadScratch& scratch) {
   const Tensor& tensor = checkpoint.tensors()[block.tensor];
   const auto bytes = checkpoint.read(block.tensor, block.first, block.count, scratch);
   const std::uint64_t row = row_length(tensor);
   const bool whole_rows = row > 0 && block.first % row == 0 && block.count % row == 0;
-  return examine_values(bytes, tensor.dtype, whole_rows ? row : 0);
+  return {block.tensor, examine_values(bytes, tensor.dtype, whole_rows ? row : 0),
+          count_ties(bytes, tensor.dtype, serving_type(tensor, std::nullopt))};
 }
 
 std::vector<TensorBlock> blocks_of(const Checkpoint& checkpoint) {
@@ -99,7 +101,7 @@ CheckpointSummary summarise(Filesystem& filesystem, const Checkpoint& checkpoint
 std::vector<TensorHealth> check_values(const Checkpoint& checkpoint, const CheckOptions& options,
                                        const CancellationToken& cancellation) {
   const auto blocks = blocks_of(checkpoint);
-  std::vector<ValueHealth> results(blocks.size());
+  std::vector<TensorHealth> results(blocks.size());
   const unsigned threads = options.threads == 0 ? available_threads() : options.threads;
   std::vector<ReadScratch> scratch(threads);
   if (options.progress) {
@@ -117,9 +119,20 @@ std::vector<TensorHealth> check_values(const Checkpoint& checkpoint, const Check
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (health.empty() || health.back().tensor != blocks[i].tensor)
       health.push_back({blocks[i].tensor, {}});
-    health.back().health += results[i];
+    health.back().health += results[i].health;
+    health.back().ties += results[i].ties;
   }
   return health;
+}
+
+double tie_share(const CheckpointSummary& summary) {
+  std::uint64_t ties = 0;
+  std::uint64_t elements = 0;
+  for (const TensorHealth& tensor : summary.health) {
+    ties += tensor.ties;
+    elements += tensor.health.elements;
+  }
+  return elements == 0 ? 0 : static_cast<double>(ties) / static_cast<double>(elements);
 }
 
 }  // namespace expo

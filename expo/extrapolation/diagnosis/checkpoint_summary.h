@@ -30,6 +30,9 @@ struct KindSummary {
 struct TensorHealth {
   std::size_t tensor = 0;  ///< index into the checkpoint's tensors
   ValueHealth health;
+  /// Values that lie halfway between two numbers of the 16-bit type that the tensor is served in:
+  /// its own, or bfloat16 for wider and quantised ones.
+  std::uint64_t ties = 0;
 };
 
 /// What is in one checkpoint.
@@ -64,5 +67,8 @@ struct CheckOptions {
 /// depend on the number of threads. Throws Error: input (a file was cut short), interrupted.
 std::vector<TensorHealth> check_values(const Checkpoint& checkpoint, const CheckOptions& options,
                                        const CancellationToken& cancellation);
+
+/// The share of the values that check_values() read which are ties, 0 to 1.
+double tie_share(const CheckpointSummary& summary);
 
 }  // namespace expo

@@ -14,6 +14,10 @@ double ratio(double numerator, double denominator) {
   return numerator == 0 ? 0 : numerator / denominator;
 }
 
+std::uint64_t scale_count(std::uint64_t count, double factor) {
+  return static_cast<std::uint64_t>(std::llround(static_cast<double>(count) * factor));
+}
+
 }  // namespace
 
 double relative_norm(const DeltaSums& sums) {
@@ -50,6 +54,18 @@ double effective_alpha(const DeltaSums& sums) {
 
 double norm_growth(const DeltaSums& sums) {
   return sums.delta_squared == 0 ? 0 : (sums.theta_squared - sums.sft_squared) / sums.delta_squared;
+}
+
+DeltaSums scaled(DeltaSums sums, std::uint64_t elements) {
+  const double factor = static_cast<double>(elements) / static_cast<double>(sums.elements);
+  for (std::uint64_t* count :
+       {&sums.changed, &sums.lost, &sums.nonfinite_inputs, &sums.nonfinite_created})
+    *count = scale_count(*count, factor);
+  for (double* sum : {&sums.theta_squared, &sums.sft_squared, &sums.theta_dot_sft,
+                      &sums.delta_squared, &sums.applied_dot_delta})
+    *sum *= factor;
+  sums.elements = elements;
+  return sums;
 }
 
 }  // namespace expo

@@ -30,4 +30,8 @@ double effective_alpha(const DeltaSums& sums);
 /// angles to θ, 0 where both are equally long. 0 where Δ = 0.
 double norm_growth(const DeltaSums& sums);
 
+/// Sums over a sample, of at least one element, as they would be over `elements` if the sample is
+/// like the whole.
+DeltaSums scaled(DeltaSums sums, std::uint64_t elements);
+
 }  // namespace expo

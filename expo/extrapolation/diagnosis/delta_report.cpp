@@ -1,5 +1,6 @@
 #include "expo/extrapolation/diagnosis/delta_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -69,6 +70,10 @@ double asked_alpha(const std::vector<TensorDelta>& tensors) {
   }
   if (weight > 0) return weighted / weight;
   return tensors.empty() ? 0 : tensors.front().alpha;
+}
+
+bool keeps_alpha(double asked, double effective) noexcept {
+  return std::abs(effective - asked) <= std::max(0.05 * std::abs(asked), 0.02);
 }
 
 }  // namespace expo

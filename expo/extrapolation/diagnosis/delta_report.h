@@ -42,4 +42,9 @@ DeltaSums total(const std::vector<TensorDelta>& tensors);
 /// effective α is compared.
 double asked_alpha(const std::vector<TensorDelta>& tensors);
 
+/// Whether an effective α is what was asked for: no further from it than 5 % of its size or 0.02,
+/// whichever is more, so that α = 0 has a bound too. The one bound of every warning about rounding
+/// and of RoundingChoice::automatic.
+bool keeps_alpha(double asked, double effective) noexcept;
+
 }  // namespace expo

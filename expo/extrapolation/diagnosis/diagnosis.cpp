@@ -8,6 +8,9 @@
 #include <numeric>
 
 #include "expo/core/parallel.h"
+#include "expo/extrapolation/diagnosis/delta_measures.h"
+#include "expo/extrapolation/diagnosis/ties.h"
+#include "expo/extrapolation/plan/planned_values.h"
 #include "expo/extrapolation/plan/tensor_blocks.h"
 
 namespace expo {
@@ -17,6 +20,8 @@ struct BlockResult {
   DeltaProfile delta;
   ValueHealth sft;
   ValueHealth aligned;
+  std::uint64_t sft_ties = 0;
+  std::uint64_t aligned_ties = 0;
 };
 
 struct WorkerScratch {
@@ -32,7 +37,12 @@ class Pass {
  public:
   Pass(const Checkpoint& sft, const Checkpoint& aligned, const Plan& plan,
        const DiagnosisOptions& options, const CancellationToken& cancellation)
-      : sft_(sft), aligned_(aligned), plan_(plan), options_(options), cancellation_(cancellation) {
+      : sft_(sft),
+        aligned_(aligned),
+        plan_(plan),
+        options_(options),
+        cancellation_(cancellation),
+        values_(&sft, aligned, {}) {
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
       const TensorPlan& tensor = plan.tensors[i];
       if (tensor.sft) {
@@ -81,13 +91,9 @@ class Pass {
     const std::uint64_t whole_rows = row > 0 && block.first % row == 0 ? row : 0;
     result.aligned = examine_values(b, aligned.dtype, whole_rows);
     result.sft = examine_values(a, sft.dtype, whole_rows);
-    KernelInput input;
-    input.sft = a.data();
-    input.aligned = b.data();
-    input.count = block.count;
-    input.sft_type = sft.dtype;
-    input.aligned_type = aligned.dtype;
-    input.out_type = plan.out_type;
+    result.sft_ties = count_ties(a, sft.dtype, serving_type(sft, options_.out_type));
+    result.aligned_ties = count_ties(b, aligned.dtype, serving_type(aligned, options_.out_type));
+    KernelInput input = values_.kernel_input(plan, {block.first, block.count}, plan.out_type, a, b);
     for (std::size_t i = 0; i < kDiagnosisAlphas.size(); ++i) {
       input.alpha = kDiagnosisAlphas[i];
       result.delta.at[i] = extrapolate(input);
@@ -103,6 +109,8 @@ class Pass {
       tensor.delta += results[i].delta;
       tensor.sft += results[i].sft;
       tensor.aligned += results[i].aligned;
+      tensor.sft_ties += results[i].sft_ties;
+      tensor.aligned_ties += results[i].aligned_ties;
     }
     return tensors;
   }
@@ -112,25 +120,9 @@ class Pass {
   const Plan& plan_;
   const DiagnosisOptions& options_;
   const CancellationToken& cancellation_;
+  PlannedValues values_;
   std::vector<TensorBlock> blocks_;
 };
-
-std::uint64_t scale_count(std::uint64_t count, double factor) {
-  return static_cast<std::uint64_t>(std::llround(static_cast<double>(count) * factor));
-}
-
-/// Sums over a sample as they would be over the whole, if the sample is like it.
-DeltaSums scale(DeltaSums sums, std::uint64_t elements) {
-  const double factor = static_cast<double>(elements) / static_cast<double>(sums.elements);
-  for (std::uint64_t* count :
-       {&sums.changed, &sums.lost, &sums.nonfinite_inputs, &sums.nonfinite_created})
-    *count = scale_count(*count, factor);
-  for (double* sum : {&sums.theta_squared, &sums.sft_squared, &sums.theta_dot_sft,
-                      &sums.delta_squared, &sums.applied_dot_delta})
-    *sum *= factor;
-  sums.elements = elements;
-  return sums;
-}
 
 std::vector<TensorDiagnosis> tensor_diagnoses(const Checkpoint& aligned, const Plan& plan,
                                               const std::vector<BlockResult>& results) {
@@ -143,7 +135,7 @@ std::vector<TensorDiagnosis> tensor_diagnoses(const Checkpoint& aligned, const P
                               planned.common,    results[i].delta,      results[i].sft,
                               results[i].aligned};
     if (diagnosis.delta.sums().elements != planned.common) {
-      for (DeltaSums& sums : diagnosis.delta.at) sums = scale(sums, planned.common);
+      for (DeltaSums& sums : diagnosis.delta.at) sums = scaled(sums, planned.common);
     }
     tensors.push_back(std::move(diagnosis));
   }
@@ -218,6 +210,30 @@ void warn_about_quantisation(const Checkpoint& checkpoint, std::vector<std::stri
       checkpoint.location(), fmt::join(checkpoint.quantised_formats(), ", ")));
 }
 
+void warn_about_ties(const Checkpoint& sft, Diagnosis& diagnosis) {
+  const std::string type(torch_name(diagnosis.ties.type));
+  std::string sentence = tie_sentence(
+      sft.location(), diagnosis.ties.sft, diagnosis.ties.type,
+      fmt::format("convert it first (expo convert --out-dtype {}) and train from the result",
+                  type));
+  if (!sentence.empty()) diagnosis.warnings.push_back(std::move(sentence));
+}
+
+/// Of the values that were read.
+TieShares tie_shares(const std::vector<BlockResult>& results, DType type) {
+  std::uint64_t read = 0;
+  std::uint64_t sft = 0;
+  std::uint64_t aligned = 0;
+  for (const BlockResult& result : results) {
+    read += result.delta.sums().elements;
+    sft += result.sft_ties;
+    aligned += result.aligned_ties;
+  }
+  if (read == 0) return {type, 0, 0};
+  const auto whole = static_cast<double>(read);
+  return {type, static_cast<double>(sft) / whole, static_cast<double>(aligned) / whole};
+}
+
 double sampled_share(const std::vector<BlockResult>& results, const Plan& plan) {
   std::uint64_t read = 0;
   std::uint64_t whole = 0;
@@ -255,6 +271,8 @@ Diagnosis diagnose(const Checkpoint& sft, const Checkpoint& aligned,
   warn_about_quantisation(aligned, diagnosis.warnings);
   diagnosis.out_type = options.out_type;
   diagnosis.sampled_share = sampled_share(results, plan);
+  diagnosis.ties = tie_shares(results, serving_type(aligned, options.out_type));
+  warn_about_ties(sft, diagnosis);
   return diagnosis;
 }
 

@@ -15,8 +15,9 @@
 
 namespace expo {
 
-/// The strengths at which a diagnosis tells what rounding to the output type would lose.
-inline constexpr std::array<double, 3> kDiagnosisAlphas{0.1, 0.3, 0.5};
+/// The strengths at which a diagnosis tells what rounding to the output type would lose. Rounding
+/// can move the weights at α = 0 too: docs/rounding.md.
+inline constexpr std::array<double, 4> kDiagnosisAlphas{0, 0.1, 0.3, 0.5};
 
 /// The sums of a weight change at each of kDiagnosisAlphas. All fields but `lost`,
 /// `nonfinite_created` and `applied_dot_delta` are the same at each.
@@ -54,6 +55,14 @@ struct Concentration {
   std::size_t nine_tenths = 0;  ///< … 90 %
 };
 
+/// The shares of the values, 0 to 1, that lie exactly halfway between two numbers of the type that
+/// they are served in (serving_type()).
+struct TieShares {
+  DType type = DType::bf16;  ///< that most of ALIGNED's values are served in
+  double sft = 0;
+  double aligned = 0;
+};
+
 /// The change between two checkpoints, whole and in parts.
 struct Diagnosis {
   std::vector<TensorDiagnosis> tensors;  ///< the compared ones, in ALIGNED's order
@@ -65,6 +74,7 @@ struct Diagnosis {
   std::vector<std::string> warnings;  ///< differing configurations, quantised inputs
   std::optional<DType> out_type;      ///< as asked for; absent: each tensor's nominal type
   double sampled_share = 1;           ///< the share of the compared elements that was read
+  TieShares ties;                     ///< of the compared elements
 };
 
 /// How much is read, and for which output type losses are told.

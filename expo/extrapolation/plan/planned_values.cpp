@@ -38,20 +38,27 @@ DeltaSums PlannedValues::compute(const TensorPlan& plan, const Range& range, DTy
 KernelInput PlannedValues::kernel_input(const TensorPlan& plan, const Range& range, DType out_type,
                                         std::span<const std::byte> sft,
                                         std::span<const std::byte> aligned) const {
-  const Tensor& tensor = aligned_.tensors()[plan.aligned];
-  KernelInput input;
+  KernelInput input = aligned_input(plan, range, out_type, aligned);
   input.sft = sft.data();
-  input.aligned = aligned.data();
-  input.count = static_cast<std::size_t>(range.count);
-  input.first_element = range.first;
   input.sft_type = sft_->tensors()[*plan.sft].dtype;
-  input.aligned_type = tensor.dtype;
-  input.out_type = out_type;
   input.alpha = plan.alpha;
   input.rounding = options_.rounding;
   input.seed = options_.seed;
-  input.stream = tensor_stream(tensor.name);
+  input.stream = tensor_stream(aligned_.tensors()[plan.aligned].name);
   input.measures = options_.measures;
+  return input;
+}
+
+/// ALIGNED for both, so that Δ = 0: the kernel then rounds θ alone, to nearest, and counts what
+/// overflows.
+KernelInput PlannedValues::aligned_input(const TensorPlan& plan, const Range& range, DType out_type,
+                                         std::span<const std::byte> aligned) const {
+  KernelInput input;
+  input.sft = input.aligned = aligned.data();
+  input.sft_type = input.aligned_type = aligned_.tensors()[plan.aligned].dtype;
+  input.out_type = out_type;
+  input.count = static_cast<std::size_t>(range.count);
+  input.first_element = range.first;
   return input;
 }
 
@@ -84,13 +91,10 @@ std::uint64_t PlannedValues::copy_values(const TensorPlan& plan, const Range& ra
                 aligned.size() - static_cast<std::size_t>(skip));
     return 0;
   }
-  // Δ = 0 by giving ALIGNED for both: the kernel then rounds θ alone and counts what overflows.
-  KernelInput input;
-  input.sft_type = input.aligned_type = in_type;
-  input.out_type = out_type;
-  input.sft = input.aligned = aligned.data() + from * byte_width(in_type);
+  const auto skip = static_cast<std::size_t>(from) * byte_width(in_type);
+  KernelInput input = aligned_input(plan, {range.first + from, range.count - from}, out_type,
+                                    aligned.subspan(skip));
   input.out = out.data() + from * byte_width(out_type);
-  input.count = static_cast<std::size_t>(range.count - from);
   const DeltaSums sums = extrapolate(input);
   check_overflow(plan, range, out_type, sums);
   return sums.nonfinite_created;

@@ -50,6 +50,8 @@ class PlannedValues {
                            std::span<const std::byte> aligned) const;
 
  private:
+  KernelInput aligned_input(const TensorPlan& plan, const Range& range, DType out_type,
+                            std::span<const std::byte> aligned) const;
   DeltaSums extrapolate_values(const TensorPlan& plan, const KernelInput& whole,
                                std::span<std::byte> out) const;
   std::uint64_t copy_values(const TensorPlan& plan, const Range& range, DType out_type,

@@ -69,6 +69,7 @@ class MergekitParser {
       parse_task_arithmetic();
     }
     parse_dtype();
+    recipe_.rounding = "nearest";
     note_gradients();
     return std::move(recipe_);
   }

@@ -29,10 +29,10 @@ bool is_mergekit_recipe(const YamlValue& root);
 /// several (encoder and decoder, vision and language) its gradients restart in each, whereas ours
 /// run over the number of layers of the deepest stack; a note says so.
 ///
-/// out_dtype, or else dtype, becomes `out_dtype`; the arithmetic stays float64. Refused by name are
-/// slices and modules (the recipe does not show whether they cover the whole model),
-/// tokenizer_source, tokenizer and chat_template (ALIGNED's are used), other methods, and keys that
-/// mergekit does not know.
+/// out_dtype, or else dtype, becomes `out_dtype`; the arithmetic stays float64, and `rounding` is
+/// nearest, as mergekit's is. Refused by name are slices and modules (the recipe does not show
+/// whether they cover the whole model), tokenizer_source, tokenizer and chat_template (ALIGNED's
+/// are used), other methods, and keys that mergekit does not know.
 Recipe parse_mergekit_recipe(const YamlValue& root, const std::string& where);
 
 }  // namespace expo

@@ -7,6 +7,7 @@
 #include "expo/core/error.h"
 #include "expo/extrapolation/plan/alpha_schedule.h"
 #include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/plan/rounding_choice.h"
 #include "expo/extrapolation/recipe/mergekit_recipe.h"
 #include "expo/extrapolation/recipe/recipe_value.h"
 
@@ -121,9 +122,9 @@ class RecipeParser {
 
   std::string parse_rounding(const YamlValue::Member& member) {
     const std::string& word = read_.text(member);
-    if (word == "nearest" || word == "stochastic") return word;
+    if (rounding_choice_from_user(word)) return word;
     read_.refuse(member.line,
-                 fmt::format("rounding is \"{}\"; expected nearest or stochastic", word));
+                 fmt::format("rounding is \"{}\"; expected auto, nearest or stochastic", word));
   }
 
   /// Runs a check of another part and adds the line to its refusal.

@@ -25,7 +25,7 @@ namespace expo {
 ///       - match: REGEX
 ///         alpha: 0.5         # or {gradient: […]}
 ///     out_dtype: bfloat16
-///     rounding: nearest      # or stochastic
+///     rounding: auto         # or nearest, stochastic
 ///     seed: 0
 ///     max_shard_size: 5GB
 ///     on_mismatch: refuse    # or aligned, common-rows
@@ -52,7 +52,7 @@ struct Recipe {
   std::optional<double> gamma;
   std::vector<Rule> rules;
   std::optional<std::string> out_dtype;  ///< as dtype_from_user accepts; has arithmetic
-  std::optional<std::string> rounding;   ///< "nearest" or "stochastic"
+  std::optional<std::string> rounding;   ///< a word that rounding_choice_from_user accepts
   std::optional<std::uint64_t> seed;
   std::optional<std::string> max_shard_size;  ///< a text that parse_byte_size accepts
   std::optional<std::string> on_mismatch;     ///< a word that parse_mismatch_policy accepts

@@ -15,6 +15,16 @@ std::string front_matter(const ModelCardFacts& facts) {
       yaml_quoted(facts.aligned), yaml_quoted(facts.sft));
 }
 
+std::string rounding_words(const RoundingDecision& rounding) {
+  std::string text(rounding_name(rounding.used));
+  if (rounding.used == Rounding::stochastic) text += fmt::format(", seed {}", rounding.seed);
+  if (rounding.choice == RoundingChoice::automatic && rounding.used == Rounding::stochastic &&
+      rounding.nearest_alpha) {
+    text += fmt::format(" (to nearest, the effective α would be {:.4g})", *rounding.nearest_alpha);
+  }
+  return text;
+}
+
 std::string delta_lines(const DeltaSummary& delta) {
   std::string text =
       fmt::format("- ‖Δθ‖/‖θ‖: {:.3g}; {:.1f} % of the weights differ between the two\n",
@@ -49,7 +59,7 @@ std::string model_card(const ModelCardFacts& facts) {
       "The weights are θ + α(θ − θ_sft) (ExPO, arXiv:2404.16792, equation 2), without further "
       "training.\n\n"
       "- θ (aligned): {0}\n- θ_sft: {1}\n- α: {2}\n- stored as {3}, rounding: {4}\n",
-      facts.aligned, facts.sft, facts.alpha, facts.out_dtype, facts.rounding);
+      facts.aligned, facts.sft, facts.alpha, facts.out_dtype, rounding_words(facts.rounding));
   text += delta_lines(facts.delta);
   if (!facts.treated.empty()) {
     text += "\nTensors in which the two did not fit together:\n\n";

@@ -6,6 +6,7 @@
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/json.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
+#include "expo/extrapolation/diagnosis/rounding_decision.h"
 
 namespace expo {
 
@@ -15,7 +16,7 @@ struct ModelCardFacts {
   std::string aligned;  ///< likewise
   std::string alpha;    ///< AlphaSchedule::description()
   std::string out_dtype;
-  std::string rounding;
+  RoundingDecision rounding;
   std::string
       recipe;  ///< YAML that `expo extrapolate --recipe` takes; empty where there is more to it
   DeltaSummary delta;

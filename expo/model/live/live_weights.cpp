@@ -22,19 +22,32 @@ std::unique_ptr<WeightStore> make_store(const Architecture& architecture,
 
 }  // namespace
 
+WeightMove plan_move(const Checkpoint& sft, const Checkpoint& aligned, const AlphaSchedule& alpha,
+                     const LiveWeightsOptions& options, const CancellationToken& cancellation) {
+  WeightMove move;
+  move.plan = make_plan(sft, aligned, {alpha, options.dtype, options.on_mismatch}, cancellation);
+  const RoundingRequest request{options.rounding, options.seed, options.threads};
+  move.rounding = decide_rounding(&sft, aligned, move.plan, request, cancellation);
+  return move;
+}
+
 LiveWeights::LiveWeights(const Architecture& architecture,
                          std::shared_ptr<const Checkpoint> aligned,
                          std::shared_ptr<const Checkpoint> sft, const LiveWeightsOptions& options,
-                         const CancellationToken& cancellation)
+                         const CancellationToken& cancellation,
+                         const std::optional<WeightMove>& start)
     : architecture_(architecture),
       aligned_(std::move(aligned)),
       sft_(std::move(sft)),
       options_(options) {
   check_tensors();
   store_ = make_store(architecture, options);
-  const Plan plan = options_.alpha ? plan_of(*options_.alpha, cancellation)
-                                   : make_copy_plan(*aligned_, options_.dtype);
-  fill(plan, true, cancellation);
+  if (start) {
+    require_sft();
+    move(*start, true, cancellation);
+  } else {
+    fill(make_copy_plan(*aligned_, options_.dtype), true, cancellation);
+  }
 }
 
 std::unique_ptr<Decoder> LiveWeights::make_decoder() const {
@@ -56,29 +69,43 @@ void LiveWeights::check_tensors() const {
   }
 }
 
+void LiveWeights::move(const WeightMove& move, bool first_time,
+                       const CancellationToken& cancellation) {
+  rounding_ = move.rounding;
+  fill(move.plan, first_time, cancellation);
+  if (rounding_.overruled_by(deltas_)) fill(move.plan, false, cancellation);
+}
+
 void LiveWeights::fill(const Plan& plan, bool first_time, const CancellationToken& cancellation) {
   const unsigned threads = options_.threads != 0 ? options_.threads : available_threads();
+  const bool unsure =
+      rounding_.choice == RoundingChoice::automatic && rounding_.used == Rounding::nearest;
+  const bool measures = sft_ && (options_.measures || unsure);
   WeightFilling filling(plan, sft_.get(), *aligned_, *store_,
-                        {options_.rounding, options_.seed, options_.allow_overflow,
-                         options_.measures, "a wider type (--dtype f32)"});
+                        {rounding_.used, rounding_.seed, options_.allow_overflow, measures,
+                         "a wider type (--dtype f32)"});
   if (first_time) {
     filling.read_once(threads, cancellation);
   } else {
     filling.read_views(threads, cancellation);
   }
-  deltas_ = options_.measures ? filling.deltas() : std::vector<TensorDelta>();
+  deltas_ = measures ? filling.deltas() : std::vector<TensorDelta>();
 }
 
-Plan LiveWeights::plan_of(const AlphaSchedule& alpha, const CancellationToken& cancellation) const {
-  if (!sft_) {
-    throw usage_error(aligned_->location() +
-                      ": to move to another α the SFT checkpoint is needed too, and none is named");
-  }
-  return make_plan(*sft_, *aligned_, {alpha, options_.dtype, options_.on_mismatch}, cancellation);
+void LiveWeights::require_sft() const {
+  if (sft_) return;
+  throw usage_error(aligned_->location() +
+                    ": to move to another α the SFT checkpoint is needed too, and none is named");
 }
 
 void LiveWeights::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
-  fill(plan_of(alpha, cancellation), false, cancellation);
+  require_sft();
+  move_to(plan_move(*sft_, *aligned_, alpha, options_, cancellation), cancellation);
+}
+
+void LiveWeights::move_to(const WeightMove& settled, const CancellationToken& cancellation) {
+  require_sft();
+  move(settled, false, cancellation);
 }
 
 }  // namespace expo
