@@ -90,7 +90,7 @@ std::vector<expo::PromptTokens> make_prompts(const Model& model, std::size_t cou
 std::size_t answer(Model& model, const Request& request, std::size_t batch,
                    std::size_t new_tokens) {
   const auto prompts = make_prompts(model, batch, request.prompt_tokens);
-  std::vector<expo::SampleTask> tasks;
+  std::vector<expo::AnswerTask> tasks;
   for (std::size_t i = 0; i < batch; ++i) tasks.push_back({i, 0});
   const expo::BatchLimits limits = {
       .max_sequences = batch, .deterministic = request.deterministic, .threads = request.threads};

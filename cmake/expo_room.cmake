@@ -43,8 +43,10 @@ function(expo_room entry)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:expo_text_bridge>
                           $<INSTALL_INTERFACE:expo::text_bridge>)
   endif()
-  if(room STREQUAL "cli")
+  if(room STREQUAL "cli/options")
     target_link_libraries(${target} PUBLIC CLI11::CLI11)
+  endif()
+  if(room STREQUAL "cli")
     # The place where `expo` finds `expo-engine` once both are installed.
     file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
     target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}")

@@ -6,7 +6,6 @@ set(EXPO_PUBLIC_HEADERS
   expo/core/error.h
   expo/core/disk/filesystem.h
   expo/core/json.h
-  expo/core/disk/output_lock.h
   expo/core/progress.h
   expo/core/version.h
   expo/checkpoint/checkpoint.h
@@ -40,12 +39,10 @@ set(EXPO_PUBLIC_HEADERS
   expo/text/row_reader.h
   expo/text/tokenizer.h
   expo/engine/answer_rows.h
-  expo/engine/background_digests.h
-  expo/engine/embedded_spec.h
   expo/engine/engine.h
+  expo/engine/engine_spec.h
   expo/engine/generation_job.h
-  expo/engine/kept_rows.h
-  expo/engine/resumable_output.h
+  expo/engine/row_output.h
   expo/engine/sampling_options.h
   expo/engine/scoring_job.h
   expo/engine/stop_options.h

@@ -39,7 +39,8 @@ set(EXPO_ROOMS
   "training/config:training/model,training/loss"
   "training/run:training/config,training/ranks"
   "training/plugin:training/ranks"
-  "cli:engine"
+  "cli/options:engine"
+  "cli:cli/options"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)

@@ -1,11 +1,9 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
-#include "expo/core/progress.h"
-#include "expo/engine/embedded_spec.h"
+#include "expo/cli/command_context.h"
 
 namespace CLI {
 class App;
@@ -13,20 +11,11 @@ class App;
 
 namespace expo {
 
-/// What every command gets from main.
-struct CommandContext {
-  const CancellationToken& cancellation;
-  std::string command_line;  ///< as a person would type it again
-  /// Empty in the program `expo`, which becomes `expo-engine` before a command that runs models.
-  EmbeddedOpener open_embedded = {};
-};
-
 /// A subcommand: `declare` adds it with its options to the program and returns what runs it.
 /// Commands print their result to stdout and warnings to stderr, and throw Error.
 struct Command {
   const char* name;
   std::function<std::function<void(const CommandContext&)>(CLI::App& program)> declare;
-  bool runs_models = false;  ///< needs CommandContext::open_embedded
 };
 
 /// All subcommands, in the order of --help.
@@ -34,8 +23,8 @@ const std::vector<Command>& commands();
 
 /// Parses the arguments, runs the command, prints errors; returns the exit code: 0 done, 2 wrong
 /// use, 3 bad input, 4 failed environment, 130 interrupted. Without `open_embedded`, a command that
-/// runs models goes on in the program `expo-engine`. `argv` ends with a null, as main's does. `own`
-/// are commands that the calling program has and commands() only names.
+/// needs libtorch goes on in the program `expo-engine`. `argv` ends with a null, as main's does.
+/// `own` are commands that the calling program has and commands() only names.
 int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
                 const EmbeddedOpener& open_embedded, const std::vector<Command>& own = {});
 
@@ -43,11 +32,5 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
 /// one end the program, has a closed pipe tell the writer, and lifts the limit of open files. For
 /// main, once.
 const CancellationToken& catch_signals();
-
-std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program);
-std::function<void(const CommandContext&)> declare_convert(CLI::App& program);
-std::function<void(const CommandContext&)> declare_inspect(CLI::App& program);
-std::function<void(const CommandContext&)> declare_generate(CLI::App& program);
-std::function<void(const CommandContext&)> declare_score(CLI::App& program);
 
 }  // namespace expo

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "expo/cli/command.h"
-#include "expo/cli/output_options.h"
+#include "expo/cli/options/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
@@ -66,6 +66,8 @@ std::function<void(const CommandContext&)> declare_convert(CLI::App& program) {
       ->required();
   command->add_option("OUT", options->place, "Folder to write; it appears whole or not at all");
   options->output.declare(*command, "the input's");
+  options->output.declare_machine(*command);
+  command->footer("Example:\n  expo convert model.gguf OUT --out-dtype bf16");
   return [options](const CommandContext& context) {
     if (!options->place.empty() && !options->output.output.empty()) {
       throw usage_error("convert: two output folders are named, " + options->place + " and " +

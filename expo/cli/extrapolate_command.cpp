@@ -2,11 +2,12 @@
 #include <iostream>
 #include <memory>
 
-#include "expo/cli/alpha_options.h"
 #include "expo/cli/command.h"
 #include "expo/cli/extrapolation_text.h"
-#include "expo/cli/number_checks.h"
-#include "expo/cli/output_options.h"
+#include "expo/cli/options/alpha_options.h"
+#include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/number_checks.h"
+#include "expo/cli/options/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/adapter_job.h"
@@ -144,6 +145,31 @@ void run(Options options, const CommandContext& context) {
   std::cout << (options.output.json ? format_json(to_json(report)) : describe(report));
 }
 
+void declare_extrapolation(CLI::App& command, Options& options) {
+  command.option_defaults()->group(help_section::kExtrapolation);
+  options.alpha.declare(command);
+  command
+      .add_option(
+          "--recipe", options.recipe,
+          "YAML file with these settings, or a mergekit recipe that amounts to an extrapolation")
+      ->type_name("FILE");
+  command
+      .add_option("--rounding", options.rounding,
+                  "How weights are rounded: auto (default: to nearest where that keeps α, else "
+                  "stochastically), nearest or stochastic")
+      ->type_name("HOW");
+  command.add_option("--seed", options.seed, "Seed of stochastic rounding; default: 0")
+      ->type_name("N")
+      ->check(is_seed);
+  command
+      .add_option("--on-mismatch", options.on_mismatch,
+                  "refuse (default), aligned (take ALIGNED's tensor), or common-rows (extrapolate "
+                  "the rows in common)")
+      ->type_name("POLICY");
+  command.add_flag("--like-original", options.like_original,
+                   "Bit for bit what the authors' script gives: bfloat16, three roundings");
+}
+
 }  // namespace
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
@@ -154,33 +180,15 @@ std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program
                       "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER");
   command->add_option("ALIGNED", options->aligned,
                       "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter over SFT");
-  options->alpha.declare(*command);
-  command
-      ->add_option(
-          "--recipe", options->recipe,
-          "YAML file with these settings, or a mergekit recipe that amounts to an extrapolation")
-      ->type_name("FILE");
-  command
-      ->add_option(
-          "--rounding", options->rounding,
-          "auto (default): to nearest where that keeps α, else stochastic; or one of the two")
-      ->type_name("HOW");
-  command->add_option("--seed", options->seed, "Seed of stochastic rounding; default: 0")
-      ->type_name("N")
-      ->check(is_seed);
-  command->add_flag("--like-original", options->like_original,
-                    "Bit for bit what the authors' script gives: bfloat16, three roundings");
-  command
-      ->add_option("--on-mismatch", options->on_mismatch,
-                   "refuse (default), aligned (take ALIGNED's tensor), or common-rows (extrapolate "
-                   "the rows in common)")
-      ->type_name("POLICY");
+  options->output.declare(*command, "ALIGNED's; q8_0 too for GGUF output");
+  command->add_flag("--resume", options->resume,
+                    "Go on with an interrupted run of the same settings");
   command->add_flag(
       "--as-adapter", options->as_adapter,
       "For a LoRA over SFT: write the adapter scaled by 1 + α instead of a merged checkpoint");
-  command->add_flag("--resume", options->resume,
-                    "Go on with an interrupted run of the same settings");
-  options->output.declare(*command, "ALIGNED's; q8_0 too for GGUF output");
+  declare_extrapolation(*command, *options);
+  options->output.declare_machine(*command);
+  command->footer("Example:\n  expo extrapolate SFT ALIGNED -o OUT --alpha 0.3");
   return [options](const CommandContext& context) { run(*options, context); };
 }
 

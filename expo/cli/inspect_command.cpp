@@ -7,7 +7,8 @@
 #include "expo/cli/command.h"
 #include "expo/cli/inspect_json.h"
 #include "expo/cli/inspect_text.h"
-#include "expo/cli/output_options.h"
+#include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/output_options.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -96,19 +97,22 @@ std::function<void(const CommandContext&)> declare_inspect(CLI::App& program) {
       ->required();
   command->add_option("B", options->second,
                       "The model that was made of A; also a PEFT LoRA adapter over A");
+  command->option_defaults()->group(help_section::kInputAndOutput);
   command->add_flag("--check", options->check,
                     "Read every value of one checkpoint and report NaN, infinities and zeros");
   command->add_flag("--quick", options->quick,
                     "Compare a sample, about a sixteenth of the values: estimates, no full check");
   command->add_flag("--tensors", options->tensors, "A line for every tensor");
+  command->add_flag("--json", options->json, "Print the result as one JSON object");
   command
       ->add_option("--out-dtype", options->out_dtype,
                    "Type whose rounding losses are told: bf16, f16, f32 or f64; default: B's types")
       ->type_name("TYPE");
+  command->option_defaults()->group(help_section::kMachine);
   command->add_option("--threads", options->threads, "Threads; default: one for each processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  command->add_flag("--json", options->json, "Print the result as one JSON object");
+  command->footer("Example:\n  expo inspect SFT ALIGNED");
   return [options](const CommandContext& context) {
     if (options->second.empty()) {
       inspect_one(*options, context);

@@ -10,32 +10,12 @@
 #include <string_view>
 
 #include "expo/cli/command.h"
-#include "expo/cli/engine_program.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/core/version.h"
 
 namespace expo {
 namespace {
-
-/// Quotes an argument for a POSIX shell where it needs it.
-std::string shell_quoted(const std::string& word) {
-  const bool plain =
-      !word.empty() &&
-      word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:@%,") ==
-          std::string::npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-std::string command_line(int argc, const char* const* argv) {
-  std::string line = "expo";
-  for (int i = 1; i < argc; ++i) line += " " + shell_quoted(argv[i]);
-  return line;
-}
 
 /// What CLI11 found wrong, with the program's name and where help is.
 int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int argc,
@@ -73,21 +53,6 @@ int report(const std::string& message, int code) {
   return code;
 }
 
-/// A command that `expo-engine` alone knows, its options and its --help too.
-std::function<void(const CommandContext&)> declare_elsewhere(CLI::App& program, const char* name,
-                                                             const char* description) {
-  CLI::App* command = program.add_subcommand(name, description);
-  command->set_help_flag();
-  command->prefix_command();
-  return [](const CommandContext&) {};
-}
-
-std::function<void(const CommandContext&)> declare_train_elsewhere(CLI::App& program) {
-  return declare_elsewhere(
-      program, "train",
-      "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
-}
-
 /// The table with the given commands in the places of those of their names.
 std::vector<Command> with_own(const std::vector<Command>& own) {
   std::vector<Command> all = commands();
@@ -99,16 +64,17 @@ std::vector<Command> with_own(const std::vector<Command>& own) {
   return all;
 }
 
-}  // namespace
-
-const std::vector<Command>& commands() {
-  static const std::vector<Command> table{
-      {"extrapolate", declare_extrapolate}, {"inspect", declare_inspect},
-      {"convert", declare_convert},         {"generate", declare_generate, true},
-      {"score", declare_score, true},       {"train", declare_train_elsewhere, true},
-  };
-  return table;
+/// --help in a section of its own, after those of the command.
+void put_help_last(CLI::App& program) {
+  for (CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_help_ptr() == nullptr) continue;
+    command->option_defaults()->group("Help");
+    command->set_help_flag();
+    command->set_help_flag("-h,--help", "Print this help message and exit");
+  }
 }
+
+}  // namespace
 
 int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
                 const EmbeddedOpener& open_embedded, const std::vector<Command>& own) {
@@ -119,6 +85,7 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
   program.get_formatter()->column_width(36);
   std::vector<std::function<void(const CommandContext&)>> runs;
   for (const Command& command : all) runs.push_back(command.declare(program));
+  put_help_last(program);
   try {
     program.parse(with_help_as_option(argc, argv));
   } catch (const CLI::ParseError& error) {
@@ -127,10 +94,9 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
     return 0;
   }
   try {
+    const CommandContext context(cancellation, argc, argv, open_embedded);
     for (std::size_t i = 0; i < runs.size(); ++i) {
-      if (!program.got_subcommand(all[i].name)) continue;
-      if (all[i].runs_models && !open_embedded) become_engine_program(argv);
-      runs[i]({cancellation, command_line(argc, argv), open_embedded});
+      if (program.got_subcommand(all[i].name)) runs[i](context);
     }
     errno = 0;
     std::cout.flush();

@@ -39,6 +39,10 @@ std::string also(std::uint64_t count, const char* what) {
   return count == 0 ? "" : fmt::format(", {} {}", count, what);
 }
 
+std::string moved(const EngineDescription& engine) {
+  return engine.alpha ? fmt::format(", α = {}", *engine.alpha) : std::string();
+}
+
 std::string complete(const std::filesystem::path& output, const std::string& what) {
   return fmt::format("{} is complete already: {}; --overwrite makes it anew\n", output.string(),
                      what);
@@ -55,8 +59,7 @@ std::string describe(const GenerationReport& report) {
       "{}{}{}{}\n"
       "{} new tokens, {}, up to {} at once, {}; {:.2f} s of loading, {:.2f} s of generation\n",
       report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()), answers,
-      also(report.resumed, "from the interrupted run"),
-      report.engine.alpha ? fmt::format(", α = {}", *report.engine.alpha) : "", report.run.tokens,
+      also(report.resumed, "from the interrupted run"), moved(report.engine), report.run.tokens,
       rate(report.run.tokens, report.run.seconds), report.run.peak_batch, where(report.engine),
       report.engine.loading_seconds, report.run.seconds);
 }
@@ -68,9 +71,9 @@ std::string describe(const ScoringReport& report) {
       report.was_complete
           ? complete(report.output, rows)
           : fmt::format(
-                "{}{}{}\n",
+                "{}{}{}{}\n",
                 report.output.empty() ? "" : fmt::format("wrote {}: ", report.output.string()),
-                rows, also(report.resumed, "from the interrupted run"));
+                rows, also(report.resumed, "from the interrupted run"), moved(report.engine));
   if (report.pairs) text += describe(*report.pairs);
   for (std::size_t i = 0; i < report.labels.size(); ++i) {
     text += fmt::format("mean {}{} {}\n", report.column,

@@ -5,8 +5,10 @@
 #include <memory>
 
 #include "expo/cli/command.h"
-#include "expo/cli/model_options.h"
-#include "expo/cli/output_options.h"
+#include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/model_options.h"
+#include "expo/cli/options/output_options.h"
+#include "expo/cli/options/row_options.h"
 #include "expo/cli/run_text.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
@@ -23,6 +25,8 @@ struct Options {
   std::string rejected_column;
   std::string reward_column;
   bool log_probs = false;
+  ExtrapolationOptions extrapolation;
+  MachineOptions machine{.batch_size = ScoringJob().batch_size};
 };
 
 ScoringJob make_job(const Options& options) {
@@ -33,6 +37,8 @@ ScoringJob make_job(const Options& options) {
   if (job.column.empty()) job.column = options.log_probs ? "log_prob" : "reward";
   job.system = options.model.system;
   job.skip_too_long = options.rows.skip_too_long;
+  job.batch_size = options.machine.batch_size;
+  check(job);
   return job;
 }
 
@@ -50,16 +56,17 @@ void run(const Options& options, const CommandContext& context) {
   check_columns(options);
   if (options.rows.data.empty())
     throw usage_error("score: what is to be scored? Give a data set with answers");
-  const EmbeddedSpec spec = options.model.spec();
+  const auto alpha = options.extrapolation.schedule();
+  const EngineSpec spec = options.model.spec(options.extrapolation, options.machine);
   const ScoringJob job = make_job(options);
+  context.prepare(spec);
   const auto reader = open_first_rows(posix_filesystem(), options.rows);
   const auto rows = read_answered(*reader, {.prompt = options.rows.prompt_column,
                                             .id = options.rows.id_column,
                                             .chosen = options.chosen_column,
                                             .rejected = options.rejected_column,
                                             .answer = options.answer_column});
-  const auto engine = context.open_embedded(posix_filesystem(), hugging_face_environment(), spec);
-  print_warnings(engine->describe().warnings);
+  const auto engine = context.open_engine(spec, alpha);
   TerminalRowProgress progress;
   ScoringReport report = run_scoring(
       posix_filesystem(), *engine, rows, job,
@@ -75,30 +82,38 @@ void run(const Options& options, const CommandContext& context) {
   }
 }
 
+void declare_rows(CLI::App& command, Options& options) {
+  options.rows.declare(command);
+  command
+      .add_option("--answer-column", options.answer_column,
+                  "Default: output, answer, response or completion")
+      ->type_name("NAME");
+  command.add_option("--chosen-column", options.chosen_column, "Default: chosen")
+      ->type_name("NAME");
+  command.add_option("--rejected-column", options.rejected_column, "Default: rejected")
+      ->type_name("NAME");
+  command
+      .add_option("--reward-column", options.reward_column,
+                  "What the rewards are called in the output; default: reward, or log_prob")
+      ->type_name("NAME");
+}
+
 }  // namespace
 
 std::function<void(const CommandContext&)> declare_score(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
       "score", "Rewards of answers, or how often a reward model prefers the chosen ones");
-  options->model.declare(*command,
-                         "A reward model (…ForSequenceClassification), named as every other model");
-  options->rows.declare(*command);
-  command
-      ->add_option("--answer-column", options->answer_column,
-                   "Default: output, answer, response or completion")
-      ->type_name("NAME");
-  command->add_option("--chosen-column", options->chosen_column, "Default: chosen")
-      ->type_name("NAME");
-  command->add_option("--rejected-column", options->rejected_column, "Default: rejected")
-      ->type_name("NAME");
-  command
-      ->add_option("--reward-column", options->reward_column,
-                   "What the rewards are called in the output; default: reward, or log_prob")
-      ->type_name("NAME");
+  command->option_defaults()->group(help_section::kModel);
   command->add_flag(
       "--log-probs", options->log_probs,
       "With a language model: the log-probability of each answer instead of a reward");
+  options->model.declare(*command,
+                         "A reward model (…ForSequenceClassification), named as every other model");
+  declare_rows(*command, *options);
+  options->extrapolation.declare(*command);
+  options->machine.declare(*command, "Answers that are scored at once, at most; default: 16");
+  command->footer("Example:\n  expo score REWARD-MODEL answers.jsonl -o scored.jsonl");
   return [options](const CommandContext& context) { run(*options, context); };
 }
 

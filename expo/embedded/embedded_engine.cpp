@@ -12,6 +12,7 @@
 
 #include "expo/core/error.h"
 #include "expo/embedded/embedded_model.h"
+#include "expo/embedded/encoded_conversations.h"
 #include "expo/embedded/model_tokenizer.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/diagnosis/delta_warnings.h"
@@ -69,7 +70,9 @@ class EmbeddedEngine final : public Engine {
       : filesystem_(filesystem),
         spec_(spec),
         model_(open_model(filesystem, environment, spec)),
-        tokenizer_(filesystem, *model_->aligned, spec) {
+        tokenizer_(filesystem, *model_->aligned, spec),
+        encoded_([this](const Conversation& one) { return tokenizer_.encode(one); }),
+        answered_([this](const Conversation& one) { return answered_prompt(one); }) {
     warnings_ = model_->aligned->warnings();
     if (!model_->sft) return;
     for (const auto& list : {model_->sft->warnings(), quantisation_warnings(*model_->sft),
@@ -109,14 +112,14 @@ class EmbeddedEngine final : public Engine {
   std::optional<std::vector<std::size_t>> count_tokens(
       std::span<const Conversation> conversations) override {
     std::vector<std::size_t> counts;
-    for (const Conversation& one : conversations) counts.push_back(tokenizer_.encode(one).size());
+    for (const auto* tokens : encoded_.hold(conversations)) counts.push_back(tokens->size());
     return counts;
   }
 
   std::optional<std::vector<std::size_t>> count_log_prob_tokens(
       std::span<const Conversation> answered) override {
     std::vector<std::size_t> counts;
-    for (const Conversation& one : answered) counts.push_back(answered_prompt(one).tokens.size());
+    for (const auto* one : answered_.hold(answered)) counts.push_back(one->tokens.size());
     return counts;
   }
 
@@ -147,6 +150,8 @@ class EmbeddedEngine final : public Engine {
   EmbeddedSpec spec_;
   std::unique_ptr<EmbeddedModel> model_;
   ModelTokenizer tokenizer_;
+  EncodedConversations<std::vector<TokenId>> encoded_;
+  EncodedConversations<AnsweredPrompt> answered_;
   std::optional<AlphaSchedule> alpha_;
   std::optional<WeightMove> move_;  ///< settled, and made once the weights are loaded
   RoundingDecision rounding_;       ///< of alpha_
@@ -287,9 +292,7 @@ AnswerStatistics EmbeddedEngine::answer(std::span<const Conversation> prompts,
   require(ModelHead::language);
   std::vector<PromptTokens> inputs;
   for (const Conversation& prompt : prompts)
-    inputs.push_back({tokenizer_.encode(prompt), tensor_stream(prompt.id), prompt.place});
-  std::vector<SampleTask> samples;
-  for (const AnswerTask& task : tasks) samples.push_back({task.prompt, task.sample});
+    inputs.push_back({encoded_.of(prompt), tensor_stream(prompt.id), prompt.place});
   load(cancellation);
   AnswerStatistics statistics;
   const auto count = [&](std::size_t tokens) {
@@ -298,10 +301,7 @@ AnswerStatistics EmbeddedEngine::answer(std::span<const Conversation> prompts,
     advance(tokens);
   };
   const auto pass_on = [&](const GeneratedAnswer& answer) {
-    sink({{answer.task.prompt, answer.task.sample},
-          answer.text,
-          answer.finish,
-          answer.tokens.size()});
+    sink({answer.task, answer.text, answer.finish, answer.tokens.size()});
   };
   const BatchLimits limits{.max_sequences = spec_.max_sequences,
                            .cache_bytes = spec_.cache_bytes,
@@ -309,7 +309,7 @@ AnswerStatistics EmbeddedEngine::answer(std::span<const Conversation> prompts,
                            .threads = spec_.threads};
   const auto start = Clock::now();
   BatchGenerator(*model_->decoder, tokenizer_.tokenizer(), limits)
-      .run(inputs, samples, options.sampling, stop_options(options), pass_on, count, cancellation);
+      .run(inputs, tasks, options.sampling, stop_options(options), pass_on, count, cancellation);
   statistics.seconds = seconds_since(start);
   return statistics;
 }
@@ -323,7 +323,7 @@ std::vector<std::vector<float>> EmbeddedEngine::rewards(std::span<const Conversa
                                                         const CancellationToken& cancellation) {
   require(ModelHead::score);
   std::vector<std::vector<TokenId>> sequences;
-  for (const Conversation& one : answered) sequences.push_back(tokenizer_.encode(one));
+  for (const Conversation& one : answered) sequences.push_back(encoded_.of(one));
   load(cancellation);
   return expo::rewards(*model_->decoder, sequences, scoring(advance), cancellation);
 }
@@ -346,7 +346,7 @@ std::vector<std::vector<float>> EmbeddedEngine::log_probs(std::span<const Conver
                                                           const CancellationToken& cancellation) {
   require(ModelHead::language);
   std::vector<AnsweredPrompt> sequences;
-  for (const Conversation& one : answered) sequences.push_back(answered_prompt(one));
+  for (const Conversation& one : answered) sequences.push_back(answered_.of(one));
   load(cancellation);
   return answer_log_probs(*model_->decoder, sequences, scoring(advance), cancellation);
 }

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "expo/engine/embedded_spec.h"
+#include "expo/engine/engine_spec.h"
 
 namespace expo {
 

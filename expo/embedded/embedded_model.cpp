@@ -19,14 +19,6 @@ DType natural_dtype(const Checkpoint& checkpoint) {
   return main == DType::f32 || main == DType::f64 ? DType::f32 : DType::bf16;
 }
 
-DType choose_dtype(const std::string& word, const Checkpoint& checkpoint) {
-  if (word == "auto") return natural_dtype(checkpoint);
-  const auto dtype = dtype_from_user(word);
-  if (dtype == DType::f32 || dtype == DType::bf16) return *dtype;
-  throw usage_error("--dtype: \"" + word +
-                    "\" is not what models run in; expected auto, f32 or bf16");
-}
-
 }  // namespace
 
 std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
@@ -46,7 +38,8 @@ std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environm
                       ": there is no config.json, which says what to compute with the weights");
   }
   model->architecture = read_architecture(model->aligned->config(), place + "/config.json");
-  model->dtype = choose_dtype(spec.dtype, *model->aligned);
+  const auto dtype = parse_running_dtype(spec.dtype);
+  model->dtype = dtype ? *dtype : natural_dtype(*model->aligned);
   return model;
 }
 

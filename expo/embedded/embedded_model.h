@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
-#include "expo/engine/embedded_spec.h"
+#include "expo/engine/engine_spec.h"
 #include "expo/model/architecture.h"
 #include "expo/model/decoder.h"
 #include "expo/model/live/live_weights.h"

@@ -4,7 +4,7 @@
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/disk/filesystem.h"
-#include "expo/engine/embedded_spec.h"
+#include "expo/engine/engine_spec.h"
 #include "expo/model/architecture.h"
 #include "expo/text/chat_tokenizer.h"
 

@@ -2,9 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "expo/core/error.h"
 
 namespace expo {
+
+std::vector<std::string> EngineDescription::warnings_beyond(
+    const std::vector<std::string>& known) const {
+  std::vector<std::string> result;
+  std::ranges::copy_if(warnings, std::back_inserter(result), [&](const std::string& warning) {
+    return std::ranges::find(known, warning) == known.end();
+  });
+  return result;
+}
 
 void Engine::refuse(const char* what) const {
   const EngineDescription self = describe();

@@ -66,7 +66,11 @@ struct EngineDescription {
   /// What a second run must have in common with a first one to go on with its work.
   Json identity = Json::object();
   std::vector<std::string> warnings = {};  ///< a sentence each
-  std::vector<std::string> notes = {};     ///< likewise, of what nobody need worry about
+  /// The same for what needs no action: which rounding was chosen, for example.
+  std::vector<std::string> notes = {};
+
+  /// Those of the warnings that are not among `known`.
+  std::vector<std::string> warnings_beyond(const std::vector<std::string>& known) const;
 };
 
 /// What answers prompts, or judges answers: a model in one role (policy, reward model, judge),

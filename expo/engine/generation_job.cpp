@@ -5,6 +5,7 @@
 #include "expo/core/error.h"
 #include "expo/core/version.h"
 #include "expo/engine/conversations.h"
+#include "expo/engine/kept_rows.h"
 #include "expo/engine/row_progress_span.h"
 
 namespace expo {
@@ -35,6 +36,21 @@ Json result_of(const Answer& answer) {
           {"tokens", answer.tokens}};
 }
 
+void check_drawing(const GenerationJob& job) {
+  const SamplingOptions& sampling = job.answer.sampling;
+  if (sampling.temperature > 0) return;
+  if (job.samples > 1) {
+    throw usage_error(
+        "several samples of a prompt are all the same at temperature 0; give --temperature, or "
+        "--n 1");
+  }
+  if (sampling.top_k > 0 || sampling.top_p < 1 || sampling.min_p > 0) {
+    throw usage_error(
+        "--top-k, --top-p and --min-p choose what is drawn from, and at temperature 0 nothing is "
+        "drawn; give --temperature, or leave them out");
+  }
+}
+
 class Job {
  public:
   Job(Filesystem& filesystem, Engine& engine, const std::vector<Prompt>& prompts,
@@ -46,7 +62,7 @@ class Job {
         kept_(filesystem, engine, job.output) {}
 
   GenerationReport run(RowProgress* progress, const CancellationToken& cancellation) {
-    check_job();
+    check(job_);
     known_ = engine_.describe().warnings;
     collect();
     kept_.open(settings());
@@ -56,7 +72,8 @@ class Job {
     kept_.guard([&] {
       answer(progress, cancellation);
       report_.engine = engine_.describe();
-      add_new_warnings();
+      for (std::string& warning : report_.engine.warnings_beyond(known_))
+        report_.warnings.push_back(std::move(warning));
       if (!kept_.gives_out()) kept_.commit(rows(), record(), cancellation);
     });
     return std::move(report_);
@@ -70,40 +87,6 @@ class Job {
     report_.tokens = results.at("tokens").get<std::uint64_t>();
     report_.engine = engine_.describe();
     return std::move(report_);
-  }
-
-  /// What the engine warns of since its weights are loaded: whoever called knows the rest.
-  void add_new_warnings() {
-    for (const std::string& warning : report_.engine.warnings) {
-      if (std::ranges::find(known_, warning) == known_.end()) report_.warnings.push_back(warning);
-    }
-  }
-
-  void check_job() const {
-    check(job_.answer.sampling);
-    if (std::ranges::any_of(job_.answer.stop.strings, &std::string::empty))
-      throw usage_error("a stop string is empty, which would end every answer at once");
-    check_sampling();
-    if (job_.samples > 1 && job_.format == AnswerFormat::alpaca) {
-      throw usage_error(
-          "AlpacaEval's format has one answer for each instruction; give --n 1, or another "
-          "--format");
-    }
-  }
-
-  void check_sampling() const {
-    const SamplingOptions& sampling = job_.answer.sampling;
-    if (sampling.temperature > 0) return;
-    if (job_.samples > 1) {
-      throw usage_error(
-          "several samples of a prompt are all the same at temperature 0; give --temperature, or "
-          "--n 1");
-    }
-    if (sampling.top_k > 0 || sampling.top_p < 1 || sampling.min_p > 0) {
-      throw usage_error(
-          "--top-k, --top-p and --min-p choose what is drawn from, and at temperature 0 nothing is "
-          "drawn; give --temperature, or leave them out");
-    }
   }
 
   /// The prompts that fit, as conversations.
@@ -203,11 +186,24 @@ class Job {
   std::vector<Conversation> conversations_;
   KeptRows kept_;
   std::uint64_t emitted_ = 0;
-  std::vector<std::string> known_;  ///< the engine's warnings before the run
+  std::vector<std::string>
+      known_;  ///< the engine's warnings before the run, which whoever called has seen
   GenerationReport report_;
 };
 
 }  // namespace
+
+void check(const GenerationJob& job) {
+  check(job.answer.sampling);
+  if (std::ranges::any_of(job.answer.stop.strings, &std::string::empty))
+    throw usage_error("a stop string is empty, which would end every answer at once");
+  check_drawing(job);
+  if (job.samples > 1 && job.format == AnswerFormat::alpaca) {
+    throw usage_error(
+        "AlpacaEval's format has one answer for each instruction; give --n 1, or another "
+        "--format");
+  }
+}
 
 GenerationReport run_generation(Filesystem& filesystem, Engine& engine,
                                 const std::vector<Prompt>& prompts, const GenerationJob& job,

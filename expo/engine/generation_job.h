@@ -11,7 +11,7 @@
 #include "expo/core/progress.h"
 #include "expo/engine/answer_rows.h"
 #include "expo/engine/engine.h"
-#include "expo/engine/kept_rows.h"
+#include "expo/engine/row_output.h"
 #include "expo/text/prompts.h"
 
 namespace expo {
@@ -26,6 +26,10 @@ struct GenerationJob {
   AnswerOptions answer;
   bool skip_too_long = false;  ///< leave out prompts that do not fit, instead of refusing them
 };
+
+/// Throws Error(usage) for settings that contradict each other. run_generation does so itself;
+/// this says it before an engine is opened.
+void check(const GenerationJob& job);
 
 /// What a generation did.
 struct GenerationReport {

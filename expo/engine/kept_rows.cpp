@@ -1,11 +1,39 @@
 #include "expo/engine/kept_rows.h"
 
 #include <algorithm>
+#include <chrono>
+#include <future>
 #include <iterator>
 
 #include "expo/engine/answer_rows.h"
 
 namespace expo {
+
+/// Reads through an engine's files while the engine works; gives up when it is destroyed.
+class KeptRows::BackgroundDigests {
+ public:
+  explicit BackgroundDigests(const Engine& engine)
+      : digests_(std::async(std::launch::async, [&] { return engine.digests(stop_); })) {}
+  ~BackgroundDigests() { stop_.cancel(); }
+  BackgroundDigests(const BackgroundDigests&) = delete;
+  BackgroundDigests& operator=(const BackgroundDigests&) = delete;
+
+  /// Waits for them, or throws Error(interrupted); call once.
+  Json take(const CancellationToken& cancellation) {
+    while (digests_.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+      cancellation.check();
+    return digests_.get();
+  }
+
+ private:
+  CancellationToken stop_;
+  std::future<Json> digests_;
+};
+
+KeptRows::KeptRows(Filesystem& filesystem, const Engine& engine, const RowOutput& output)
+    : filesystem_(filesystem), engine_(engine), where_(output) {}
+
+KeptRows::~KeptRows() = default;
 
 void KeptRows::open(const Json& settings) {
   if (where_.file.empty()) return;

@@ -1,25 +1,16 @@
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "expo/engine/background_digests.h"
+#include "expo/engine/engine.h"
 #include "expo/engine/resumable_output.h"
+#include "expo/engine/row_output.h"
 
 namespace expo {
-
-/// Where the rows of a job go.
-struct RowOutput {
-  std::filesystem::path file;  ///< empty: every row is given out, and nothing is kept
-  bool as_array = false;       ///< one JSON array instead of an object a line
-  bool overwrite = false;
-  bool resume = false;
-  std::vector<std::filesystem::path> inputs;  ///< as ResumableOutput's, beside the engine's sources
-};
 
 /// The results of a job's rows by their numbers: in memory, and beside the output as they come.
 /// Not thread-safe.
@@ -28,8 +19,8 @@ class KeptRows {
   using Row = ResumableOutput::Row;
 
   /// All must outlive it.
-  KeptRows(Filesystem& filesystem, const Engine& engine, const RowOutput& output)
-      : filesystem_(filesystem), engine_(engine), where_(output) {}
+  KeptRows(Filesystem& filesystem, const Engine& engine, const RowOutput& output);
+  ~KeptRows();
 
   /// Opens the file, where there is one, for a run of these settings, takes over what is finished,
   /// and begins to read through the engine's files. Throws as ResumableOutput.
@@ -51,6 +42,8 @@ class KeptRows {
   void commit(const std::vector<Json>& rows, Json record, const CancellationToken& cancellation);
 
  private:
+  class BackgroundDigests;
+
   Filesystem& filesystem_;
   const Engine& engine_;
   const RowOutput& where_;

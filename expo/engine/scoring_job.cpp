@@ -4,20 +4,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <numeric>
 
 #include "expo/core/error.h"
 #include "expo/core/version.h"
 #include "expo/engine/answer_rows.h"
 #include "expo/engine/conversations.h"
+#include "expo/engine/kept_rows.h"
 #include "expo/engine/reward_statistics.h"
 #include "expo/engine/row_progress_span.h"
 
 namespace expo {
 namespace {
-
-/// Rows that are scored and kept at once: enough for packing, and little to lose.
-constexpr std::size_t kRowsAtOnce = 64;
 
 /// Where log-probabilities have the number of the tokens that they are the sum of.
 constexpr const char* kCount = "answer_tokens";
@@ -70,11 +69,8 @@ class Job {
         kept_(filesystem, engine, job.output) {}
 
   ScoringReport run(RowProgress* progress, const CancellationToken& cancellation) {
-    if (job_.log_probs && job_.column == kCount) {
-      throw usage_error(
-          "--reward-column answer_tokens: --log-probs puts the number of tokens there; choose "
-          "another name");
-    }
+    check(job_);
+    before_ = engine_.describe();
     collect();
     kept_.open(settings());
     if (const Json* record = kept_.complete()) return of_complete(record->at("results"));
@@ -167,53 +163,75 @@ class Job {
     score(progress, cancellation);
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     report_.engine = engine_.describe();
-    report_.seconds = std::max(0.0, passed.count() - report_.engine.loading_seconds);
+    const double loading = report_.engine.loading_seconds - before_.loading_seconds;
+    report_.seconds = std::max(0.0, passed.count() - loading);
+    for (std::string& warning : report_.engine.warnings_beyond(before_.warnings))
+      report_.warnings.push_back(std::move(warning));
   }
 
-  void score(RowProgress* progress, const CancellationToken& cancellation) {
+  std::vector<std::uint64_t> missing_rows() const {
     std::vector<std::uint64_t> missing;
     for (std::uint64_t number = 0; number < chosen_.size(); ++number) {
       if (!kept_.contains(number)) missing.push_back(number);
     }
+    return missing;
+  }
+
+  /// Batch by batch; a row is taken as soon as the last of its conversations is scored.
+  void score(RowProgress* progress, const CancellationToken& cancellation) {
+    const std::vector<std::uint64_t> missing = missing_rows();
+    const std::vector<Conversation> conversations = conversations_of(missing);
     RowProgressSpan span(progress, "scoring", missing.size());
     const auto advance = [&](std::uint64_t tokens) {
       report_.tokens += tokens;
       span.advance_tokens(tokens);
     };
-    for (std::size_t first = 0; first < missing.size(); first += kRowsAtOnce) {
+    std::vector<std::vector<float>> scores;  // of rows that are not taken yet
+    auto untaken = std::span(missing);
+    for (std::size_t first = 0; first < conversations.size(); first += job_.batch_size) {
       cancellation.check();
-      const auto some =
-          std::span(missing).subspan(first, std::min(kRowsAtOnce, missing.size() - first));
-      take(some, ask(some, advance, cancellation));
-      span.advance_rows(some.size());
+      const std::size_t count = std::min(job_.batch_size, conversations.size() - first);
+      std::ranges::move(ask(std::span(conversations).subspan(first, count), advance, cancellation),
+                        std::back_inserter(scores));
+      const std::size_t done = take(untaken, scores);
+      untaken = untaken.subspan(done);
+      span.advance_rows(done);
     }
   }
 
-  /// A result for each conversation of the rows.
-  std::vector<std::vector<float>> ask(std::span<const std::uint64_t> numbers,
-                                      const Engine::TokenSink& advance,
-                                      const CancellationToken& cancellation) const {
+  std::vector<Conversation> conversations_of(std::span<const std::uint64_t> numbers) const {
     const std::size_t each = suffixes().size();
     std::vector<Conversation> some;
     for (const std::uint64_t number : numbers) {
       for (std::size_t i = 0; i < each; ++i) some.push_back(conversations_[number * each + i]);
     }
+    return some;
+  }
+
+  std::vector<std::vector<float>> ask(std::span<const Conversation> some,
+                                      const Engine::TokenSink& advance,
+                                      const CancellationToken& cancellation) const {
     return job_.log_probs ? engine_.log_probs(some, advance, cancellation)
                           : engine_.rewards(some, advance, cancellation);
   }
 
-  /// A row's result is a list with an entry for each of its conversations.
-  void take(std::span<const std::uint64_t> numbers, const std::vector<std::vector<float>>& values) {
+  /// Keeps the first of these rows, those whose scores are there, and takes these scores away;
+  /// returns how many rows. A row's result is a list with an entry for each of its conversations.
+  std::size_t take(std::span<const std::uint64_t> numbers,
+                   std::vector<std::vector<float>>& scores) {
     const std::size_t each = suffixes().size();
     std::vector<KeptRows::Row> fresh;
-    for (std::size_t row = 0; row < numbers.size(); ++row) {
+    for (std::size_t row = 0; row < scores.size() / each; ++row) {
       Json result = Json::array();
-      for (std::size_t i = 0; i < each; ++i) result.push_back(value_of(values[row * each + i]));
+      for (std::size_t i = 0; i < each; ++i) result.push_back(value_of(scores[row * each + i]));
       fresh.emplace_back(numbers[row], std::move(result));
     }
-    kept_.take(fresh);
-    if (!kept_.gives_out()) return;
-    for (const auto& [number, result] : fresh) emit_(row_of(number));
+    scores.erase(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(fresh.size() * each));
+    if (!fresh.empty()) kept_.take(fresh);
+    if (kept_.gives_out()) {
+      for (const auto& [number, result] : fresh) emit_(row_of(number));
+    }
+    return fresh.size();
   }
 
   /// One reward as a number, several as a list; of log-probabilities their sum and number.
@@ -294,10 +312,20 @@ class Job {
   std::vector<std::size_t> chosen_;          ///< indices into rows_
   std::vector<Conversation> conversations_;  ///< of the kept rows, one or two each
   KeptRows kept_;
+  EngineDescription before_;  ///< the engine before the run
   ScoringReport report_;
 };
 
 }  // namespace
+
+void check(const ScoringJob& job) {
+  if (job.batch_size == 0) throw usage_error("a batch holds at least one conversation");
+  if (job.log_probs && job.column == kCount) {
+    throw usage_error(
+        "--reward-column answer_tokens: --log-probs puts the number of tokens there; choose "
+        "another name");
+  }
+}
 
 ScoringReport run_scoring(Filesystem& filesystem, Engine& engine,
                           const std::vector<AnsweredRow>& rows, const ScoringJob& job,
@@ -321,6 +349,9 @@ Json to_json(const ScoringReport& report) {
           {"seconds", {{"loading", report.engine.loading_seconds}, {"scoring", report.seconds}}},
           {"tokens_per_second",
            report.seconds > 0 ? Json(static_cast<double>(report.tokens) / report.seconds) : Json()},
+          {"alpha", report.engine.alpha ? Json(*report.engine.alpha) : Json()},
+          {"effective_alpha",
+           report.engine.effective_alpha ? Json(*report.engine.effective_alpha) : Json()},
           {"engine", report.engine.facts},
           {"warnings", report.warnings}};
 }

@@ -10,7 +10,7 @@
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/progress.h"
 #include "expo/engine/engine.h"
-#include "expo/engine/kept_rows.h"
+#include "expo/engine/row_output.h"
 #include "expo/text/answered.h"
 
 namespace expo {
@@ -24,7 +24,14 @@ struct ScoringJob {
   std::string column = "reward";  ///< of the output; "_chosen" and "_rejected" follow for pairs
   std::string system;             ///< a system turn for conversations that have none
   bool skip_too_long = false;     ///< leave out rows that do not fit, instead of refusing them
+  /// Conversations that the engine is given at once, at least 1. Rows are given out, and kept,
+  /// after each batch.
+  std::size_t batch_size = 16;
 };
+
+/// Throws Error(usage) for settings that contradict each other. run_scoring does so itself; this
+/// says it before an engine is opened.
+void check(const ScoringJob& job);
 
 /// A mean with its standard error (nothing for one value), of values that are rewards or margins.
 struct MeanOfRewards {
@@ -58,9 +65,9 @@ struct ScoringReport {
   std::vector<std::string> warnings;
 };
 
-/// Runs the job, as run_generation does: checks first, rows in the order of the data set, finished
-/// rows kept for a resumption. Throws Error; Error(input) naming the row that has one of the
-/// output's columns already.
+/// Runs the job, as run_generation does: checks first, rows in the order of the data set, each
+/// given out as soon as its batch is done, and finished rows kept for a resumption. Throws Error;
+/// Error(input) naming the row that has one of the output's columns already.
 ScoringReport run_scoring(Filesystem& filesystem, Engine& engine,
                           const std::vector<AnsweredRow>& rows, const ScoringJob& job,
                           const std::function<void(const Json& row)>& emit, RowProgress* progress,

@@ -14,7 +14,7 @@ BatchGenerator::BatchGenerator(Decoder& decoder, const Tokenizer& tokenizer,
     throw usage_error("max_sequences and prefill_tokens of a batch must be at least 1");
 }
 
-void BatchGenerator::run(std::span<const PromptTokens> prompts, std::span<const SampleTask> tasks,
+void BatchGenerator::run(std::span<const PromptTokens> prompts, std::span<const AnswerTask> tasks,
                          const SamplingOptions& sampling, const StopOptions& stop, const Sink& sink,
                          const std::function<void(std::size_t)>& advance,
                          const CancellationToken& cancellation) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "expo/core/progress.h"
+#include "expo/engine/engine.h"
 #include "expo/generation/sampler.h"
 #include "expo/generation/stop_condition.h"
 #include "expo/model/decoder.h"
@@ -34,15 +35,9 @@ struct PromptTokens {
   std::string place;          ///< where the prompt comes from, for messages: "dev.jsonl:3"
 };
 
-/// One answer to be generated.
-struct SampleTask {
-  std::size_t prompt = 0;  ///< index of the prompt
-  std::uint32_t sample = 0;
-};
-
 /// A finished answer.
 struct GeneratedAnswer {
-  SampleTask task;
+  AnswerTask task;
   std::vector<TokenId> tokens;  ///< including the stop token
   std::string text;             ///< without special tokens and the text that stopped it
   FinishReason finish = FinishReason::stop;
@@ -65,7 +60,7 @@ class BatchGenerator {
   /// room in the context for an answer, or needs more cache than limits.cache_bytes for its
   /// sequence; while it runs, throws as Sampler does for logits that are not numbers. `advance` is
   /// called with the number of tokens of each step.
-  void run(std::span<const PromptTokens> prompts, std::span<const SampleTask> tasks,
+  void run(std::span<const PromptTokens> prompts, std::span<const AnswerTask> tasks,
            const SamplingOptions& sampling, const StopOptions& stop, const Sink& sink,
            const std::function<void(std::size_t tokens)>& advance,
            const CancellationToken& cancellation);

@@ -49,7 +49,7 @@ std::size_t BatchRun::limit_of(std::size_t prompt) const {
 }
 
 void BatchRun::check_prompts() const {
-  for (const SampleTask& task : job_.tasks) {
+  for (const AnswerTask& task : job_.tasks) {
     const PromptTokens& prompt = job_.prompts[task.prompt];
     if (prompt.tokens.empty())
       throw input_error(fmt::format("{}: the prompt has no token to begin with", prompt.place));
@@ -70,7 +70,7 @@ std::int64_t BatchRun::choose_slots() {
     capacity_ = tokens;
     widest = prompt;
   };
-  for (const SampleTask& task : job_.tasks) consider(task.prompt);
+  for (const AnswerTask& task : job_.tasks) consider(task.prompt);
   // With fixed shapes every prompt counts, as the shapes must not depend on which ones have tasks
   // left.
   for (std::size_t i = 0; fixed_shapes_ && i < job_.prompts.size(); ++i) consider(i);
@@ -107,7 +107,7 @@ void BatchRun::admit(const CancellationToken& cancellation) {
   std::vector<std::unique_ptr<Row>> rows;
   std::size_t tokens = 0;
   while (!waiting_.empty() && !free_slots_.empty()) {
-    const SampleTask task = job_.tasks[waiting_.back()];
+    const AnswerTask task = job_.tasks[waiting_.back()];
     const auto& prompt = job_.prompts[task.prompt].tokens;
     const bool shared = !rows.empty() && rows.back()->task.prompt == task.prompt;
     if (!shared && !rows.empty() &&

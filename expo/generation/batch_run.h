@@ -17,7 +17,7 @@ class BatchRun {
     const Tokenizer& tokenizer;
     const BatchLimits& limits;
     std::span<const PromptTokens> prompts;
-    std::span<const SampleTask> tasks;
+    std::span<const AnswerTask> tasks;
     const SamplingOptions& sampling;
     const StopOptions& stop;
     const BatchGenerator::Sink& sink;
@@ -30,7 +30,7 @@ class BatchRun {
  private:
   /// A sample that is being generated.
   struct Row {
-    SampleTask task;
+    AnswerTask task;
     std::int64_t slot;
     std::int64_t cached = 0;  ///< tokens whose keys and values the cache holds
     std::vector<TokenId> output;

@@ -5,11 +5,10 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 
+#include "expo/core/device_word.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -57,33 +56,15 @@ Gpus find_gpus() {
   return gpus;
 }
 
-/// The number in "cuda:N"; std::nullopt for any other word.
-std::optional<int> gpu_number(const std::string& word) {
-  constexpr std::string_view kPrefix = "cuda:";
-  if (!word.starts_with(kPrefix)) return std::nullopt;
-  constexpr int kMost = 127;  // c10::DeviceIndex is a signed byte
-  int number = -1;
-  const char* end = word.data() + word.size();
-  const auto parsed = std::from_chars(word.data() + kPrefix.size(), end, number);
-  if (parsed.ec != std::errc() || parsed.ptr != end || number < 0 || number > kMost)
-    return std::nullopt;
-  return number;
-}
-
 }  // namespace
 
 c10::Device choose_device(const std::string& word, int first) {
-  if (word == "cpu") return c10::Device(c10::kCPU);
-  const bool automatic = word == "auto";
-  const auto number = gpu_number(word);
-  if (!automatic && word != "cuda" && !number) {
-    throw usage_error("--device: \"" + word +
-                      "\" is not known; expected auto, cpu, cuda or cuda:N");
-  }
+  const DeviceWord asked = parse_device_word(word);
+  if (!asked.may_be_gpu) return c10::Device(c10::kCPU);
   const Gpus gpus = find_gpus();
-  const int wanted = number.value_or(gpus.count == 1 ? 0 : first);
+  const int wanted = asked.number.value_or(gpus.count == 1 ? 0 : first);
   if (wanted < gpus.count) return {c10::kCUDA, static_cast<c10::DeviceIndex>(wanted)};
-  if (automatic && gpus.count <= 0) return c10::Device(c10::kCPU);
+  if (asked.may_be_cpu && gpus.count <= 0) return c10::Device(c10::kCPU);
   throw environment_error(
       fmt::format("--device {}: {}; --device cpu runs on the processor", word,
                   gpus.count > 0 ? fmt::format("there are {} GPUs, numbered from 0", gpus.count)

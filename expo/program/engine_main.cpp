@@ -4,5 +4,5 @@
 
 int main(int argc, char** argv) {
   return expo::run_program(argc, argv, expo::catch_signals(), expo::open_embedded_engine,
-                           {{"train", expo::declare_train, true}});
+                           {{"train", expo::declare_train}});
 }

@@ -44,6 +44,7 @@ void declare_key(CLI::App& command, const ConfigKey& key, Options& options) {
   const std::string names =
       hyphens == key.name ? "--" + hyphens : "--" + hyphens + ",--" + std::string(key.name);
   const std::string name = key.name;
+  command.option_defaults()->group(key.section);
   CLI::Option* option = command.add_option_function<std::string>(
       names, [&options, name](const std::string& value) { options.keys.emplace_back(name, value); },
       key.help);
@@ -177,12 +178,16 @@ std::function<void(const CommandContext&)> declare_train(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "train", "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
   command->add_option("METHOD", options->method, "sft, dpo or reward")->required();
+  command->option_defaults()->group("Configuration");
   command
       ->add_option("--config", options->config,
                    "YAML file of the keys below; the command line comes before it")
       ->type_name("FILE");
-  for (const ConfigKey& key : config_keys()) declare_key(*command, key, *options);
   command->add_flag("--json", options->json, "Print the result as one JSON object");
+  for (const ConfigKey& key : config_keys()) declare_key(*command, key, *options);
+  command->footer(
+      "Example:\n  expo train dpo --model-name-or-path SFT --dataset-name pairs.jsonl "
+      "--output-dir RUN");
   command->allow_extras();
   return [options, command](const CommandContext& context) {
     options->unknown = command->remaining();

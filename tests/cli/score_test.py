@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from checkpoints import expo
-from small_models import GOLDENS, model, needs_engine, prompts, read_rows, write_rows
+from small_models import GOLDENS, model, needs_engine, pair, prompts, read_rows, write_rows
 
 pytestmark = needs_engine
 SEED = 20240602
@@ -139,6 +139,78 @@ def test_log_probs_of_answers(tmp_path, conversations):
         expected = logits[len(prompt) - 1:-1].log_softmax(-1).gather(1, answer[:, None]).sum().item()
         assert row["log_prob"] == pytest.approx(expected, abs=1e-3)
         assert row["answer_tokens"] == len(answer)
+
+
+def test_scores_beyond_are_those_of_the_written_checkpoint(tmp_path, conversations):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    sft, aligned = pair(tmp_path)
+    how_far = ["--alpha", "0.7", "--alpha-for", "mlp=1.5"]
+    data = write_rows(tmp_path / "data.jsonl", [{"messages": messages} for messages in conversations])
+    expo("extrapolate", sft, aligned, "-o", tmp_path / "beyond", *how_far)
+    expo("score", tmp_path / "beyond", data, "--log-probs", "-o", tmp_path / "written.jsonl")
+    done = expo("score", aligned, data, "--log-probs", "--sft", sft, *how_far, "-o", tmp_path / "live.jsonl", "--json")
+    assert (tmp_path / "live.jsonl").read_bytes() == (tmp_path / "written.jsonl").read_bytes()
+    summary = json.loads(done.stdout)
+    assert summary["alpha"] == "0.7, then mlp=1.5" and summary["effective_alpha"] is not None
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path / "beyond")
+    network = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "beyond", dtype=torch.float64).eval()
+    for row, messages in zip(read_rows(tmp_path / "live.jsonl"), conversations, strict=True):
+        prompt = ids_of(tokenizer, messages[:1], add_generation_prompt=True)[0]
+        answer = tokenizer(messages[1]["content"], add_special_tokens=False, return_tensors="pt")["input_ids"][0]
+        with torch.no_grad():
+            logits = network(torch.cat([prompt, answer])[None]).logits[0]
+        expected = logits[len(prompt) - 1:-1].log_softmax(-1).gather(1, answer[:, None]).sum().item()
+        assert row["log_prob"] == pytest.approx(expected, rel=1e-5)
+    plain = expo("score", aligned, data, "--log-probs").stdout
+    assert [json.loads(line) for line in plain.splitlines()] != read_rows(tmp_path / "live.jsonl")
+
+
+def test_rewards_beyond_are_those_of_the_written_reward_model(tmp_path, conversations):
+    sft, aligned = pair(tmp_path, name="llama_reward")
+    data = write_rows(tmp_path / "data.jsonl", [{"messages": messages} for messages in conversations])
+    expo("extrapolate", sft, aligned, "-o", tmp_path / "beyond", "--alpha", "2")
+    live = expo("score", aligned, data, "--sft", sft, "--alpha", "2").stdout
+    assert live == expo("score", tmp_path / "beyond", data).stdout
+    rewards = [json.loads(line)["reward"] for line in live.splitlines()]
+    expected = transformers_rewards(tmp_path / "beyond", conversations)
+    assert rewards == pytest.approx([reward for (reward,) in expected], abs=1e-4)
+
+
+def test_a_reward_model_is_not_extrapolated_from_a_language_model(tmp_path):
+    data = write_rows(tmp_path / "data.jsonl", [{"instruction": "w8", "output": "w9"}])
+
+    def without_its_head(tensors):
+        return {name: value for name, value in tensors.items() if name != "score.weight"} | {
+            "lm_head.weight": tensors["model.embed_tokens.weight"].copy()}
+    reward = model(tmp_path / "reward", "llama_reward")
+    policy = model(tmp_path / "policy", "llama_reward", config={"architectures": ["LlamaForCausalLM"]},
+                   change=without_its_head)
+    message = refused(reward, data, "--sft", policy, "--alpha", "1", code=3)
+    assert "is a reward model" in message and "is none" in message, message
+
+
+def test_stochastic_rounding_of_scores_has_a_seed_of_its_own(tmp_path, conversations):
+    sft, aligned = pair(tmp_path)
+    data = write_rows(tmp_path / "data.jsonl", [{"messages": messages} for messages in conversations])
+    common = ["--alpha", "2", "--rounding", "stochastic"]
+    scores = {}
+    for seed in ("5", "6"):
+        expo("extrapolate", sft, aligned, "-o", tmp_path / seed, "--out-dtype", "bf16", "--seed", seed, *common)
+        scores[seed] = expo("score", aligned, data, "--log-probs", "--sft", sft, "--dtype", "bf16", "--rounding-seed",
+                            seed, *common).stdout
+        assert scores[seed] == expo("score", tmp_path / seed, data, "--log-probs").stdout
+    assert scores["5"] != scores["6"]
+
+
+@pytest.mark.parametrize("options", [[], ["--log-probs"]])
+def test_scores_do_not_depend_on_the_batch(tmp_path, conversations, options):
+    folder = model(tmp_path / "model", "llama" if options else "llama_reward")
+    data = write_rows(tmp_path / "data.jsonl", [
+        {"prompt": one[0]["content"], "chosen": one[1]["content"], "rejected": one[0]["content"]} for one in conversations])
+    scores = [expo("score", folder, data, "--device", "cpu", "--batch-size", size, *options).stdout for size in ("1", "7", "500")]
+    assert len(scores[0].splitlines()) == 20
+    assert scores[0] == scores[1] == scores[2]
 
 
 def test_one_bos_and_never_two(tmp_path):

@@ -25,7 +25,7 @@ struct Request {
 
 Answers answer(GoldenModel& model, const Request& request,
                const CancellationToken& cancellation = {}) {
-  std::vector<SampleTask> tasks;
+  std::vector<AnswerTask> tasks;
   for (std::size_t i = 0; i < request.prompts.size(); ++i) {
     for (std::uint32_t j = 0; j < request.samples; ++j) tasks.push_back({i, j});
   }

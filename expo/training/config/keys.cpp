@@ -340,12 +340,17 @@ bool ConfigKey::is_flag() const {
 const std::vector<ConfigKey>& config_keys() {
   static const std::vector<ConfigKey> keys = [] {
     std::vector<ConfigKey> list;
-    add_data_keys(list);
-    add_loss_keys(list);
-    add_batch_keys(list);
-    add_optimiser_keys(list);
-    add_lora_keys(list);
-    add_run_keys(list);
+    const auto add = [&](const char* section, void (*add_keys)(std::vector<ConfigKey>&)) {
+      const std::size_t first = list.size();
+      add_keys(list);
+      for (std::size_t i = first; i < list.size(); ++i) list[i].section = section;
+    };
+    add("Model, data and output", add_data_keys);
+    add("Loss", add_loss_keys);
+    add("Batches", add_batch_keys);
+    add("Optimiser", add_optimiser_keys);
+    add("LoRA", add_lora_keys);
+    add("Run and machine", add_run_keys);
     return list;
   }();
   return keys;

@@ -17,6 +17,7 @@ struct ConfigKey {
   std::vector<TrainingMethod> methods;                           ///< that have it; empty: all
   std::function<void(TrainingConfig&, const std::string&)> set;  ///< throws std::invalid_argument
   std::function<Json(const TrainingConfig&)> get;
+  const char* section = "";  ///< of the help
 
   bool belongs_to(TrainingMethod method) const;
   bool is_flag() const;

@@ -1,4 +1,4 @@
-#include "expo/cli/alpha_options.h"
+#include "expo/cli/options/alpha_options.h"
 
 #include <CLI/CLI.hpp>
 

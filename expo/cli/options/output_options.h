@@ -26,6 +26,8 @@ struct OutputOptions {
   bool json = false;
 
   void declare(CLI::App& command, const std::string& default_dtype);
+  /// --threads, in the section of the machine.
+  void declare_machine(CLI::App& command);
   /// Nothing where the option was not given. Error(usage) for a word that is no type.
   static std::optional<DType> parse_dtype(const std::string& word);
   static std::uint64_t parse_shard_size(const std::string& word);  ///< empty: 5 GB

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "expo/engine/embedded_spec.h"
-#include "expo/engine/kept_rows.h"
+#include "expo/core/disk/filesystem.h"
+#include "expo/engine/row_output.h"
 #include "expo/text/row_reader.h"
 
 namespace CLI {
@@ -13,23 +13,6 @@ class App;
 }
 
 namespace expo {
-
-/// The options of every command that runs a model.
-struct ModelOptions {
-  std::string model;
-  std::string device = "auto";
-  std::string dtype = "auto";
-  std::string chat_template;
-  bool no_chat_template = false;
-  std::vector<std::string> template_variables;
-  std::string system;
-  unsigned threads = 0;
-  bool deterministic = false;
-
-  void declare(CLI::App& command, const std::string& model_description);
-  /// What of an engine these options say. Throws Error(usage) for words that make no sense.
-  EmbeddedSpec spec() const;
-};
 
 /// The options of every command that reads a data set and writes a row for each of its rows.
 struct RowOptions {

@@ -1,8 +1,9 @@
-#include "expo/cli/output_options.h"
+#include "expo/cli/options/output_options.h"
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "expo/cli/options/help_sections.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -10,6 +11,7 @@
 namespace expo {
 
 void OutputOptions::declare(CLI::App& command, const std::string& default_dtype) {
+  command.option_defaults()->group(help_section::kInputAndOutput);
   command.add_option("-o,--output", output, "Folder to write; it appears whole or not at all")
       ->type_name("OUT");
   command
@@ -22,11 +24,6 @@ void OutputOptions::declare(CLI::App& command, const std::string& default_dtype)
       .add_option("--max-shard-size", max_shard_size,
                   "Largest weight file, as 5GB, 500MB or 2GiB; default: 5GB")
       ->type_name("SIZE");
-  command
-      .add_option("--threads", threads,
-                  "Threads; default: two more than there are processors, at most 16")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
   command.add_flag("--overwrite", overwrite,
                    "Replace an existing checkpoint at OUT, once the new one is whole");
   command.add_flag("--dry-run", dry_run,
@@ -34,6 +31,15 @@ void OutputOptions::declare(CLI::App& command, const std::string& default_dtype)
   command.add_flag("--allow-overflow", allow_overflow,
                    "Write weights that become infinite in the output type instead of stopping");
   command.add_flag("--json", json, "Print the result as one JSON object");
+}
+
+void OutputOptions::declare_machine(CLI::App& command) {
+  command.option_defaults()->group(help_section::kMachine);
+  command
+      .add_option("--threads", threads,
+                  "Threads; default: two more than there are processors, at most 16")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
 }
 
 std::optional<DType> OutputOptions::parse_dtype(const std::string& word) {

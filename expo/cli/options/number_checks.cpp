@@ -1,4 +1,4 @@
-#include "expo/cli/number_checks.h"
+#include "expo/cli/options/number_checks.h"
 
 #include <charconv>
 #include <cstdint>

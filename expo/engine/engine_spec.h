@@ -6,9 +6,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "expo/checkpoint/hub/cache.h"
 #include "expo/core/disk/filesystem.h"
+#include "expo/core/dtype.h"
 #include "expo/engine/engine.h"
 #include "expo/extrapolation/plan/plan.h"
 #include "expo/extrapolation/plan/rounding_choice.h"
@@ -17,6 +19,8 @@ namespace expo {
 
 /// A model that runs within the program, and how.
 struct EmbeddedSpec {
+  static constexpr bool needs_libtorch = true;
+
   std::string model;               ///< reference, as open_checkpoint reads it
   std::optional<std::string> sft;  ///< what move_to() takes Δ against
   std::string device = "auto";     ///< auto (CUDA where it is usable), cpu, cuda, cuda:N
@@ -37,7 +41,22 @@ struct EmbeddedSpec {
   /// The same bytes whatever runs beside a row: BatchLimits::deterministic,
   /// ScoringOptions::deterministic. It has its price on a GPU.
   bool deterministic = false;
+
+  /// Throws Error(usage) for a device or a dtype that is not one of the words above.
+  void check() const;
 };
+
+/// The type that EmbeddedSpec::dtype names; nothing for auto. Throws Error(usage) for a word that
+/// is not one of its words.
+std::optional<DType> parse_running_dtype(const std::string& word);
+
+/// Which engine is wanted, and how it is to run: a struct for each kind. Its `needs_libtorch` says
+/// whether only a program that links libtorch can open it; its check() throws Error(usage) for what
+/// is wrong with it by itself, before anything is opened.
+using EngineSpec = std::variant<EmbeddedSpec>;
+
+bool needs_libtorch(const EngineSpec& spec);
+void check(const EngineSpec& spec);
 
 /// Opens the embedded engine: reads headers, configuration and tokenizer, and refuses with Error
 /// what cannot run; weights are read when they are first needed. What implements it links libtorch,

@@ -1,0 +1,65 @@
+#include "expo/cli/command_context.h"
+
+#include "expo/cli/engine_program.h"
+#include "expo/cli/options/output_options.h"
+
+namespace expo {
+namespace {
+
+/// Quotes an argument for a POSIX shell where it needs it.
+std::string shell_quoted(const std::string& word) {
+  const bool plain =
+      !word.empty() &&
+      word.find_first_not_of(
+          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:@%,") ==
+          std::string::npos;
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string joined(int argc, const char* const* argv) {
+  std::string line = "expo";
+  for (int i = 1; i < argc; ++i) line += " " + shell_quoted(argv[i]);
+  return line;
+}
+
+/// Opens an engine: a line for each kind.
+struct Open {
+  const EmbeddedOpener& open_embedded;
+
+  std::unique_ptr<Engine> operator()(const EmbeddedSpec& spec) const {
+    return open_embedded(posix_filesystem(), hugging_face_environment(), spec);
+  }
+};
+
+}  // namespace
+
+CommandContext::CommandContext(const CancellationToken& token, int argc, const char* const* argv,
+                               const EmbeddedOpener& open_embedded)
+    : cancellation(token),
+      command_line(joined(argc, argv)),
+      argv_(argv),
+      open_embedded_(open_embedded) {}
+
+void CommandContext::prepare(const EngineSpec& spec) const {
+  if (needs_libtorch(spec)) go_on_with_libtorch();
+}
+
+void CommandContext::go_on_with_libtorch() const {
+  if (!open_embedded_) become_engine_program(argv_);
+}
+
+std::unique_ptr<Engine> CommandContext::open_engine(
+    const EngineSpec& spec, const std::optional<AlphaSchedule>& alpha) const {
+  prepare(spec);
+  auto engine = std::visit(Open{open_embedded_}, spec);
+  if (alpha) engine->move_to(*alpha, cancellation);
+  const EngineDescription self = engine->describe();
+  print_warnings(self.warnings);
+  print_notes(self.notes);
+  return engine;
+}
+
+}  // namespace expo

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "expo/engine/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace expo {
+
+/// The options that say how answers are drawn and where they end.
+struct AnsweringOptions {
+  SamplingOptions sampling;
+  std::uint32_t samples = 1;  ///< of every prompt
+  std::size_t max_new_tokens = 2048;
+  std::vector<std::string> stop;
+  std::vector<TokenId> stop_tokens;
+  bool ignore_eos = false;
+
+  void declare(CLI::App& command);
+  AnswerOptions answer() const;
+
+ private:
+  void declare_filters(CLI::App& command);
+  void declare_penalties(CLI::App& command);
+  void declare_ends(CLI::App& command);
+};
+
+}  // namespace expo

@@ -1,0 +1,69 @@
+#include "expo/cli/options/model_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "expo/cli/options/help_sections.h"
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+
+namespace expo {
+namespace {
+
+/// KEY=JSON; what is no JSON is text.
+void add_variable(Json& variables, const std::string& word) {
+  const std::size_t equals = word.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw usage_error("--template-variable: \"" + word +
+                      "\" is not of the form KEY=JSON, for example enable_thinking=false");
+  }
+  const std::string value = word.substr(equals + 1);
+  if (value == "True" || value == "False" || value == "None") {
+    throw usage_error("--template-variable: in JSON " + value + " is " +
+                      (value == "None" ? "null" : lower_case(value)) + " (\"" + word +
+                      "\" would be a text, which counts as true)");
+  }
+  const bool is_json = Json::accept(value);
+  variables[word.substr(0, equals)] =
+      is_json ? parse_json(value, "--template-variable") : Json(value);
+}
+
+}  // namespace
+
+void ModelOptions::declare(CLI::App& command, const std::string& model_description) {
+  command.option_defaults()->group(help_section::kModel);
+  command.add_option("MODEL", model, model_description)->required();
+  command.add_option("--system", system, "A system turn for rows that have none of their own")
+      ->type_name("TEXT");
+  command
+      .add_option("--chat-template", chat_template, "A Jinja file instead of the model's template")
+      ->type_name("FILE");
+  command.add_flag("--no-chat-template", no_chat_template,
+                   "The model is shown the text as it is, without a chat template");
+  command
+      .add_option("--template-variable", template_variables,
+                  "A further variable of the template, as enable_thinking=false; repeatable")
+      ->type_name("KEY=JSON")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
+                              const MachineOptions& machine) const {
+  if (no_chat_template &&
+      (!chat_template.empty() || !system.empty() || !template_variables.empty()))
+    throw usage_error(
+        "--no-chat-template leaves nothing for --chat-template, --template-variable and --system "
+        "to act on; give one or the others");
+  EmbeddedSpec spec;
+  spec.model = model;
+  if (!chat_template.empty()) spec.chat_template = chat_template;
+  spec.raw_text = no_chat_template;
+  for (const std::string& word : template_variables) add_variable(spec.template_variables, word);
+  extrapolation.set(spec);
+  machine.set(spec);
+  check(EngineSpec(spec));
+  return spec;
+}
+
+}  // namespace expo

@@ -1,0 +1,133 @@
+"""`expo` by itself, with no `expo-engine` beside it: what it refuses, says and helps with on its own."""
+
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from checkpoints import EXPO
+from small_models import needs_engine
+
+SECTIONS = ["Model", "Input and output", "Extrapolation", "Sampling", "Machine", "Help"]
+COMMANDS = ["extrapolate", "inspect", "convert", "generate", "score"]
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """Runs a copy of `expo` that finds no other program, in an empty folder."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "work").mkdir()
+    program = shutil.copy(EXPO, tmp_path / "bin/expo")
+
+    def run(*arguments):
+        return subprocess.run([program, *arguments], cwd=tmp_path / "work", capture_output=True, text=True, check=False)
+    return run
+
+
+def example(text):
+    """The words of the example at the end of a command's help."""
+    lines = text.split("Example:\n", 1)[1].strip().splitlines()
+    assert len(lines) == 1, "the example is one line, at the end"
+    words = shlex.split(lines[0])
+    assert words[0] == "expo"
+    return words[1:]
+
+
+MOVED = ["--sft", "SFT", "--alpha", "1"]
+COMMON = [
+    (["--alpha", "0.3"], "--sft"),
+    (["--sft", "SFT"], "--alpha"),
+    (["--sft", "SFT", "--alpha", "1", "--gamma", "0.5"], "give one of them"),
+    (["--sft", "SFT", "--alpha-for", "mlp"], "REGEX=A"),
+    (["--rounding", "stochastic"], "--sft"),
+    (["--rounding-seed", "0"], "--sft"),
+    (["--on-mismatch", "refuse"], "--sft"),
+    ([*MOVED, "--rounding", "up"], "--rounding"),
+    ([*MOVED, "--rounding", "nearest", "--rounding-seed", "1"], "--rounding stochastic"),
+    ([*MOVED, "--on-mismatch", "maybe"], "mismatch policy"),
+    (["--device", "tpu"], "--device"),
+    (["--dtype", "f16"], "--dtype"),
+    (["--template-variable", "thinking"], "KEY=JSON"),
+    (["--no-chat-template", "--system", "x"], "--no-chat-template"),
+    (["--batch-size", "0"], "--batch-size"),
+    (["--threads", "0"], "--threads"),
+    (["--resume"], "-o FILE"),
+    (["--json"], "-o FILE"),
+    (["--aplha", "1"], "--aplha"),
+]
+
+
+@pytest.mark.parametrize("options, words", [
+    *COMMON,
+    (["--prompt", "x"], "both given"),
+    (["--temperature", "-1"], "temperature is -1"),
+    (["--top-p", "0"], "top_p is 0"),
+    (["--top-k", "5"], "give --temperature"),
+    (["--n", "2"], "temperature"),
+    (["--n", "2", "--temperature", "1", "--format", "alpaca"], "AlpacaEval"),
+    (["--format", "csv"], "--format"),
+    (["--generator", "mine"], "--format alpaca"),
+    (["--stop", ""], "stop string is empty"),
+    (["--cache-size", "much"], "much"),
+])
+def test_generate_refuses_wrong_options_by_itself(alone, options, words):
+    done = alone("generate", "MODEL", "prompts.jsonl", *options)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("options, words", [
+    *COMMON,
+    (["--log-probs", "--reward-column", "answer_tokens"], "choose another name"),
+    (["--answer-column", "a", "--chosen-column", "b"], "give the one or the others"),
+])
+def test_score_refuses_wrong_options_by_itself(alone, options, words):
+    done = alone("score", "MODEL", "answers.jsonl", *options)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("generate", "MODEL"), "what is to be answered"), (("generate", "MODEL", "--prompt", ""), "the text is empty"),
+    (("generate", "MODEL", "--prompt", "x", "--limit", "1"), "about a data set"), (("score", "MODEL"), "what is to be scored")])
+def test_a_missing_source_is_refused_by_itself(alone, arguments, words):
+    done = alone(*arguments)
+    assert (done.returncode, done.stdout) == (2, "") and words in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ("generate", "MODEL", "prompts.jsonl", "-o", "out.jsonl"), ("generate", "MODEL", "--prompt", "x", *MOVED),
+    ("score", "MODEL", "answers.jsonl"), ("score", "MODEL", "answers.jsonl", "--log-probs", "--batch-size", "3", *MOVED),
+    ("train", "dpo"), ("train", "--help")])
+def test_what_runs_a_model_says_that_this_build_runs_none(alone, tmp_path, arguments):
+    done = alone(*arguments)
+    assert (done.returncode, done.stdout) == (4, ""), done.stderr
+    assert "this build of expo runs no models" in done.stderr and done.stderr.count("\n") == 1
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_its_sections_in_order_and_an_example_that_parses(alone, command):
+    text = alone(command, "--help").stdout
+    titles = re.findall(r"^([A-Z][a-z ]+):$", text, re.MULTILINE)
+    assert titles.pop(0) == "Positionals" and titles.pop() == "Example"
+    assert titles == [section for section in SECTIONS if section in titles]
+    assert "Machine" in titles and titles[-1] == "Help"
+    words = example(text)
+    assert words[0] == command
+    done = alone(*words)
+    # Its files are not there, or there is no program that would read them.
+    assert (done.returncode, done.stdout) == (4 if command in ("generate", "score") else 3, ""), done.stderr
+
+
+@needs_engine
+def test_the_example_of_train_parses(tmp_path):
+    text = subprocess.run([EXPO, "train", "--help"], capture_output=True, text=True, check=True).stdout
+    titles = re.findall(r"^([A-Z][A-Za-z, ]+):$", text, re.MULTILINE)
+    assert titles == ["Positionals", "Configuration", "Model, data and output", "Loss", "Batches", "Optimiser", "LoRA",
+                      "Run and machine", "Help", "Example"]
+    done = subprocess.run([EXPO, *example(text)], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, ""), done.stderr
+    assert "SFT" in done.stderr
