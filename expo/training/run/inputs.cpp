@@ -2,6 +2,7 @@
 #include <ATen/Version.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -244,8 +245,13 @@ class InputReading {
     inputs_.references += fill_references(filesystem_, pass, set.examples, ranks_, cancellation_);
   }
 
-  /// Tokens of what is computed, and kept, together: as many as fill a pass of every rank.
-  std::int64_t reference_batch() const { return config_.tokens_per_pass * ranks_.size(); }
+  /// Tokens of what is computed, and kept, together, on all ranks. A processor takes seconds for
+  /// few of them, and is hardly faster with more.
+  std::int64_t reference_batch() const {
+    constexpr std::int64_t kOfProcessor = 256;
+    const std::int64_t tokens = config_.tokens_per_pass;
+    return ranks_.size() * (job_.device.is_cpu() ? std::min(tokens, kOfProcessor) : tokens);
+  }
 
   /// Of all that the values depend on, rounding included.
   std::string model_key() const {
