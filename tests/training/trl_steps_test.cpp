@@ -168,6 +168,10 @@ TEST(Reward, TakesTheStepsOfTrl) {
   }
 }
 
+/// B starts at zero, so that its values are nothing but the ten steps, and the order of float32
+/// sums, in which instruction sets differ, shows most in them: 1.1e-5 was seen with AVX-512.
+constexpr double kAdapterTolerance = 2e-5;
+
 TEST(Lora, TakesTheStepsOfTrlAndPeft) {
   for (const at::Device device : devices()) {
     const Golden golden(kTrlGoldens / "dpo_lora_llama.safetensors");
@@ -191,7 +195,7 @@ TEST(Lora, TakesTheStepsOfTrlAndPeft) {
     take_steps(trainer, examples, golden, 1e-3);
     for (const Parameter& parameter : model.parameters.all()) {
       const at::Tensor expected = golden.tensor("weight." + parameter.name);
-      EXPECT_LT(distance(parameter.value, expected), kTolerance * largest(expected))
+      EXPECT_LT(distance(parameter.value, expected), kAdapterTolerance * largest(expected))
           << parameter.name;
     }
   }
