@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""effective_alpha.py EXPO FIGURE.svg: measures what rounding to bfloat16 makes of α on two made pairs, by `expo
-extrapolate --json`, draws it, and prints the table of docs/rounding.md.
+"""effective_alpha.py EXPO FIGURE.svg: measures what rounding to bfloat16 makes of α on two synthetic pairs, with `expo
+extrapolate --json`, draws the figure, and prints the table of docs/rounding.md.
 
-Needs numpy. The pairs are seeded; 16,777,216 weights each, in a temporary folder that takes 300 MB."""
+It needs numpy. Each pair has 16,777,216 weights and a fixed seed, and lies in a temporary folder that takes 300 MB."""
 
 import json
 import struct
@@ -19,8 +19,11 @@ ASKED = [0, 0.5, 1, 2, 3, 4, 5, 6, 7, 8]
 TABLE = [0, 1, 4, 8]
 CASES = {"ties": "θ_sft from 4-bit blocks, kept in float32", "undone": "θ_sft in bfloat16, θ in float32"}
 SHORT = {"ties": "4-bit blocks", "undone": "bfloat16 θ_sft"}
-WAYS = {"nearest": "to nearest", "stochastic": "stochastic"}
+WAYS = {"nearest": "to nearest", "stochastic": "stochastically"}
 COLOURS = {"ties": "#c2410c", "undone": "#1d4ed8"}
+# The figure has its own background, so that these colours have enough contrast on light and dark pages.
+BACKGROUND, INK, GRID, WANTED = "#ffffff", "#1e293b", "#e2e8f0", "#64748b"
+TITLE = "Effective α after rounding to bfloat16"
 
 
 def weights(rng):
@@ -80,7 +83,9 @@ def measure_all(expo):
     return results
 
 
-LEFT, TOP, WIDTH, HEIGHT, LOW, HIGH = 56, 16, 420, 330, -1.5, 13.0
+LEFT, TOP, WIDTH, HEIGHT, LOW, HIGH = 56, 40, 480, 330, -2.0, 12.0
+DASHES = {"nearest": "", "stochastic": ' stroke-dasharray="7 5"'}
+LEGEND_LINES = 5
 
 
 def x(alpha):
@@ -91,8 +96,8 @@ def y(alpha):
     return TOP + HEIGHT * (HIGH - alpha) / (HIGH - LOW)
 
 
-def text(at_x, at_y, words, anchor="start", fill="#334155"):
-    return f'<text x="{at_x:.1f}" y="{at_y:.1f}" text-anchor="{anchor}" fill="{fill}">{words}</text>'
+def text(at_x, at_y, words, anchor="start", more=""):
+    return f'<text x="{at_x:.1f}" y="{at_y:.1f}" text-anchor="{anchor}" fill="{INK}"{more}>{words}</text>'
 
 
 def line(x1, y1, x2, y2, stroke, more=""):
@@ -100,35 +105,40 @@ def line(x1, y1, x2, y2, stroke, more=""):
 
 
 def axes():
-    lines = [line(LEFT, y(a), LEFT + WIDTH, y(a), "#e2e8f0") + text(LEFT - 8, y(a) + 4, a, "end") for a in range(0, 13, 2)]
-    lines += [text(x(a), TOP + HEIGHT + 18, a, "middle") for a in range(0, 9, 2)]
-    lines.append(text(LEFT + WIDTH / 2, TOP + HEIGHT + 38, "α that was asked for", "middle"))
-    lines.append(f'<g transform="translate(16 {TOP + HEIGHT / 2}) rotate(-90)">' + text(0, 0, "effective α", "middle") + "</g>")
-    lines.append(line(x(0), y(0), x(8), y(8), "#94a3b8", ' stroke-dasharray="2 3"'))
+    lines = [text(LEFT + WIDTH / 2, 24, TITLE, "middle", ' font-size="15" font-weight="bold"')]
+    for alpha in range(-2, 13, 2):
+        lines.append(line(LEFT, y(alpha), LEFT + WIDTH, y(alpha), INK if alpha == 0 else GRID))
+        lines.append(text(LEFT - 8, y(alpha) + 4, str(alpha).replace("-", "−"), "end"))
+    lines += [text(x(alpha), TOP + HEIGHT + 18, alpha, "middle") for alpha in range(0, 9, 2)]
+    lines.append(text(LEFT + WIDTH / 2, TOP + HEIGHT + 38, "α asked for", "middle"))
+    lines.append(text(0, 0, "effective α", "middle", f' transform="translate(18 {TOP + HEIGHT / 2}) rotate(-90)"'))
+    lines.append(line(x(0), y(0), x(8), y(8), WANTED, ' stroke-width="4" stroke-opacity="0.5"'))
     return lines
 
 
 def curve(case, way, found):
     points = " ".join(f"{x(alpha):.1f},{y(found[way, alpha]):.1f}" for alpha in ASKED)
-    dash = ' stroke-dasharray="7 5"' if way == "stochastic" else ""
-    return f'<polyline points="{points}" fill="none" stroke="{COLOURS[case]}" stroke-width="2"{dash}/>'
+    return f'<polyline points="{points}" fill="none" stroke="{COLOURS[case]}" stroke-width="2"{DASHES[way]}/>'
 
 
 def legend():
+    entries = [(f"{CASES[case]}, rounded {WAYS[way]}", COLOURS[case], ' stroke-width="2"' + DASHES[way])
+               for case in CASES for way in WAYS]
+    entries.append(("effective α = α asked for", WANTED, ' stroke-width="4" stroke-opacity="0.5"'))
     lines = []
-    for i, (case, way) in enumerate((case, way) for case in CASES for way in WAYS):
+    for i, (words, colour, style) in enumerate(entries):
         at = TOP + HEIGHT + 66 + 20 * i
-        dash = ' stroke-dasharray="7 5"' if way == "stochastic" else ""
-        lines.append(line(LEFT, at - 4, LEFT + 36, at - 4, COLOURS[case], ' stroke-width="2"' + dash))
-        lines.append(text(LEFT + 46, at, f"{CASES[case]}: {WAYS[way]}"))
+        lines.append(line(LEFT, at - 4, LEFT + 36, at - 4, colour, style))
+        lines.append(text(LEFT + 46, at, words))
     return lines
 
 
 def figure(results):
-    height = TOP + HEIGHT + 66 + 20 * 4
+    height = TOP + HEIGHT + 66 + 20 * LEGEND_LINES
     shapes = axes() + [curve(case, way, found) for case, found in results.items() for way in WAYS] + legend()
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 24} {height}" font-family="sans-serif" '
-            'font-size="13">\n<rect width="100%" height="100%" fill="#ffffff"/>\n' + "\n".join(shapes) + "\n</svg>\n")
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 24} {height}" role="img" '
+            f'font-family="sans-serif" font-size="13">\n<title>{TITLE}</title>\n'
+            f'<rect width="100%" height="100%" fill="{BACKGROUND}"/>\n' + "\n".join(shapes) + "\n</svg>\n")
 
 
 def table(results):
