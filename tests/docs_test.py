@@ -24,7 +24,7 @@ def help_of(*command):
 def commands():
     """The names under 'Subcommands:' of the program's help."""
     text = help_of()
-    names = re.findall(r"^  ([a-z]+)\b", text.split("ubcommands:", 1)[1], re.MULTILINE)
+    names = re.findall(r"^  ([a-z]+)\b", text.split("ubcommands:", 1)[1].split("\n\n")[0], re.MULTILINE)
     assert names, text
     return names
 

@@ -18,7 +18,8 @@ namespace {
 /// `expo-engine` alone knows this command's options, and its --help too.
 Run declare_train_elsewhere(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
-      "train", "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
+      "train",
+      "Train a model by supervised fine-tuning (sft) or DPO (dpo), or a reward model (reward)");
   command->set_help_flag();
   command->prefix_command();
   return [](const CommandContext& context) { context.go_on_with_libtorch(); };

@@ -174,12 +174,12 @@ void declare_extrapolation(CLI::App& command, Options& options) {
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command = program.add_subcommand(
-      "extrapolate", "Write θ + α(θ − θ_sft): the better-aligned model beyond a pair");
+  CLI::App* command =
+      program.add_subcommand("extrapolate", "Write the extrapolated model θ + α(θ − θ_sft)");
   command->add_option("SFT", options->sft,
                       "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER");
   command->add_option("ALIGNED", options->aligned,
-                      "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter over SFT");
+                      "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter for SFT");
   options->output.declare(*command, "ALIGNED's; q8_0 too for GGUF output");
   command->add_flag("--resume", options->resume,
                     "Go on with an interrupted run of the same settings");

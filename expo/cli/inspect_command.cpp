@@ -89,7 +89,8 @@ void inspect_two(const Options& options, const CommandContext& context) {
 std::function<void(const CommandContext&)> declare_inspect(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
-      "inspect", "What is in a checkpoint; what lies between two, and whether ExPO may work on it");
+      "inspect",
+      "Show a checkpoint, or what changed between two and whether ExPO may work on them");
   command
       ->add_option(
           "A", options->first,

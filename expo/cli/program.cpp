@@ -82,6 +82,9 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
   CLI::App program("Weak-to-strong extrapolation of language models: θ + α(θ − θ_sft)", "expo");
   program.set_version_flag("--version", "expo " + version(), "Print the version and exit");
   program.require_subcommand(1);
+  program.footer(
+      "Example:\n  expo extrapolate SFT ALIGNED -o OUT --alpha 0.3\n\nexpo COMMAND --help "
+      "describes a command.");
   program.get_formatter()->column_width(36);
   std::vector<std::function<void(const CommandContext&)>> runs;
   for (const Command& command : all) runs.push_back(command.declare(program));

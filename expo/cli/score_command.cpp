@@ -103,7 +103,7 @@ void declare_rows(CLI::App& command, Options& options) {
 std::function<void(const CommandContext&)> declare_score(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
-      "score", "Rewards of answers, or how often a reward model prefers the chosen ones");
+      "score", "Compute rewards of answers, or how often a reward model prefers the chosen ones");
   command->option_defaults()->group(help_section::kModel);
   command->add_flag(
       "--log-probs", options->log_probs,

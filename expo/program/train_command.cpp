@@ -176,7 +176,8 @@ void run(const Options& options, const CommandContext& context) {
 std::function<void(const CommandContext&)> declare_train(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
-      "train", "Train a model: supervised (sft), on preferences (dpo), or as a reward model");
+      "train",
+      "Train a model by supervised fine-tuning (sft) or DPO (dpo), or a reward model (reward)");
   command->add_option("METHOD", options->method, "sft, dpo or reward")->required();
   command->option_defaults()->group("Configuration");
   command

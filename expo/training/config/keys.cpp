@@ -160,7 +160,7 @@ ConfigKey save_dtype() {
 ConfigKey precompute() {
   return {"precompute_ref_log_probs",
           "FLAG",
-          "Compute the reference's log-probabilities once, before the training: always so",
+          "Compute the reference's log-probabilities once, before the training; always on",
           {Method::dpo},
           [](Config&, const std::string& value) {
             if (!boolean(value))
@@ -171,7 +171,7 @@ ConfigKey precompute() {
 
 void add_data_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(text("model_name_or_path", "MODEL",
-                      "What is trained: folder, file or Hugging Face id in the cache",
+                      "The model to train: folder, file or Hugging Face id in the cache",
                       &Config::model_name_or_path));
   keys.push_back(text("ref_model_name_or_path", "MODEL",
                       "The reference model; default: the model as it is before the training",
@@ -202,11 +202,11 @@ void add_data_keys(std::vector<ConfigKey>& keys) {
                          [](Config& c) -> double& { return c.fraction; }));
   keys.push_back(whole("max_length", "Longest row in tokens; default: 1024, SFT 2048",
                        [](Config& c) -> std::int64_t& { return c.max_length; }));
-  keys.push_back(whole("max_prompt_length",
-                       "What a prompt is cut to, from the left, where the row is too long; "
-                       "default: 512, and at most half of max_length",
-                       [](Config& c) -> std::int64_t& { return c.max_prompt_length; },
-                       {Method::dpo}));
+  keys.push_back(
+      whole("max_prompt_length",
+            "Length to which a prompt is truncated from the left if the row is too long; "
+            "default: 512, and at most half of max_length",
+            [](Config& c) -> std::int64_t& { return c.max_prompt_length; }, {Method::dpo}));
 }
 
 void add_loss_keys(std::vector<ConfigKey>& keys) {
@@ -218,7 +218,7 @@ void add_loss_keys(std::vector<ConfigKey>& keys) {
        {"ipo", PreferenceLossKind::ipo},
        {"robust", PreferenceLossKind::robust}},
       [](Config& c) -> PreferenceLossKind& { return c.loss.kind; }, {Method::dpo}));
-  keys.push_back(numeric("label_smoothing", "Share of labels taken to be wrong; default: 0",
+  keys.push_back(numeric("label_smoothing", "Share of labels assumed to be wrong; default: 0",
                          [](Config& c) -> double& { return c.loss.label_smoothing; },
                          {Method::dpo}));
   keys.push_back(precompute());
@@ -234,9 +234,9 @@ void add_loss_keys(std::vector<ConfigKey>& keys) {
 
 void add_batch_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(whole("per_device_train_batch_size",
-                       "Pairs or conversations of one rank's batch; default: 8",
+                       "Pairs or conversations in one rank's batch; default: 8",
                        [](Config& c) -> std::int64_t& { return c.per_device_train_batch_size; }));
-  keys.push_back(whole("gradient_accumulation_steps", "Batches of a step; default: 16",
+  keys.push_back(whole("gradient_accumulation_steps", "Batches in a step; default: 16",
                        [](Config& c) -> std::int64_t& { return c.gradient_accumulation_steps; }));
   keys.push_back(numeric("num_train_epochs", "Passes over the data; default: 1",
                          [](Config& c) -> double& { return c.num_train_epochs; }));
@@ -274,7 +274,8 @@ void add_optimiser_keys(std::vector<ConfigKey>& keys) {
                          [](Config& c) -> double& { return c.warmup_ratio; }));
   keys.push_back(whole("warmup_steps", "Steps that warm up; 0: none; default: by warmup_ratio",
                        [](Config& c) -> std::int64_t& { return c.warmup_steps; }));
-  keys.push_back(numeric("weight_decay", "Of matrices, not of norms and biases; default: 0",
+  keys.push_back(numeric("weight_decay",
+                         "Weight decay of matrices, not of norms and biases; default: 0",
                          [](Config& c) -> double& { return c.adamw.weight_decay; }));
   keys.push_back(
       numeric("adam_beta1", "Default: 0.9", [](Config& c) -> double& { return c.adamw.beta1; }));
@@ -282,7 +283,8 @@ void add_optimiser_keys(std::vector<ConfigKey>& keys) {
       numeric("adam_beta2", "Default: 0.999", [](Config& c) -> double& { return c.adamw.beta2; }));
   keys.push_back(numeric("adam_epsilon", "Default: 1e-8",
                          [](Config& c) -> double& { return c.adamw.epsilon; }));
-  keys.push_back(numeric("max_grad_norm", "Gradients are scaled down to it; 0: not; default: 1",
+  keys.push_back(numeric("max_grad_norm",
+                         "Gradients are scaled down to this norm; 0: never; default: 1",
                          [](Config& c) -> double& { return c.max_grad_norm; }));
 }
 
@@ -294,7 +296,7 @@ void add_lora_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(numeric("lora_alpha", "The update is scaled by lora_alpha / lora_r; default: 8",
                          [](Config& c) -> double& { return c.lora.alpha; }));
   keys.push_back(numeric("lora_dropout",
-                         "Share of an adapter's inputs that drop out in training; default: 0",
+                         "Share of an adapter's inputs that are dropped in training; default: 0",
                          [](Config& c) -> double& { return c.lora.dropout; }));
   keys.push_back(target_modules());
   keys.push_back(flag("use_rslora", "Scale by lora_alpha / √lora_r instead",
@@ -311,18 +313,18 @@ void add_run_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(whole("save_total_limit", "Checkpoints to keep, the newest; default: all",
                        [](Config& c) -> std::int64_t& { return c.save_total_limit; }));
   keys.push_back(save_dtype());
-  keys.push_back(flag("resume", "Go on from the newest checkpoint in output_dir",
+  keys.push_back(flag("resume", "Continue from the newest checkpoint in output_dir",
                       [](Config& c) -> bool& { return c.resume; }));
-  keys.push_back(whole("seed", "Of the order, the fraction and what is drawn; default: 42",
+  keys.push_back(whole("seed", "Seed of the order, the fraction and all random draws; default: 42",
                        [](Config& c) -> std::uint64_t& { return c.seed; }));
   keys.push_back(numeric("ddp_timeout",
-                         "Seconds that a rank waits for another before it takes it for dead; "
+                         "Seconds after which a rank takes a silent rank for dead; "
                          "default: 1800",
                          [](Config& c) -> double& { return c.ddp_timeout; }));
-  keys.push_back(text("device", "DEVICE",
-                      "auto, cpu, cuda or cuda:N; default: auto, a GPU where there is one, of each "
-                      "rank its own",
-                      &Config::device));
+  keys.push_back(
+      text("device", "DEVICE",
+           "auto, cpu, cuda or cuda:N; default: auto, a GPU for each rank if there is one",
+           &Config::device));
   keys.push_back(whole("threads", "Threads of the arithmetic; default: all processors",
                        [](Config& c) -> unsigned& { return c.threads; }));
 }
