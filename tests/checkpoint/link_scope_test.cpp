@@ -82,6 +82,17 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Links, testing::Bool(), [](const auto& one) {
   return std::string(one.param ? "Absolute" : "Relative");
 });
 
+TEST_P(Links, DoNotLeadToWhatTheirOwnFolderHides) {
+  place.write("model/model.safetensors", one_tensor("w"));
+  place.write("model/config.json", "{}");
+  place.write("model/.git/config", "https://user:password@host");
+  link("model/.git/config", "LICENSE");
+  const auto checkpoint = open();
+  EXPECT_EQ(text_of(*checkpoint, "LICENSE"), "no such sidecar");
+  ASSERT_EQ(checkpoint->warnings().size(), 1u);
+  EXPECT_NE(checkpoint->warnings().front().find("LICENSE"), std::string::npos);
+}
+
 TEST_P(Links, ToTheStoreOfTheWeightsAreFollowed) {
   write_store();
   for (const char* name :

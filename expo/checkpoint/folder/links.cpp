@@ -75,7 +75,8 @@ LinkScope::Store LinkScope::store_of(const Path& weights) const {
   if (lies_in(real, home_)) return {};
   Store store;
   if (!lies_in(home_, real.parent_path())) store.folder = real.parent_path();
-  if (is_named_by_hash(real)) store.objects = objects_folder(real);
+  if (is_named_by_hash(real) && !lies_in(home_, objects_folder(real)))
+    store.objects = objects_folder(real);
   return store;
 }
 
@@ -98,9 +99,19 @@ bool LinkScope::is_in_store(const Path& path, const Path& real) const {
          real == store_.folder / path.lexically_relative(folder_);
 }
 
+/// Whether a link leads to what the folder hides, such as .git/config, which may hold a password. A
+/// store within the folder names its files by their hashes.
+bool LinkScope::is_hidden_inside(const Path& path, const Path& real) const {
+  const Path place = real.lexically_relative(home_);
+  if (place == path.lexically_relative(folder_) || is_named_by_hash(real)) return false;
+  return std::ranges::any_of(
+      place, [](const Path& part) { return part != "." && part.string().starts_with('.'); });
+}
+
 std::optional<Path> LinkScope::way_out(const Path& path) const {
   Path real = filesystem_->canonical(path);
-  if (lies_in(real, home_) || is_in_cache(real) || is_in_store(path, real)) return std::nullopt;
+  const bool is_inside = lies_in(real, home_) && !is_hidden_inside(path, real);
+  if (is_inside || is_in_cache(real) || is_in_store(path, real)) return std::nullopt;
   return real;
 }
 

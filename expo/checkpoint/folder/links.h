@@ -16,7 +16,8 @@ bool lies_in(const std::filesystem::path& path, const std::filesystem::path& fol
 /// and side files. A cloned repository must not be able to name any file of the machine as its own,
 /// and folders whose files are links to a store of models are in wide use. A path is accepted where
 /// it leads to
-///   - the folder itself, or anything below it;
+///   - the folder itself, or anything below it that is not hidden (a name that begins with '.'),
+///     unless it is named by a hash;
 ///   - the Hugging Face cache: in a snapshot (CACHE/MODEL/snapshots/COMMIT/) to where the cache
 ///     keeps its files, CACHE/MODEL/blobs/ or CACHE/blobs/XX/, which models share; from a folder
 ///     outside the cache to CACHE/models--OWNER--NAME/blobs/, as older downloads into a folder do;
@@ -59,6 +60,7 @@ class LinkScope {
 
   Store store_of(const std::filesystem::path& weights) const;
   bool is_in_cache(const std::filesystem::path& real) const;
+  bool is_hidden_inside(const std::filesystem::path& path, const std::filesystem::path& real) const;
   bool is_in_store(const std::filesystem::path& path, const std::filesystem::path& real) const;
 
   Filesystem* filesystem_;

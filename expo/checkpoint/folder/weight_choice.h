@@ -20,13 +20,13 @@ struct WeightChoice {
   std::vector<std::string> warnings;
 };
 
-/// Chooses among a folder's files, in this order: model.safetensors.index.json, model.safetensors,
-/// the only other safetensors index or file, pytorch_model.bin.index.json, pytorch_model.bin, the
+/// Chooses among a folder's files, in this order: model.safetensors, model.safetensors.index.json,
+/// the only other safetensors index or file, pytorch_model.bin, pytorch_model.bin.index.json, the
 /// only .gguf file. Not weights of the model: adapter_model.*, consolidated.*, training_args.bin,
-/// states of optimiser, scheduler and random numbers, and anything in a folder below. An index wins
-/// over a single file of the same name, with a warning. Nothing where there is none of these.
-/// Throws Error(input) where several could be meant (they are listed), and for shards without an
-/// index.
+/// states of optimiser, scheduler and random numbers, and anything in a folder below. A single
+/// file wins over an index of the same name, with a warning, as in transformers. Nothing where
+/// there is none of these. Throws Error(input) where several could be meant (they are listed), and
+/// for shards without an index.
 std::optional<WeightChoice> choose_weights(Filesystem& filesystem,
                                            const std::filesystem::path& folder);
 
