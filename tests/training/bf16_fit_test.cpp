@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
+
+#include "expo/training/run/served_step.h"
 
 namespace expo {
 namespace {
@@ -35,6 +38,17 @@ TEST(Bf16Fit, AddsUp) {
   EXPECT_EQ(fit.values, 15U);
   EXPECT_EQ(fit.between, 5U);
   EXPECT_EQ(fit.ties, 3U);
+}
+
+TEST(StartWarning, IsAboutTiesAlone) {
+  TrainingConfig config = default_config(TrainingMethod::dpo);
+  config.model_name_or_path = "start";
+  const Bf16Fit ordinary_float32{1'000'000, 990'000, 15};
+  EXPECT_EQ(start_warning(ordinary_float32, config), "");
+  const std::string warning = start_warning({1'000'000, 990'000, 80'000}, config);
+  EXPECT_NE(warning.find("8.0 % exactly half-way"), std::string::npos) << warning;
+  config.save_dtype = DType::f16;
+  EXPECT_EQ(start_warning({1'000'000, 990'000, 80'000}, config), "");
 }
 
 }  // namespace

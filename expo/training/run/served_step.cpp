@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "expo/extrapolation/diagnosis/ties.h"
 #include "expo/extrapolation/kernel/equation_2.h"
 #include "expo/training/model/tensor_writer.h"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;  // elements measured at once
 constexpr double kTolerance = 0.02;
-constexpr double kStartTolerance = 1e-3;
 
 double percent(std::uint64_t part, std::uint64_t whole) {
   return 100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(whole, 1));
@@ -146,19 +146,18 @@ ServedStep measure_served_step(const ModelSource& source, const TrainableModel& 
 
 std::string start_warning(const Bf16Fit& fit, const TrainingConfig& config) {
   if (serving_dtype(config.save_dtype) != DType::bf16) return {};
-  if (static_cast<double>(fit.between) <= kStartTolerance * static_cast<double>(fit.values))
-    return {};
+  if (static_cast<double>(fit.ties) <= kManyTies * static_cast<double>(fit.values)) return {};
   return fmt::format(
       "{}: {:.1f} % of the weights lie between two bfloat16 numbers, {:.1f} % exactly half-way "
-      "(ties); where the result is {}served in bfloat16, these fall to the side of the step, "
-      "however small it is, and the step served is another than the one trained; to begin with "
-      "what bfloat16 represents, write it with expo convert {} OUT --out-dtype bf16, and train OUT",
+      "(ties); where the result is {}served in bfloat16, the ties fall to the side of the step, "
+      "however small it is, and the step served is not the one trained; to begin with what "
+      "bfloat16 represents, write it with expo convert {} OUT --out-dtype bf16, and train OUT",
       config.model_name_or_path, percent(fit.between, fit.values), percent(fit.ties, fit.values),
       config.use_peft ? "merged and " : "", config.model_name_or_path);
 }
 
 std::string served_step_warning(const ServedStep& step, const TrainingConfig& config,
-                                const std::string& result) {
+                                const std::string& result, bool has_new_head) {
   if (!step.effective_alpha) return {};
   const std::string left = fmt::format(
       "{} of the {} weights that the training moved ({:.1f} %) are what they were before, and the "
@@ -170,10 +169,11 @@ std::string served_step_warning(const ServedStep& step, const TrainingConfig& co
   if (std::abs(*step.effective_alpha) <= kTolerance) return {};
   return fmt::format(
       "{} in {}, with every weight rounded to nearest{}, {}; expo extrapolate {} {} -o OUT "
-      "--alpha 0 --out-dtype {} --rounding stochastic writes a model that keeps the step",
+      "--alpha 0 --out-dtype {} --rounding stochastic{} writes a model that keeps the step",
       config.use_peft ? "merged into its base and served" : "served", torch_name(step.dtype),
       config.use_peft ? "" : ", as vLLM and transformers load float32 weights", left,
-      config.model_name_or_path, result, step.dtype == DType::f16 ? "f16" : "bf16");
+      config.model_name_or_path, result, step.dtype == DType::f16 ? "f16" : "bf16",
+      has_new_head ? " --on-mismatch aligned" : "");
 }
 
 }  // namespace expo

@@ -34,13 +34,16 @@ DType serving_dtype(DType save_dtype);
 /// Takes memory for one tensor.
 ServedStep measure_served_step(const ModelSource& source, const TrainableModel& model, DType dtype);
 
-/// What there is to say before the training of a start whose weights bfloat16 does not represent;
-/// empty where a thousandth of them at most are such, and where the result is not served in it.
+/// The warning before a training that starts from weights of which more than kManyTies (ties.h) lie
+/// halfway between two bfloat16 numbers; empty otherwise, and if the result is not served in
+/// bfloat16. Other weights that bfloat16 does not represent do no harm: rounding to nearest keeps
+/// their steps on average.
 std::string start_warning(const Bf16Fit& fit, const TrainingConfig& config);
 
 /// What there is to say after it: where the effective α is more than 0.02 off, or where the weights
-/// are saved as what was measured. Else empty. `result` is the folder that was written.
+/// are saved as what was measured. Else empty. `result` is the folder that was
+/// written; `has_new_head` says that it has a score head which the model it was trained from lacks.
 std::string served_step_warning(const ServedStep& step, const TrainingConfig& config,
-                                const std::string& result);
+                                const std::string& result, bool has_new_head);
 
 }  // namespace expo

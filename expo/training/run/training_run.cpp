@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "expo/checkpoint/model_class.h"
 #include "expo/checkpoint/output/atomic_directory.h"
 #include "expo/checkpoint/output/destination.h"
 #include "expo/core/error.h"
@@ -248,13 +249,25 @@ void TrainingRun::save_result() {
     metrics_->sync();
     const auto directory = folder_->open(report_.result);
     write_model_folder(filesystem_, inputs_.source, inputs_.model, config_, directory->partial());
-    report_.serving =
-        measure_served_step(inputs_.source, inputs_.model, serving_dtype(config_.save_dtype));
+    const std::string warning = measure_serving();
     write_run_file();
     directory->commit();
-    warn(served_step_warning(*report_.serving, config_, report_.result.string()));
+    warn(warning);
   }
   ranks_.barrier();
+}
+
+/// Returns what to warn of. A finished training is not lost over a measurement that fails.
+std::string TrainingRun::measure_serving() {
+  try {
+    report_.serving =
+        measure_served_step(inputs_.source, inputs_.model, serving_dtype(config_.save_dtype));
+  } catch (const std::exception& error) {
+    return fmt::format("what serving leaves of the step could not be measured: {}", error.what());
+  }
+  const bool has_new_head =
+      config_.method == TrainingMethod::reward && !inputs_.source.checkpoint->find(kScoreHead);
+  return served_step_warning(*report_.serving, config_, report_.result.string(), has_new_head);
 }
 
 void TrainingRun::warn(const std::string& text) {

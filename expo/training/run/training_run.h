@@ -39,6 +39,7 @@ class TrainingRun {
   void save_checkpoint();
   void save_state(const std::filesystem::path& folder);
   void save_result();
+  std::string measure_serving();
   void warn(const std::string& text);
   void write_run_file();
   void note(const std::string& text) const;
