@@ -38,13 +38,25 @@ void fill(Value& option, const std::optional<std::string>& from_recipe) {
   if (option.empty() && from_recipe) option = *from_recipe;
 }
 
+/// Refuses what the command line says of rounding where it would have no effect.
+void check_rounding(const Options& options) {
+  if (options.like_original && !options.rounding.empty()) {
+    throw usage_error(
+        "--like-original rounds as the authors' script does; --rounding contradicts it");
+  }
+  const bool is_fixed =
+      options.like_original || parse_rounding_word(options.rounding) == RoundingChoice::nearest;
+  if (options.seed && is_fixed)
+    throw usage_error("--seed is the seed of stochastic rounding, and nothing is rounded so");
+}
+
 void merge(Options& options, const Recipe& recipe) {
   fill(options.sft, recipe.sft);
   fill(options.aligned, recipe.aligned);
   fill(options.output.output, recipe.output);
   fill(options.output.out_dtype, recipe.out_dtype);
   fill(options.output.max_shard_size, recipe.max_shard_size);
-  fill(options.rounding, recipe.rounding);
+  if (!options.like_original) fill(options.rounding, recipe.rounding);
   fill(options.on_mismatch, recipe.on_mismatch);
   if (!options.seed) options.seed = recipe.seed;
 }
@@ -78,11 +90,6 @@ AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
 
 RoundingChoice parse_rounding(const Options& options) {
   if (options.like_original) {
-    if (options.rounding == "stochastic") {
-      throw usage_error(
-          "--like-original rounds as the authors' script does; --rounding stochastic contradicts "
-          "it");
-    }
     if (const auto dtype = OutputOptions::parse_dtype(options.output.out_dtype);
         dtype && *dtype != DType::bf16) {
       throw usage_error(
@@ -105,6 +112,8 @@ ExtrapolationJob make_job(const Options& options, const Recipe& recipe,
   if (job.q8_0 && !OutputPlace::is_file(job.output)) {
     throw usage_error("--out-dtype q8_0 is a GGUF block type; name an output that ends in .gguf");
   }
+  if (OutputPlace::is_file(job.output) && !options.output.max_shard_size.empty())
+    throw usage_error("--max-shard-size is about checkpoint folders; a GGUF is one file");
   if (!job.q8_0) job.out_type = OutputOptions::parse_dtype(options.output.out_dtype);
   job.rounding = parse_rounding(options);
   job.seed = options.seed.value_or(0);
@@ -128,6 +137,7 @@ void check_complete(const Options& options) {
 }
 
 void run(Options options, const CommandContext& context) {
+  check_rounding(options);
   Recipe recipe;
   if (!options.recipe.empty()) recipe = read_recipe(posix_filesystem(), options.recipe);
   merge(options, recipe);

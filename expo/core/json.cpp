@@ -99,6 +99,15 @@ ReplacedNumbers replace_python_numbers(std::string_view text) {
   return result;
 }
 
+/// Text of a file, fit for a message.
+std::string shortened(std::string text) {
+  constexpr std::size_t kLongest = 200;
+  if (text.size() <= kLongest) return text;
+  std::size_t end = kLongest;  // not within a character
+  while (end > 0 && (static_cast<unsigned char>(text[end]) >> 6) == 2) --end;
+  return text.substr(0, end) + "…";
+}
+
 /// Builds the value from parse events, so that depth and duplicate keys are checked as they appear.
 class Builder : public Base {
  public:
@@ -177,14 +186,6 @@ class Builder : public Base {
       }
     }
     return path;
-  }
-
-  static std::string shortened(std::string text) {
-    constexpr std::size_t kLongest = 200;
-    if (text.size() <= kLongest) return text;
-    std::size_t end = kLongest;  // not within a character
-    while (end > 0 && (static_cast<unsigned char>(text[end]) >> 6) == 2) --end;
-    return text.substr(0, end) + "…";
   }
 
   Json* place(Json value) {
@@ -297,8 +298,9 @@ Json parse_python_json(std::string_view text, std::string_view where, int max_de
 
 std::optional<NonFiniteNumber> find_non_finite(const Json& value) {
   NonFiniteNumber found;
-  if (find_non_finite(value, found)) return found;
-  return std::nullopt;
+  if (!find_non_finite(value, found)) return std::nullopt;
+  found.path = shortened(std::move(found.path));
+  return found;
 }
 
 std::string compact_json(const Json& value) {

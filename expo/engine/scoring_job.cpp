@@ -180,7 +180,7 @@ class Job {
   /// Batch by batch; a row is taken as soon as the last of its conversations is scored.
   void score(RowProgress* progress, const CancellationToken& cancellation) {
     const std::vector<std::uint64_t> missing = missing_rows();
-    const std::vector<Conversation> conversations = conversations_of(missing);
+    const std::size_t all = missing.size() * suffixes().size();
     RowProgressSpan span(progress, "scoring", missing.size());
     const auto advance = [&](std::uint64_t tokens) {
       report_.tokens += tokens;
@@ -188,23 +188,23 @@ class Job {
     };
     std::vector<std::vector<float>> scores;  // of rows that are not taken yet
     auto untaken = std::span(missing);
-    for (std::size_t first = 0; first < conversations.size(); first += job_.batch_size) {
+    for (std::size_t first = 0; first < all; first += job_.batch_size) {
       cancellation.check();
-      const std::size_t count = std::min(job_.batch_size, conversations.size() - first);
-      std::ranges::move(ask(std::span(conversations).subspan(first, count), advance, cancellation),
-                        std::back_inserter(scores));
+      const auto batch = conversations_of(missing, first, std::min(job_.batch_size, all - first));
+      std::ranges::move(ask(batch, advance, cancellation), std::back_inserter(scores));
       const std::size_t done = take(untaken, scores);
       untaken = untaken.subspan(done);
       span.advance_rows(done);
     }
   }
 
-  std::vector<Conversation> conversations_of(std::span<const std::uint64_t> numbers) const {
+  /// Conversations [first, first + count) of these rows, one row after the other.
+  std::vector<Conversation> conversations_of(std::span<const std::uint64_t> rows, std::size_t first,
+                                             std::size_t count) const {
     const std::size_t each = suffixes().size();
     std::vector<Conversation> some;
-    for (const std::uint64_t number : numbers) {
-      for (std::size_t i = 0; i < each; ++i) some.push_back(conversations_[number * each + i]);
-    }
+    for (std::size_t i = first; i < first + count; ++i)
+      some.push_back(conversations_[rows[i / each] * each + i % each]);
     return some;
   }
 

@@ -45,8 +45,8 @@ class Job {
     const auto start = std::chrono::steady_clock::now();
     open();
     plan();
-    decide();
     estimate();
+    decide();
     if (!job_.dry_run) write();
     report_.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -156,7 +156,7 @@ class Job {
       for (const Tensor& tensor : side->tensors())
         report_.bytes_read += tensor.extent ? tensor.extent->bytes : 0;
     }
-    if (job_.dry_run) check_output();
+    check_output();
   }
 
   AtomicDirectoryOptions directory_options() const {
@@ -170,10 +170,11 @@ class Job {
     return options;
   }
 
-  /// What a dry run can find wrong with the destination without touching it.
+  /// What can be found wrong with the destination without touching it, before weights are read. A
+  /// run that is resumed has written a part.
   void check_output() {
     OutputPlace::check(filesystem_, job_.output, directory_options());
-    check_free_space(filesystem_, job_.output, report_.bytes_written);
+    if (!job_.resume) check_free_space(filesystem_, job_.output, report_.bytes_written);
   }
 
   void write() {
@@ -203,10 +204,25 @@ class Job {
     journal_ = std::make_unique<RunJournal>(filesystem_, directory.partial(), fingerprint());
   }
 
+  /// The interrupted run may have found by all weights what this one's sample does not see.
+  bool take_over_overruled(const AtomicDirectory& directory) {
+    if (rounding_.choice != RoundingChoice::automatic || rounding_.used != Rounding::nearest)
+      return false;
+    const RoundingDecision by_sample = rounding_;
+    rounding_.used = Rounding::stochastic;
+    open_journal(directory);
+    if (journal_->load()) return true;
+    rounding_ = by_sample;
+    open_journal(directory);
+    return false;
+  }
+
   void take_over(AtomicDirectory& directory) {
     open_journal(directory);
     report_.resumed = directory.resumed() && journal_->load();
     if (!directory.resumed() || report_.resumed) return;
+    report_.resumed = take_over_overruled(directory);
+    if (report_.resumed) return;
     report_.warnings.push_back(
         "what the interrupted run left could not be taken over (other inputs or settings, or "
         "nothing finished): started over");

@@ -142,9 +142,9 @@ def test_a_change_that_the_sample_misses_is_found_in_the_end(tmp_path, rng):
         aligned[part] = step(sft[part], rng, 3e-4)
         folder = tmp_path / str(half)
         paths = checkpoint(folder / "sft", {"w": sft}), checkpoint(folder / "aligned", {"w": aligned})
-        options = ("--out-dtype", "bf16", "--seed", "3")
-        report, messages, out = extrapolate(*paths, folder / "auto", 1, *options)
-        _, _, expected = extrapolate(*paths, folder / "stochastic", 1, "--rounding", "stochastic", *options)
+        options = ("--out-dtype", "bf16")
+        report, messages, out = extrapolate(*paths, folder / "auto", 1, "--seed", "3", *options)
+        _, _, expected = extrapolate(*paths, folder / "stochastic", 1, "--rounding", "stochastic", "--seed", "3", *options)
         assert_same_bits(out["w"], expected["w"])
         assert report["rounding"]["used"] == "stochastic" and report["rounding"]["seed"] == 3
         _, _, nearest = extrapolate(*paths, folder / "nearest", 1, "--rounding", "nearest", *options)
@@ -242,7 +242,8 @@ def test_ties_are_counted(tmp_path, rng, values, to, word):
     done = expo("convert", model_path, tmp_path / "out", "--out-dtype", word, "--json")
     report = json.loads(done.stdout)
     assert report["ties"] == pytest.approx(share, abs=0.02)
-    assert ("halfway between two numbers of" in done.stderr) == (share >= 0.001)
+    # Every float16 model has ties in bfloat16, which says nothing about this one.
+    assert ("halfway between two numbers of" in done.stderr) == (share >= 0.001 and values != "half")
     assert ("train from what is written here" in done.stderr) == (share >= 0.001)
     if to is BF16 and values != "half":
         done = expo("inspect", model_path, "--check", "--json")

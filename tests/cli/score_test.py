@@ -246,7 +246,7 @@ def test_models_in_the_wrong_role_are_refused(tmp_path):
     ([{"instruction": "w8", "output": 5}], "data.jsonl:1: the answer is not text"),
     ([{"instruction": "w8", "output": "w9", "reward": 1}], "data.jsonl:1: the row has a column reward already"),
     ([{"instruction": "w8", "output": "w9"}, {"prompt": "w8", "chosen": "w9", "rejected": "w10"}],
-     "data.jsonl:2: is a preference pair where"),
+     "data.jsonl:2: is a preference pair, but"),
     ([{"instruction": "w8", "output": "w9"}, {"instruction": "w8", "output": " ".join(["w9"] * 127)}],
      "data.jsonl:2: the conversation has 130 tokens"),
     ([], "no row is left"),

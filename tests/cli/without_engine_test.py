@@ -45,7 +45,7 @@ COMMON = [
     (["--rounding-seed", "0"], "--sft"),
     (["--on-mismatch", "refuse"], "--sft"),
     ([*MOVED, "--rounding", "up"], "--rounding"),
-    ([*MOVED, "--rounding", "nearest", "--rounding-seed", "1"], "--rounding stochastic"),
+    ([*MOVED, "--rounding", "nearest", "--rounding-seed", "1"], "--rounding auto or stochastic"),
     ([*MOVED, "--on-mismatch", "maybe"], "mismatch policy"),
     (["--device", "tpu"], "--device"),
     (["--dtype", "f16"], "--dtype"),

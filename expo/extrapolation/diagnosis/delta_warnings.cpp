@@ -10,6 +10,7 @@ namespace {
 
 std::string remedy(Rounding rounding, bool quantised, std::string_view exact) {
   if (quantised) return "--out-dtype f32 or bf16 keeps more of it than Q8_0 blocks do";
+  if (rounding == Rounding::like_original) return "without --like-original, α is kept";
   if (rounding == Rounding::stochastic) {
     return fmt::format(
         "so small a change drowns in the noise of stochastic rounding; {} keeps α exactly", exact);

@@ -95,9 +95,12 @@ void judge_nearest(RoundingDecision& decision, const std::vector<TensorDelta>& d
 bool RoundingDecision::overruled_by(const std::vector<TensorDelta>& deltas) {
   const bool may_be = choice == RoundingChoice::automatic && used == Rounding::nearest && sampled;
   if (!may_be || deltas.empty()) return false;
-  sampled = false;
-  judge_nearest(*this, deltas);
-  return used == Rounding::stochastic;
+  RoundingDecision whole = *this;
+  whole.sampled = false;
+  judge_nearest(whole, deltas);
+  if (whole.used != Rounding::stochastic) return false;
+  *this = whole;
+  return true;
 }
 
 RoundingDecision decide_rounding(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan,
