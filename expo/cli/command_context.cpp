@@ -6,7 +6,7 @@
 namespace expo {
 namespace {
 
-/// Quotes an argument for a POSIX shell where it needs it.
+/// Quotes an argument for a POSIX shell if it needs quoting.
 std::string shell_quoted(const std::string& word) {
   const bool plain =
       !word.empty() &&
@@ -25,7 +25,7 @@ std::string joined(int argc, const char* const* argv) {
   return line;
 }
 
-/// Opens an engine: a line for each kind.
+/// Opens an engine; each kind of engine has a line here.
 struct Open {
   const EmbeddedOpener& open_embedded;
 

@@ -9,12 +9,12 @@
 
 namespace expo {
 
-/// What a command gets from the program: who may interrupt it, and engines.
+/// What a command gets from the program: the token that cancels it, and engines.
 ///
-/// `expo` links no libtorch. A command that needs it says so by prepare() or by
-/// go_on_with_libtorch(), and the process begins anew as `expo-engine` under the same arguments.
-/// Whatever the command did before is done again there: it first checks its options, which should
-/// be refused at once, and reads data, prints and writes only after.
+/// `expo` links no libtorch. A command that needs it calls prepare() or go_on_with_libtorch(), and
+/// the process starts over as `expo-engine` with the same arguments. Whatever the command did
+/// before the call is done again there, so it should only check its options before (wrong ones are
+/// then refused at once), and read data, print and write after.
 class CommandContext {
  public:
   /// `argv` is main's. `open_embedded` is empty in the program `expo`. All must outlive it.
@@ -22,17 +22,17 @@ class CommandContext {
                  const EmbeddedOpener& open_embedded);
 
   const CancellationToken& cancellation;
-  const std::string command_line;  ///< as a person would type it again
+  const std::string command_line;  ///< quoted, so that it can be pasted into a shell
 
-  /// Goes on as `expo-engine` where this program cannot open such an engine; a command with several
-  /// engines calls it for each before it opens the first. Throws Error(environment) where
-  /// `expo-engine` is not there, as in a build without libtorch.
+  /// Replaces the process by `expo-engine` if this program cannot open such an engine; a command
+  /// with several engines calls it for each before it opens the first. Throws Error(environment) if
+  /// `expo-engine` does not exist, as in a build without libtorch.
   void prepare(const EngineSpec& spec) const;
-  /// Likewise for a command that needs libtorch for itself.
+  /// Does the same for a command that uses libtorch directly.
   void go_on_with_libtorch() const;
 
-  /// Opens an engine of the spec's kind, moves it to `alpha` where there is one, and prints its
-  /// warnings. Throws as the engine's opener and Engine::move_to do.
+  /// Opens an engine of the spec's kind, moves it to `alpha` if there is one, and prints its
+  /// warnings. Throws what the engine's opener and Engine::move_to throw.
   std::unique_ptr<Engine> open_engine(const EngineSpec& spec,
                                       const std::optional<AlphaSchedule>& alpha = {}) const;
 

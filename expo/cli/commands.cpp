@@ -6,7 +6,7 @@ namespace expo {
 
 using Run = std::function<void(const CommandContext&)>;
 
-// Each in its own file, NAME_command.cpp.
+// Each is defined in its own file, NAME_command.cpp.
 Run declare_extrapolate(CLI::App& program);
 Run declare_inspect(CLI::App& program);
 Run declare_convert(CLI::App& program);
@@ -15,7 +15,7 @@ Run declare_score(CLI::App& program);
 
 namespace {
 
-/// `expo-engine` alone knows this command's options, and its --help too.
+/// Only `expo-engine` knows this command's options and its --help.
 Run declare_train_elsewhere(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "train",

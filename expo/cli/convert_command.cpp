@@ -75,7 +75,8 @@ std::function<void(const CommandContext&)> declare_convert(CLI::App& program) {
     }
     if (options->output.output.empty()) options->output.output = options->place;
     if (options->output.output.empty())
-      throw usage_error("convert: where to? Name the output folder after the input");
+      throw usage_error(
+          "convert: no output folder is named; give it after the input or with -o OUT");
     run(*options, context);
   };
 }

@@ -18,28 +18,28 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "expo-engine";
 
-/// Beside `expo`, as the build leaves it, or where it is installed.
+/// Finds the program beside `expo`, where the build leaves it, or where it is installed.
 fs::path find_engine_program() {
   std::error_code failed;
   const fs::path folder = fs::read_symlink("/proc/self/exe", failed).parent_path();
-  // A folder that is not known would be the current one, where anybody's program may lie.
+  // An unknown folder would mean the current one, where anybody's program may lie.
   if (failed || !folder.is_absolute()) {
-    throw environment_error(
-        std::string("/proc/self/exe does not say where this program lies, beside which ") + kName +
-        " is looked for; mount /proc, or run " + kName + " itself with the same arguments");
+    throw environment_error(std::string("/proc/self/exe does not say where this program is, so ") +
+                            kName + " cannot be found beside it; mount /proc, or run " + kName +
+                            " with the same arguments");
   }
   for (const fs::path& candidate : {folder / kName, folder / EXPO_ENGINE_FOLDER / kName}) {
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   throw environment_error(
       std::string("this build of expo runs no models: ") + kName +
-      " is not there; build it where libtorch is (scripts/bootstrap test gets it, and CMake's "
-      "option EXPO_TORCH must be ON)");
+      " was not found beside it; build it with libtorch (scripts/bootstrap test installs libtorch, "
+      "and CMake's option EXPO_TORCH must be ON)");
 }
 
-/// PyTorch's threads wait for each other by spinning, for so long that beside any other work most
-/// of a processor goes into waiting. This has to be said before they are; whoever has said
-/// otherwise is heard.
+/// PyTorch's threads spin while they wait for each other, for so long that most of a processor is
+/// lost to waiting when anything else runs. The limit must be set before the threads are created; a
+/// user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT is kept.
 void wait_briefly() {
   if (::getenv("OMP_WAIT_POLICY") == nullptr) ::setenv("GOMP_SPINCOUNT", "3000", 0);
 }

@@ -32,7 +32,7 @@ struct Options {
   OutputOptions output;
 };
 
-/// What the command line leaves open is taken from the recipe.
+/// Takes from the recipe what the command line leaves open.
 template <class Value>
 void fill(Value& option, const std::optional<std::string>& from_recipe) {
   if (option.empty() && from_recipe) option = *from_recipe;
@@ -68,11 +68,9 @@ AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
   if (recipe.alpha) return AlphaSchedule(recipe.alpha->points.at(0));
   if (recipe.gamma) return AlphaSchedule(alpha_from_gamma(*recipe.gamma));
   throw usage_error(
-      "how far? Give --alpha A (or --gamma G): the paper's Table 3 found 0.1 to 0.5 for fully "
-      "trained models, 2.5 and 8 "
-      "for models trained on 20 % and 10 % of the data (`expo search`, which finds it on "
-      "development "
-      "prompts, is not in this version yet)");
+      "give --alpha A (or --gamma G), how far to extrapolate; the paper's Table 3 found 0.1 to 0.5 "
+      "for fully trained models, 2.5 and 8 for models trained on 20 % and 10 % of the data (`expo "
+      "search`, which is to find it on development prompts, is not in this version yet)");
 }
 
 AlphaSchedule schedule(const Options& options, const Recipe& recipe) {
@@ -131,9 +129,11 @@ ExtrapolationJob make_job(const Options& options, const Recipe& recipe,
 void check_complete(const Options& options) {
   if (options.sft.empty() || options.aligned.empty()) {
     throw usage_error(
-        "extrapolate: two checkpoints are needed: SFT, and ALIGNED, which DPO or RLHF made of it");
+        "extrapolate: two checkpoints are needed: SFT, and ALIGNED, which was trained from it by "
+        "DPO or RLHF");
   }
-  if (options.output.output.empty()) throw usage_error("extrapolate: where to? Give -o OUT");
+  if (options.output.output.empty())
+    throw usage_error("extrapolate: no output is named; give -o OUT");
 }
 
 void run(Options options, const CommandContext& context) {
@@ -161,11 +161,11 @@ void declare_extrapolation(CLI::App& command, Options& options) {
   command
       .add_option(
           "--recipe", options.recipe,
-          "YAML file with these settings, or a mergekit recipe that amounts to an extrapolation")
+          "YAML file with these settings, or a mergekit recipe equivalent to an extrapolation")
       ->type_name("FILE");
   command
       .add_option("--rounding", options.rounding,
-                  "How weights are rounded: auto (default: to nearest where that keeps α, else "
+                  "How weights are rounded: auto (default: to nearest if that keeps α, otherwise "
                   "stochastically), nearest or stochastic")
       ->type_name("HOW");
   command.add_option("--seed", options.seed, "Seed of stochastic rounding; default: 0")
@@ -173,26 +173,28 @@ void declare_extrapolation(CLI::App& command, Options& options) {
       ->check(is_seed);
   command
       .add_option("--on-mismatch", options.on_mismatch,
-                  "refuse (default), aligned (take ALIGNED's tensor), or common-rows (extrapolate "
-                  "the rows in common)")
+                  "Tensors that do not fit: refuse (default), aligned (take ALIGNED's tensor), or "
+                  "common-rows (extrapolate the rows that both have)")
       ->type_name("POLICY");
-  command.add_flag("--like-original", options.like_original,
-                   "Bit for bit what the authors' script gives: bfloat16, three roundings");
+  command.add_flag(
+      "--like-original", options.like_original,
+      "Write bit for bit what the authors' script writes: bfloat16, rounded three times");
 }
 
 }  // namespace
 
 std::function<void(const CommandContext&)> declare_extrapolate(CLI::App& program) {
   const auto options = std::make_shared<Options>();
-  CLI::App* command =
-      program.add_subcommand("extrapolate", "Write the extrapolated model θ + α(θ − θ_sft)");
+  CLI::App* command = program.add_subcommand(
+      "extrapolate",
+      "Write θ + α(θ − θ_sft), a better-aligned model, from an SFT and an aligned checkpoint");
   command->add_option("SFT", options->sft,
                       "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER");
   command->add_option("ALIGNED", options->aligned,
-                      "θ, which DPO or RLHF made of SFT; also a PEFT LoRA adapter for SFT");
-  options->output.declare(*command, "ALIGNED's; q8_0 too for GGUF output");
+                      "θ, trained from SFT by DPO or RLHF; may be a PEFT LoRA adapter over SFT");
+  options->output.declare(*command, "ALIGNED's; also q8_0 for GGUF output");
   command->add_flag("--resume", options->resume,
-                    "Go on with an interrupted run of the same settings");
+                    "Resume an interrupted run that had the same settings");
   command->add_flag(
       "--as-adapter", options->as_adapter,
       "For a LoRA over SFT: write the adapter scaled by 1 + α instead of a merged checkpoint");

@@ -6,7 +6,7 @@
 
 namespace expo {
 
-/// The report of an extrapolation as a person reads it.
+/// The report of an extrapolation as text for a person.
 std::string describe(const ExtrapolationReport& report);
 
 }  // namespace expo

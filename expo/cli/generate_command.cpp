@@ -44,20 +44,21 @@ std::vector<Prompt> prompts_of_words(const std::vector<std::string>& texts) {
   return prompts;
 }
 
-/// Throws Error(usage) unless there is one source of prompts, and options about it only.
+/// Throws Error(usage) unless there is exactly one source of prompts and every option applies to
+/// it.
 void check_source(const Options& options) {
   const RowOptions& rows = options.rows;
   if (options.prompts.empty() == rows.data.empty()) {
     throw usage_error(rows.data.empty()
-                          ? "generate: what is to be answered? Give a data set or --prompt TEXT"
+                          ? "generate: there are no prompts; give a data set or --prompt TEXT"
                           : "generate: a data set and --prompt are both given; give one of them");
   }
   if (!rows.data.empty()) return;
   if (!rows.split.empty() || rows.limit != 0 || !rows.prompt_column.empty() ||
       !rows.id_column.empty())
     throw usage_error(
-        "--split, --limit, --prompt-column and --id-column are about a data set, and --prompt is "
-        "none");
+        "--split, --limit, --prompt-column and --id-column apply to a data set, not to --prompt; "
+        "leave them out");
   if (std::ranges::any_of(options.prompts, &std::string::empty))
     throw usage_error("--prompt: the text is empty");
 }
@@ -81,14 +82,17 @@ AnswerFormat choose_format(const Options& options) {
   }
   const AnswerFormat format = parse_answer_format(options.format);
   if (format == AnswerFormat::text && !options.rows.output.empty())
-    throw usage_error("--format text is for stdout; a file takes rows that say whose answer it is");
+    throw usage_error(
+        "--format text is for stdout only, as it does not say which prompt an answer belongs to; "
+        "choose another --format for a file");
   return format;
 }
 
 void check_generator(const Options& options, AnswerFormat format) {
   if (options.generator.empty() || format == AnswerFormat::alpaca) return;
-  throw usage_error(std::string("--generator is a column of AlpacaEval's rows, and these are ") +
-                    answer_format_name(format) + "; give --format alpaca, or leave it out");
+  throw usage_error(
+      std::string("--generator is a column of AlpacaEval's format, but the format is ") +
+      answer_format_name(format) + "; give --format alpaca, or leave it out");
 }
 
 GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule>& alpha) {
@@ -109,7 +113,7 @@ GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule
   return job;
 }
 
-/// An answer as it is, but on a terminal, which would do what control characters tell it.
+/// The answer as it is, except on a terminal, which would obey control characters in it.
 std::string shown(const std::string& answer) {
   if (::isatty(STDOUT_FILENO) == 0) return answer;
   std::string text;
@@ -145,7 +149,8 @@ void run(const Options& options, const CommandContext& context) {
       [&](const Json& row) { print_row(job.format, row); }, &progress, context.cancellation);
   if (repeated > 0) {
     report.warnings.push_back(fmt::format(
-        "{} rows repeat id and prompt of an earlier one, and are answered once", repeated));
+        "{} rows repeat the id and prompt of an earlier row; each is answered once only",
+        repeated));
   }
   std::ranges::move(warnings, std::back_inserter(report.warnings));
   print_warnings(report.warnings);
@@ -158,20 +163,22 @@ void run(const Options& options, const CommandContext& context) {
 
 void declare_rows(CLI::App& command, Options& options) {
   command.option_defaults()->group(help_section::kInputAndOutput);
-  command.add_option("--prompt", options.prompts, "Answer this instead of a data set; repeatable")
+  command
+      .add_option("--prompt", options.prompts, "Prompt to answer instead of a data set; repeatable")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
   command
-      .add_option("--format", options.format,
-                  "ultrafeedback (default), alpaca (default for .json), plain or text (default for "
-                  "--prompt on stdout)")
+      .add_option(
+          "--format", options.format,
+          "Output format: ultrafeedback (default), alpaca (default for .json), plain or text "
+          "(default for --prompt on stdout)")
       ->type_name("SHAPE");
   options.rows.declare(command);
   command
       .add_option("--generator", options.generator,
-                  "AlpacaEval's name of the model; default: MODEL and its α")
+                  "Model name in AlpacaEval's rows; default: MODEL and its α")
       ->type_name("NAME");
 }
 
@@ -181,12 +188,11 @@ std::function<void(const CommandContext&)> declare_generate(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("generate", "Answer the prompts of a data set");
   options->model.declare(
-      *command, "A folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER; also a .gguf");
+      *command, "A folder, a file (also .gguf), a Hugging Face id in the cache, or BASE+ADAPTER");
   declare_rows(*command, *options);
   options->extrapolation.declare(*command);
   options->answering.declare(*command);
-  options->machine.declare(*command,
-                           "Answers that are written at the same time, at most; default: 64");
+  options->machine.declare(*command, "Most answers generated at the same time; default: 64");
   options->machine.declare_cache(*command);
   command->footer(
       "Example:\n"

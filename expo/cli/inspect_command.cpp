@@ -90,27 +90,30 @@ std::function<void(const CommandContext&)> declare_inspect(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
       "inspect",
-      "Show a checkpoint, or what changed between two and whether ExPO may work on them");
+      "Show what is in a checkpoint, or how two differ and whether ExPO may work on them");
   command
       ->add_option(
           "A", options->first,
           "A checkpoint: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER")
       ->required();
   command->add_option("B", options->second,
-                      "The model that was made of A; also a PEFT LoRA adapter over A");
+                      "The model trained from A; may be a PEFT LoRA adapter over A");
   command->option_defaults()->group(help_section::kInputAndOutput);
   command->add_flag("--check", options->check,
                     "Read every value of one checkpoint and report NaN, infinities and zeros");
-  command->add_flag("--quick", options->quick,
-                    "Compare a sample, about a sixteenth of the values: estimates, no full check");
-  command->add_flag("--tensors", options->tensors, "A line for every tensor");
+  command->add_flag(
+      "--quick", options->quick,
+      "Estimate from a sample of about a sixteenth of the values, without a full check");
+  command->add_flag("--tensors", options->tensors, "Print a line for every tensor");
   command->add_flag("--json", options->json, "Print the result as one JSON object");
   command
       ->add_option("--out-dtype", options->out_dtype,
-                   "Type whose rounding losses are told: bf16, f16, f32 or f64; default: B's types")
+                   "Type to report rounding losses for: bf16, f16, f32 or f64; default: B's types")
       ->type_name("TYPE");
   command->option_defaults()->group(help_section::kMachine);
-  command->add_option("--threads", options->threads, "Threads; default: one for each processor")
+  command
+      ->add_option("--threads", options->threads,
+                   "Number of threads; default: one for each processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command->footer("Example:\n  expo inspect SFT ALIGNED");

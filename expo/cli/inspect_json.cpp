@@ -7,7 +7,7 @@
 namespace expo {
 namespace {
 
-/// JSON knows no infinity.
+/// JSON has no infinity.
 Json number(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }

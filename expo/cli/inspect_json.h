@@ -8,11 +8,11 @@
 
 namespace expo {
 
-/// What `expo inspect A --json` prints; every tensor is in it. `checked`: whether summary.health
-/// was filled.
+/// What `expo inspect A --json` prints; it lists every tensor. `checked` says whether
+/// summary.health was filled.
 Json checkpoint_json(const Checkpoint& checkpoint, const CheckpointSummary& summary, bool checked);
 
-/// What `expo inspect A B --json` prints; every compared tensor is in it.
+/// What `expo inspect A B --json` prints; it lists every compared tensor.
 Json pair_json(const Checkpoint& sft, const Checkpoint& aligned, const Diagnosis& diagnosis,
                const Verdict& verdict);
 

@@ -47,9 +47,9 @@ std::string tensor_table(const Diagnosis& diagnosis) {
 std::string concentration_lines(const Diagnosis& diagnosis) {
   const Concentration& where = diagnosis.concentration;
   if (where.order.empty()) return "";
-  std::string text =
-      fmt::format("\nOf {} tensors, {} hold half of ‖Δ‖² and {} nine tenths of it. The greatest:\n",
-                  diagnosis.tensors.size(), where.half, where.nine_tenths);
+  std::string text = fmt::format(
+      "\nOf {} tensors, {} hold half of ‖Δ‖² and {} hold nine tenths of it. The largest:\n",
+      diagnosis.tensors.size(), where.half, where.nine_tenths);
   for (std::size_t i = 0; i < std::min(kTopTensors, where.order.size()); ++i) {
     const TensorDiagnosis& tensor = diagnosis.tensors[where.order[i]];
     text += fmt::format("  {:>6.2f} %  {}\n", 100 * share_of_change(diagnosis, tensor),
@@ -81,14 +81,14 @@ std::string rounding_lines(const Diagnosis& diagnosis) {
   return text;
 }
 
-/// What becomes of wider weights in the type that they are served in.
+/// Says how wider weights fare in the type that they are served in.
 std::string serving_lines(const Checkpoint& aligned, const Diagnosis& diagnosis) {
   const TieShares& ties = diagnosis.ties;
   const std::string type(torch_name(ties.type));
   std::string text;
   if (!diagnosis.out_type && stored_wider(aligned, ties.type)) {
-    text += fmt::format("Served in {0}, the second model is rounded to it: see --out-dtype {0}.\n",
-                        type);
+    text += fmt::format(
+        "If it is served in {0}, the second model is rounded to {0}: see --out-dtype {0}.\n", type);
   }
   if (ties.sft >= kManyTies || ties.aligned >= kManyTies) {
     text += fmt::format(

@@ -9,8 +9,8 @@
 
 namespace expo {
 
-/// What `expo inspect A` prints for a person. `checked`: whether summary.health was filled;
-/// `list_tensors`: a line for every tensor.
+/// What `expo inspect A` prints for a person. `checked` says whether summary.health was filled;
+/// `list_tensors` adds a line for every tensor.
 std::string describe_checkpoint(const Checkpoint& checkpoint, const CheckpointSummary& summary,
                                 bool checked, bool list_tensors);
 

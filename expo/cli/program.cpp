@@ -17,7 +17,7 @@
 namespace expo {
 namespace {
 
-/// What CLI11 found wrong, with the program's name and where help is.
+/// Prints what CLI11 found wrong, with the program's name and a pointer to --help.
 int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int argc,
                      const char* const* argv) {
   std::string message = error.what();
@@ -27,15 +27,15 @@ int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int 
     for (const Command& command : commands()) names.push_back(command.name);
     message = fmt::format(
         "{}; the commands are {}",
-        argc > 1 ? fmt::format("\"{}\" is no command", argv[1]) : "a command is missing",
+        argc > 1 ? fmt::format("\"{}\" is not a command", argv[1]) : "a command is missing",
         fmt::join(names, ", "));
   }
   while (!message.empty() && message.back() == '\n') message.pop_back();
-  std::cerr << "expo: " << message << " (expo --help tells more)\n";
+  std::cerr << "expo: " << message << " (see expo --help)\n";
   return exit_code(ErrorCategory::usage);
 }
 
-/// `expo help` and `expo help COMMAND`, as other programs take them.
+/// Accepts `expo help` and `expo help COMMAND`, as other programs do.
 std::vector<std::string> with_help_as_option(int argc, const char* const* argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (!words.empty() && words.front() == "help") {
@@ -43,7 +43,7 @@ std::vector<std::string> with_help_as_option(int argc, const char* const* argv) 
     words.resize(std::min<std::size_t>(words.size(), 1));
     words.push_back("--help");
   }
-  std::ranges::reverse(words);  // the order in which CLI11 takes them
+  std::ranges::reverse(words);  // the order in which CLI11 expects them
   return words;
 }
 
@@ -53,7 +53,7 @@ int report(const std::string& message, int code) {
   return code;
 }
 
-/// The table with the given commands in the places of those of their names.
+/// The table of commands, with each of the given ones in the place of the one of the same name.
 std::vector<Command> with_own(const std::vector<Command>& own) {
   std::vector<Command> all = commands();
   for (Command& command : all) {
@@ -64,7 +64,7 @@ std::vector<Command> with_own(const std::vector<Command>& own) {
   return all;
 }
 
-/// --help in a section of its own, after those of the command.
+/// Puts --help into a section of its own, after those of the command.
 void put_help_last(CLI::App& program) {
   for (CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
     if (command->get_help_ptr() == nullptr) continue;
@@ -109,7 +109,7 @@ int run_program(int argc, const char* const* argv, const CancellationToken& canc
   } catch (const Error& error) {
     return report(error.what(), exit_code(error.category()));
   } catch (const std::bad_alloc&) {
-    return report("out of memory; fewer --threads need less",
+    return report("out of memory; use fewer --threads, which need less",
                   exit_code(ErrorCategory::environment));
   } catch (const std::exception& error) {
     return report(std::string("internal error: ") + error.what(), 1);

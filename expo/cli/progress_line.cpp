@@ -19,7 +19,7 @@ std::string duration(double seconds) {
                     : fmt::format("{} min {:02} s", whole / 60, whole % 60);
 }
 
-/// A terminal that can redraw a line.
+/// Whether stderr is a terminal that can redraw a line.
 bool redraws() {
   const char* kind = std::getenv("TERM");
   return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";

@@ -8,14 +8,14 @@
 namespace expo {
 
 /// A line about progress on stderr: a bar that redraws itself on a terminal, a line every ten
-/// seconds elsewhere, nothing for work that is done sooner. Thread-safe.
+/// seconds elsewhere, and nothing for work that is done sooner. Thread-safe.
 class ProgressLine {
  public:
   ProgressLine();
 
   void begin();
-  /// Calls `describe(seconds passed)`, which gives the share done and a text, where it is time for
-  /// a line.
+  /// Calls `describe(seconds passed)`, which returns the share done and a text, if a new line is
+  /// due.
   template <typename Describe>
   void update(Describe&& describe) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
@@ -25,7 +25,7 @@ class ProgressLine {
   }
   void end();
 
-  /// "7 s left", judged from the share that is done.
+  /// Returns a text such as "7 s left", estimated from the share that is done.
   static std::string time_left(double share, double seconds);
 
  private:

@@ -44,7 +44,7 @@ std::string moved(const EngineDescription& engine) {
 }
 
 std::string complete(const std::filesystem::path& output, const std::string& what) {
-  return fmt::format("{} is complete already: {}; --overwrite makes it anew\n", output.string(),
+  return fmt::format("{} is complete already: {}; --overwrite runs it again\n", output.string(),
                      what);
 }
 

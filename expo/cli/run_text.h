@@ -7,7 +7,7 @@
 
 namespace expo {
 
-/// The summary of a run as a person reads it.
+/// The summary of a run as text for a person.
 std::string describe(const GenerationReport& report);
 std::string describe(const ScoringReport& report);
 

@@ -47,7 +47,7 @@ void check_columns(const Options& options) {
       (options.chosen_column.empty() && options.rejected_column.empty()))
     return;
   throw usage_error(
-      "--answer-column is about single answers, --chosen-column and --rejected-column about "
+      "--answer-column applies to single answers, --chosen-column and --rejected-column to "
       "preference pairs; give the one or the others");
 }
 
@@ -55,7 +55,7 @@ void run(const Options& options, const CommandContext& context) {
   options.rows.check_output();
   check_columns(options);
   if (options.rows.data.empty())
-    throw usage_error("score: what is to be scored? Give a data set with answers");
+    throw usage_error("score: no data set is named; give one with answers or preference pairs");
   const auto alpha = options.extrapolation.schedule();
   const EngineSpec spec = options.model.spec(options.extrapolation, options.machine);
   const ScoringJob job = make_job(options);
@@ -86,15 +86,19 @@ void declare_rows(CLI::App& command, Options& options) {
   options.rows.declare(command);
   command
       .add_option("--answer-column", options.answer_column,
-                  "Default: output, answer, response or completion")
+                  "Column of the answers; default: output, answer, response or completion")
       ->type_name("NAME");
-  command.add_option("--chosen-column", options.chosen_column, "Default: chosen")
+  command
+      .add_option("--chosen-column", options.chosen_column,
+                  "Column of the chosen answers; default: chosen")
       ->type_name("NAME");
-  command.add_option("--rejected-column", options.rejected_column, "Default: rejected")
+  command
+      .add_option("--rejected-column", options.rejected_column,
+                  "Column of the rejected answers; default: rejected")
       ->type_name("NAME");
   command
       .add_option("--reward-column", options.reward_column,
-                  "What the rewards are called in the output; default: reward, or log_prob")
+                  "Column of the rewards in the output; default: reward, or log_prob")
       ->type_name("NAME");
 }
 
@@ -103,16 +107,16 @@ void declare_rows(CLI::App& command, Options& options) {
 std::function<void(const CommandContext&)> declare_score(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
-      "score", "Compute rewards of answers, or how often a reward model prefers the chosen ones");
+      "score", "Score answers with a reward model, or measure its accuracy on preference pairs");
   command->option_defaults()->group(help_section::kModel);
   command->add_flag(
       "--log-probs", options->log_probs,
-      "With a language model: the log-probability of each answer instead of a reward");
-  options->model.declare(*command,
-                         "A reward model (…ForSequenceClassification), named as every other model");
+      "Write the log-probability of each answer under a language model instead of a reward");
+  options->model.declare(
+      *command, "A reward model (…ForSequenceClassification); with --log-probs a language model");
   declare_rows(*command, *options);
   options->extrapolation.declare(*command);
-  options->machine.declare(*command, "Answers that are scored at once, at most; default: 16");
+  options->machine.declare(*command, "Most answers scored at once; default: 16");
   command->footer("Example:\n  expo score REWARD-MODEL answers.jsonl -o scored.jsonl");
   return [options](const CommandContext& context) { run(*options, context); };
 }

@@ -17,7 +17,7 @@ const CancellationToken& catch_signals() {
   action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGHUP, &action, nullptr);  // a terminal that is gone
+  sigaction(SIGHUP, &action, nullptr);  // sent when the terminal is closed
   std::signal(SIGPIPE, SIG_IGN);
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {  // hundreds of shards are open at once

@@ -9,7 +9,7 @@
 
 namespace expo {
 
-/// Bytes done, by the second and still to do, as ProgressLine shows it. Thread-safe.
+/// Shows the bytes done, the bytes per second and the time left on a ProgressLine. Thread-safe.
 class TerminalProgress final : public Progress {
  public:
   void begin(std::string_view what, std::uint64_t total_bytes) override;
@@ -23,7 +23,7 @@ class TerminalProgress final : public Progress {
   ProgressLine line_;
 };
 
-/// Rows done, tokens by the second and the time left, likewise. Thread-safe.
+/// Shows the rows done, the tokens per second and the time left on a ProgressLine. Thread-safe.
 class TerminalRowProgress final : public RowProgress {
  public:
   void begin(std::string_view what, std::uint64_t rows) override;

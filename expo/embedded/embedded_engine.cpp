@@ -32,7 +32,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// As a chat template's strftime_now has it.
+/// Today's date in the local time zone, as strftime_now of a chat template returns it.
 std::string today() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -153,8 +153,8 @@ class EmbeddedEngine final : public Engine {
   EncodedConversations<std::vector<TokenId>> encoded_;
   EncodedConversations<AnsweredPrompt> answered_;
   std::optional<AlphaSchedule> alpha_;
-  std::optional<WeightMove> move_;  ///< settled, and made once the weights are loaded
-  RoundingDecision rounding_;       ///< of alpha_
+  std::optional<WeightMove> move_;  ///< planned; carried out once the weights are loaded
+  RoundingDecision rounding_;       ///< the decision made for alpha_
   std::vector<std::string> warnings_;
   std::vector<std::string> plan_warnings_;
   std::vector<std::string> delta_warnings_;
@@ -172,7 +172,7 @@ std::vector<std::filesystem::path> EmbeddedEngine::sources() const {
 
 Json EmbeddedEngine::digests_of(const Checkpoint& checkpoint,
                                 const CancellationToken& cancellation) const {
-  // Where no tensor's range was announced, the whole files are read here.
+  // If no tensor's range was announced, the whole files are read here.
   return to_json(InputDigest(filesystem_, checkpoint).finish(cancellation));
 }
 
@@ -187,9 +187,9 @@ Json EmbeddedEngine::facts() const {
           {"libtorch", TORCH_VERSION}};
 }
 
-/// What the answers depend on. Where the same bytes are promised, so do the processor's
-/// instructions on a CPU, and on a GPU, whose products are not batch-invariant, the sizes of
-/// batches.
+/// Everything that the answers depend on. If the same bytes are promised, this includes the
+/// processor's instruction set on a CPU, and the batch sizes on a GPU, whose matrix products are
+/// not batch-invariant.
 Json EmbeddedEngine::identity() const {
   Json result = {{"files", describe_files(filesystem_, *model_->aligned)},
                  {"sft", model_->sft ? describe_files(filesystem_, *model_->sft) : Json()},
@@ -221,8 +221,8 @@ void EmbeddedEngine::require(ModelHead head) const {
   throw usage_error(fmt::format(
       "{}: {}", model_->aligned->location(),
       head == ModelHead::score
-          ? "is a language model, which gives no rewards; a …ForSequenceClassification is needed"
-          : "is a reward model, which writes no answers; a …ForCausalLM is needed"));
+          ? "is a language model, which has no reward head; a …ForSequenceClassification is needed"
+          : "is a reward model, which cannot generate text; a …ForCausalLM is needed"));
 }
 
 void EmbeddedEngine::load(const CancellationToken& cancellation) {
@@ -237,7 +237,7 @@ void EmbeddedEngine::load(const CancellationToken& cancellation) {
 void EmbeddedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
   if (!model_->sft) {
     throw usage_error(model_->aligned->location() +
-                      ": to move to another alpha the SFT checkpoint is needed too (--sft)");
+                      ": the SFT checkpoint (--sft) is needed to move to another alpha");
   }
   const auto start = Clock::now();
   WeightMove move =
@@ -262,7 +262,7 @@ void EmbeddedEngine::warn_of_plan(const Plan& plan) {
   }
 }
 
-/// What is true of this α takes the place of what was of the one before.
+/// Replaces the warnings and measures of the previous α by those of this one.
 void EmbeddedEngine::take_deltas() {
   delta_warnings_.clear();
   effective_alpha_.reset();
@@ -271,7 +271,7 @@ void EmbeddedEngine::take_deltas() {
   const bool overruled = rounding_.used != model_->weights->rounding().used;
   rounding_ = model_->weights->rounding();
   delta_warnings_ = delta_warnings(deltas, rounding_.used, false, "--dtype f32");
-  // A note would come too late: notes are read before the weights are.
+  // A note would come too late, because notes are read before the weights are.
   if (overruled) delta_warnings_.push_back(expo::describe(rounding_));
   effective_alpha_ = summarise(total(deltas)).effective_alpha;
 }
@@ -334,7 +334,7 @@ AnsweredPrompt EmbeddedEngine::answered_prompt(const Conversation& answered) con
   if (result.answer_start == 0) {
     throw input_error(answered.place +
                       ": the prompt has no tokens, and the first token of an answer has a "
-                      "probability only after others; leave the row out");
+                      "probability only after another token; leave the row out");
   }
   const auto answer = tokenizer_.encode_answer(answered);
   result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());

@@ -10,7 +10,7 @@
 namespace expo {
 namespace {
 
-/// bfloat16 for what was trained or stored in 16 bits or less.
+/// Chooses bfloat16 for a model that was trained or stored in 16 bits or less.
 DType natural_dtype(const Checkpoint& checkpoint) {
   if (!checkpoint.quantised_formats().empty()) return DType::bf16;
   std::map<DType, std::uint64_t> amounts;
@@ -34,8 +34,8 @@ std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environm
   model->aligned = open_checkpoint(filesystem, spec.model, options, environment);
   const std::string& place = model->aligned->location();
   if (model->aligned->config().is_null()) {
-    throw input_error(place +
-                      ": there is no config.json, which says what to compute with the weights");
+    throw input_error(
+        place + ": there is no config.json, without which the model's architecture is not known");
   }
   model->architecture = read_architecture(model->aligned->config(), place + "/config.json");
   const auto dtype = parse_running_dtype(spec.dtype);

@@ -15,11 +15,11 @@
 
 namespace expo {
 
-/// A model of which the files are open, and, once loaded, which can run. Stays where it is in
-/// memory, as its parts refer to each other.
+/// A model whose files are open and which can run once it is loaded. It stays in one place in
+/// memory, because its parts refer to each other.
 struct EmbeddedModel {
   std::shared_ptr<const Checkpoint> aligned;
-  std::shared_ptr<const Checkpoint> sft;  ///< null where none is named
+  std::shared_ptr<const Checkpoint> sft;  ///< null if none is named
   at::Device device = at::kCPU;
   DType dtype = DType::f32;
   Architecture architecture;
@@ -29,16 +29,16 @@ struct EmbeddedModel {
   bool is_loaded() const { return decoder != nullptr; }
 };
 
-/// Opens the files: headers and configuration. Throws Error as open_checkpoint, read_architecture
-/// and choose_device do, Error(usage) for a dtype that is none.
+/// Opens the files and reads headers and configuration. Throws what open_checkpoint,
+/// read_architecture and choose_device throw, and Error(usage) for an unknown dtype.
 std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
                                           const EmbeddedSpec& spec);
 
-/// How `spec` has the weights of an opened model moved and held.
+/// How the weights of an opened model are held and moved according to `spec`.
 LiveWeightsOptions live_options(const EmbeddedModel& model, const EmbeddedSpec& spec);
 
 /// Reads the weights (θ, or those that `start` leads to) and makes the decoder over them. Throws
-/// Error as LiveWeights does.
+/// what LiveWeights throws.
 void load_model(EmbeddedModel& model, const EmbeddedSpec& spec,
                 const std::optional<WeightMove>& start, const CancellationToken& cancellation);
 

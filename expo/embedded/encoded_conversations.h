@@ -11,9 +11,9 @@
 
 namespace expo {
 
-/// The encodings of the conversations that were counted last, so that whoever runs them next need
-/// not encode them again. Nothing else is held: the memory is that of these conversations' text and
-/// ids. Not thread-safe.
+/// The encodings of the conversations that were counted last, so that they need not be encoded
+/// again when they run. Nothing else is held, so the memory is that of these conversations' text
+/// and ids. Not thread-safe.
 template <typename Encoding>
 class EncodedConversations {
  public:
@@ -21,8 +21,9 @@ class EncodedConversations {
 
   explicit EncodedConversations(Encode encode) : encode_(std::move(encode)) {}
 
-  /// Holds these and no others; encodes those that it did not hold before. The encodings are in
-  /// their order, and are valid until the next call. Throws what the encoding throws.
+  /// Holds these conversations and no others; encodes those that it did not hold before. Returns
+  /// the encodings in the order of the conversations, valid until the next call. Throws what the
+  /// encoding throws.
   std::vector<const Encoding*> hold(std::span<const Conversation> conversations) {
     std::unordered_map<std::string, Encoding> fresh;
     std::vector<const Encoding*> result;
@@ -41,7 +42,7 @@ class EncodedConversations {
     return result;
   }
 
-  /// A copy of what is held, or the conversation encoded anew.
+  /// Returns a copy of the held encoding, or encodes the conversation anew.
   Encoding of(const Conversation& conversation) const {
     const auto found = held_.find(compact_json(conversation.messages));
     return found == held_.end() ? encode_(conversation) : found->second;

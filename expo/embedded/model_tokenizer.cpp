@@ -36,13 +36,13 @@ ChatTokenizer read_chat_tokenizer(Filesystem& filesystem, const Checkpoint& chec
   return chat;
 }
 
-/// A number or a list of them under "eos_token_id"; Error(input) for anything else.
+/// Adds the id or the list of ids under "eos_token_id"; throws Error(input) for anything else.
 void add_end_tokens(const Json& config, const std::string& where, std::set<TokenId>& tokens) {
   const auto found = config.find("eos_token_id");
   if (found == config.end() || found->is_null()) return;
   for (const Json& id : found->is_array() ? *found : Json::array({*found})) {
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > 0xFFFFFFFF)
-      throw input_error(where + ": eos_token_id is neither a token's number nor a list of them");
+      throw input_error(where + ": eos_token_id is neither a token id nor a list of token ids");
     tokens.insert(id.get<TokenId>());
   }
 }
@@ -88,8 +88,8 @@ std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation
     text += message.at("content").get_ref<const std::string&>();
   if (conversation.messages.size() > (conversation.is_answered() ? 2 : 1)) {
     throw input_error(
-        "it has several turns, which only a chat template can put together; --no-chat-template "
-        "takes single prompts");
+        "it has several turns, which only a chat template can join; --no-chat-template takes only "
+        "single prompts");
   }
   return chat_.encode_text(text);
 }

@@ -10,26 +10,28 @@
 
 namespace expo {
 
-/// What turns conversations into the ids of one model.
+/// Turns conversations into the token ids of one model.
 class ModelTokenizer {
  public:
-  /// Throws Error(input) for a checkpoint without tokenizer, and for malformed files around it.
+  /// Throws Error(input) for a checkpoint without a tokenizer, and for malformed tokenizer or
+  /// configuration files.
   ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint, const EmbeddedSpec& spec);
 
-  /// The ids of a conversation as the model is shown it; a prompt ends with what opens the
-  /// assistant's turn. Throws Error(input) naming its place where it cannot be rendered.
+  /// Returns the ids of a conversation as the model reads it; a prompt ends with what opens the
+  /// assistant's turn. Throws Error(input) naming the conversation's place if it cannot be
+  /// rendered.
   std::vector<TokenId> encode(const Conversation& conversation) const;
-  /// The ids of an answered conversation's last turn, as they follow those of its prompt.
+  /// Returns the ids of an answered conversation's last turn, which follow those of its prompt.
   std::vector<TokenId> encode_answer(const Conversation& answered) const;
-  /// The conversation without its answer.
+  /// Returns the conversation without its answer.
   static Conversation prompt_of(const Conversation& answered);
 
   const Tokenizer& tokenizer() const { return chat_.tokenizer(); }
-  /// What the model ends an answer with.
+  /// The tokens that end an answer.
   const std::vector<TokenId>& end_tokens() const { return end_tokens_; }
-  /// Whether what the model is shown depends on the day.
+  /// Whether the text that the model reads depends on the date.
   bool asks_for_time() const { return !raw_text_ && chat_.asks_for_time(); }
-  /// "xxh3-64:…" of the files that it was made from.
+  /// A digest "xxh3-64:…" of the files that the tokenizer was made from.
   const std::string& digest() const { return digest_; }
 
  private:

@@ -30,7 +30,8 @@ Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& t
 
 Json alpaca_row(const Prompt& prompt, const Json& text, const std::string& generator) {
   Json row = {{"instruction", question(prompt)}, {"output", text}, {"generator", generator}};
-  // An instruction that the question was made of, with its input: as they were, to be joined on.
+  // The question was joined from an instruction and an input: both are written as they were, so
+  // that the rows can be matched.
   const bool joined = prompt.row.contains("instruction") && prompt.row.contains("input");
   if (joined) row["instruction"] = prompt.row.at("instruction");
   for (const char* name : {"input", "dataset", "datasplit"}) {
@@ -62,8 +63,8 @@ void check_columns(AnswerFormat format, const Prompt& prompt) {
   for (const char* name : {"answer", "sample", "finish_reason", "tokens"}) {
     if (!prompt.row.contains(name)) continue;
     throw input_error(fmt::format(
-        "{}: the row has a column {} already, where the plain format puts its own; rename it, or "
-        "choose another --format",
+        "{}: the row already has a column {}, which the plain format writes; rename it, or choose "
+        "another --format",
         prompt.place, name));
   }
 }

@@ -9,7 +9,7 @@
 namespace expo {
 namespace {
 
-/// What is wrong with a conversation of so many tokens; empty for nothing.
+/// Says what is wrong with a conversation of so many tokens; empty if nothing is.
 std::string problem(const Conversation& conversation, std::size_t tokens, std::size_t reserve,
                     std::size_t context) {
   const char* what = conversation.is_answered() ? "conversation" : "prompt";
@@ -41,11 +41,11 @@ Fitting choose_fitting(std::span<const Conversation> conversations,
     } else if (skip) {
       result.skipped.push_back(std::move(wrong));
     } else {
-      throw input_error(wrong + " (--skip-too-long leaves such rows out)");
+      throw input_error(wrong + " (--skip-too-long skips such rows)");
     }
   }
   if (result.kept.empty())
-    throw input_error("no row is left to work on: there are none, or all were skipped");
+    throw input_error("no row is left to work on: the data set is empty, or every row was skipped");
   return result;
 }
 

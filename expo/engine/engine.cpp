@@ -50,12 +50,12 @@ AnswerStatistics Engine::answer(std::span<const Conversation>, std::span<const A
 
 std::vector<std::vector<float>> Engine::rewards(std::span<const Conversation>, const TokenSink&,
                                                 const CancellationToken&) {
-  refuse("give rewards");
+  refuse("compute rewards");
 }
 
 std::vector<std::vector<float>> Engine::log_probs(std::span<const Conversation>, const TokenSink&,
                                                   const CancellationToken&) {
-  refuse("give log-probabilities of answers");
+  refuse("compute log-probabilities of answers");
 }
 
 void Engine::move_to(const AlphaSchedule&, const CancellationToken&) {

@@ -16,11 +16,11 @@
 
 namespace expo {
 
-/// A prompt (the last turn is not an assistant's) or a prompt with an answer (it is).
+/// A prompt, or a prompt with an answer if the last turn is an assistant's.
 struct Conversation {
   Json messages;      ///< [{"role", "content"}, …], at least one
-  std::string id;     ///< stays with it whatever runs beside it: the random draws depend on it
-  std::string place;  ///< for messages: "dev.jsonl:3"
+  std::string id;     ///< seeds the random draws, so it must not depend on the rest of the batch
+  std::string place;  ///< for error messages: "dev.jsonl:3"
 
   bool is_answered() const { return messages.back().at("role") == "assistant"; }
 };
@@ -34,49 +34,50 @@ struct AnswerTask {
 /// How answers are written and where they end.
 struct AnswerOptions {
   SamplingOptions sampling;
-  StopOptions stop;         ///< beside the model's own end tokens
+  StopOptions stop;         ///< in addition to the model's own end tokens
   bool ignore_eos = false;  ///< the model's end tokens do not end an answer
 };
 
 /// A finished answer.
 struct Answer {
   AnswerTask task;
-  std::string text;  ///< without special tokens and what stopped it
+  std::string text;  ///< without special tokens and the stop string that ended it
   FinishReason finish = FinishReason::stop;
-  std::uint64_t tokens = 0;  ///< made for it, the stop token included
+  std::uint64_t tokens = 0;  ///< generated for it, including the stop token
 };
 
-/// What a call of Engine::answer() took.
+/// The work that a call of Engine::answer() did.
 struct AnswerStatistics {
-  std::uint64_t tokens = 0;    ///< new ones
-  double seconds = 0;          ///< of prefill, decoding and sampling
-  std::size_t peak_batch = 0;  ///< answers that were written at the same time, at most
+  std::uint64_t tokens = 0;    ///< generated tokens
+  double seconds = 0;          ///< for prefill, decoding and sampling
+  std::size_t peak_batch = 0;  ///< most answers that were generated at the same time
 };
 
 /// Which model an engine runs, and how.
 struct EngineDescription {
-  std::string name;                       ///< how a person knows the model
-  std::string kind;                       ///< "embedded", …
-  std::optional<std::string> alpha = {};  ///< AlphaSchedule::description(), once it has been moved
+  std::string name;  ///< the name that a person gave the model
+  std::string kind;  ///< "embedded", …
+  std::optional<std::string> alpha =
+      {};  ///< AlphaSchedule::description(), once move_to() was called
   /// What rounding left of α, as far as it is known (DeltaSummary::effective_alpha).
   std::optional<double> effective_alpha = {};
-  std::size_t context = 0;      ///< tokens of a sequence at most; 0: not known
+  std::size_t context = 0;      ///< most tokens of a sequence; 0: not known
   double loading_seconds = 0;   ///< so far
   Json facts = Json::object();  ///< for the record: dtype, device, versions …
-  /// What a second run must have in common with a first one to go on with its work.
+  /// What a second run must have in common with the first one to resume it.
   Json identity = Json::object();
-  std::vector<std::string> warnings = {};  ///< a sentence each
-  /// The same for what needs no action: which rounding was chosen, for example.
+  std::vector<std::string> warnings = {};  ///< one sentence each
+  /// Sentences about what needs no action, such as which rounding was chosen.
   std::vector<std::string> notes = {};
 
-  /// Those of the warnings that are not among `known`.
+  /// Returns the warnings that are not among those of `known`.
   std::vector<std::string> warnings_beyond(const std::vector<std::string>& known) const;
 };
 
-/// What answers prompts, or judges answers: a model in one role (policy, reward model, judge),
-/// wherever it runs. An engine that cannot do what it is asked to throws Error(usage) naming
-/// itself, as answer, rewards, log_probs and move_to do here for every kind that does not override
-/// them. Not thread-safe, but for what says so.
+/// A model that answers prompts or judges answers, in one role (policy, reward model or judge),
+/// wherever it runs. An engine that cannot do what it is asked for throws Error(usage) naming
+/// itself; the implementations of answer, rewards, log_probs and move_to here do so for every kind
+/// that does not override them. Not thread-safe, except for functions that say so.
 class Engine {
  public:
   using AnswerSink = std::function<void(Answer)>;
@@ -84,54 +85,57 @@ class Engine {
 
   virtual ~Engine() = default;
 
-  /// Cheap.
+  /// Describes the model; cheap to call.
   virtual EngineDescription describe() const = 0;
 
-  /// The files that the model is made of, which nothing may be written over; empty where they are
-  /// not at hand.
+  /// The files that the model is made of, which must not be overwritten; empty if they are not
+  /// accessible.
   virtual std::vector<std::filesystem::path> sources() const;
 
-  /// [{"file", "size", "digest"}, …] of the files that the model was made from; empty where they
-  /// are not at hand. May take as long as reading them; may be called from another thread while the
-  /// engine works.
+  /// Returns [{"file", "size", "digest"}, …] for the files that the model was made from; empty if
+  /// they are not accessible. May take as long as reading them; may be called from another thread
+  /// while the engine works.
   virtual Json digests(const CancellationToken& cancellation) const;
 
-  /// Tokens of each conversation, with what opens the assistant's turn for a prompt; nothing where
-  /// the engine cannot tell. Throws Error(input) naming the place of one that cannot be rendered.
+  /// Counts the tokens of each conversation, for a prompt including those that open the assistant's
+  /// turn; returns std::nullopt if the engine cannot count. Throws Error(input) naming the place of
+  /// a conversation that cannot be rendered.
   virtual std::optional<std::vector<std::size_t>> count_tokens(
       std::span<const Conversation> conversations);
 
-  /// Likewise of answered conversations as log_probs() reads them: the prompt, what opens the
-  /// assistant's turn, and the answer's text. Throws Error(input) too where nothing precedes it.
+  /// Counts in the same way the tokens of answered conversations as log_probs() reads them: the
+  /// prompt, what opens the assistant's turn, and the answer's text. Throws Error(input) also if no
+  /// token precedes the answer.
   virtual std::optional<std::vector<std::size_t>> count_log_prob_tokens(
       std::span<const Conversation> answered);
 
-  /// Gives each task's answer to `sink` as soon as it is done, in no particular order; `advance` is
-  /// told of the tokens that are made. The random draws of a sample depend on the seed, the id of
-  /// its prompt and the number of the sample only. `prompts` are all of a run, whether they have a
-  /// task left or not.
+  /// Passes each task's answer to `sink` as soon as it is done, in no particular order, and the
+  /// number of newly generated tokens to `advance`. The random draws of a sample depend only on the
+  /// seed, the id of its prompt and the number of the sample. `prompts` are all prompts of the run,
+  /// including those without a task left.
   virtual AnswerStatistics answer(std::span<const Conversation> prompts,
                                   std::span<const AnswerTask> tasks, const AnswerOptions& options,
                                   const AnswerSink& sink, const TokenSink& advance,
                                   const CancellationToken& cancellation);
 
-  /// Raw rewards of answered conversations, no activation: one for each label of the model.
+  /// Returns the raw rewards of answered conversations, without an activation: for each
+  /// conversation one value per label of the model.
   virtual std::vector<std::vector<float>> rewards(std::span<const Conversation> answered,
                                                   const TokenSink& advance,
                                                   const CancellationToken& cancellation);
 
-  /// Natural logarithms of the probabilities of the tokens of each last turn's text (no end token),
-  /// each given all before it, at temperature 1.
+  /// Returns for each conversation the natural logarithms of the probabilities of the tokens of its
+  /// last turn's text (without an end token), each given all tokens before it, at temperature 1.
   virtual std::vector<std::vector<float>> log_probs(std::span<const Conversation> answered,
                                                     const TokenSink& advance,
                                                     const CancellationToken& cancellation);
 
-  /// The model becomes θ + α(θ − θ_sft). Where it cannot, it stays as it is or, after an
-  /// interruption, must be moved again before it is used.
+  /// Makes the model θ + α(θ − θ_sft). If that fails, the model stays as it is; after an
+  /// interruption it must be moved again before it is used.
   virtual void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
  protected:
-  /// Error(usage): "NAME (KIND): this engine cannot DO; …".
+  /// Throws Error(usage): "NAME (KIND): this engine cannot WHAT; …".
   [[noreturn]] void refuse(const char* what) const;
 };
 

@@ -15,7 +15,7 @@ std::optional<DType> parse_running_dtype(const std::string& word) {
   const auto dtype = dtype_from_user(word);
   if (dtype == DType::f32 || dtype == DType::bf16) return dtype;
   throw usage_error("--dtype: \"" + word +
-                    "\" is not what models run in; expected auto, f32 or bf16");
+                    "\" is not a type that models run in; expected auto, f32 or bf16");
 }
 
 bool needs_libtorch(const EngineSpec& spec) {

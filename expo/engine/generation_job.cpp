@@ -41,13 +41,13 @@ void check_drawing(const GenerationJob& job) {
   if (sampling.temperature > 0) return;
   if (job.samples > 1) {
     throw usage_error(
-        "several samples of a prompt are all the same at temperature 0; give --temperature, or "
+        "at temperature 0 all samples of a prompt are the same; give a --temperature above 0, or "
         "--n 1");
   }
   if (sampling.top_k > 0 || sampling.top_p < 1 || sampling.min_p > 0) {
     throw usage_error(
-        "--top-k, --top-p and --min-p choose what is drawn from, and at temperature 0 nothing is "
-        "drawn; give --temperature, or leave them out");
+        "--top-k, --top-p and --min-p have no effect at temperature 0, where nothing is drawn; "
+        "give a --temperature above 0, or leave them out");
   }
 }
 
@@ -164,7 +164,8 @@ class Job {
     return all;
   }
 
-  /// Enough to do it again; the same whether the run was interrupted or not.
+  /// The record holds enough to repeat the run, and is the same whether the run was interrupted or
+  /// not.
   Json record() const {
     return {{"expo", version()},
             {"command", "generate"},
@@ -187,7 +188,7 @@ class Job {
   KeptRows kept_;
   std::uint64_t emitted_ = 0;
   std::vector<std::string>
-      known_;  ///< the engine's warnings before the run, which whoever called has seen
+      known_;  ///< the engine's warnings before the run, which the caller has seen
   GenerationReport report_;
 };
 
@@ -200,8 +201,7 @@ void check(const GenerationJob& job) {
   check_drawing(job);
   if (job.samples > 1 && job.format == AnswerFormat::alpaca) {
     throw usage_error(
-        "AlpacaEval's format has one answer for each instruction; give --n 1, or another "
-        "--format");
+        "AlpacaEval's format holds one answer per instruction; give --n 1, or another --format");
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace expo {
 
-/// Reads through an engine's files while the engine works; gives up when it is destroyed.
+/// Computes the digests of an engine's files while the engine works; is cancelled when it is
+/// destroyed.
 class KeptRows::BackgroundDigests {
  public:
   explicit BackgroundDigests(const Engine& engine)

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestJournal = std::uint64_t{16} << 30;
 
-/// "sampling.seed was 0 and is 1", for every leaf in which two objects differ.
+/// Adds a text such as "sampling.seed was 0 and is 1" for every leaf in which two objects differ.
 void list_differences(const Json& before, const Json& now, const std::string& path,
                       std::vector<std::string>& found) {
   if (before == now) return;
@@ -36,7 +36,7 @@ void list_differences(const Json& before, const Json& now, const std::string& pa
   }
 }
 
-/// The first of the differences.
+/// Joins the first of the differences, with the number of the rest.
 std::string shown(std::vector<std::string> differences) {
   constexpr std::size_t kShown = 5;
   const std::size_t rest = differences.size() - std::min(kShown, differences.size());
@@ -45,17 +45,17 @@ std::string shown(std::vector<std::string> differences) {
                      rest == 0 ? "" : fmt::format(" and {} more", rest));
 }
 
-/// Throws where something is at the place that a file cannot replace.
+/// Throws if there is something at `place` that a file cannot replace.
 void check_replaceable(Filesystem& filesystem, const fs::path& place) {
   const auto status = filesystem.status(place);
   if (!status || status->is_regular) return;
   if (status->is_directory) {
     throw usage_error(
-        fmt::format("{}: is a folder, where a file is to be written", place.string()));
+        fmt::format("{}: is a folder, but a file is to be written there", place.string()));
   }
   throw usage_error(
       fmt::format("{}: is a pipe, a socket or a device, which no file can replace; name a file, or "
-                  "leave out -o for rows on stdout",
+                  "leave out -o to get the rows on stdout",
                   place.string()));
 }
 
@@ -65,14 +65,15 @@ std::string line_of(const Json& value) {
 
 [[noreturn]] void refuse_journal(const fs::path& place) {
   throw input_error(place.string() +
-                    ": is not what an interrupted run leaves; --overwrite drops it");
+                    ": was not left by an interrupted run; --overwrite discards it");
 }
 
 }  // namespace
 
 ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
     : filesystem_(filesystem), options_(std::move(options)) {
-  // Before links are followed by name: one such as /dev/stdout leads to what has none.
+  // This comes before links are followed by name: a link such as /dev/stdout leads to something
+  // that has no name.
   check_replaceable(filesystem_, options_.file);
   file_ = filesystem_.canonical(options_.file);
   check_place();
@@ -83,7 +84,7 @@ ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
   if (!complete_) begin_journal();
 }
 
-/// Throws, unless the file is what `resume` would make of it.
+/// Throws unless the file is what a resumed run would have written.
 void ResumableOutput::refuse_existing() {
   std::string advice = "--overwrite replaces it, or choose another output";
   if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
@@ -97,8 +98,8 @@ void ResumableOutput::refuse_existing() {
       return;
     }
     advice = fmt::format("{}; {}",
-                         found.empty() ? "it is not what the run has written"
-                                       : "it is finished, with other settings: " + shown(found),
+                         found.empty() ? "it is not what the run wrote"
+                                       : "it was finished with other settings: " + shown(found),
                          advice);
   }
   throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
@@ -109,7 +110,7 @@ ResumableOutput::~ResumableOutput() {
   try {
     journal_.reset();
     filesystem_.remove(hidden("partial"));
-  } catch (...) {  // a journal without rows says nothing to the next run
+  } catch (...) {  // a journal without rows means nothing to the next run
   }
 }
 
@@ -124,32 +125,32 @@ fs::path ResumableOutput::record_file() const {
 void ResumableOutput::check_place() const {
   if (!options_.file.has_filename()) {
     throw usage_error(
-        fmt::format("{}: is a folder, where a file is to be written", options_.file.string()));
+        fmt::format("{}: is a folder, but a file is to be written there", options_.file.string()));
   }
   check_apart(options_.file);
   check_replaceable(filesystem_, record_file());
   check_apart(record_file());
 }
 
-/// Throws where the place is an input, or lies in one.
+/// Throws if `place` is an input or lies in one.
 void ResumableOutput::check_apart(const fs::path& place) const {
   const fs::path target = filesystem_.canonical(place);
   for (const fs::path& path : options_.inputs) {
     const fs::path input = filesystem_.canonical(path);
     if (target == input) {
       throw usage_error(fmt::format(
-          "{}: is an input, which would be written over; choose another output", place.string()));
+          "{}: is an input, which would be overwritten; choose another output", place.string()));
     }
     if (filesystem_.is_directory(input) && lies_in(target, input)) {
       throw usage_error(
-          fmt::format("{}: lies in {}, which is an input, and would be read as a part of it; "
+          fmt::format("{}: lies in {}, which is an input, and would be read as part of it; "
                       "choose another output",
                       place.string(), path.string()));
     }
   }
 }
 
-/// Takes over what an earlier run has left.
+/// Takes over what an earlier run has left, or refuses it.
 void ResumableOutput::take_over() {
   may_replace_ = options_.overwrite;
   if (!filesystem_.exists(hidden("partial")) || (options_.overwrite && !options_.resume)) return;
@@ -157,16 +158,15 @@ void ResumableOutput::take_over() {
   if (finished_.empty()) return;
   if (!options_.resume) {
     throw usage_error(
-        fmt::format("{}: an interrupted run has left {} finished; --resume goes on from there, "
-                    "--overwrite drops "
-                    "them",
+        fmt::format("{}: an interrupted run has left {} finished; --resume continues from there, "
+                    "--overwrite discards them",
                     options_.file.string(), counted(finished_.size(), "row")));
   }
   check_settings(head.at("settings"));
   may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
 }
 
-/// Fills finished_, but for a last line that was not finished; returns the first line.
+/// Fills finished_, leaving out a last line that is incomplete; returns the first line.
 Json ResumableOutput::read_journal() {
   const fs::path place = hidden("partial");
   const std::string text = filesystem_.read_text(place, kLargestJournal);
@@ -188,7 +188,7 @@ Json ResumableOutput::read_journal() {
     }
   } catch (const Json::exception&) {
     refuse_journal(place);
-  } catch (const Error&) {  // a line that is no JSON
+  } catch (const Error&) {  // a line that is not JSON
     refuse_journal(place);
   }
   return head;
@@ -199,13 +199,13 @@ void ResumableOutput::check_settings(const Json& earlier) const {
   list_differences(earlier, options_.settings, "", found);
   if (found.empty()) return;
   throw usage_error(fmt::format(
-      "{}: --resume goes on with the settings of the interrupted run only: {}; give those again, "
-      "or --overwrite alone to begin anew",
+      "{}: --resume needs the settings of the interrupted run: {}; give those again, or "
+      "--overwrite alone to start over",
       options_.file.string(), shown(found)));
 }
 
-/// A journal anew, with what was taken over, under another name first: at no moment is the old one
-/// cut short.
+/// Writes the journal anew, with what was taken over, first under another name, so that the old one
+/// is whole until it is replaced.
 void ResumableOutput::begin_journal() {
   std::string lines = line_of({{"settings", options_.settings}, {"overwrite", may_replace_}});
   for (const auto& [number, result] : finished_)
@@ -232,7 +232,7 @@ void ResumableOutput::append(std::span<const Row> rows) {
 Error ResumableOutput::with_advice(const Error& error) const {
   if (committed_ || finished_.empty()) return error;
   return Error(error.category(),
-               fmt::format("{}; what is finished, {}, is kept: --resume goes on from there",
+               fmt::format("{}; what is finished, {}, is kept: --resume continues from there",
                            error.what(), counted(finished_.size(), "row")));
 }
 
@@ -240,7 +240,7 @@ void ResumableOutput::commit(std::string_view text, Json record) {
   record["digest"] = text_digest(text);
   filesystem_.write_text(hidden("record"), format_json(record));
   filesystem_.write_text(hidden("finished"), text);
-  // From here on a FILE that is there is this run's own.
+  // From here on, an existing FILE is this run's own.
   write_lines(line_of({{"committing", true}}));
   filesystem_.rename_replace(hidden("record"), record_file());
   filesystem_.rename_replace(hidden("finished"), file_);

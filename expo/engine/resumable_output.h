@@ -20,9 +20,9 @@ namespace expo {
 
 /// One output file of a long run over rows, which appears whole or not at all, and the results of
 /// its rows, which are kept one by one until then. FILE is accompanied by FILE.run.json, the run's
-/// record; where FILE is a link, both are those of the file that it leads to. While the run goes
-/// on, hidden files beside FILE hold what is done
-/// (".FILE.expo-partial", an object a line) and keep a second writer out (".FILE.expo-lock").
+/// record; if FILE is a link, both are placed where it leads. While the run lasts, hidden files
+/// beside FILE hold what is done (".FILE.expo-partial", one object per line) and keep a second
+/// writer out (".FILE.expo-lock").
 ///
 /// Not thread-safe.
 class ResumableOutput {
@@ -30,42 +30,44 @@ class ResumableOutput {
   /// Which file is written, by which run.
   struct Options {
     std::filesystem::path file;
-    bool overwrite = false;  ///< replace a FILE that is there, and drop what a run has left
-    /// Take over what an interrupted run has left, or leave a FILE that is finished as it is.
+    bool overwrite = false;  ///< replace an existing FILE, and discard what a run has left
+    /// Take over what an interrupted run has left, or leave a finished FILE as it is.
     bool resume = false;
-    /// An object: all that the results depend on. A run is resumed only by one of equal settings.
+    /// An object with everything that the results depend on. A run is resumed only by one with
+    /// equal settings.
     Json settings;
-    /// Files that must not be written over, and folders in which nothing may be written.
+    /// Files that must not be overwritten, and folders in which nothing may be written.
     std::vector<std::filesystem::path> inputs = {};
   };
-  using Row = std::pair<std::uint64_t, Json>;  ///< its number, and its result
+  using Row = std::pair<std::uint64_t, Json>;  ///< its number and its result
 
-  /// Takes the lock and what is left of an earlier run. Throws Error(usage) where FILE exists
-  /// without `overwrite`, unless complete(), or is a folder, a pipe or a device; where it or its
-  /// record is an input or
-  /// lies in one; where an earlier run has left rows and neither
-  /// option says what to do with them; and for `resume` under other settings, naming what differs.
-  /// Error(environment) where another run is writing it, or the disk fails. The filesystem must
-  /// outlive it.
+  /// Takes the lock and whatever is left of an earlier run. Throws Error(usage)
+  ///   - if FILE exists without `overwrite`, unless complete();
+  ///   - if FILE is a folder, a pipe or a device;
+  ///   - if FILE or its record is an input or lies in one;
+  ///   - if an earlier run has left rows and neither `resume` nor `overwrite` is set;
+  ///   - for `resume` with other settings, naming what differs.
+  /// Throws Error(environment) if another run is writing FILE, or if the disk fails. The filesystem
+  /// must outlive it.
   ResumableOutput(Filesystem& filesystem, Options options);
-  /// Gives up the lock. The rows that were appended stay for a later `resume`; without any, nothing
-  /// stays.
+  /// Releases the lock. Rows that were appended stay on disk for a later `resume`; if there are
+  /// none, nothing stays.
   ~ResumableOutput();
   ResumableOutput(const ResumableOutput&) = delete;
   ResumableOutput& operator=(const ResumableOutput&) = delete;
 
-  /// With `resume` and without `overwrite`: the record of a run of equal settings that has finished
-  /// FILE, and it is still what that run wrote. There is nothing left to do then, and neither
-  /// append() nor commit() may be called.
+  /// With `resume` and without `overwrite`: the record of a run with equal settings that has
+  /// finished FILE, if FILE is still what that run wrote; else std::nullopt. With a record there is
+  /// nothing left to do, and neither append() nor commit() may be called.
   const std::optional<Json>& complete() const { return complete_; }
   /// Results of earlier runs and of this one, by the row's number.
   const std::map<std::uint64_t, Json>& finished() const { return finished_; }
-  /// Keeps results; they are on the disk when it returns.
+  /// Stores results; they are on disk when it returns.
   void append(std::span<const Row> rows);
-  /// `error`, with the advice to resume where there are rows to go on from.
+  /// Returns `error`, with the advice to resume added if there are finished rows.
   Error with_advice(const Error& error) const;
-  /// Puts FILE and its record, with FILE's digest in it, in place, and drops what was kept for a
-  /// resumption. Call once, last.
+  /// Puts FILE and its record, to which it adds FILE's digest, in place, and removes what was kept
+  /// for a resumption. Call it once, after everything else.
   void commit(std::string_view text, Json record);
 
  private:
@@ -82,7 +84,7 @@ class ResumableOutput {
 
   Filesystem& filesystem_;
   Options options_;
-  std::filesystem::path file_;  ///< options_.file without links
+  std::filesystem::path file_;  ///< options_.file with links resolved
   std::unique_ptr<OutputLock> lock_;
   bool may_replace_ = false;
   bool committed_ = false;

@@ -8,7 +8,7 @@
 namespace expo {
 namespace {
 
-constexpr double kZ = 1.959963984540054;  // of a normal distribution, 95 % lie within
+constexpr double kZ = 1.959963984540054;  // 95 % of a normal distribution lie within ±kZ
 
 }  // namespace
 

@@ -7,12 +7,12 @@ namespace expo {
 
 /// Where the rows of a job go.
 struct RowOutput {
-  std::filesystem::path file;  ///< empty: every row is given out, and nothing is kept
-  bool as_array = false;       ///< one JSON array instead of an object a line
+  std::filesystem::path file;  ///< empty: every row is emitted, and nothing is kept
+  bool as_array = false;       ///< one JSON array instead of one object per line
   bool overwrite = false;
   bool resume = false;
-  /// Files that must not be written over, and folders in which nothing may be written, beside the
-  /// engine's sources.
+  /// Files that must not be overwritten, and folders in which nothing may be written, in addition
+  /// to the engine's sources.
   std::vector<std::filesystem::path> inputs;
 };
 

@@ -7,8 +7,8 @@
 
 namespace expo {
 
-/// Progress from its begin() to its end(), which comes with failures and interruptions too: a bar
-/// must not stay on the line where the error is printed. `progress` may be null.
+/// Spans progress from begin() to end(). end() is also called on failure and interruption, so that
+/// no progress bar stays on the line where the error is printed. `progress` may be null.
 class RowProgressSpan {
  public:
   RowProgressSpan(RowProgress* progress, std::string_view what, std::uint64_t rows)

@@ -22,13 +22,13 @@ void check(const SamplingOptions& options) {
     return value >= low && value <= high;
   };
   require(options.temperature >= 0 && std::isfinite(options.temperature), "temperature",
-          options.temperature, "a finite number of at least 0 (0: greedy)");
+          options.temperature, "a finite number, at least 0 (0: greedy)");
   if (options.top_k < -1) {
     throw usage_error(
         fmt::format("top_k is {}; expected at least 1, or 0 or -1 for all tokens", options.top_k));
   }
   require(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p,
-          "more than 0 and at most 1 (1: all tokens)");
+          "greater than 0 and at most 1 (1: all tokens)");
   require(in(options.min_p, 0, 1), "min_p", options.min_p, "0 to 1 (0: all tokens)");
   require(in(options.presence_penalty, -2, 2), "presence_penalty", options.presence_penalty,
           "-2 to 2 (0: none)");
@@ -36,7 +36,7 @@ void check(const SamplingOptions& options) {
           "-2 to 2 (0: none)");
   require(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty),
           "repetition_penalty", options.repetition_penalty,
-          "a finite number of more than 0 (1: none)");
+          "a finite number greater than 0 (1: none)");
 }
 
 }  // namespace expo

@@ -18,10 +18,11 @@
 namespace expo {
 namespace {
 
-/// Where log-probabilities have the number of the tokens that they are the sum of.
+/// The column with the number of tokens that a log-probability is the sum of.
 constexpr const char* kCount = "answer_tokens";
 
-/// The shortest decimal number that is this float again, and not the digits of its double.
+/// Rounds to the shortest decimal number that reads back as this float, so that JSON does not show
+/// the digits of its double.
 Json number_of(float value) {
   return std::stod(fmt::format("{}", value));
 }
@@ -48,7 +49,7 @@ MeanOfRewards mean_of_json(const Json& json) {
           error.is_null() ? std::nullopt : std::optional(error.get<double>())};
 }
 
-/// What to_json has made.
+/// The inverse of to_json.
 PairScores pairs_of_json(const Json& json) {
   return {.wins = json.at("wins").get<std::uint64_t>(),
           .ties = json.at("ties").get<std::uint64_t>(),
@@ -104,24 +105,23 @@ class Job {
     for (const std::string& suffix : suffixes()) {
       if (row.row.contains(job_.column + suffix)) {
         throw input_error(fmt::format(
-            "{}: the row has a column {} already; --reward-column NAME writes to another",
+            "{}: the row already has a column {}; choose another with --reward-column NAME",
             row.place, job_.column + suffix));
       }
       if (job_.log_probs && row.row.contains(kCount + suffix)) {
         throw input_error(
-            fmt::format("{}: the row has a column {} already, where --log-probs puts its own; "
-                        "rename it",
+            fmt::format("{}: the row already has a column {}, which --log-probs writes; rename it",
                         row.place, kCount + suffix));
       }
     }
   }
 
-  /// What the engine will read of each.
+  /// Counts the tokens that the engine will read of each conversation.
   std::optional<std::vector<std::size_t>> count(std::span<const Conversation> all) {
     return job_.log_probs ? engine_.count_log_prob_tokens(all) : engine_.count_tokens(all);
   }
 
-  /// The rows of which every conversation fits.
+  /// Chooses the rows of which every conversation fits.
   void collect() {
     std::vector<Conversation> all;
     for (const AnsweredRow& row : rows_) {
@@ -157,7 +157,7 @@ class Job {
             {"as_array", job_.output.as_array}};
   }
 
-  /// Scores, and takes the time without that of loading.
+  /// Scores the rows, and measures the time without that of loading.
   void measure(RowProgress* progress, const CancellationToken& cancellation) {
     const auto start = std::chrono::steady_clock::now();
     score(progress, cancellation);
@@ -177,7 +177,7 @@ class Job {
     return missing;
   }
 
-  /// Batch by batch; a row is taken as soon as the last of its conversations is scored.
+  /// Scores batch by batch; a row is kept as soon as the last of its conversations is scored.
   void score(RowProgress* progress, const CancellationToken& cancellation) {
     const std::vector<std::uint64_t> missing = missing_rows();
     const std::size_t all = missing.size() * suffixes().size();
@@ -186,7 +186,7 @@ class Job {
       report_.tokens += tokens;
       span.advance_tokens(tokens);
     };
-    std::vector<std::vector<float>> scores;  // of rows that are not taken yet
+    std::vector<std::vector<float>> scores;  // of rows that are not kept yet
     auto untaken = std::span(missing);
     for (std::size_t first = 0; first < all; first += job_.batch_size) {
       cancellation.check();
@@ -215,8 +215,8 @@ class Job {
                           : engine_.rewards(some, advance, cancellation);
   }
 
-  /// Keeps the first of these rows, those whose scores are there, and takes these scores away;
-  /// returns how many rows. A row's result is a list with an entry for each of its conversations.
+  /// Keeps those of the first rows whose scores are complete, removes these scores, and returns the
+  /// number of these rows. A row's result is a list with an entry for each of its conversations.
   std::size_t take(std::span<const std::uint64_t> numbers,
                    std::vector<std::vector<float>>& scores) {
     const std::size_t each = suffixes().size();
@@ -234,7 +234,7 @@ class Job {
     return fresh.size();
   }
 
-  /// One reward as a number, several as a list; of log-probabilities their sum and number.
+  /// One reward becomes a number and several a list; log-probabilities become their sum and number.
   Json value_of(const std::vector<float>& values) const {
     if (job_.log_probs) {
       return {{"sum", std::accumulate(values.begin(), values.end(), 0.0)},
@@ -280,7 +280,7 @@ class Job {
         report_.pairs = score_pairs(pairs);
       } else {
         report_.warnings.push_back(fmt::format(
-            "the model gives {} numbers for an answer, by which no pair can be judged: accuracy "
+            "the model gives {} values for an answer, by which no pair can be judged: accuracy "
             "and margin are left out",
             labels));
       }
@@ -322,8 +322,8 @@ void check(const ScoringJob& job) {
   if (job.batch_size == 0) throw usage_error("a batch holds at least one conversation");
   if (job.log_probs && job.column == kCount) {
     throw usage_error(
-        "--reward-column answer_tokens: --log-probs puts the number of tokens there; choose "
-        "another name");
+        "--reward-column answer_tokens: --log-probs writes the number of tokens to a column of "
+        "that name; choose another");
   }
 }
 

@@ -9,12 +9,12 @@
 
 namespace expo {
 
-/// What ends a sample's output; as stop, stop_token_ids (and the model's EOS tokens) and max_tokens
-/// of vLLM's SamplingParams, with include_stop_str_in_output off.
+/// What ends a sample's output: the same as stop, stop_token_ids (together with the model's EOS
+/// tokens) and max_tokens of vLLM's SamplingParams, with include_stop_str_in_output off.
 struct StopOptions {
-  std::vector<TokenId> tokens = {};            ///< the EOS tokens among them
-  std::vector<std::string> strings = {};       ///< UTF-8, none empty
-  std::optional<std::size_t> max_tokens = {};  ///< at least 1; nothing: no limit
+  std::vector<TokenId> tokens = {};            ///< including the EOS tokens
+  std::vector<std::string> strings = {};       ///< UTF-8, not empty
+  std::optional<std::size_t> max_tokens = {};  ///< at least 1; std::nullopt: no limit
 };
 
 /// Why an answer ended.

@@ -38,7 +38,7 @@ std::string with_hyphens(std::string name) {
   return name;
 }
 
-/// A flag that is given without a value means true.
+/// A flag without a value means true.
 void declare_key(CLI::App& command, const ConfigKey& key, Options& options) {
   const std::string hyphens = with_hyphens(key.name);
   const std::string names =
@@ -52,7 +52,8 @@ void declare_key(CLI::App& command, const ConfigKey& key, Options& options) {
   if (key.is_flag()) option->expected(0, 1)->default_str("true");
 }
 
-/// A line for every step, with the time that is left if all steps take as long as those so far.
+/// Prints a line for every step, with the time that is left if the remaining steps take as long as
+/// those so far.
 class MetricsPrinter {
  public:
   void operator()(const Json& metrics, std::int64_t total_steps) {
@@ -66,7 +67,7 @@ class MetricsPrinter {
   }
 
  private:
-  /// metrics.jsonl has the rest.
+  /// The others are in metrics.jsonl only.
   static bool is_shown(const std::string& name) {
     return name != "step" && name != "epoch" && name != "tokens" &&
            name.find("logps/") == std::string::npos && !name.ends_with("rewards/chosen") &&
@@ -88,7 +89,7 @@ class MetricsPrinter {
   std::optional<std::pair<std::int64_t, Clock::time_point>> first_;
 };
 
-/// What stands for the key of another program, as with keys in a YAML file.
+/// Refuses options of other programs, as unknown keys of a YAML file are refused.
 void refuse_unknown(const Options& options) {
   for (const std::string& word : options.unknown) {
     if (!word.starts_with("--")) continue;
@@ -97,14 +98,15 @@ void refuse_unknown(const Options& options) {
     std::ranges::replace(name, '-', '_');
     const auto is_it = [&](const ConfigKey& key) { return name == key.name; };
     if (std::ranges::any_of(config_keys(), is_it)) {
-      throw usage_error(fmt::format("train: \"{}\" is not known: did you mean --{}?",
+      throw usage_error(fmt::format("train: the option \"{}\" is not known: did you mean --{}?",
                                     word.substr(0, word.find('=')), hyphens));
     }
     refuse_unknown_key(name, "the command line");
   }
   if (!options.unknown.empty()) {
-    throw usage_error(fmt::format("train: \"{}\" belongs to no key; see expo train --help",
-                                  options.unknown.front()));
+    throw usage_error(
+        fmt::format("train: \"{}\" is not the value of any option; see expo train --help",
+                    options.unknown.front()));
   }
 }
 
@@ -118,11 +120,11 @@ TrainingConfig configure(const Options& options) {
   return config;
 }
 
-/// Tensors of the same sizes come and go: keeping their memory saves a tenth of the time, which the
-/// system would take to hand out empty pages anew.
+/// Tensors of the same sizes come and go. Keeping their memory saves a tenth of the time, which the
+/// system would otherwise spend on handing out zeroed pages again.
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 48 << 20);  // beyond, memory goes back
+  mallopt(M_MMAP_THRESHOLD, 48 << 20);  // larger blocks go back to the system
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_ARENA_MAX, 1);
 #endif
@@ -131,7 +133,7 @@ void keep_freed_memory() {
 void prepare_device(TrainingJob& job) {
   if (!job.device.is_cuda()) return;
   make_repeatable(job.device);
-  // A call that waits too long throws; otherwise a thread of c10d's would end the process.
+  // With this, a call that waits too long throws; otherwise a thread of c10d would end the process.
   ::setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 0);
   const GpuIdentity gpu = identify_gpu(job.device.index());
   settle_device(job.config, gpu.capability);
@@ -153,7 +155,7 @@ void run(const Options& options, const CommandContext& context) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   });
   check(job.config);
-  // Before anything else of PyTorch is called.
+  // This must come before any other call of PyTorch.
   job.device = choose_device(job.config.device, place.local_rank);
   prepare_device(job);
   if (job.config.threads == 0)
@@ -182,7 +184,7 @@ std::function<void(const CommandContext&)> declare_train(CLI::App& program) {
   command->option_defaults()->group("Configuration");
   command
       ->add_option("--config", options->config,
-                   "YAML file of the keys below; the command line comes before it")
+                   "YAML file of the keys below; options on the command line override it")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print the result as one JSON object");
   for (const ConfigKey& key : config_keys()) declare_key(*command, key, *options);

@@ -4,7 +4,7 @@
 
 namespace expo {
 
-/// `expo train`, which links libtorch, and so is declared here and not in the room cli.
+/// Declares `expo train`, here and not in the room cli because it links libtorch.
 std::function<void(const CommandContext&)> declare_train(CLI::App& program);
 
 }  // namespace expo

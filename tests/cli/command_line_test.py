@@ -10,8 +10,8 @@ from checkpoints import EXPO, expo, pair
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("extrapolat",), '"extrapolat" is no command; the commands are extrapolate, inspect, convert'),
-    (("--verison",), '"--verison" is no command'), ((), "a command is missing"),
+    (("extrapolat",), '"extrapolat" is not a command; the commands are extrapolate, inspect, convert'),
+    (("--verison",), '"--verison" is not a command'), ((), "a command is missing"),
     (("extrapolate", "a", "b", "-o", "c", "--aplha", "3"), "--aplha"),
     (("extrapolate", "a", "b", "-o", "c", "--alpha", "abc"), "abc"),
     (("extrapolate", "a", "b", "-o", "c", "--alpha", "1", "--seed", "-1"), '"-1" is not a whole number from 0'),

@@ -125,7 +125,7 @@ def test_a_recipe_may_leave_alpha_to_the_command_line(tmp_path, rng):
     expo("extrapolate", sft, aligned, "-o", tmp_path / "plain", "--alpha", 0.7)
     assert same(load(tmp_path / "out"), load(tmp_path / "plain"))
     done = expo("extrapolate", "--recipe", tmp_path / "recipe.yaml", "-o", tmp_path / "no", check=False)
-    assert done.returncode == 2 and "how far?" in done.stderr
+    assert done.returncode == 2 and "give --alpha A" in done.stderr
 
 
 def tokenizer(words, added=()):

@@ -244,7 +244,7 @@ def test_models_in_the_wrong_role_are_refused(tmp_path):
     ([{"instruction": "w8", "output": "w9"}, {"instruction": "w8"}], "data.jsonl:2: there is no column messages"),
     ([{"messages": [{"role": "user", "content": "w8"}]}], "data.jsonl:1: the conversation does not end"),
     ([{"instruction": "w8", "output": 5}], "data.jsonl:1: the answer is not text"),
-    ([{"instruction": "w8", "output": "w9", "reward": 1}], "data.jsonl:1: the row has a column reward already"),
+    ([{"instruction": "w8", "output": "w9", "reward": 1}], "data.jsonl:1: the row already has a column reward"),
     ([{"instruction": "w8", "output": "w9"}, {"prompt": "w8", "chosen": "w9", "rejected": "w10"}],
      "data.jsonl:2: is a preference pair, but"),
     ([{"instruction": "w8", "output": "w9"}, {"instruction": "w8", "output": " ".join(["w9"] * 127)}],
@@ -259,10 +259,10 @@ def test_bad_rows_are_named_before_anything_runs(tmp_path, rows, place):
 
 
 @pytest.mark.parametrize("row, options, code, words", [
-    ({"instruction": "w8", "output": "w9", "answer_tokens": 1}, [], 3, "data.jsonl:1: the row has a column answer_tokens"),
+    ({"instruction": "w8", "output": "w9", "answer_tokens": 1}, [], 3, "data.jsonl:1: the row already has a column answer_tokens"),
     ({"prompt": "w8", "chosen": "w9", "rejected": "w7", "answer_tokens_rejected": 1}, [], 3,
-     "data.jsonl:1: the row has a column answer_tokens_rejected"),
-    ({"instruction": "w8", "output": "w9"}, ["--reward-column", "answer_tokens"], 2, "choose another name"),
+     "data.jsonl:1: the row already has a column answer_tokens_rejected"),
+    ({"instruction": "w8", "output": "w9"}, ["--reward-column", "answer_tokens"], 2, "choose another"),
     ({"instruction": "", "output": "w9"}, ["--no-chat-template"], 3, "data.jsonl:1: the prompt has no tokens"),
     ({"instruction": "w8", "output": "w9"}, ["--answer-column", "output", "--chosen-column", "output"], 2,
      "give the one or the others"),

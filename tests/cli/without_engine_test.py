@@ -64,7 +64,7 @@ COMMON = [
     (["--prompt", "x"], "both given"),
     (["--temperature", "-1"], "temperature is -1"),
     (["--top-p", "0"], "top_p is 0"),
-    (["--top-k", "5"], "give --temperature"),
+    (["--top-k", "5"], "give a --temperature above 0"),
     (["--n", "2"], "temperature"),
     (["--n", "2", "--temperature", "1", "--format", "alpaca"], "AlpacaEval"),
     (["--format", "csv"], "--format"),
@@ -80,7 +80,7 @@ def test_generate_refuses_wrong_options_by_itself(alone, options, words):
 
 @pytest.mark.parametrize("options, words", [
     *COMMON,
-    (["--log-probs", "--reward-column", "answer_tokens"], "choose another name"),
+    (["--log-probs", "--reward-column", "answer_tokens"], "choose another"),
     (["--answer-column", "a", "--chosen-column", "b"], "give the one or the others"),
 ])
 def test_score_refuses_wrong_options_by_itself(alone, options, words):
@@ -90,8 +90,8 @@ def test_score_refuses_wrong_options_by_itself(alone, options, words):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (("generate", "MODEL"), "what is to be answered"), (("generate", "MODEL", "--prompt", ""), "the text is empty"),
-    (("generate", "MODEL", "--prompt", "x", "--limit", "1"), "about a data set"), (("score", "MODEL"), "what is to be scored")])
+    (("generate", "MODEL"), "there are no prompts"), (("generate", "MODEL", "--prompt", ""), "the text is empty"),
+    (("generate", "MODEL", "--prompt", "x", "--limit", "1"), "apply to a data set"), (("score", "MODEL"), "no data set is named")])
 def test_a_missing_source_is_refused_by_itself(alone, arguments, words):
     done = alone(*arguments)
     assert (done.returncode, done.stdout) == (2, "") and words in done.stderr, done.stderr

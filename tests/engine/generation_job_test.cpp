@@ -153,7 +153,7 @@ TEST(GenerationJob, ResumingAFinishedFileDoesNothing) {
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::usage);
     EXPECT_TRUE(contains(error.what(),
-                         "it is finished, with other settings: "
+                         "it was finished with other settings: "
                          "answers.sampling.seed was "));
   }
 }
@@ -188,7 +188,8 @@ TEST(GenerationJob, RefusesAColumnThatIsInTheWay) {
   job.format = AnswerFormat::plain;
   auto prompts = some_prompts();
   prompts[2].row["tokens"] = 5;
-  EXPECT_TRUE(contains(refusal(engine, job, prompts), "p.jsonl:3: the row has a column tokens"));
+  EXPECT_TRUE(
+      contains(refusal(engine, job, prompts), "p.jsonl:3: the row already has a column tokens"));
 }
 
 TEST(GenerationJob, RefusesFiltersOfDrawsWhereNothingIsDrawn) {
@@ -199,7 +200,7 @@ TEST(GenerationJob, RefusesFiltersOfDrawsWhereNothingIsDrawn) {
     GenerationJob job;
     job.output.file = "/out.jsonl";
     job.answer.sampling = sampling;
-    EXPECT_TRUE(contains(refusal(engine, job), "at temperature 0 nothing is drawn"));
+    EXPECT_TRUE(contains(refusal(engine, job), "no effect at temperature 0"));
   }
 }
 

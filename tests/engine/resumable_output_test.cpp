@@ -107,7 +107,7 @@ TEST(ResumableOutput, RefusesWhatNoRunHasLeft) {
     const std::string message =
         refusal([&] { ResumableOutput(memory, options(true)); }, ErrorCategory::input);
     EXPECT_TRUE(contains(message, ".out.jsonl.expo-partial"));
-    EXPECT_TRUE(contains(message, "--overwrite drops it"));
+    EXPECT_TRUE(contains(message, "--overwrite discards it"));
     EXPECT_TRUE(ResumableOutput(memory, options(false, true)).finished().empty());
   }
 }

@@ -462,17 +462,17 @@ TEST(Sampler, RefusesOptionsOutOfRange) {
     return refusal(ErrorCategory::usage, [&] { check(options); });
   };
   EXPECT_EQ(message({.temperature = -0.5}),
-            "temperature is -0.5; expected a finite number of at least 0 (0: greedy)");
+            "temperature is -0.5; expected a finite number, at least 0 (0: greedy)");
   EXPECT_EQ(message({.top_k = -2}), "top_k is -2; expected at least 1, or 0 or -1 for all tokens");
   EXPECT_EQ(message({.top_p = 0}),
-            "top_p is 0; expected more than 0 and at most 1 (1: all tokens)");
+            "top_p is 0; expected greater than 0 and at most 1 (1: all tokens)");
   EXPECT_EQ(message({.min_p = 1.5}), "min_p is 1.5; expected 0 to 1 (0: all tokens)");
   EXPECT_EQ(message({.presence_penalty = -2.1}),
             "presence_penalty is -2.1; expected -2 to 2 (0: none)");
   EXPECT_EQ(message({.frequency_penalty = 3}),
             "frequency_penalty is 3; expected -2 to 2 (0: none)");
   EXPECT_EQ(message({.repetition_penalty = 0}),
-            "repetition_penalty is 0; expected a finite number of more than 0 (1: none)");
+            "repetition_penalty is 0; expected a finite number greater than 0 (1: none)");
   message({.top_p = 1.01});
   message({.min_p = -0.01});
   message({.repetition_penalty = -1});

@@ -125,7 +125,7 @@ def test_rows_beyond_the_models_context_are_warned_of(tmp_path, model):
     (["--report-to", "none"], 'the key "report_to" is not known: every step is logged'),
     (["--learning-rat=1"], 'the key "learning_rat" is not known: did you mean learning_rate?'),
     (["--per-device_train-batch-size", "4"], "did you mean --per-device-train-batch-size?"),
-    (["stray"], '"stray" belongs to no key')])
+    (["stray"], '"stray" is not the value of any option')])
 def test_words_that_are_no_keys_are_told_what_stands_for_them(tmp_path, model, data, words, said):
     done = subprocess.run([*command("dpo", model_name_or_path=model, output_dir=tmp_path / "out", **data), *words],
                           capture_output=True, text=True, check=False)

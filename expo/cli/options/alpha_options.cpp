@@ -7,7 +7,7 @@
 namespace expo {
 namespace {
 
-/// REGEX=A: the last '=' parts them, as an expression may hold one.
+/// Parses REGEX=A. The last '=' separates the two, because the expression may itself contain one.
 void add_rule(AlphaSchedule& schedule, const std::string& rule) {
   const std::size_t equals = rule.rfind('=');
   std::size_t parsed = 0;
@@ -29,11 +29,11 @@ void add_rule(AlphaSchedule& schedule, const std::string& rule) {
 
 void AlphaOptions::declare(CLI::App& command) {
   command.add_option("--alpha", alpha, "How far to extrapolate: any finite number")->type_name("A");
-  command.add_option("--gamma", gamma, "The same by equation 1 of the paper: α = 1/γ − 1")
+  command.add_option("--gamma", gamma, "The same in the paper's equation 1: α = 1/γ − 1")
       ->type_name("G");
   command
       .add_option("--alpha-for", alpha_for,
-                  "Another α for the tensors whose name matches; repeatable, the last match wins")
+                  "A different α for tensors whose name matches; repeatable, last match wins")
       ->type_name("REGEX=A")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -41,8 +41,7 @@ void AlphaOptions::declare(CLI::App& command) {
 }
 
 std::optional<AlphaSchedule> AlphaOptions::base() const {
-  if (alpha && gamma)
-    throw usage_error("--alpha and --gamma say the same thing twice; give one of them");
+  if (alpha && gamma) throw usage_error("--alpha and --gamma set the same thing; give one of them");
   if (alpha) return AlphaSchedule(*alpha);
   if (gamma) return AlphaSchedule(alpha_from_gamma(*gamma));
   return std::nullopt;

@@ -20,13 +20,15 @@ struct AlphaOptions {
   std::vector<std::string> alpha_for;
 
   void declare(CLI::App& command);
-  /// --alpha or --gamma, nothing where neither is given. Throws Error(usage) for both.
+  /// The α of --alpha or --gamma, std::nullopt if neither is given. Throws Error(usage) if both are
+  /// given.
   std::optional<AlphaSchedule> base() const;
-  /// Adds the rules of --alpha-for. Throws Error(usage) for one that is not of the form REGEX=A.
+  /// Adds the rules of --alpha-for. Throws Error(usage) for a rule that is not of the form REGEX=A.
   void add_rules(AlphaSchedule& schedule) const;
 };
 
-/// Of --rounding: automatic for an empty word; Error(usage) for one that is not known.
+/// Parses the value of --rounding; an empty word means automatic. Throws Error(usage) for an
+/// unknown word.
 RoundingChoice parse_rounding_word(const std::string& word);
 
 }  // namespace expo

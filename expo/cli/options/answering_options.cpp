@@ -9,13 +9,15 @@ namespace expo {
 
 void AnsweringOptions::declare(CLI::App& command) {
   command.option_defaults()->group(help_section::kSampling);
-  command.add_option("--temperature", sampling.temperature, "0 (default): the likeliest token")
+  command
+      .add_option("--temperature", sampling.temperature,
+                  "0 (default) is greedy: always the most likely token")
       ->type_name("T");
   command
-      .add_option("--max-new-tokens", max_new_tokens, "Tokens of an answer at most; default: 2048")
+      .add_option("--max-new-tokens", max_new_tokens, "Longest answer, in tokens; default: 2048")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
       ->type_name("N");
-  command.add_option("--n", samples, "Answers to each prompt; default: 1")
+  command.add_option("--n", samples, "Number of answers to each prompt; default: 1")
       ->check(CLI::Range(1, 1'000'000))
       ->type_name("N");
   command.add_option("--seed", sampling.seed, "Seed of the random draws; default: 0")
@@ -29,29 +31,32 @@ void AnsweringOptions::declare(CLI::App& command) {
 void AnsweringOptions::declare_filters(CLI::App& command) {
   command
       .add_option("--top-p", sampling.top_p,
-                  "Draw from the likeliest tokens that make up P; 1 (default): all")
+                  "Sample from the most likely tokens of total probability P; 1 (default): all")
       ->type_name("P");
   command
-      .add_option("--top-k", sampling.top_k, "Draw from the K likeliest tokens; 0 (default): all")
+      .add_option("--top-k", sampling.top_k,
+                  "Sample from the K most likely tokens; 0 (default): all")
       ->type_name("K");
   command
-      .add_option("--min-p", sampling.min_p,
-                  "Draw from tokens at least P times as likely as the likeliest; default: 0")
+      .add_option(
+          "--min-p", sampling.min_p,
+          "Sample from tokens at least P times as likely as the most likely one; default: 0")
       ->type_name("P");
 }
 
 void AnsweringOptions::declare_penalties(CLI::App& command) {
   command
-      .add_option("--presence-penalty", sampling.presence_penalty,
-                  "Off the logit of what the answer holds, -2 to 2; default: 0")
+      .add_option(
+          "--presence-penalty", sampling.presence_penalty,
+          "Subtracted from the logit of every token already in the answer, -2 to 2; default: 0")
       ->type_name("X");
   command
       .add_option("--frequency-penalty", sampling.frequency_penalty,
-                  "The same, once for each time; default: 0")
+                  "The same, once for each occurrence, -2 to 2; default: 0")
       ->type_name("X");
   command
       .add_option("--repetition-penalty", sampling.repetition_penalty,
-                  "Scales down what prompt or answer hold; 1 (default): not")
+                  "Above 1, makes tokens of the prompt or the answer less likely; 1 (default): off")
       ->type_name("R");
 }
 
@@ -63,12 +68,12 @@ void AnsweringOptions::declare_ends(CLI::App& command) {
       ->allow_extra_args(false);
   command
       .add_option("--stop-token-id", stop_tokens,
-                  "A token that ends an answer, beside the model's own; repeatable")
+                  "Id of a token that ends an answer, besides the model's own; repeatable")
       ->type_name("ID")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
-  command.add_flag("--ignore-eos", ignore_eos, "The model's end tokens end no answer");
+  command.add_flag("--ignore-eos", ignore_eos, "Go on past the model's end-of-sequence tokens");
 }
 
 AnswerOptions AnsweringOptions::answer() const {

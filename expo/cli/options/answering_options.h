@@ -16,7 +16,7 @@ namespace expo {
 /// The options that say how answers are drawn and where they end.
 struct AnsweringOptions {
   SamplingOptions sampling;
-  std::uint32_t samples = 1;  ///< of every prompt
+  std::uint32_t samples = 1;  ///< answers to each prompt
   std::size_t max_new_tokens = 2048;
   std::vector<std::string> stop;
   std::vector<TokenId> stop_tokens;

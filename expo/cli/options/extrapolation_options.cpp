@@ -12,14 +12,14 @@ void ExtrapolationOptions::declare(CLI::App& command) {
   command.option_defaults()->group(help_section::kExtrapolation);
   command
       .add_option("--sft", sft,
-                  "θ_sft, from which MODEL was trained: run θ + α(θ − θ_sft), which is not written")
+                  "θ_sft, from which MODEL was trained: run θ + α(θ − θ_sft) without writing it")
       ->type_name("MODEL");
   alpha.declare(command);
   command
       .add_option(
           "--rounding", rounding,
-          "How extrapolated weights are rounded: auto (default: to nearest where that keeps "
-          "α, else stochastically), nearest or stochastic")
+          "How extrapolated weights are rounded: auto (default: to nearest if that keeps α, "
+          "otherwise stochastically), nearest or stochastic")
       ->type_name("HOW");
   command.add_option("--rounding-seed", rounding_seed, "Seed of stochastic rounding; default: 0")
       ->type_name("N")
@@ -33,8 +33,8 @@ void ExtrapolationOptions::declare(CLI::App& command) {
 void ExtrapolationOptions::check_moving() const {
   if (sft.empty() && (!rounding.empty() || rounding_seed || !on_mismatch.empty())) {
     throw usage_error(
-        "--rounding, --rounding-seed and --on-mismatch are about a model that moves; give --sft "
-        "MODEL and --alpha A, or leave them out");
+        "--rounding, --rounding-seed and --on-mismatch apply only to an extrapolated model; give "
+        "--sft MODEL and --alpha A, or leave them out");
   }
   if (rounding_seed && parse_rounding_word(rounding) == RoundingChoice::nearest) {
     throw usage_error(
@@ -48,9 +48,10 @@ std::optional<AlphaSchedule> ExtrapolationOptions::schedule() const {
   if (!result && !alpha.alpha_for.empty()) result = AlphaSchedule(0);
   if (result) alpha.add_rules(*result);
   if (result.has_value() == sft.empty()) {
-    throw usage_error(sft.empty()
-                          ? "--alpha needs --sft MODEL, the checkpoint that MODEL was trained from"
-                          : "--sft needs --alpha A (or --gamma G): how far to go from it");
+    throw usage_error(
+        sft.empty()
+            ? "--alpha needs --sft MODEL, the checkpoint that MODEL was trained from"
+            : "--sft needs --alpha A (or --gamma G), which says how far to extrapolate from it");
   }
   check_moving();
   return result;

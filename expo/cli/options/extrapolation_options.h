@@ -22,10 +22,11 @@ struct ExtrapolationOptions {
   std::string on_mismatch;
 
   void declare(CLI::App& command);
-  /// How far the model is to move; nothing for a model as it is. Throws Error(usage) for --alpha
-  /// without --sft or the other way round, and for options about moving where nothing moves.
+  /// How far to extrapolate the model; std::nullopt if it runs as it is. Throws Error(usage) for
+  /// --alpha without --sft or vice versa, and for options about an extrapolation if there is none.
   std::optional<AlphaSchedule> schedule() const;
-  /// What of an engine these options say. Throws Error(usage) for words that make no sense.
+  /// Sets the fields of `spec` that these options determine. Throws Error(usage) for values that
+  /// are not valid.
   void set(EmbeddedSpec& spec) const;
 
  private:

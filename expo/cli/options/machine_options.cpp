@@ -11,7 +11,7 @@ void MachineOptions::declare(CLI::App& command, const std::string& batch_descrip
   command.option_defaults()->group(help_section::kMachine);
   command
       .add_option("--device", device,
-                  "auto (default: a GPU where there is a usable one), cpu, cuda or cuda:N")
+                  "auto (default: a GPU if one is usable, otherwise the CPU), cpu, cuda or cuda:N")
       ->type_name("WHERE");
   command
       .add_option("--dtype", dtype,
@@ -20,17 +20,19 @@ void MachineOptions::declare(CLI::App& command, const std::string& batch_descrip
   command.add_option("--batch-size", batch_size, batch_description)
       ->check(CLI::Range(std::size_t{1}, std::size_t{65536}))
       ->type_name("N");
-  command.add_option("--threads", threads, "Threads; default: as many as there are processors")
+  command.add_option("--threads", threads, "Number of threads; default: one for each processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  command.add_flag("--deterministic", deterministic,
-                   "The same bytes whatever runs beside a row, and after --resume; free on a CPU");
+  command.add_flag(
+      "--deterministic", deterministic,
+      "Same output bytes whatever else is in the batch and after --resume; free on a CPU");
 }
 
 void MachineOptions::declare_cache(CLI::App& command) {
   command.option_defaults()->group(help_section::kMachine);
   command
-      .add_option("--cache-size", cache_size, "Memory for keys and values, at most; default: 4GB")
+      .add_option("--cache-size", cache_size,
+                  "Most memory for cached keys and values; default: 4GB")
       ->type_name("SIZE");
 }
 

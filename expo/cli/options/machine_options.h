@@ -15,15 +15,16 @@ namespace expo {
 struct MachineOptions {
   std::string device = "auto";
   std::string dtype = "auto";
-  std::size_t batch_size = 64;  ///< what it counts, the command says
-  unsigned threads = 0;         ///< 0: as many as there are processors
+  std::size_t batch_size = 64;  ///< rows at once; each command says of which kind
+  unsigned threads = 0;         ///< 0: one for each processor
   bool deterministic = false;
-  std::string cache_size = "4GB";  ///< stays so for a command that writes no answers
+  std::string cache_size = "4GB";  ///< not an option of commands that write no answers
 
   void declare(CLI::App& command, const std::string& batch_description);
-  /// --cache-size, for commands that write answers.
+  /// Declares --cache-size, for commands that write answers.
   void declare_cache(CLI::App& command);
-  /// What of an engine these options say. Throws Error(usage) for a size that is not one.
+  /// Sets the fields of `spec` that these options determine. Throws Error(usage) for a malformed
+  /// size.
   void set(EmbeddedSpec& spec) const;
 };
 

@@ -9,7 +9,7 @@
 namespace expo {
 namespace {
 
-/// KEY=JSON; what is no JSON is text.
+/// Parses KEY=JSON; a value that is not JSON is taken as text.
 void add_variable(Json& variables, const std::string& word) {
   const std::size_t equals = word.find('=');
   if (equals == std::string::npos || equals == 0) {
@@ -18,9 +18,9 @@ void add_variable(Json& variables, const std::string& word) {
   }
   const std::string value = word.substr(equals + 1);
   if (value == "True" || value == "False" || value == "None") {
-    throw usage_error("--template-variable: in JSON " + value + " is " +
+    throw usage_error("--template-variable: JSON spells " + value + " as " +
                       (value == "None" ? "null" : lower_case(value)) + " (\"" + word +
-                      "\" would be a text, which counts as true)");
+                      "\" would be a string, which counts as true)");
   }
   const bool is_json = Json::accept(value);
   variables[word.substr(0, equals)] =
@@ -32,16 +32,17 @@ void add_variable(Json& variables, const std::string& word) {
 void ModelOptions::declare(CLI::App& command, const std::string& model_description) {
   command.option_defaults()->group(help_section::kModel);
   command.add_option("MODEL", model, model_description)->required();
-  command.add_option("--system", system, "A system turn for rows that have none of their own")
+  command.add_option("--system", system, "System turn for rows that have none of their own")
       ->type_name("TEXT");
   command
-      .add_option("--chat-template", chat_template, "A Jinja file instead of the model's template")
+      .add_option("--chat-template", chat_template,
+                  "Jinja file to use instead of the model's chat template")
       ->type_name("FILE");
   command.add_flag("--no-chat-template", no_chat_template,
-                   "The model is shown the text as it is, without a chat template");
+                   "Give the model the text as it is, without a chat template");
   command
       .add_option("--template-variable", template_variables,
-                  "A further variable of the template, as enable_thinking=false; repeatable")
+                  "Extra variable for the chat template, such as enable_thinking=false; repeatable")
       ->type_name("KEY=JSON")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -53,8 +54,8 @@ EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
   if (no_chat_template &&
       (!chat_template.empty() || !system.empty() || !template_variables.empty()))
     throw usage_error(
-        "--no-chat-template leaves nothing for --chat-template, --template-variable and --system "
-        "to act on; give one or the others");
+        "--no-chat-template cannot be combined with --chat-template, --template-variable or "
+        "--system, which act on a template; give one or the others");
   EmbeddedSpec spec;
   spec.model = model;
   if (!chat_template.empty()) spec.chat_template = chat_template;

@@ -13,7 +13,7 @@ class App;
 
 namespace expo {
 
-/// The options that say which model is run, and what it is shown of a conversation.
+/// The options that say which model is run, and how a conversation is put into text for it.
 struct ModelOptions {
   std::string model;
   std::string system;

@@ -22,22 +22,22 @@ void OutputOptions::declare(CLI::App& command, const std::string& default_dtype)
       ->type_name("TYPE");
   command
       .add_option("--max-shard-size", max_shard_size,
-                  "Largest weight file, as 5GB, 500MB or 2GiB; default: 5GB")
+                  "Largest weight file, such as 500MB or 2GiB; default: 5GB")
       ->type_name("SIZE");
   command.add_flag("--overwrite", overwrite,
-                   "Replace an existing checkpoint at OUT, once the new one is whole");
+                   "Replace an existing checkpoint at OUT once the new one is complete");
   command.add_flag("--dry-run", dry_run,
-                   "Say what would be done, and what would go wrong, without writing");
-  command.add_flag("--allow-overflow", allow_overflow,
-                   "Write weights that become infinite in the output type instead of stopping");
+                   "Report what would be done and what would fail, without writing");
+  command.add_flag(
+      "--allow-overflow", allow_overflow,
+      "Write weights that overflow to infinity in the output type instead of stopping");
   command.add_flag("--json", json, "Print the result as one JSON object");
 }
 
 void OutputOptions::declare_machine(CLI::App& command) {
   command.option_defaults()->group(help_section::kMachine);
   command
-      .add_option("--threads", threads,
-                  "Threads; default: two more than there are processors, at most 16")
+      .add_option("--threads", threads, "Number of threads; default: processors + 2, at most 16")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
 }

@@ -14,7 +14,7 @@ class App;
 
 namespace expo {
 
-/// The options that every command has which writes a checkpoint.
+/// The options of every command that writes a checkpoint.
 struct OutputOptions {
   std::string output;
   std::string out_dtype;
@@ -26,16 +26,17 @@ struct OutputOptions {
   bool json = false;
 
   void declare(CLI::App& command, const std::string& default_dtype);
-  /// --threads, in the section of the machine.
+  /// Declares --threads, in the help section kMachine.
   void declare_machine(CLI::App& command);
-  /// Nothing where the option was not given. Error(usage) for a word that is no type.
+  /// Returns std::nullopt if the option was not given. Throws Error(usage) for a word that is not a
+  /// type.
   static std::optional<DType> parse_dtype(const std::string& word);
   static std::uint64_t parse_shard_size(const std::string& word);  ///< empty: 5 GB
 };
 
-/// Each warning as a line on stderr.
+/// Prints each warning as a line on stderr.
 void print_warnings(const std::vector<std::string>& warnings);
-/// Likewise each note that is not empty.
+/// Prints each note that is not empty as a line on stderr.
 void print_notes(const std::vector<std::string>& notes);
 
 }  // namespace expo

@@ -12,26 +12,31 @@ namespace expo {
 
 void RowOptions::declare(CLI::App& command) {
   command.option_defaults()->group(help_section::kInputAndOutput);
-  command.add_option("DATA", data, "A .jsonl, .json or .parquet file, or a data set's folder");
+  command.add_option("DATA", data, "A .jsonl, .json or .parquet file, or the folder of a data set");
   command
       .add_option("-o,--output", output,
-                  "File to write, a JSON array where it ends in .json; it appears whole or not at "
-                  "all; default: stdout")
+                  "File to write, as a JSON array if its name ends in .json; it appears whole or "
+                  "not at all; default: stdout")
       ->type_name("FILE");
-  command.add_flag("--resume", resume, "Go on with an interrupted run of the same settings");
-  command.add_flag("--overwrite", overwrite, "Replace FILE, and drop what a run has left");
+  command.add_flag("--resume", resume, "Resume an interrupted run that had the same settings");
+  command.add_flag("--overwrite", overwrite,
+                   "Replace FILE, and discard what an interrupted run has left");
   command.add_flag("--json", json, "Print the summary as one JSON object; needs -o");
-  command.add_option("--limit", limit, "Read the first N rows only")
+  command.add_option("--limit", limit, "Read only the first N rows")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
       ->type_name("N");
-  command.add_option("--split", split, "The split of a data set's folder")->type_name("NAME");
+  command.add_option("--split", split, "Split to read, if DATA is a folder with several")
+      ->type_name("NAME");
   command.add_flag("--skip-too-long", skip_too_long,
                    "Leave out rows that do not fit the model's context instead of refusing them");
   command
-      .add_option("--prompt-column", prompt_column,
-                  "Default: prompt, instruction, messages, question or query")
+      .add_option(
+          "--prompt-column", prompt_column,
+          "Column of the prompts; default: prompt, instruction, messages, question or query")
       ->type_name("NAME");
-  command.add_option("--id-column", id_column, "Default: prompt_id or id, else the row's number")
+  command
+      .add_option("--id-column", id_column,
+                  "Column of the rows' ids; default: prompt_id or id, otherwise the row's number")
       ->type_name("NAME");
 }
 

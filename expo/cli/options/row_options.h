@@ -18,7 +18,7 @@ namespace expo {
 struct RowOptions {
   std::string data;
   std::string split;
-  std::size_t limit = 0;  ///< rows that are read; 0: all
+  std::size_t limit = 0;  ///< most rows to read; 0: all
   std::string prompt_column;
   std::string id_column;
   std::string output;
@@ -30,13 +30,13 @@ struct RowOptions {
   void declare(CLI::App& command);
   /// Whether the output is one JSON array.
   bool as_array() const;
-  /// Throws Error(usage) for options that ask for an output file where there is none.
+  /// Throws Error(usage) for options that need an output file if none is named.
   void check_output() const;
-  /// Where the rows go, with the data set as what must not be written over.
+  /// Where the rows go; the data set is listed as a file that must not be overwritten.
   RowOutput destination() const;
 };
 
-/// The rows of the data set that the options name.
+/// Opens the data set that the options name; `limit` applies.
 std::unique_ptr<RowReader> open_first_rows(Filesystem& filesystem, const RowOptions& options);
 
 }  // namespace expo
