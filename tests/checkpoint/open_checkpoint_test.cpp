@@ -495,7 +495,7 @@ TEST(OpenAdapter, IsNotGuessedBesideWholeWeights) {
   folder.write("model.safetensors", weights("a"));
   EXPECT_EQ(first_tensor(*open(folder.path())), "a") << "the adapter was merged, its file is gone";
   folder.write("adapter_model.safetensors", weights("x"));
-  EXPECT_TRUE(contains(refusal(folder.path()), "whole weights as well"));
+  EXPECT_TRUE(contains(refusal(folder.path()), "weights; give the path"));
   EXPECT_EQ(first_tensor(*open(folder / "model.safetensors")), "a");
 }
 

@@ -124,7 +124,7 @@ std::vector<Malformed> numbers() {
       {"overflow_bits", file(entry("a", "[0,4]", "[2,9223372036854775807]")), "2^64"},
       {"overflow_before_zero", file(entry("a", "[0,0]", "[18446744073709551615,2,0]"), 0), "2^64"},
       {"overflow_after_zero", file(entry("a", "[0,0]", "[0,18446744073709551615,2]"), 0), "2^64"},
-      {"half_bytes", file(entry("a", "[0,1]", "[1]", "\"F4\""), 1), "whole bytes"},
+      {"half_bytes", file(entry("a", "[0,1]", "[1]", "\"F4\""), 1), "a whole number of bytes"},
       {"size_differs", file(entry("a", "[0,4]", "[3]")), "takes 6"},
   };
 }

@@ -11,10 +11,10 @@
 namespace expo {
 namespace {
 
-/// A checkpoint may hold any number of copies; nobody reads a million warnings.
+/// The number of warnings is bounded, because a checkpoint may hold any number of copies.
 constexpr std::size_t kMostNamed = 8;
 
-/// The copies in the files that the index assigns their tensors to, by name.
+/// The tensors in the files that the index assigns them to, by name.
 std::unordered_set<std::string_view> tensors_in_place(const WeightFiles& weights,
                                                       const std::vector<Tensor>& tensors,
                                                       const std::vector<std::size_t>& file_of) {
@@ -44,12 +44,12 @@ std::vector<bool> find_stale_copies(const WeightFiles& weights, const std::vecto
     stale[i] = true;
     if (++found > kMostNamed) continue;
     warnings.push_back(fmt::format(
-        "{}: the tensor \"{}\" is in {} too, which the index does not assign it to; that copy was "
-        "ignored, and the one in {} used",
+        "{}: the tensor \"{}\" is also in {}, to which the index does not assign it; that copy was "
+        "ignored, and the one in {} was used",
         weights.index.string(), name, name_of(file_of[i]), name_of(weights.weight_map.at(name))));
   }
   if (found > kMostNamed) {
-    warnings.push_back(fmt::format("{}: {} more tensors have such copies, which were ignored",
+    warnings.push_back(fmt::format("{}: {} more tensors have such copies, which were also ignored",
                                    weights.index.string(), found - kMostNamed));
   }
   return stale;
@@ -62,12 +62,10 @@ void check_no_copies(const WeightFiles& weights, const std::vector<Tensor>& tens
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const auto [first, is_new] = found.emplace(tensors[i].name, file_of[i]);
     if (is_new) continue;
-    throw input_error(
-        fmt::format("{}: the tensor \"{}\" occurs twice, in {} and in {}, and there is no index "
-                    "that says which "
-                    "one counts",
-                    weights.files.front().string(), tensors[i].name,
-                    weights.files[first->second].string(), weights.files[file_of[i]].string()));
+    throw input_error(fmt::format(
+        "{}: the tensor \"{}\" occurs twice, in {} and in {}, and no index says which one counts",
+        weights.files.front().string(), tensors[i].name, weights.files[first->second].string(),
+        weights.files[file_of[i]].string()));
   }
 }
 

@@ -10,20 +10,21 @@
 
 namespace expo {
 
-/// Marks the stale copies among the tensors of an index's files: a tensor that the index assigns to
-/// another file which holds it too. The index decides, in whatever order the files come; a sentence
-/// in `warnings` names the copy, its file and the file that is used (after a few, only how many
-/// more there are). All false where there is no index. `file_of` as below.
+/// Marks the stale copies among the tensors of an index's files. A tensor is a stale copy if the
+/// index assigns its name to another file, which holds it too. The index decides, whatever the
+/// order of the files. A sentence in `warnings` names each copy, its file and the file that is used
+/// (after a few, only the number of the rest). Without an index, all marks are false. `file_of` is
+/// described below.
 std::vector<bool> find_stale_copies(const WeightFiles& weights, const std::vector<Tensor>& tensors,
                                     const std::vector<std::size_t>& file_of,
                                     std::vector<std::string>& warnings);
 
-/// Throws Error(input) naming tensor and both files where two files hold tensors of one name, for
-/// files that no index stands over.
+/// For files without an index: throws Error(input) naming the tensor and both files if two files
+/// hold tensors of the same name.
 void check_no_copies(const WeightFiles& weights, const std::vector<Tensor>& tensors,
                      const std::vector<std::size_t>& file_of);
 
-/// Removes the items that are marked; both are of one length.
+/// Removes the items that are marked; both arguments have the same length.
 template <typename Item>
 void erase_marked(std::vector<Item>& items, const std::vector<bool>& marked) {
   std::size_t kept = 0;
@@ -35,10 +36,10 @@ void erase_marked(std::vector<Item>& items, const std::vector<bool>& marked) {
   items.erase(items.begin() + static_cast<std::ptrdiff_t>(kept), items.end());
 }
 
-/// Holds an index against the tensors that its files hold; `file_of[i]` is the file of tensors[i],
-/// as a place in weights.files. Throws Error(input) naming index, tensor and file for a tensor that
-/// the index puts into a file that lacks it, and for one that the index lacks. Stale copies must be
-/// gone by then.
+/// Checks an index against the tensors that its files hold; `file_of[i]` is the file of tensors[i],
+/// as an index into weights.files. Throws Error(input) naming index, tensor and file if the index
+/// assigns a tensor to a file that lacks it, or if the index lacks a tensor. Stale copies must have
+/// been removed before.
 void check_index_agreement(const WeightFiles& weights, const std::vector<Tensor>& tensors,
                            const std::vector<std::size_t>& file_of);
 

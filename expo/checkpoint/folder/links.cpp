@@ -7,7 +7,8 @@ namespace {
 
 using Path = std::filesystem::path;
 
-/// HUB/models--OWNER--NAME/blobs/…: what a download into a folder of its own may link to.
+/// Whether a file lies in HUB/models--OWNER--NAME/blobs/, which a download into a folder outside
+/// the cache may link to.
 bool lies_in_a_cache(const Path& file) {
   return file.parent_path().filename() == "blobs" &&
          file.parent_path().parent_path().filename().string().starts_with("models--");
@@ -20,8 +21,8 @@ bool is_cached_blob(const Path& file, const Path& snapshot) {
          file.parent_path().parent_path() == model.parent_path() / "blobs";
 }
 
-/// Whether a file is named by a hash, perhaps among other words: 30 hexadecimal digits in a row (of
-/// an MD5, the first two may be its folder's name).
+/// Whether a file is named by a hash, perhaps among other words. 30 hexadecimal digits in a row are
+/// enough, because the first two of an MD5 may be its folder's name.
 bool is_named_by_hash(const Path& file) {
   std::size_t digits = 0;
   for (const char c : file.filename().string()) {
@@ -33,13 +34,13 @@ bool is_named_by_hash(const Path& file) {
   return false;
 }
 
-/// Whether a folder is one of many that a store spreads its files over: "ab", or one for the file
-/// alone, under the same name.
+/// Whether a folder is one of many that a store spreads its files over: "ab", or a folder for this
+/// one file, with the same name.
 bool is_spread(const Path& folder, const Path& file) {
   return folder.filename().string().size() <= 3 || folder.filename() == file.filename();
 }
 
-/// The folder above those that a file named by its hash is spread over.
+/// The parent of the folders that files named by their hash are spread over.
 Path objects_folder(const Path& file) {
   constexpr int kDeepest = 3;
   Path folder = file.parent_path();

@@ -5,9 +5,9 @@
 
 namespace expo {
 
-/// What a file is instead of the weights that its name promises, by its first bytes (512 are
-/// enough), and the remedy: a Git LFS pointer, a web page, or weights of another format under the
-/// wrong name. Nothing where it is none of these.
+/// Says from its first bytes (512 are enough) what a file is instead of the weights that its name
+/// promises, and the remedy: a Git LFS pointer, a web page, or weights of another format under the
+/// wrong name. Returns std::nullopt if it is none of these.
 std::optional<std::string_view> mistaken_file(std::string_view head);
 
 }  // namespace expo

@@ -115,7 +115,7 @@ class Collector {
     if (!outside) return true;
     warnings_.push_back(fmt::format(
         "{}: is a link that leads out of the folder, to {}, and not to where the weights "
-        "lie; it is left out; where it belongs to the model, put a copy in its place",
+        "are, so it was left out; if it belongs to the model, replace it by a copy",
         (folder_ / name).string(), outside->string()));
     return false;
   }
@@ -132,8 +132,8 @@ class Collector {
     }
   }
 
-  /// A package's folders count without an __init__.py of their own, as Python has it. Links to
-  /// folders are not followed: they may lead round in a circle.
+  /// A package's subfolders count even without an __init__.py of their own, as in Python. Links to
+  /// folders are not followed, because they may form a cycle.
   void collect_package(const std::string& folder, int depth) {
     for (const std::string& name : filesystem_.list(folder_ / folder)) {
       const std::string whole = folder + "/" + name;

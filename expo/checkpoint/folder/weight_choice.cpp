@@ -22,7 +22,8 @@ bool all_digits(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// "model-00002-of-00003" of "model-00002-of-00003.safetensors" is one of several.
+/// Whether a file is one of several shards: the stem "model-00002-of-00003" of
+/// "model-00002-of-00003.safetensors" is one.
 bool is_shard(std::string_view name) {
   const std::string_view stem = name.substr(0, name.rfind('.'));
   const std::size_t of = stem.rfind("-of-");
@@ -42,7 +43,8 @@ Names files_of(Filesystem& filesystem, const Path& folder) {
   Names names = filesystem.list(folder);
   std::erase_if(names, [&](const std::string& name) {
     if (!is_weight_file(name) || !is_of_the_model(name)) return true;
-    const auto status = filesystem.status(folder / name);  // none: a link to a blob that is gone
+    const auto status =
+        filesystem.status(folder / name);  // no status: a link to a blob that is gone
     return !status || status->is_directory;
   });
   return names;
@@ -60,11 +62,11 @@ bool contains(const Names& names, std::string_view name) {
 }
 
 [[noreturn]] void refuse_several(const Path& folder, const Names& names, const std::string& what) {
-  throw input_error(fmt::format("{}: holds several {} ({}); name the one that is meant",
+  throw input_error(fmt::format("{}: holds several {} ({}); give the path of the one to use",
                                 folder.string(), what, fmt::join(names, ", ")));
 }
 
-/// The well-known pair of an index and a single file.
+/// Chooses between the well-known names of an index and of a single file.
 std::optional<WeightChoice> choose_named(const Path& folder, const Names& names,
                                          const std::string& single, WeightFormat format) {
   const std::string index = single + std::string(kIndex);
@@ -89,10 +91,11 @@ std::optional<WeightChoice> choose_other_safetensors(const Path& folder, const N
   }
   const Names files = ending(names, ".safetensors");
   if (std::ranges::any_of(files, is_shard)) {
-    throw input_error(fmt::format(
-        "{}: holds shards ({} and so on) but no index; model.safetensors.index.json belongs beside "
-        "them, perhaps the download is incomplete",
-        folder.string(), *std::ranges::find_if(files, is_shard)));
+    throw input_error(
+        fmt::format("{}: holds shards ({} and so on) but not their index, "
+                    "model.safetensors.index.json; perhaps "
+                    "the download is incomplete",
+                    folder.string(), *std::ranges::find_if(files, is_shard)));
   }
   if (files.size() > 1) refuse_several(folder, files, "safetensors files");
   if (files.empty()) return std::nullopt;
@@ -101,7 +104,8 @@ std::optional<WeightChoice> choose_other_safetensors(const Path& folder, const N
 
 std::string split_gguf_message(const std::string& file) {
   return file +
-         ": is one part of a split GGUF, which is not read; join the parts with `llama-gguf-split "
+         ": is one part of a split GGUF, which is not supported; join the parts with "
+         "`llama-gguf-split "
          "--merge`";
 }
 
@@ -156,12 +160,12 @@ WeightChoice weights_named(const Path& file) {
   const bool is_index = name.ends_with(kIndex);
   if (name.starts_with("adapter_model.")) {
     throw input_error(file.string() +
-                      ": is the file of an adapter; name its folder, as in BASE+ADAPTER");
+                      ": is an adapter's file; give the adapter's folder, as in BASE+ADAPTER");
   }
   if (!is_index && is_shard(name)) {
     if (name.ends_with(".gguf")) throw input_error(split_gguf_message(file.string()));
     throw input_error(file.string() +
-                      ": is one shard of several; name the folder or the index (*.index.json)");
+                      ": is one shard of several; give the folder or the index (*.index.json)");
   }
   const std::string stem = is_index ? name.substr(0, name.size() - kIndex.size()) : name;
   const std::string extension = Path(stem).extension().string();
@@ -172,7 +176,7 @@ WeightChoice weights_named(const Path& file) {
   if (extension == ".gguf" && !is_index) return {WeightFormat::gguf, file, false, {}};
   throw input_error(
       file.string() +
-      ": is not weights by its name: expected .safetensors, .bin, .pt, .pth, .gguf or "
+      ": is not a weight file by its name; expected .safetensors, .bin, .pt, .pth, .gguf or "
       "an index (.safetensors.index.json, .bin.index.json)");
 }
 

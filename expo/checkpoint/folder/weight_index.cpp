@@ -36,10 +36,10 @@ class IndexReader {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw input_error(where_ + ": " + what + "; the index is damaged or is not one");
+    throw input_error(where_ + ": " + what + "; the index is damaged, or this is not an index");
   }
 
-  /// Early versions of transformers wrote it as a floating-point number.
+  /// Early versions of transformers wrote total_size as a floating-point number.
   std::optional<std::uint64_t> total_size(const Json& root) const {
     const auto metadata = root.find("metadata");
     if (metadata == root.end() || metadata->is_null()) return std::nullopt;
@@ -50,7 +50,7 @@ class IndexReader {
     if (size->is_number_float() && size->get<double>() >= 0 && size->get<double>() < 9e15) {
       return static_cast<std::uint64_t>(size->get<double>());
     }
-    fail(fmt::format("\"total_size\" is {} where a number of bytes is expected", size->dump()));
+    fail(fmt::format("\"total_size\" is {}, but a number of bytes is expected", size->dump()));
   }
 
   void add_files(const Json& map, WeightFiles& result) {
@@ -77,7 +77,7 @@ class IndexReader {
                        file.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
     if (!plain) {
       fail(
-          fmt::format("the tensor \"{}\" is said to be in {}, which is not the name of a file in "
+          fmt::format("the tensor \"{}\" is assigned to {}, which is not the name of a file in "
                       "the same folder",
                       tensor, Json(file).dump(-1, ' ', true, Json::error_handler_t::replace)));
     }
@@ -101,11 +101,10 @@ class IndexReader {
     for (const Path& shard : shards) {
       const auto outside = scope.way_out(shard);
       if (!outside) continue;
-      throw input_error(
-          fmt::format("{}: the shard {} is a link that leads out of the folder, to {}; links are "
-                      "followed where "
-                      "the index, or all shards, lead to one folder; put a copy in its place",
-                      where_, shard.filename().string(), outside->string()));
+      throw input_error(fmt::format(
+          "{}: the shard {} is a link that leads out of the folder, to {}; links are followed only "
+          "if the index, or all shards, lead to one folder; replace it by a copy",
+          where_, shard.filename().string(), outside->string()));
     }
   }
 

@@ -22,7 +22,7 @@ struct WeightFiles {
 
 /// Reads an index file (`model.safetensors.index.json`, `pytorch_model.bin.index.json`). Throws
 /// Error(input) for anything malformed, a name that leaves the folder (`..`, absolute, a separator,
-/// a link that LinkScope of links.h does not accept), or a missing shard.
+/// a link that the LinkScope (links.h) does not accept), or a missing shard.
 WeightFiles read_weight_index(Filesystem& filesystem, const std::filesystem::path& index);
 
 }  // namespace expo

@@ -12,7 +12,7 @@ bool is_path(Filesystem& filesystem, const std::string& name) {
   return !name.empty() && name.find('\0') == name.npos && filesystem.exists(name);
 }
 
-/// How many characters of `rest` are its first part.
+/// The number of characters of `rest` that make up its first part.
 std::size_t first_part(Filesystem& filesystem, const std::string& rest) {
   for (std::size_t end = rest.size(); end != std::string::npos && end > 0;
        end = rest.rfind('+', end - 1)) {
@@ -21,7 +21,7 @@ std::size_t first_part(Filesystem& filesystem, const std::string& rest) {
   return std::min(rest.find('+'), rest.size());
 }
 
-/// A repository's folder in the cache, named by itself.
+/// Handles a repository's folder in the cache that is given by its path.
 std::optional<ModelLocation> main_revision(Filesystem& filesystem, const Path& folder) {
   const Path real = filesystem.canonical(folder);
   const auto id = hub_id_of_repository(real.filename().string());

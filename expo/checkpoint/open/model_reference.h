@@ -10,24 +10,24 @@
 
 namespace expo {
 
-/// The parts of BASE+ADAPTER+…, each a name that locate_model takes; one part where there is no
-/// adapter. A '+' separates only where it is not within an existing path: of the parts' possible
-/// beginnings the longest one that is an existing path is taken. Throws Error(input) for an empty
-/// part.
+/// Splits BASE+ADAPTER+… into its parts, each a name that locate_model takes; without an adapter
+/// there is one part. A '+' within an existing path does not separate: if some beginning of the
+/// rest is an existing path, the longest such beginning is the next part. Throws Error(input) for
+/// an empty part.
 std::vector<std::string> split_reference(Filesystem& filesystem, const std::string& reference);
 
-/// Where a name leads.
+/// The place that a name leads to.
 struct ModelLocation {
   std::filesystem::path path;
   bool is_folder = true;
-  std::optional<HubSnapshot> snapshot;  ///< where it lies in the Hugging Face cache
+  std::optional<HubSnapshot> snapshot;  ///< set if it lies in the Hugging Face cache
 };
 
-/// What one name stands for: an existing folder or file, or else a Hugging Face id with an optional
-/// @REVISION, which must lie in the cache. An existing path wins, so that an id is never looked up
-/// where a folder of that name is at hand. The cache's folder of a model (models--owner--name)
-/// stands for its revision main. Throws Error(input) for what is nowhere, with the `hf download`
-/// line where it could be an id.
+/// Locates the model that a name stands for: an existing folder or file, or else a Hugging Face id
+/// with an optional @REVISION, which must be in the cache. An existing path takes precedence, so
+/// that an id is never looked up if there is a folder of that name. The cache's folder of a model
+/// (models--owner--name) stands for its revision main. Throws Error(input) if nothing is found,
+/// with the `hf download` command if the name could be an id.
 ModelLocation locate_model(Filesystem& filesystem, const std::string& name,
                            const Environment& environment);
 

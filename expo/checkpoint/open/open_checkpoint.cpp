@@ -31,7 +31,7 @@ Json read_object(Filesystem& filesystem, const Path& file) {
   return result;
 }
 
-/// The files of a choice; for a GGUF the one.
+/// The files of a choice; a GGUF is a single one.
 WeightFiles find_files(Filesystem& filesystem, const WeightChoice& choice) {
   if (choice.is_index) return read_weight_index(filesystem, choice.file);
   WeightFiles files;
@@ -49,7 +49,7 @@ std::unique_ptr<Checkpoint> open_weights(Filesystem& filesystem, const WeightCho
                                                     : open_torch(filesystem, files);
 }
 
-/// Opens chosen weights with what lies around them in `folder`.
+/// Opens chosen weights with their config.json and sidecars in `folder`.
 class Opening {
  public:
   Opening(Filesystem& filesystem, const OpenOptions& options, const ModelLocation& location)
@@ -78,13 +78,13 @@ class Opening {
   }
 
  private:
-  /// In a snapshot, shards without their index are one more sign of a partial download.
+  /// In a snapshot, shards without their index are another sign of a partial download.
   std::optional<WeightChoice> choose_in_folder() {
     try {
       return choose_weights(filesystem_, location_.path);
     } catch (const Error& error) {
       if (!location_.snapshot) throw;
-      throw Error(error.category(), fmt::format("{} (`{}` gets all of it)", error.what(),
+      throw Error(error.category(), fmt::format("{} (`{}` fetches all of it)", error.what(),
                                                 download_command(*location_.snapshot)));
     }
   }
@@ -115,8 +115,8 @@ class Opening {
     return files.files;
   }
 
-  /// Before the weights are opened: a quantised checkpoint is better refused as that than for the
-  /// strange tensors in it.
+  /// This comes before the weights are opened, so that a quantised checkpoint is refused as such
+  /// and not for the strange tensors in it.
   void take_surroundings(const Path& folder, const LinkScope& scope) {
     const Path config = folder / "config.json";
     surroundings_.sidecars = list_sidecars(filesystem_, folder, scope, surroundings_.warnings);
@@ -132,7 +132,7 @@ class Opening {
   Checkpoint::Surroundings surroundings_;
 };
 
-/// An adapter's folder may hold the merged model as well; then nobody can tell which one is meant.
+/// An adapter's folder may hold the merged model as well; then it is ambiguous which one is meant.
 bool is_adapter(Filesystem& filesystem, const ModelLocation& location) {
   if (!location.is_folder || !is_adapter_folder(filesystem, location.path)) return false;
   bool has_update = false;
@@ -143,13 +143,13 @@ bool is_adapter(Filesystem& filesystem, const ModelLocation& location) {
   if (has_update && has_weights) {
     throw input_error(
         location.path.string() +
-        ": holds an adapter (adapter_config.json) and whole weights as well; name the "
+        ": holds both an adapter (adapter_config.json) and a model's weights; give the path of the "
         "weights' file, or move the adapter to a folder of its own");
   }
   return has_update || !has_weights;
 }
 
-/// The base that an adapter's training named, for the advice.
+/// The base model that the adapter's training recorded, for the advice.
 std::string base_of_adapter(Filesystem& filesystem, const Path& folder) {
   const Json config = read_object(filesystem, folder / "adapter_config.json");
   const auto base = config.find("base_model_name_or_path");
@@ -169,7 +169,7 @@ Shared open_base(Filesystem& filesystem, const ModelLocation& location,
     if (!options.adapter_base) {
       const std::string folder = location.path.string();
       throw input_error(fmt::format(
-          "{}: is an adapter, which is no model by itself; write BASE+ADAPTER, such as {}+{}",
+          "{}: is an adapter, which is not a model by itself; write BASE+ADAPTER, such as {}+{}",
           folder, base_of_adapter(filesystem, location.path), folder));
     }
     return apply_adapter(filesystem, options.adapter_base, location);
@@ -181,8 +181,8 @@ Shared open_base(Filesystem& filesystem, const ModelLocation& location,
 Shared add_adapter(Filesystem& filesystem, Shared base, const ModelLocation& location) {
   if (!location.is_folder || !is_adapter_folder(filesystem, location.path)) {
     throw input_error(fmt::format(
-        "{}: is not the folder of a PEFT adapter (with an adapter_config.json), as what "
-        "follows the '+' of BASE+ADAPTER must be",
+        "{}: is not the folder of a PEFT adapter (it has no adapter_config.json), but the part "
+        "after the '+' of BASE+ADAPTER must be one",
         location.path.string()));
   }
   return apply_adapter(filesystem, std::move(base), location);

@@ -67,14 +67,14 @@ class SafetensorsCheckpoint final : public Checkpoint {
     open_.push_back(std::move(file));
   }
 
-  /// The file of every tensor.
+  /// Returns the index of the file of every tensor.
   std::vector<std::size_t> file_of() const {
     std::vector<std::size_t> result;
     for (const Tensor& tensor : tensors_) result.push_back(tensor.extent->file);
     return result;
   }
 
-  /// Returns the bytes that were dropped.
+  /// Returns the number of bytes that were dropped.
   std::uint64_t drop_stale_copies(const WeightFiles& weights) {
     const std::vector<bool> stale = find_stale_copies(weights, tensors_, file_of(), warnings_);
     std::uint64_t bytes = 0;
@@ -86,7 +86,7 @@ class SafetensorsCheckpoint final : public Checkpoint {
   }
 
   /// Some writers count the stale copies, and transformers has written totals that count a tied
-  /// embedding twice; any other difference means that index and shards are of different makes.
+  /// embedding twice; any other difference means that index and shards do not belong together.
   void check_total_size(std::uint64_t claimed, std::uint64_t stale_bytes,
                         const std::string& where) {
     std::uint64_t total = 0;
@@ -103,11 +103,10 @@ class SafetensorsCheckpoint final : public Checkpoint {
         return;
       }
     }
-    throw input_error(
-        fmt::format("{}: total_size is {} but the tensors (\"{}\" and so on) take {} bytes; the "
-                    "index does not belong to these "
-                    "files (where you know better, remove the field total_size)",
-                    where, claimed, tensors_.empty() ? "" : tensors_.front().name, total));
+    throw input_error(fmt::format(
+        "{}: total_size is {} but the tensors (\"{}\" and so on) take {} bytes; the index does not "
+        "belong to these files (if it does, remove the field total_size)",
+        where, claimed, tensors_.empty() ? "" : tensors_.front().name, total));
   }
 
   std::vector<std::unique_ptr<ReadableFile>> open_;

@@ -8,10 +8,11 @@
 
 namespace expo {
 
-/// Opens the safetensors files of one checkpoint (format: the safetensors README, "Format").
-/// Reads and checks every header, and the agreement of index and shards (a name in the index that
-/// its shard lacks, a tensor in a shard that the index lacks). Throws Error(input) naming file and
-/// tensor. config, sidecars and location are left to open_checkpoint.
+/// Opens the safetensors files of one checkpoint (the format is described in the safetensors
+/// README, "Format"). Reads and checks every header, and checks that index and shards agree: no
+/// name in the index that its shard lacks, and no tensor in a shard that the index lacks. Throws
+/// Error(input) naming file and tensor. config, sidecars and location are left to open_checkpoint
+/// to fill in.
 std::unique_ptr<Checkpoint> open_safetensors(Filesystem& filesystem, const WeightFiles& files);
 
 }  // namespace expo

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kCause = "the file is damaged or was not downloaded completely";
 
-/// One entry's checks, with the words for its errors.
+/// The checks of one entry and their error messages.
 class EntryParser {
  public:
   EntryParser(const std::string& where, const std::string& name) : where_(where), name_(name) {}
@@ -35,7 +35,7 @@ class EntryParser {
     entry.shape = numbers(required(fields, "shape"), "shape");
     const auto offsets = numbers(required(fields, "data_offsets"), "data_offsets");
     if (offsets.size() != 2) {
-      fail(fmt::format("data_offsets has {} numbers where 2 are expected", offsets.size()));
+      fail(fmt::format("data_offsets has {} numbers, but 2 are expected", offsets.size()));
     }
     entry.begin = offsets[0];
     entry.end = offsets[1];
@@ -57,7 +57,7 @@ class EntryParser {
   DType dtype(const Json& value) const {
     if (!value.is_string()) fail("dtype is not a string");
     const auto known = dtype_from_safetensors(value.get_ref<const std::string&>());
-    if (!known) fail(fmt::format("the dtype {} is not one of the format's", value.dump()));
+    if (!known) fail(fmt::format("the dtype {} is not known to the format", value.dump()));
     return *known;
   }
 
@@ -66,7 +66,7 @@ class EntryParser {
     std::vector<std::uint64_t> result;
     for (const Json& number : value) {
       if (!number.is_number_unsigned()) {
-        fail(fmt::format("{} holds {} where a non-negative integer below 2^64 is expected", field,
+        fail(fmt::format("{} holds {}, but a non-negative integer below 2^64 is expected", field,
                          number.dump()));
       }
       result.push_back(number.get<std::uint64_t>());
@@ -81,11 +81,11 @@ class EntryParser {
     const auto elements = element_count(entry.shape);
     const auto bytes = elements ? byte_size(entry.dtype, *elements) : std::nullopt;
     if (!bytes) {
-      fail(fmt::format("the shape {} of {} has no size in whole bytes below 2^64",
+      fail(fmt::format("the shape {} of {} does not take a whole number of bytes below 2^64",
                        format_shape(entry.shape), safetensors_name(entry.dtype)));
     }
     if (*bytes != entry.end - entry.begin) {
-      fail(fmt::format("data_offsets [{}, {}] hold {} bytes where the shape {} of {} takes {}",
+      fail(fmt::format("data_offsets [{}, {}] hold {} bytes, but the shape {} of {} takes {}",
                        entry.begin, entry.end, entry.end - entry.begin, format_shape(entry.shape),
                        safetensors_name(entry.dtype), *bytes));
     }
@@ -105,7 +105,7 @@ void check_metadata(const Json& metadata, const std::string& where) {
   }
 }
 
-/// The data must be covered without holes, overlaps or bytes at the end.
+/// Checks that the tensors cover the data without holes, overlaps or stray bytes at the end.
 void check_coverage(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_size,
                     const std::string& where) {
   std::uint64_t position = 0;
@@ -113,7 +113,7 @@ void check_coverage(const std::vector<SafetensorsEntry>& entries, std::uint64_t 
     if (entry.begin != position) {
       EntryParser(where, entry.name)
           .fail(fmt::format(
-              "it begins at byte {} of the data where {} is expected ({})", entry.begin, position,
+              "it begins at byte {} of the data, but {} is expected ({})", entry.begin, position,
               entry.begin < position ? "tensors overlap" : "there is a hole before it"));
     }
     position = entry.end;
@@ -159,13 +159,13 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
 
 namespace {
 
-/// A file that is known for something else is called that.
+/// Throws if the file is recognised as something else, and says what it is.
 void refuse_other_file(const ReadableFile& file) {
   AlignedBuffer scratch;
   const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), 512));
   const auto bytes = file.read(0, length, scratch);
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (head.size() > 8 && head[8] == '{') return;  // one that was cut short
+  if (head.size() > 8 && head[8] == '{') return;  // a safetensors file that was cut short
   if (const auto other = mistaken_file(head))
     throw input_error(fmt::format("{}: {}", file.path().string(), *other));
 }
@@ -176,8 +176,8 @@ SafetensorsHeader read_safetensors_header(const ReadableFile& file) {
   const std::string where = file.path().string();
   if (file.size() < 8) {
     throw input_error(
-        fmt::format("{}: the file has {} bytes where a safetensors file has at least 8; perhaps an "
-                    "incomplete download",
+        fmt::format("{}: the file has {} bytes, but a safetensors file has at least 8; perhaps the "
+                    "download is incomplete",
                     where, file.size()));
   }
   AlignedBuffer scratch;
@@ -187,7 +187,7 @@ SafetensorsHeader read_safetensors_header(const ReadableFile& file) {
   if (length > kMaxSafetensorsHeader || length > file.size() - 8) {
     refuse_other_file(file);
     throw input_error(
-        fmt::format("{}: the header claims {} bytes where at most {} fit; this is not a "
+        fmt::format("{}: the header claims {} bytes, but at most {} fit; this is not a "
                     "safetensors file, or it was cut short",
                     where, length, std::min(kMaxSafetensorsHeader, file.size() - 8)));
   }

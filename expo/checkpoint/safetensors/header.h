@@ -18,11 +18,12 @@ struct SafetensorsEntry {
   std::uint64_t end = 0;
 };
 
-/// A checked safetensors header (format: safetensors README, "Format"; stricter where the reference
-/// is lax: duplicate names and unknown fields are refused).
+/// A checked safetensors header (the format is described in the safetensors README, "Format"). The
+/// checks are stricter than the reference implementation: duplicate names and unknown fields are
+/// refused.
 struct SafetensorsHeader {
-  std::vector<SafetensorsEntry> entries;  ///< by offset
-  std::uint64_t data_offset = 0;          ///< in the file
+  std::vector<SafetensorsEntry> entries;  ///< sorted by offset
+  std::uint64_t data_offset = 0;          ///< where the data starts in the file
 };
 
 /// Largest header that the format allows.

@@ -57,7 +57,7 @@ std::string header_text(const std::vector<OutputTensor>& tensors, const OutputFi
   text.resize((text.size() + 8 + kPage - 1) / kPage * kPage - 8, ' ');
   if (text.size() > kMaxSafetensorsHeader) {
     throw usage_error(fmt::format(
-        "the header of {} would have {} bytes where the format allows {}; write smaller shards",
+        "the header of {} would have {} bytes, but the format allows {}; write smaller shards",
         file.name, text.size(), kMaxSafetensorsHeader));
   }
   return text;

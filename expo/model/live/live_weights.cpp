@@ -55,7 +55,8 @@ std::unique_ptr<Decoder> LiveWeights::make_decoder() const {
 }
 
 void LiveWeights::check_tensors() const {
-  // Without memory: config.json is not trusted with any before the checkpoint agrees with it.
+  // The tensors have no memory yet: none is allocated for config.json before the checkpoint agrees
+  // with it.
   const auto wanted = allocate_weights(architecture_, at::device(at::kMeta));
   for (const auto& [name, tensor] : wanted.named) {
     require_tensor(*aligned_, name, tensor, architecture_);
@@ -63,8 +64,8 @@ void LiveWeights::check_tensors() const {
   for (const Tensor& tensor : aligned_->tensors()) {
     if (wanted.named.contains(tensor.name) || is_spare(tensor.name, architecture_)) continue;
     throw input_error(fmt::format(
-        "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so that the model "
-        "would not compute what it was trained for",
+        "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so the model would "
+        "not compute what it was trained to",
         aligned_->location(), tensor.name, architecture_.model_type));
   }
 }
@@ -95,7 +96,7 @@ void LiveWeights::fill(const Plan& plan, bool first_time, const CancellationToke
 void LiveWeights::require_sft() const {
   if (sft_) return;
   throw usage_error(aligned_->location() +
-                    ": to move to another α the SFT checkpoint is needed too, and none is named");
+                    ": moving to another α needs the SFT checkpoint, but none is named");
 }
 
 void LiveWeights::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
