@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The adapter's folder; SFT must be what it stands over.
+/// Returns the adapter's folder; checks that SFT is its base.
 fs::path adapter_folder(Filesystem& filesystem, const Environment& environment,
                         const ExtrapolationJob& job) {
   const auto parts = split_reference(filesystem, job.aligned);
@@ -35,18 +35,18 @@ fs::path adapter_folder(Filesystem& filesystem, const Environment& environment,
            filesystem.canonical(locate_model(filesystem, job.sft, environment).path));
   if (!over_sft) {
     throw usage_error(
-        "--as-adapter: a scaled adapter stands for θ_sft + (1 + α)·s·B·A only where the adapter "
-        "was trained over SFT "
-        "itself; name it alone, or over the same base");
+        "--as-adapter: a scaled adapter amounts to θ_sft + (1 + α)·s·B·A only if the adapter was "
+        "trained over SFT itself; give the adapter alone, or with SFT as its base");
   }
   return folder;
 }
 
 void refuse_other_settings(const ExtrapolationJob& job) {
   if (!job.alpha.uniform())
-    throw usage_error("--as-adapter scales the adapter as a whole: give one α and no rules");
+    throw usage_error("--as-adapter scales the adapter as a whole; give one α and no --alpha-for");
   if (OutputPlace::is_file(job.output))
-    throw usage_error("--as-adapter writes a PEFT adapter's folder; name one without .gguf");
+    throw usage_error(
+        "--as-adapter writes the folder of a PEFT adapter; give a name without .gguf");
   const ExtrapolationJob untouched;
   const bool rounds_as_it_must =
       job.rounding == RoundingChoice::automatic || job.rounding == RoundingChoice::nearest;
@@ -56,8 +56,8 @@ void refuse_other_settings(const ExtrapolationJob& job) {
     throw usage_error(
         "--as-adapter scales the adapter's own matrices, in their type and rounded to nearest: "
         "--out-dtype, --rounding stochastic, --like-original, --seed, --on-mismatch, "
-        "--max-shard-size, "
-        "--threads, --allow-overflow and --resume have nothing to act on");
+        "--max-shard-size, --threads, --allow-overflow and --resume have no effect; leave them "
+        "out");
   }
 }
 

@@ -26,8 +26,8 @@ std::vector<OutputTensor> output_tensors(const Checkpoint& input, const Plan& pl
   return outputs;
 }
 
-/// Ties stay what they are where the output is as wide as the input, and are lost in it, not in the
-/// input, where it is narrower.
+/// Warns of ties. They remain if the output is as wide as the input; a narrower output has none,
+/// but the input still has them.
 void tell_of_ties(const Checkpoint& input, const ConversionJob& job, ConversionReport& report,
                   const CancellationToken& cancellation) {
   const bool narrow = job.out_type && bit_width(*job.out_type) == 16;
@@ -38,7 +38,7 @@ void tell_of_ties(const Checkpoint& input, const ConversionJob& job, ConversionR
   if (type == DType::bf16 && serving_type(input, std::nullopt) == DType::f16) return;
   std::string sentence = tie_sentence(
       input.location(), report.ties, type,
-      narrow ? "train from what is written here, not from the input"
+      narrow ? "train from this output, not from the input"
              : fmt::format("convert with --out-dtype {} and train from that", torch_name(type)));
   if (!sentence.empty()) report.warnings.push_back(std::move(sentence));
 }
@@ -52,8 +52,8 @@ ConversionReport run_conversion(Filesystem& filesystem, const Environment& envir
   if (OutputPlace::is_file(job.output)) {
     throw usage_error(
         job.output.string() +
-        ": convert writes a safetensors folder, and a folder's name should not end in "
-        ".gguf; llama.cpp's convert_hf_to_gguf.py makes a GGUF of it");
+        ": convert writes a safetensors folder, whose name should not end in .gguf; to get a GGUF, "
+        "run llama.cpp's convert_hf_to_gguf.py on it");
   }
   const auto input = open_checkpoint(filesystem, job.input, {}, environment);
   const Plan plan = make_copy_plan(*input, job.out_type);

@@ -13,7 +13,7 @@
 
 namespace expo {
 
-/// One checkpoint, whatever its format, as Hugging Face safetensors.
+/// A job that writes one checkpoint of any format as Hugging Face safetensors.
 struct ConversionJob {
   std::string input;
   std::filesystem::path output;
@@ -29,7 +29,7 @@ struct ConversionJob {
 /// What a conversion did, or would do in a dry run.
 struct ConversionReport {
   std::filesystem::path output;
-  std::string format;  ///< of the input
+  std::string format;  ///< the input's format
   std::size_t tensors = 0;
   std::vector<std::pair<std::string, std::uint64_t>> files;
   std::vector<FileDigest> input_files;
@@ -37,15 +37,15 @@ struct ConversionReport {
   std::uint64_t bytes_written = 0;
   double seconds = 0;
   bool dry_run = false;
-  /// The share of the input's values, 0 to 1 and by a sample, that lie exactly halfway between two
-  /// numbers of the 16-bit type that they are, or are likely to be, rounded to.
+  /// The share of the input's values, 0 to 1 and estimated from a sample, that lie exactly halfway
+  /// between two numbers of the 16-bit type that they are, or are likely to be, rounded to.
   double ties = 0;
   std::vector<std::string> warnings;
 };
 
 /// Writes safetensors shards with every sidecar file (rebuilt from a GGUF's metadata) and a
-/// run.json; whole or not at all. Values are the same bits where the type is, else rounded once to
-/// nearest. Throws Error.
+/// run.json. The output appears whole or not at all. Values keep their bits if their type stays the
+/// same, and are otherwise rounded once, to nearest. Throws Error.
 ConversionReport run_conversion(Filesystem& filesystem, const Environment& environment,
                                 const ConversionJob& job, Progress* progress,
                                 const CancellationToken& cancellation);

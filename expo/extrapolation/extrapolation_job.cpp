@@ -23,7 +23,7 @@
 namespace expo {
 namespace {
 
-/// Short name of a model for a card: its id, or the last component of its path.
+/// The short name of a model for the card: its id, or the last component of its path.
 std::string display_name(const Checkpoint& checkpoint, const std::string& reference) {
   if (!checkpoint.model_id().empty()) return checkpoint.model_id();
   std::filesystem::path path(reference);
@@ -63,7 +63,7 @@ class Job {
     options.adapter_base = sft_;
     aligned_ = open_checkpoint(filesystem_, job_.aligned, options, environment_);
     for (const auto* side : {sft_.get(), aligned_.get()}) {
-      // An adapter speaks for its base too, which may be the other side.
+      // An adapter also stands for its base, which may be the other model.
       std::ranges::copy_if(
           side->warnings(), std::back_inserter(report_.warnings), [&](const std::string& warning) {
             return std::ranges::find(report_.warnings, warning) == report_.warnings.end();
@@ -74,9 +74,9 @@ class Job {
     for (std::string& warning : file_warnings(filesystem_, *sft_, *aligned_))
       report_.warnings.push_back(std::move(warning));
     if (gguf_output() && (sft_->format() != "GGUF" || aligned_->format() != "GGUF")) {
-      throw usage_error(
-          job_.output.string() +
-          ": GGUF output takes its metadata from two GGUF inputs, and one of them is not");
+      throw usage_error(job_.output.string() +
+                        ": GGUF output needs two GGUF inputs, whose metadata it takes over, but "
+                        "one of them is not GGUF");
     }
   }
 
@@ -85,7 +85,7 @@ class Job {
     if (job_.rounding == RoundingChoice::like_original) options.out_type = DType::bf16;
     if (gguf_output() && job_.rounding == RoundingChoice::like_original) {
       throw usage_error(
-          "--like-original writes bfloat16 throughout, as the authors' script does, and a GGUF "
+          "--like-original writes bfloat16 throughout, as the authors' script does, but a GGUF "
           "holds its vectors in float32; write a checkpoint folder");
     }
     plan_ = make_plan(*sft_, *aligned_, options, cancellation_);
@@ -94,8 +94,8 @@ class Job {
     for (TensorPlan& tensor : plan_.tensors) outputs_.push_back(output_tensor(tensor));
     if (quantised_output() && job_.rounding == RoundingChoice::stochastic) {
       throw usage_error(
-          "--rounding stochastic does not reach Q8_0 blocks, which round to nearest; write bf16 or "
-          "f16 by --out-dtype, and quantise later");
+          "--rounding stochastic has no effect on Q8_0 blocks, which are rounded to nearest; write "
+          "bf16 or f16 with --out-dtype, and quantise later");
     }
     layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
                                           job_.output.filename().string())
@@ -125,8 +125,8 @@ class Job {
     return output;
   }
 
-  /// llama.cpp wants vectors in float32 whatever the matrices are; matrices that come from smaller
-  /// blocks than we write take float16, which holds their values best in 16 bits.
+  /// llama.cpp wants vectors in float32 whatever the type of the matrices. Matrices from blocks
+  /// smaller than those written here become float16, the 16-bit type that holds their values best.
   void choose_gguf_type(const Tensor& tensor, TensorPlan& plan) const {
     if (!supports_arithmetic(tensor.dtype)) return;
     if (tensor.shape.size() < 2) {
@@ -170,8 +170,8 @@ class Job {
     return options;
   }
 
-  /// What can be found wrong with the destination without touching it, before weights are read. A
-  /// run that is resumed has written a part.
+  /// Finds, without touching the destination and before weights are read, what is wrong with it. A
+  /// run that is resumed has already written a part.
   void check_output() {
     OutputPlace::check(filesystem_, job_.output, directory_options());
     if (!job_.resume) check_free_space(filesystem_, job_.output, report_.bytes_written);
@@ -224,8 +224,8 @@ class Job {
     report_.resumed = take_over_overruled(directory);
     if (report_.resumed) return;
     report_.warnings.push_back(
-        "what the interrupted run left could not be taken over (other inputs or settings, or "
-        "nothing finished): started over");
+        "what the interrupted run left could not be used (other inputs or settings, or nothing "
+        "finished), so this run started over");
     directory.start_over();
   }
 
@@ -237,7 +237,7 @@ class Job {
       directory.keep_on_failure(!journal_->empty());
       return result;
     } catch (const Error& error) {
-      // Weights that the inputs spoil would be spoilt again.
+      // An error in the inputs would occur again.
       keep_finished(directory, !journal_->empty() && error.category() != ErrorCategory::input,
                     error);
     } catch (...) {
@@ -252,7 +252,7 @@ class Job {
     if (!keep) throw error;
     throw Error(error.category(),
                 std::string(error.what()) +
-                    "; the files that were finished are kept: --resume goes on from them");
+                    "; the files that were finished are kept: --resume continues from them");
   }
 
   PipelineOptions pipeline_options() const {
@@ -269,7 +269,7 @@ class Job {
 
   Json fingerprint() const {
     Json layout = Json::array();
-    // A file's head names its tensors with their types and shapes.
+    // The head of a file lists its tensors with their types and shapes.
     for (const OutputFile& file : layout_.files)
       layout.push_back({file.name, file.size, tensor_stream(file.head)});
     Json alphas = Json::array();
@@ -277,7 +277,7 @@ class Job {
     return {{"version", version()},
             {"sft", describe_files(filesystem_, *sft_)},
             {"aligned", describe_files(filesystem_, *aligned_)},
-            // An adapter's weights are read by its base's configuration.
+            // An adapter's weights are read according to its base's configuration.
             {"configurations", {sft_->config(), aligned_->config()}},
             {"alpha", alphas},
             {"rounding", {rounding_name(job_.rounding), rounding_name(rounding_.used)}},
@@ -311,7 +311,7 @@ class Job {
     report_.verdict = relation_name(verdict.relation);
     if (verdict.warns() && verdict.relation != Relation::same_model) {
       report_.warnings.push_back(verdict.headline + " " + verdict.advice +
-                                 " (`expo inspect` gives the evidence)");
+                                 " (`expo inspect` shows the evidence)");
     }
   }
 
@@ -338,7 +338,7 @@ class Job {
     return facts;
   }
 
-  /// The settings as a recipe, where a recipe can say them all.
+  /// Returns the settings as a recipe if a recipe can express all of them.
   std::string recipe_lines(const ModelCardFacts& facts) const {
     if (!job_.alpha.uniform() || job_.rounding == RoundingChoice::like_original ||
         job_.allow_overflow)
@@ -346,7 +346,8 @@ class Job {
     std::string text = fmt::format("sft: {}\naligned: {}\nalpha: {}\n", yaml_quoted(facts.sft),
                                    yaml_quoted(facts.aligned), *job_.alpha.uniform());
     if (job_.out_type) text += fmt::format("out_dtype: {}\n", torch_name(*job_.out_type));
-    // What was used rather than `auto`, whose bounds another version may set elsewhere.
+    // The rounding that was used is written instead of `auto`, whose bounds may differ in another
+    // version.
     text += fmt::format("rounding: {}\n", rounding_name(rounding_.used));
     if (rounding_.used == Rounding::stochastic) text += fmt::format("seed: {}\n", job_.seed);
     if (job_.on_mismatch != MismatchPolicy::refuse)
@@ -356,7 +357,7 @@ class Job {
     return text;
   }
 
-  /// Enough to do it again, and to see that the inputs are the same.
+  /// The record holds enough to repeat the run and to check that the inputs are the same.
   Json run_record() const {
     Json record = {{"expo", version()}, {"command", job_.command}};
     record["settings"] = {

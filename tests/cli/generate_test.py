@@ -258,7 +258,7 @@ def test_token_ids_that_stand_for_other_tokens_are_warned_of(tmp_path, data):
     vocabulary["w50"], vocabulary["w51"] = vocabulary["w51"], vocabulary["w50"]
     (sft / "tokenizer.json").write_text(json.dumps(tokenizer))
     done = expo("generate", aligned, data, "--sft", sft, "--alpha", "0.5", *NEW)
-    assert "2 of 96 token ids stand for other tokens" in done.stderr
+    assert "2 of 96 token ids stand for different tokens" in done.stderr
 
 
 def test_a_program_that_does_not_know_its_place_runs_none_of_the_current_folder(tmp_path, data):

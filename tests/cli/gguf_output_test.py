@@ -114,7 +114,7 @@ def test_overwrite_replaces_a_gguf_and_nothing_else(models, tmp_path):
     note = tmp_path / "note.gguf"
     note.write_text("a note of mine")
     done = expo("extrapolate", sft, aligned, "-o", note, "--alpha", 2, "--overwrite", check=False)
-    assert done.returncode == 2 and "no GGUF file" in done.stderr
+    assert done.returncode == 2 and "not a GGUF file" in done.stderr
     assert note.read_text() == "a note of mine"
 
 

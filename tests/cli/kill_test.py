@@ -247,7 +247,7 @@ def test_a_disk_that_fills_up_leaves_no_output_and_resumes_with_space(tmp_path, 
       ls -A "$DISK"; cp -r "$DISK/out" "$COPY"; exit $first"""
     done = on_tmpfs("30m", script, **(paths(models) | {"ALIGNED": str(aligned), "COPY": str(tmp_path / "copy")}))
     assert done.returncode == 4, done.stderr
-    assert "the disk is full" in done.stderr and "--resume goes on from them" in done.stderr, done.stderr
+    assert "the disk is full" in done.stderr and "--resume continues from them" in done.stderr, done.stderr
     assert done.stdout.splitlines()[-1] == "out", done.stdout
     assert json.loads((tmp_path / "copy.json").read_text())["resumed"]
     made = contents(tmp_path / "copy")

@@ -37,7 +37,7 @@ def test_packed_integers_that_differ_are_refused(tmp_path):
     message = refusal(a, b)
     assert '"model.layers.0.mlp.experts.gate_up_proj_blocks"' in message
     assert "and 5 more (8 integer or boolean tensors)" in message and "in 8 tensors" in message
-    assert "looks quantised" in message and "before quantisation" in message
+    assert "suggest a quantised checkpoint" in message and "before quantisation" in message
     assert "--on-mismatch" in message and "aligned" in message
     assert len(message.splitlines()) < 5
 
@@ -51,7 +51,7 @@ def test_on_mismatch_aligned_lists_them(tmp_path):
     packed = {name for name in sft if name.endswith(("_blocks", "_scales"))}
     assert mismatches.keys() == packed
     assert all("U8" in entry["problem"] and "ALIGNED" in entry["treatment"] for entry in mismatches.values())
-    assert "looks quantised" in done.stderr
+    assert "suggest a quantised checkpoint" in done.stderr
     out = load(tmp_path / "out")
     for name in sft:
         expected = aligned[name] if name in packed else reference(sft[name], aligned[name], 0.5)
@@ -103,7 +103,7 @@ def test_nothing_but_packed_integers(tmp_path):
         return {name: values for name, values in mxfp4(rng).items() if values.dtype == np.uint8}
     a, b = checkpoint(tmp_path / "a", packed()), checkpoint(tmp_path / "b", packed())
     for policy in ("refuse", "aligned"):
-        assert "looks quantised" in refusal(a, b, "--on-mismatch", policy)
+        assert "suggest a quantised checkpoint" in refusal(a, b, "--on-mismatch", policy)
 
 
 def test_inspect_lists_and_warns(tmp_path):
@@ -112,7 +112,7 @@ def test_inspect_lists_and_warns(tmp_path):
     done = expo("inspect", a, b, "--json")
     result = json.loads(done.stdout)
     assert len(result["mismatches"]) == 8
-    assert sum("looks quantised" in warning for warning in result["warnings"]) == 1
+    assert sum("suggest a quantised checkpoint" in warning for warning in result["warnings"]) == 1
     same = json.loads(expo("inspect", a, a, "--json").stdout)
     assert same["mismatches"] == [] and not any("quantised" in warning for warning in same["warnings"])
 
@@ -128,7 +128,7 @@ def test_live_weights_are_held_to_the_same(tmp_path):
     ask = ["generate", folders[1], "--prompt", "w8", "--max-new-tokens", "2", "--sft", folders[0], "--alpha", 0.5]
     done = expo(*ask, check=False)
     assert done.returncode == 3 and '"model.layers.0.mlp.experts_blocks" (1 integer or boolean tensor)' in done.stderr
-    assert "looks quantised" in done.stderr
+    assert "suggest a quantised checkpoint" in done.stderr
     # The way out is taken, with a warning; the architecture then has no place for the tensor.
     done = expo(*ask, "--on-mismatch", "aligned", check=False)
     assert "model.layers.0.mlp.experts_blocks: its U8 values differ" in done.stderr and "ALIGNED's values" in done.stderr

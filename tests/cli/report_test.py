@@ -30,7 +30,7 @@ def test_weights_that_are_not_finite_in_sft_leave_aligneds(tmp_path):
     theta = np.array([1.5, 2.5, 3.5, 1.5, 2] * 7, np.float32)
     aligned = checkpoint(tmp_path / "aligned", {"w": theta})
     done = expo("extrapolate", sft, aligned, "-o", tmp_path / "out", "--alpha", 0.5)
-    assert "21 weights of the inputs are NaN or infinite; ALIGNED's stand where they were" in done.stderr
+    assert "21 weights of the inputs are NaN or infinite; ALIGNED's values were kept in their places" in done.stderr
     assert load(tmp_path / "out")["w"].tolist() == [1.5, 2.5, 3.5, 1.75, 2] * 7
 
 
@@ -134,8 +134,8 @@ def tokenizer(words, added=()):
 
 
 @pytest.mark.parametrize(("after", "words"), [
-    (tokenizer("abdc", [(4, "<s>")]), "2 of 5 token ids stand for other tokens"),
-    (tokenizer("abcd", [(4, "<pad>")]), "1 of 5 token ids stand for other tokens"),
+    (tokenizer("abdc", [(4, "<s>")]), "2 of 5 token ids stand for different tokens"),
+    (tokenizer("abcd", [(4, "<pad>")]), "1 of 5 token ids stand for different tokens"),
     (tokenizer("abcd", [(4, "<s>"), (5, "<|im_start|>")]), None),
     (json.dumps({"model": {"type": "Unigram", "vocab": [["b", -1.5], ["a", -2], ["c", -3]]}}), "2 of 3 token ids"),
     ("{", "tokenizer.json is not valid JSON"), (None, "ALIGNED has no tokenizer")])

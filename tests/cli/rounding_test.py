@@ -75,7 +75,7 @@ def test_nearest_bends_alpha_and_auto_gives_what_is_asked(tmp_path, rng, case, a
         (values,) = out.values()
         found[rounding] = effective(sft, aligned, values)
         assert report["delta"]["effective_alpha"] == pytest.approx(found[rounding], abs=1e-9)
-        assert ("rounding changes what was asked" in messages) == (not keeps(alpha, found[rounding])), messages
+        assert ("rounding changes the result" in messages) == (not keeps(alpha, found[rounding])), messages
         if rounding == "nearest":
             assert_same_bits(values, reference(sft, aligned, alpha, BF16))
     assert not keeps(alpha, found["nearest"]), found
@@ -220,7 +220,7 @@ def test_a_lora_step_keeps_its_alpha_by_default(tmp_path, rng):
     assert next(iter(out.values())).dtype == BF16 and report["rounding"]["used"] == "stochastic"
     assert keeps(2, slope(out)) and "warning: rounding" not in messages
     _, messages, nearest = extrapolate(base, adapter, tmp_path / "out", 2, "--rounding", "nearest")
-    assert slope(nearest) < 0.5 and "warning: rounding changes what was asked: α is 2 but its effect is that of " in messages
+    assert slope(nearest) < 0.5 and "warning: rounding changes the result: α is 2 but its effect is that of " in messages
 
 
 @pytest.mark.parametrize("values, to, word", [
@@ -243,8 +243,9 @@ def test_ties_are_counted(tmp_path, rng, values, to, word):
     report = json.loads(done.stdout)
     assert report["ties"] == pytest.approx(share, abs=0.02)
     # Every float16 model has ties in bfloat16, which says nothing about this one.
-    assert ("halfway between two numbers of" in done.stderr) == (share >= 0.001 and values != "half")
-    assert ("train from what is written here" in done.stderr) == (share >= 0.001)
+    warns = share >= 0.001 and values != "half"
+    assert ("halfway between two numbers of" in done.stderr) == warns
+    assert ("train from this output" in done.stderr) == warns
     if to is BF16 and values != "half":
         done = expo("inspect", model_path, "--check", "--json")
         assert json.loads(done.stdout)["ties"] == pytest.approx(share, abs=1e-12)
@@ -293,7 +294,7 @@ def test_live_weights_are_rounded_as_written_ones(tmp_path, rng, alpha):
         assert record["engine"]["rounding"] == report["engine"]["rounding"]
         assert ("note: rounding is stochastic" in done.stderr) == (rounding == "auto")
         if rounding == "nearest":
-            assert f"warning: rounding changes what was asked: α is {alpha} but" in done.stderr
+            assert f"warning: rounding changes the result: α is {alpha} but" in done.stderr
         written, _, _ = extrapolate(sft, aligned, tmp_path / "out", alpha, "--out-dtype", "bf16", "--rounding", rounding)
         assert written["delta"]["effective_alpha"] == pytest.approx(found[rounding], abs=1e-9)
     assert found["auto"] == found["stochastic"]

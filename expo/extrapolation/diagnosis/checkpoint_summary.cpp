@@ -13,7 +13,7 @@
 namespace expo {
 namespace {
 
-/// Counts tensors under their labels, in order of first appearance.
+/// Counts tensors by label, in order of first appearance.
 template <typename Entry>
 class Counter {
  public:

@@ -160,8 +160,8 @@ std::vector<GroupDiagnosis> grouped(const Diagnosis& diagnosis, Label label) {
   return groups;
 }
 
-/// Layers of one part in order of their numbers, whatever the order of the files; what has no layer
-/// stays where it first appears.
+/// Sorts the layers of each part by number, whatever the order of the files; tensors without a
+/// layer stay where they first appear.
 std::vector<TensorGroup> layer_order(const Diagnosis& diagnosis) {
   std::vector<TensorGroup> order;
   for (const TensorDiagnosis& tensor : diagnosis.tensors) order.push_back(tensor.group);
@@ -206,7 +206,7 @@ Concentration concentrate(const Diagnosis& diagnosis) {
 void warn_about_quantisation(const Checkpoint& checkpoint, std::vector<std::string>& warnings) {
   if (checkpoint.quantised_formats().empty()) return;
   warnings.push_back(fmt::format(
-      "{} holds quantised blocks ({}): the change between the two contains the noise of that",
+      "{} holds quantised blocks ({}), so the change between the two contains quantisation noise",
       checkpoint.location(), fmt::join(checkpoint.quantised_formats(), ", ")));
 }
 

@@ -17,8 +17,8 @@ bool has(const Checkpoint& checkpoint, std::string_view name) {
   return find_sidecar(checkpoint, name) != nullptr;
 }
 
-/// A sidecar's JSON, null where it is missing or malformed: inspecting weights must not fail over a
-/// file beside them.
+/// A sidecar's JSON; null if it is missing or malformed, because a broken sidecar must not keep
+/// weights from being inspected.
 Json sidecar_json(Filesystem& filesystem, const Checkpoint& checkpoint, std::string_view name) {
   try {
     const auto text = sidecar_text(filesystem, checkpoint, name);
@@ -45,7 +45,8 @@ ChatTemplates compare_templates(const std::optional<std::string>& sft,
   return *sft == *aligned ? ChatTemplates::same : ChatTemplates::different;
 }
 
-/// Without a tokenizer's files nothing can be said about a template.
+/// Whether a checkpoint has the files that may hold a template; without them nothing is known about
+/// it.
 bool has_tokenizer_files(const Checkpoint& checkpoint) {
   return has(checkpoint, "tokenizer_config.json") || has(checkpoint, "chat_template.jinja") ||
          has(checkpoint, "chat_template.json");

@@ -31,8 +31,8 @@ std::optional<std::string> tokenizer_warning(Filesystem& filesystem, const Check
   const std::uint64_t count = count_other_tokens(*sft_ids, *aligned_ids);
   if (count == 0) return std::nullopt;
   return fmt::format(
-      "{} of {} token ids stand for other tokens in ALIGNED than in SFT; embeddings and heads are "
-      "subtracted by id, so that α multiplies noise in their rows",
+      "{} of {} token ids stand for different tokens in ALIGNED and SFT; embeddings and heads are "
+      "subtracted by id, so α multiplies noise in their rows",
       count, aligned_ids->size());
 }
 
@@ -44,11 +44,12 @@ std::vector<std::string> file_warnings(Filesystem& filesystem, const Checkpoint&
   if (aligned.config().is_null() && !sft.config().is_null()) {
     warnings.push_back(
         aligned.location() +
-        ": ALIGNED has no config.json, and so will the output not; transformers needs one");
+        ": ALIGNED has no config.json, so the output will have none; transformers needs one");
   }
   if (tokenizer_kind(filesystem, sft) && !tokenizer_kind(filesystem, aligned)) {
-    warnings.push_back(aligned.location() +
-                       ": ALIGNED has no tokenizer, and so will the output not; SFT has one");
+    warnings.push_back(
+        aligned.location() +
+        ": ALIGNED has no tokenizer, so the output will have none, although SFT has one");
   }
   if (auto warning = tokenizer_warning(filesystem, sft, aligned))
     warnings.push_back(std::move(*warning));

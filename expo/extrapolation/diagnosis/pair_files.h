@@ -8,9 +8,9 @@
 
 namespace expo {
 
-/// What the files around two checkpoints warn of, a sentence each: token ids that stand for other
-/// tokens (rows of embedding and head are subtracted by id), an ALIGNED without the tokenizer or
-/// the config.json that SFT has, a tokenizer.json that is no JSON.
+/// Warnings about the files beside the weights of two checkpoints, one sentence each: token ids
+/// that stand for different tokens (rows of embedding and head are subtracted by id), a tokenizer
+/// or config.json that SFT has and ALIGNED lacks, a tokenizer.json that is not valid JSON.
 std::vector<std::string> file_warnings(Filesystem& filesystem, const Checkpoint& sft,
                                        const Checkpoint& aligned);
 

@@ -16,8 +16,8 @@ namespace {
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 14;
 constexpr std::uint64_t kStride = 64;  ///< in blocks
 
-/// One block of every stride, and at least one of the tensor. Where in the stride the first one
-/// lies differs from tensor to tensor, as the rows of a tensor are not all alike.
+/// Takes one block of every stride, and at least one of the tensor. The place of the first one in
+/// the stride differs from tensor to tensor, because the rows of a tensor are not all alike.
 void append_sample(std::size_t number, const TensorPlan& plan, std::vector<TensorBlock>& blocks) {
   const std::uint64_t whole = (plan.common + kBlock - 1) / kBlock;
   if (whole == 0) return;
@@ -28,7 +28,7 @@ void append_sample(std::size_t number, const TensorPlan& plan, std::vector<Tenso
   }
 }
 
-/// What nearest makes of a plan, by a sample.
+/// Measures on a sample what rounding to nearest makes of a plan.
 class Sample {
  public:
   Sample(const Checkpoint& sft, const Checkpoint& aligned, const Plan& plan)
@@ -82,7 +82,8 @@ Rounding insisted_on(RoundingChoice choice) {
   return Rounding::nearest;
 }
 
-/// Takes the sums of nearest, and stochastic rounding where they do not keep α.
+/// Enters the result of rounding to nearest, and chooses stochastic rounding if that does not keep
+/// α.
 void judge_nearest(RoundingDecision& decision, const std::vector<TensorDelta>& deltas) {
   decision.asked_alpha = asked_alpha(deltas);
   decision.nearest_alpha = summarise(total(deltas)).effective_alpha;
@@ -121,10 +122,10 @@ std::string describe(const RoundingDecision& decision) {
   if (decision.choice != RoundingChoice::automatic || decision.used != Rounding::stochastic)
     return {};
   return fmt::format(
-      "rounding is stochastic, with seed {}: to nearest, the α of {:.4g} that is asked for would "
-      "have the effect of {:.4g}{}",
+      "rounding is stochastic, with seed {}: rounded to nearest, the α of {:.4g} that was asked "
+      "for would have the effect of {:.4g}{}",
       decision.seed, decision.asked_alpha.value_or(0), decision.nearest_alpha.value_or(0),
-      decision.sampled ? ", by a sample of the weights" : "");
+      decision.sampled ? ", judged by a sample of the weights" : "");
 }
 
 Json to_json(const RoundingDecision& decision) {

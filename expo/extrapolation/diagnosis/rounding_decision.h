@@ -14,45 +14,46 @@
 
 namespace expo {
 
-/// What was asked of rounding, and what is done.
+/// Which rounding was asked for, and which is used.
 struct RoundingDecision {
   RoundingChoice choice = RoundingChoice::automatic;
   Rounding used = Rounding::nearest;
-  std::uint64_t seed = 0;  ///< of stochastic rounding
-  /// RoundingChoice::automatic: what was asked for (asked_alpha()) and the effective α that nearest
-  /// gives; absent where nothing was compared.
+  std::uint64_t seed = 0;  ///< for stochastic rounding
+  /// For RoundingChoice::automatic: the α asked for (asked_alpha()) and the effective α of rounding
+  /// to nearest; std::nullopt if nothing was compared.
   std::optional<double> asked_alpha = {};
   std::optional<double> nearest_alpha = {};
   bool sampled = true;  ///< nearest_alpha was estimated from a sample
 
-  /// Whether nearest, chosen by the sample, does not keep α on the whole, of which these are the
-  /// sums. Stochastic rounding is then what should have been chosen, and what this becomes.
+  /// Given the sums over all weights, returns whether rounding to nearest was chosen by the sample
+  /// but does not keep α after all. If so, the decision becomes stochastic rounding.
   bool overruled_by(const std::vector<TensorDelta>& deltas);
 };
 
-/// What a decision about rounding starts from.
+/// What a decision about rounding is based on.
 struct RoundingRequest {
   RoundingChoice choice = RoundingChoice::automatic;
   std::uint64_t seed = 0;
   unsigned threads = 0;  ///< 0: available_threads()
-  /// False where the output cannot be rounded stochastically: `automatic` is then nearest.
+  /// False if the output cannot be rounded stochastically; `automatic` then means nearest.
   bool allows_stochastic = true;
 };
 
 /// Decides how the values of a plan are rounded. For RoundingChoice::automatic it reads a sample,
-/// about one value in 64 and at least some of every tensor, and takes nearest where keeps_alpha()
-/// holds for its effective α. The decision depends on the weights and the plan alone: not on the
-/// number of threads. Memory: about 6 bytes for every thousand elements. `sft` may be null for a
+/// about one value in 64 and at least some of every tensor, and chooses nearest if keeps_alpha()
+/// holds for its effective α. The decision depends on the weights and the plan alone, not on the
+/// number of threads. Uses about 6 bytes of memory per thousand elements. `sft` may be null for a
 /// plan without counterparts. Throws Error: input (a file was cut short), interrupted.
 RoundingDecision decide_rounding(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan,
                                  const RoundingRequest& request,
                                  const CancellationToken& cancellation);
 
-/// One line with the asked α and what nearest would make of it, where `automatic` came to
+/// A line with the α asked for and its effect under rounding to nearest, if `automatic` chose
 /// stochastic rounding; empty otherwise.
 std::string describe(const RoundingDecision& decision);
 
-/// {"choice": "auto", "used": "stochastic", "seed": 0, "nearest_effective_alpha": … or null}
+/// Returns {"choice": "auto", "used": "stochastic", "seed": 0, "nearest_effective_alpha": … or
+/// null}.
 Json to_json(const RoundingDecision& decision);
 
 }  // namespace expo

@@ -23,15 +23,15 @@ std::byte* bytes(Run& run) {
   return reinterpret_cast<std::byte*>(run.data());
 }
 
-/// Float64 values as they are once they have been numbers of `type`.
+/// Rounds float64 values to `type` and back.
 void round_to(DType type, Run& in, Run& out, std::size_t count) {
   Run narrow;
   convert_values(bytes(in), DType::f64, bytes(narrow), type, count);
   convert_values(bytes(narrow), type, bytes(out), DType::f64, count);
 }
 
-/// A value v lies halfway exactly where it is no number of the type but its mirror image in the
-/// nearest one, 2v − r, is: that is then the other neighbour.
+/// A value v with nearest number r lies exactly halfway if and only if v is not a number of the
+/// type but the mirror image 2v − r is: that is then the other neighbour.
 std::uint64_t count_run(Run& values, DType to, std::size_t count) {
   Run nearest;
   Run mirrored;
@@ -112,10 +112,9 @@ std::string tie_sentence(const std::string& place, double share, DType type,
                          const std::string& remedy) {
   if (share < kManyTies) return {};
   return fmt::format(
-      "{}: {:.1f} % of the values lie exactly halfway between two numbers of {}, where the "
-      "smallest "
-      "step of training tips each over to its side, and rounding to nearest makes much more of the "
-      "step than it was; {} (docs/rounding.md)",
+      "{}: {:.1f} % of the values lie exactly halfway between two numbers of {}, where even the "
+      "smallest training step tips each to one side, so rounding to nearest makes the step much "
+      "larger than it was; {} (docs/rounding.md)",
       place, 100 * share, torch_name(type), remedy);
 }
 

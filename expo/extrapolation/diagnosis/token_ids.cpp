@@ -11,7 +11,7 @@ namespace {
 
 using Ids = std::unordered_map<std::uint64_t, std::uint64_t>;
 
-/// Follows where in the file it is by the keys around it; an array counts as the key "#".
+/// Keeps track of its place in the file by the enclosing keys; an array counts as the key "#".
 class TokenReader final : public nlohmann::json_sax<Json> {
  public:
   Ids take() {

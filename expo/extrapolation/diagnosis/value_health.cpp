@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-// IEEE 754 magnitudes order like unsigned integers, so that one pass over the bits finds
+// IEEE 754 magnitudes are ordered like unsigned integers, so one pass over the bits finds
 // everything.
 template <typename Bits, unsigned kMantissaBits>
 struct Float {

@@ -84,7 +84,7 @@ const char* headline_of(Relation relation) {
       return "This looks like a model and its successor by one small step of training, as an SFT "
              "model and its preference-trained successor are.";
     case Relation::base_and_sft:
-      return "This looks like a base model and the SFT model made of it.";
+      return "This looks like a base model and the SFT model trained from it.";
     case Relation::separately_trained:
       return "This looks like two models trained separately from one base.";
     case Relation::large_step:
@@ -95,15 +95,15 @@ const char* headline_of(Relation relation) {
     case Relation::cannot_tell:
       break;
   }
-  return "What lies between these two cannot be told from their weights.";
+  return "How these two are related cannot be told from their weights.";
 }
 
 const char* advice_of(Relation relation) {
   switch (relation) {
     case Relation::same_model:
-      return "There is nothing to extrapolate: the result is the model itself, whatever the alpha.";
+      return "There is nothing to extrapolate: the result is the model itself for any alpha.";
     case Relation::preference_successor:
-      return "This is the pair that ExPO asks for (paper, 2.2), provided that the step was "
+      return "This is the kind of pair that ExPO needs (paper, 2.2), provided that the step was "
              "preference training and the second model is not yet at its best.";
     case Relation::base_and_sft:
       return "Extrapolating such a pair lowered the reward in the paper (4.3): the change teaches "
@@ -117,35 +117,34 @@ const char* advice_of(Relation relation) {
     case Relation::cannot_tell:
       break;
   }
-  return "ExPO asks for an SFT model and the model that preference training made of it (paper, "
+  return "ExPO needs an SFT model and the model that preference training made from it (paper, "
          "2.2); make sure that these are such a pair, and measure the result.";
 }
 
 void explain_norm(const VerdictMeasures& m, const VerdictThresholds& t, Verdict& verdict) {
-  const char* reading = m.relative_norm <= t.small_step ? "a small step, as of preference training"
-                        : m.relative_norm >= t.large_step ? "a large step, as of SFT"
+  const char* reading = m.relative_norm <= t.small_step ? "a small step, as in preference training"
+                        : m.relative_norm >= t.large_step ? "a large step, as in SFT"
                                                           : "between the two";
   verdict.evidence.push_back(fmt::format(
       "The change is {:.2g} of the weights by norm, over the {} of {} matrices that changed: {} "
-      "(up "
-      "to {:g} is small, from {:g} on large).",
+      "(up to {:g} is small, {:g} or more is large).",
       m.relative_norm, m.changed_matrices, m.matrices, reading, t.small_step, t.large_step));
 }
 
 void explain_cosine(const VerdictMeasures& m, const VerdictThresholds& t, Verdict& verdict) {
   const char* reading = m.median_cosine < t.different_bases_cosine ? "no common ancestor"
-                        : m.median_cosine < t.related_cosine       ? "neither near nor unrelated"
+                        : m.median_cosine < t.related_cosine       ? "neither close nor unrelated"
                                                                    : "a common ancestor";
   verdict.evidence.push_back(
       fmt::format("The median cosine between the two models' matrices is {:.4f}: {} (below {:g} is "
-                  "unrelated, from {:g} on related).",
+                  "unrelated, {:g} or more is related).",
                   m.median_cosine, reading, t.different_bases_cosine, t.related_cosine));
 }
 
 void explain_growth(const VerdictMeasures& m, const VerdictThresholds& t, Verdict& verdict) {
   const bool balanced = m.growing_share >= t.balanced_low && m.growing_share <= t.balanced_high;
   verdict.evidence.push_back(fmt::format(
-      "{:.0f} % of the changed matrices have a greater norm in the second model: {} ({:.0f} to "
+      "{:.0f} % of the changed matrices have a larger norm in the second model: {} ({:.0f} to "
       "{:.0f} % is balanced).",
       100 * m.growing_share,
       balanced ? "neither lies behind the other, which is weak evidence for separate training"
@@ -160,12 +159,12 @@ const char* describe(ChatTemplates templates) {
     case ChatTemplates::only_sft:
       return "Only the first model has a chat template: the two may be swapped.";
     case ChatTemplates::only_aligned:
-      return "Only the second model has a chat template, as where the first is a base model.";
+      return "Only the second model has a chat template, as if the first were a base model.";
     case ChatTemplates::same:
       return "Both models have the same chat template.";
     case ChatTemplates::different:
-      return "The models have different chat templates, which preference training does not bring "
-             "about.";
+      return "The models have different chat templates, which preference training does not "
+             "cause.";
     case ChatTemplates::unknown:
       break;
   }
@@ -176,7 +175,7 @@ void explain(const PairFacts& facts, const VerdictThresholds& t, Verdict& verdic
   const VerdictMeasures& m = verdict.measures;
   verdict.evidence.push_back(fmt::format("{:.3g} % of the compared values differ{}.",
                                          100 * m.changed_share,
-                                         facts.sampled ? ", by a sample" : ""));
+                                         facts.sampled ? ", judged by a sample" : ""));
   if (m.changed_matrices > 0) {
     explain_norm(m, t, verdict);
     explain_cosine(m, t, verdict);
@@ -186,8 +185,7 @@ void explain(const PairFacts& facts, const VerdictThresholds& t, Verdict& verdic
   if (facts.incomparable_elements > 0) {
     verdict.evidence.push_back(
         fmt::format("{:.3g} % of the second model's values have a counterpart of their shape in "
-                    "the first (below "
-                    "{:.0f} % is another architecture).",
+                    "the first (below {:.0f} % means a different architecture).",
                     100 * m.compared_share, 100 * t.compared_share));
   }
   if (const char* templates = describe(facts.chat_templates))
@@ -201,7 +199,7 @@ void add_caveats(const PairFacts& facts, Verdict& verdict) {
     return;
   }
   if (verdict.relation != Relation::different_bases)
-    say("Whether the two were given in the wrong order cannot be told from weights.");
+    say("The weights cannot tell whether the two were given in the wrong order.");
   if (verdict.relation == Relation::preference_successor)
     say("A short SFT at a low learning rate, or two preference runs from one SFT model, leave the "
         "same trace.");

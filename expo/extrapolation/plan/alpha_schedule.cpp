@@ -12,11 +12,13 @@
 namespace expo {
 namespace {
 
-/// The standard library's matcher goes one step deeper into the stack with every character.
+/// The standard library's matcher recurses once for every character, so the name's length is
+/// bounded.
 constexpr std::size_t kLongestName = 1024;
 constexpr std::size_t kLongestExpression = 1000;
 constexpr std::size_t kMostLayerDigits = 6;
-/// Of one number in an expression, which the standard library adds up without a check.
+/// The digits of a number in an expression are bounded, because the standard library parses it
+/// without an overflow check.
 constexpr int kMostExpressionDigits = 6;
 
 bool is_digit(char c) {
@@ -27,7 +29,7 @@ void check_points(const std::vector<double>& points) {
   if (points.empty()) throw usage_error("a gradient of alpha needs at least one number");
   for (const double point : points) {
     if (!std::isfinite(point)) {
-      throw usage_error(fmt::format("alpha is {} where a finite number is expected", point));
+      throw usage_error(fmt::format("alpha is {}, but a finite number is expected", point));
     }
   }
 }
@@ -42,11 +44,11 @@ bool has_long_number(const std::string& text) {
 
 std::regex compile(const std::string& text) {
   if (text.size() > kLongestExpression || has_long_number(text)) {
-    throw usage_error(fmt::format(
-        "the expression \"{}{}\" is too long: at most {} characters and numbers of {} digits are "
-        "taken",
-        text.substr(0, 40), text.size() > 40 ? "…" : "", kLongestExpression,
-        kMostExpressionDigits));
+    throw usage_error(
+        fmt::format("the expression \"{}{}\" is too long: at most {} characters and numbers of at "
+                    "most {} digits are supported",
+                    text.substr(0, 40), text.size() > 40 ? "…" : "", kLongestExpression,
+                    kMostExpressionDigits));
   }
   try {
     return std::regex(text, std::regex::ECMAScript);
@@ -177,7 +179,7 @@ double alpha_from_gamma(double gamma) {
   const double alpha = 1 / gamma - 1;
   if (!std::isfinite(gamma) || !std::isfinite(alpha)) {
     throw usage_error(fmt::format(
-        "gamma is {} where a finite number other than 0 is expected (alpha = 1/gamma - 1)", gamma));
+        "gamma is {}, but a finite number other than 0 is expected (alpha = 1/gamma - 1)", gamma));
   }
   return alpha;
 }

@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, 8> kBuffers{
 constexpr std::array<std::string_view, 5> kPackedEndings{"qweight", "qzeros", "g_idx", "_packed",
                                                          ".weight"};
 
-/// Whether a name ends in these words, which begin it or follow a dot.
+/// Whether a name ends in these words, preceded by nothing or by a dot.
 bool ends_in_words(std::string_view name, std::string_view words) {
   if (!name.ends_with(words)) return false;
   const std::size_t before = name.size() - words.size();
@@ -44,7 +44,7 @@ bool looks_packed(const Checkpoint& checkpoint, const Tensor& tensor) {
 
 bool equal_bits(const Checkpoint& a, std::size_t index_a, const Checkpoint& b, std::size_t index_b,
                 const CancellationToken& cancellation) {
-  // A multiple of every packing (F4: 2 values a byte, F6: 4 values in 3).
+  // A multiple of every packing unit (F4: 2 values per byte; F6: 4 values per 3 bytes).
   constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
   const std::uint64_t elements = a.tensors()[index_a].elements();
   ReadScratch scratch_a;

@@ -8,7 +8,7 @@
 
 namespace expo {
 
-/// Whether an integer or boolean tensor of this name is a buffer that a model derives or counts by
+/// Whether an integer or boolean tensor of this name is a buffer that a model computes or counts by
 /// itself, such as `position_ids`, `num_batches_tracked` or the causal mask `attn.bias`: it may
 /// differ between two stages of one model and says nothing about what was trained.
 bool is_integer_buffer(std::string_view name);
@@ -19,7 +19,7 @@ bool is_integer_buffer(std::string_view name);
 bool looks_packed(const Checkpoint& checkpoint, const Tensor& tensor);
 
 /// Whether a tensor of one checkpoint equals one of another, of the same type and shape, bit for
-/// bit. Both are read in pieces up to the first difference.
+/// bit. Reads both in pieces up to the first difference.
 bool equal_bits(const Checkpoint& a, std::size_t index_a, const Checkpoint& b, std::size_t index_b,
                 const CancellationToken& cancellation);
 

@@ -13,7 +13,7 @@
 namespace expo {
 namespace {
 
-/// Buffers that a model derives from its configuration: they carry nothing that was trained.
+/// Buffers that a model computes from its configuration; they hold nothing that was trained.
 bool is_derived_buffer(const std::string& name) {
   static const std::regex pattern(
       R"((^|\.)(rotary_emb\.(inv_freq|cos_cached|sin_cached)|masked_bias|position_ids)$)");
@@ -33,7 +33,7 @@ bool differs_in_rows_only(const Tensor& a, const Tensor& b) {
          std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
 }
 
-/// The embedding that a tied output head stands for.
+/// The embedding that a tied output head shares.
 std::optional<std::size_t> tied_embedding(const std::optional<TiedHead>& tied,
                                           const std::string& head) {
   if (!tied || tied->name != head) return std::nullopt;
@@ -84,8 +84,8 @@ class Planner {
     return plan;
   }
 
-  /// Integers cannot be extrapolated. Where they differ they may be weights that were packed, and
-  /// taking ALIGNED's would leave the most of the model as it is.
+  /// Integers cannot be extrapolated. If they differ, they may be packed weights, and taking
+  /// ALIGNED's would leave most of the model as it is.
   void match_integers(const Tensor& tensor, std::size_t counterpart, const TensorPlan& plan) {
     if (is_integer_buffer(tensor.name)) return;
     const Tensor& other = sft_.tensors()[counterpart];
@@ -192,11 +192,11 @@ class Planner {
                                 [](const TensorPlan& plan) { return plan.sft.has_value(); });
   }
 
-  /// Every output would be ALIGNED's own: a copy is not what was asked for.
+  /// Every output would be ALIGNED's own, and a copy is not what was asked for.
   [[noreturn]] void refuse_strangers() const {
     throw input_error(
-        fmt::format("{} and {} have no tensor in common that could be extrapolated{}; are they of "
-                    "one model?",
+        fmt::format("{} and {} have no tensor in common that could be extrapolated{}; are they two "
+                    "stages of one model?",
                     sft_.location(), aligned_.location(),
                     integer_mismatches_.empty() ? prefix_hint() : "; " + describe_integers()));
   }
@@ -215,12 +215,12 @@ class Planner {
         "{} ({} integer or boolean {}): {} and there is no arithmetic between integers{}", names,
         count, count == 1 ? "tensor" : "tensors",
         count == 1 ? "it differs between the two," : "they differ between the two,",
-        packed_ ? "; by the names the checkpoint looks quantised, and the checkpoint before "
-                  "quantisation should be taken"
+        packed_ ? "; the names suggest a quantised checkpoint, so use the checkpoint before "
+                  "quantisation"
                 : "");
   }
 
-  /// Names that differ by one prefix are a common way for a checkpoint to be saved.
+  /// Some programs save a checkpoint with a prefix before every name.
   std::string prefix_hint() const {
     if (sft_.tensors().empty() || aligned_.tensors().empty()) return {};
     for (const auto& [longer, shorter] :
@@ -241,8 +241,8 @@ class Planner {
     const bool scored = aligned_.find(kScoreHead).has_value();
     if (scored == sft_.find(kScoreHead).has_value()) return;
     throw input_error(fmt::format(
-        "{} is a reward model (it has \"{}\"), and {} is none; a Δ is taken between two stages of "
-        "one model; --on-mismatch aligned takes over what only ALIGNED has",
+        "{} is a reward model (it has \"{}\"), but {} is not; Δ must be taken between two stages "
+        "of one model; --on-mismatch aligned takes over what only ALIGNED has",
         (scored ? aligned_ : sft_).location(), kScoreHead, (scored ? sft_ : aligned_).location()));
   }
 
@@ -252,8 +252,8 @@ class Planner {
     std::vector<bool> listed(plan_.mismatches.size(), false);
     for (const std::size_t index : integer_mismatches_) listed[index] = true;
     std::string message = fmt::format(
-        "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned says "
-        "what to do with them):",
+        "{} and {} do not fit together in {} tensor{} (--on-mismatch common-rows or aligned "
+        "decides what to do with them):",
         sft_.location(), aligned_.location(), plan_.mismatches.size(),
         plan_.mismatches.size() == 1 ? "" : "s");
     if (!integer_mismatches_.empty()) message += "\n  " + describe_integers();
@@ -291,7 +291,7 @@ void warn_about_configurations(const Checkpoint& sft, const Checkpoint& aligned,
     const std::string b = configured(aligned, key);
     if (!a.empty() && !b.empty() && a != b) {
       plan.warnings.push_back(fmt::format(
-          "config.json: {} is {} in SFT and {} in ALIGNED; the two may not be stages of "
+          "config.json: {} is {} in SFT but {} in ALIGNED; the two may not be stages of "
           "one model",
           key, a, b));
     }

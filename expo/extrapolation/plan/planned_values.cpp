@@ -10,8 +10,8 @@
 namespace expo {
 namespace {
 
-/// Elements that the kernel takes at once: its inputs and output stay in the processor's cache
-/// between its passes.
+/// The number of elements that the kernel processes at once, so that its inputs and output stay in
+/// the processor's cache between its passes.
 constexpr std::uint64_t kRun = std::uint64_t{1} << 17;
 
 }  // namespace
@@ -49,8 +49,8 @@ KernelInput PlannedValues::kernel_input(const TensorPlan& plan, const Range& ran
   return input;
 }
 
-/// ALIGNED for both, so that Δ = 0: the kernel then rounds θ alone, to nearest, and counts what
-/// overflows.
+/// Passes ALIGNED for both models, so that Δ = 0: the kernel then only rounds θ to nearest and
+/// counts overflows.
 KernelInput PlannedValues::aligned_input(const TensorPlan& plan, const Range& range, DType out_type,
                                          std::span<const std::byte> aligned) const {
   KernelInput input;
@@ -78,8 +78,8 @@ DeltaSums PlannedValues::extrapolate_values(const TensorPlan& plan, const Kernel
   return sums;
 }
 
-/// ALIGNED's own values, in the output type, from element `from` of the range on; how many of them
-/// became infinite.
+/// Writes ALIGNED's own values, in the output type, from element `from` of the range on; returns
+/// how many of them became infinite.
 std::uint64_t PlannedValues::copy_values(const TensorPlan& plan, const Range& range, DType out_type,
                                          std::span<const std::byte> aligned, std::uint64_t from,
                                          std::span<std::byte> out) const {
@@ -104,7 +104,7 @@ void PlannedValues::check_overflow(const TensorPlan& plan, const Range& range, D
                                    const DeltaSums& sums) const {
   if (sums.nonfinite_created == 0 || options_.allow_overflow) return;
   throw input_error(fmt::format(
-      "tensor \"{}\": {} finite weights among elements {} to {} become infinite in {}; take a "
+      "tensor \"{}\": {} finite weights among elements {} to {} become infinite in {}; use a "
       "smaller α or {}",
       aligned_.tensors()[plan.aligned].name, sums.nonfinite_created, range.first,
       range.first + range.count - 1, safetensors_name(out_type), options_.overflow_advice));

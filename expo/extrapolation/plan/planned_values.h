@@ -14,8 +14,8 @@ namespace expo {
 std::uint64_t common_elements(const TensorPlan& plan, std::uint64_t first,
                               std::uint64_t count) noexcept;
 
-/// The values that a plan asks for, from those of the two checkpoints: one piece of arithmetic for
-/// files that are written and for weights that are live. Immutable, thread-safe.
+/// Computes the values that a plan asks for from those of the two checkpoints; files that are
+/// written and live weights share this code. Immutable and thread-safe.
 class PlannedValues {
  public:
   struct Options {
@@ -23,28 +23,28 @@ class PlannedValues {
     std::uint64_t seed = 0;
     bool allow_overflow = false;  ///< finite weights may become infinite in the output type
     bool measures = true;         ///< KernelInput::measures
-    /// What to do about that, for the message.
+    /// What to do about an overflow, for the error message.
     std::string_view overflow_advice =
         "a wider --out-dtype, or --allow-overflow to write them as they are";
   };
-  /// Elements [first, first + count) of a tensor.
+  /// The elements [first, first + count) of a tensor.
   struct Range {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
   };
 
-  /// `sft` may be null for a plan without counterparts. Both must outlive it.
+  /// `sft` may be null for a plan without counterparts. Both checkpoints must outlive it.
   PlannedValues(const Checkpoint* sft, const Checkpoint& aligned, const Options& options)
       : sft_(sft), aligned_(aligned), options_(options) {}
 
   /// Fills `out` with the range's values of out_type. `aligned` holds ALIGNED's values of the
-  /// range, `sft` SFT's of its first common_elements(). Throws Error(input) naming the tensor where
+  /// range, `sft` SFT's of its first common_elements(). Throws Error(input) naming the tensor if
   /// finite weights become infinite, unless that is allowed.
   DeltaSums compute(const TensorPlan& plan, const Range& range, DType out_type,
                     std::span<const std::byte> sft, std::span<const std::byte> aligned,
                     std::span<std::byte> out) const;
 
-  /// What the kernel is given for elements that all have a counterpart, but for the output.
+  /// The input of the kernel, without `out`, for elements that all have a counterpart.
   KernelInput kernel_input(const TensorPlan& plan, const Range& range, DType out_type,
                            std::span<const std::byte> sft,
                            std::span<const std::byte> aligned) const;

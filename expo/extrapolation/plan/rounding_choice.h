@@ -8,20 +8,20 @@
 
 namespace expo {
 
-/// How a person wants values to be rounded; decide_rounding() makes a Rounding of it.
+/// How the user wants values to be rounded; decide_rounding() turns it into a Rounding.
 enum class RoundingChoice {
-  /// To nearest where that keeps α (keeps_alpha()), stochastically where it does not.
+  /// To nearest if that keeps α (keeps_alpha()), else stochastically.
   automatic,
   nearest,
   stochastic,
   like_original,
 };
 
-/// "auto", "nearest", "stochastic" or "like-original".
+/// Returns "auto", "nearest", "stochastic" or "like-original".
 std::string_view rounding_name(RoundingChoice choice) noexcept;
 std::string_view rounding_name(Rounding rounding) noexcept;
 
-/// The choice that "auto", "nearest" or "stochastic" names; nothing for other words.
+/// The choice that "auto", "nearest" or "stochastic" names; std::nullopt for other words.
 std::optional<RoundingChoice> rounding_choice_from_user(std::string_view word) noexcept;
 
 }  // namespace expo

@@ -18,7 +18,7 @@ struct KnownWord {
   std::string_view kind;
 };
 
-// Words that mean one thing wherever they stand.
+// Words that mean the same wherever they stand.
 constexpr std::array kPlainWords{
     KnownWord{"q_proj", "attention.q"},
     KnownWord{"k_proj", "attention.k"},
@@ -63,7 +63,7 @@ constexpr std::array kPlainWords{
     KnownWord{"ln_2", "norm"},
 };
 
-// Words whose meaning hangs on the module around them.
+// Words whose meaning depends on the module around them.
 struct ContextWord {
   std::string_view word;
   std::string_view context;  ///< an earlier word contains it
@@ -135,7 +135,7 @@ std::optional<std::string_view> known_kind(std::string_view word,
   }
   if (is_norm(word)) return "norm";
   if (is_embedding(word)) return "embedding";
-  // GGUF's head is "output.weight", at the top.
+  // GGUF's head is "output.weight", at the top level.
   if (word == "output" && before.empty()) return "head";
   return std::nullopt;
 }
@@ -149,8 +149,8 @@ Words module_words(Words words) {
   return words;
 }
 
-// Looks one word further out too: adapters and quantisers wrap a known module in a word of their
-// own.
+// This also looks one word further out, because adapters and quantisers wrap a known module in a
+// word of their own.
 std::string kind_of(const Words& words) {
   if (words.empty()) return "other";
   const std::span all(words);

@@ -5,7 +5,7 @@
 namespace expo {
 namespace {
 
-/// The smallest group of elements that fills whole bytes.
+/// The smallest number of elements that fills whole bytes.
 struct Unit {
   std::uint64_t elements = 1;
   std::uint64_t bytes = 1;

@@ -9,12 +9,12 @@
 
 namespace expo {
 
-/// Part of one output tensor within a block.
+/// The part of one output tensor within a block.
 struct Segment {
   std::size_t tensor = 0;    ///< index into Plan::tensors
-  std::uint64_t first = 0;   ///< element
-  std::uint64_t count = 0;   ///< elements
-  std::uint64_t offset = 0;  ///< of its bytes in the file
+  std::uint64_t first = 0;   ///< first element
+  std::uint64_t count = 0;   ///< number of elements
+  std::uint64_t offset = 0;  ///< of its first byte in the file
   std::uint64_t bytes = 0;
 };
 
@@ -26,13 +26,13 @@ struct Block {
   std::vector<Segment> segments;
 };
 
-/// Bytes of a block: large enough for direct I/O at full speed, small enough that what a thread
+/// The bytes of a block: large enough for direct I/O at full speed, small enough that what a thread
 /// reads and computes stays in its processor's cache (2 MB measured 10 to 20 % faster than 8). It
 /// does not depend on the number of threads, so that sums are folded in the same order for any.
 inline constexpr std::uint64_t kBlockBytes = std::uint64_t{2} << 20;
 
-/// Cuts the output into blocks at multiples of kBlockBytes, moved where one would split a quantised
-/// block.
+/// Cuts the output into blocks at multiples of kBlockBytes, moving a cut that would split a
+/// quantised block.
 std::vector<Block> cut_into_blocks(const OutputLayout& layout,
                                    const std::vector<OutputTensor>& tensors);
 

@@ -25,7 +25,7 @@ Json to_json(const std::vector<FileDigest>& digests) {
   return list;
 }
 
-/// The hash of one file up to `position`, and whose turn it is.
+/// The hash of one file up to `position`, and the range whose turn it is.
 struct InputDigest::File {
   XXH3_state_t* state = XXH3_createState();
   std::uint64_t position = 0;
@@ -48,8 +48,8 @@ struct InputDigest::File {
     position += bytes.size();
   }
 
-  /// Hashes the bytes up to `end` that no tensor read delivers: headers, padding, what an earlier
-  /// run did.
+  /// Hashes the bytes up to `end` that no tensor read delivers: headers, padding, and tensors that
+  /// an earlier run has done.
   void read_up_to(Filesystem& filesystem, const SourceFile& source, std::uint64_t end,
                   const CancellationToken* cancellation) {
     if (position >= end) return;

@@ -15,7 +15,7 @@
 namespace expo {
 
 /// The digest of one input file: "xxh3-128:<32 hex digits>" as `xxhsum -H2` prints it, or
-/// "sha256:…" where the Hugging Face cache names the file by it.
+/// "sha256:…" if the Hugging Face cache names the file by its SHA-256.
 struct FileDigest {
   std::string path;
   std::uint64_t size = 0;
@@ -25,13 +25,13 @@ struct FileDigest {
 /// The digest of a text: "xxh3-64:<16 hex digits>" as `xxhsum -H3` prints it.
 std::string text_digest(std::string_view text);
 
-/// [{"file": NAME, "size": …, "digest": …}, …], as run.json keeps it.
+/// Returns [{"file": NAME, "size": …, "digest": …}, …], as run.json keeps it.
 Json to_json(const std::vector<FileDigest>& digests);
 
-/// Digests the files of a checkpoint in passing, while the pipeline reads their tensors, so that no
-/// byte is read twice. The ranges to come are announced in the order in which they will be claimed;
-/// a file whose ranges do not ascend, or are not read as announced, is read again at the end.
-/// Thread-safe after the announcements.
+/// Computes the digests of the files of a checkpoint while the pipeline reads their tensors, so
+/// that no byte is read twice. The ranges are announced in advance in the order in which they will
+/// be read; a file whose ranges do not ascend, or are not read as announced, is read again at the
+/// end. Thread-safe after the announcements.
 class InputDigest {
  public:
   InputDigest(Filesystem& filesystem, const Checkpoint& checkpoint);
@@ -47,9 +47,9 @@ class InputDigest {
   /// Returns the ticket with which the range is read later.
   std::size_t announce(const Range& range);
 
-  /// One thread's view: point ReadScratch::observer at it, call begin(ticket) before
-  /// Checkpoint::read and end() after. end() gives up on the file if the read did not deliver the
-  /// announced range in one piece.
+  /// One thread's access: point ReadScratch::observer at it, and call begin(ticket) before
+  /// Checkpoint::read and end() after it. If the read did not deliver the announced range in one
+  /// piece, end() leaves the file to be read again at the end.
   class Tap final : public FileBytesObserver {
    public:
     explicit Tap(InputDigest& digest) : digest_(digest) {}
@@ -64,11 +64,11 @@ class InputDigest {
     bool pending_ = false;
   };
 
-  /// Wakes every waiting thread with Error(interrupted); after a failure elsewhere.
+  /// Wakes every waiting thread with Error(interrupted); to be called after a failure elsewhere.
   void abort();
 
-  /// Digests of all files, after the last read: hashes what no tensor covered, and re-reads where
-  /// it must.
+  /// Returns the digests of all files; call it after the last read. It hashes what no tensor
+  /// covered, and reads files again if it must.
   std::vector<FileDigest> finish(const CancellationToken& cancellation);
 
  private:
@@ -80,7 +80,7 @@ class InputDigest {
   const Checkpoint& checkpoint_;
   std::vector<std::unique_ptr<File>> files_;
   std::vector<Range> ranges_;
-  std::vector<std::size_t> order_;  ///< of a range among its file's
+  std::vector<std::size_t> order_;  ///< the position of each range among those of its file
 };
 
 }  // namespace expo

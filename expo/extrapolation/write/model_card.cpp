@@ -5,8 +5,8 @@
 namespace expo {
 namespace {
 
-/// The hub takes for `base_model` what looks like an id: a path's last component does, a path does
-/// not.
+/// The hub accepts in `base_model` whatever looks like an id: a path's last component does, a whole
+/// path does not.
 std::string front_matter(const ModelCardFacts& facts) {
   return fmt::format(
       "---\nbase_model:\n- {}\n- {}\nbase_model_relation: merge\nlibrary_name: "
@@ -62,7 +62,7 @@ std::string model_card(const ModelCardFacts& facts) {
       facts.aligned, facts.sft, facts.alpha, facts.out_dtype, rounding_words(facts.rounding));
   text += delta_lines(facts.delta);
   if (!facts.treated.empty()) {
-    text += "\nTensors in which the two did not fit together:\n\n";
+    text += "\nTensors that did not fit together:\n\n";
     for (const std::string& line : facts.treated) text += "- " + line + "\n";
   }
   text += fmt::format(

@@ -64,7 +64,7 @@ Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint) {
 std::vector<fs::path> input_paths(Filesystem& filesystem, const Checkpoint& checkpoint) {
   std::set<fs::path> paths;
   for (const SourceFile& file : checkpoint.files()) paths.insert(file.path);
-  // BASE+ADAPTER is two places.
+  // BASE+ADAPTER names two places.
   const auto add_folder = [&](const std::string& place) {
     if (filesystem.is_directory(place)) paths.insert(place);
   };
@@ -87,7 +87,7 @@ void check_free_space(Filesystem& filesystem, const fs::path& destination, std::
   const std::uint64_t free = filesystem.free_bytes(destination);
   if (free >= bytes) return;
   throw environment_error(fmt::format(
-      "{}: the output needs {} but the disk has {} free; free some space or write elsewhere",
+      "{}: the output needs {}, but the disk has {} free; free some space or write elsewhere",
       destination.string(), format_bytes(bytes), format_bytes(free)));
 }
 

@@ -11,26 +11,26 @@
 
 namespace expo {
 
-/// The type that most bytes of the output are stored in; what config.json's dtype has to say.
+/// The type that most bytes of the output are stored in, for config.json's dtype.
 DType main_dtype(const std::vector<OutputTensor>& tensors);
 
-/// Writes what stands beside the weights: the checkpoint's sidecar files (config.json with its
-/// dtype made true), and the layout's index as the last.
+/// Writes the files beside the weights: the checkpoint's sidecar files (config.json with its dtype
+/// corrected), and last the layout's index.
 void write_sidecars(Filesystem& filesystem, const Checkpoint& checkpoint,
                     const std::vector<OutputTensor>& tensors, const std::filesystem::path& folder);
 void write_index(Filesystem& filesystem, const OutputLayout& layout,
                  const std::filesystem::path& folder);
 
-/// Files of a checkpoint with size and time of change, for recognising that an input is still the
-/// same.
+/// The files of a checkpoint with size and modification time, to recognise whether an input is
+/// still the same.
 Json describe_files(Filesystem& filesystem, const Checkpoint& checkpoint);
 
-/// Paths that must not be written over: every file of the checkpoint, and the folder of its
+/// The paths that must not be overwritten: every file of the checkpoint, and the folder of its
 /// sidecars.
 std::vector<std::filesystem::path> input_paths(Filesystem& filesystem,
                                                const Checkpoint& checkpoint);
 
-/// Throws Error(environment) where the disk of `destination` has less than `bytes` free.
+/// Throws Error(environment) if the disk of `destination` has less than `bytes` free.
 void check_free_space(Filesystem& filesystem, const std::filesystem::path& destination,
                       std::uint64_t bytes);
 

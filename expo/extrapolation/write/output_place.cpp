@@ -35,20 +35,20 @@ void check_file(Filesystem& filesystem, const fs::path& output,
   const auto status = filesystem.status(output);
   if (status && status->is_directory) {
     throw usage_error(output.string() +
-                      ": a folder is in the way of the GGUF file; write it elsewhere");
+                      ": is a folder, but the output is a GGUF file; write it elsewhere");
   }
   if (status && !options.overwrite) {
     throw usage_error(output.string() +
-                      ": already exists; --overwrite replaces it, once the new one is whole");
+                      ": already exists; --overwrite replaces it once the new one is complete");
   }
   if (status && !is_gguf(filesystem, output)) {
     throw usage_error(output.string() +
-                      ": is no GGUF file, and --overwrite replaces nothing else; remove it "
+                      ": is not a GGUF file, and --overwrite replaces nothing else here; remove it "
                       "yourself, or write elsewhere");
   }
 }
 
-/// The folder that the file is made in; it is never put in place itself.
+/// The folder in which the file is made; the folder itself is never put in place.
 fs::path workshop(const fs::path& output) {
   return output.parent_path() / ("." + output.filename().string() + ".folder");
 }

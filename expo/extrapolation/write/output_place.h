@@ -7,21 +7,21 @@
 
 namespace expo {
 
-/// Where an output is put: a checkpoint folder, or, for a name that ends in .gguf (in
-/// any case), a single file.
-/// Either appears whole or not at all; a file is written in a hidden folder beside it and renamed.
+/// The place of an output: a checkpoint folder, or, for a name that ends in .gguf (in any case), a
+/// single file. Either appears whole or not at all; a file is written in a hidden folder beside it
+/// and renamed.
 class OutputPlace {
  public:
-  /// Throws what check() throws, and Error(environment).
+  /// Prepares the folder to write into. Throws what check() throws, and Error(environment).
   OutputPlace(Filesystem& filesystem, const std::filesystem::path& output,
               const AtomicDirectoryOptions& options);
 
-  /// Whether an output can be put there; changes nothing. Throws Error(usage) where it cannot.
+  /// Checks whether an output can be put there; changes nothing. Throws Error(usage) if it cannot.
   static void check(Filesystem& filesystem, const std::filesystem::path& output,
                     const AtomicDirectoryOptions& options);
   static bool is_file(const std::filesystem::path& output);
 
-  /// The folder to write into, and its state.
+  /// The folder to write into, with its state.
   AtomicDirectory& directory() { return directory_; }
   void commit();
 

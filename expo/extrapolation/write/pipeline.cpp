@@ -35,7 +35,8 @@ struct Worker {
   std::unique_ptr<InputDigest::Tap> aligned_tap;
 };
 
-/// Where a read of plainly stored values goes on disk; nothing where it is scattered or decoded.
+/// The range on disk of a read of plainly stored values; std::nullopt if the values are scattered
+/// or decoded.
 std::optional<InputDigest::Range> disk_range(const Tensor& tensor, std::uint64_t first,
                                              std::uint64_t count) {
   const std::uint64_t elements = tensor.elements();
@@ -135,7 +136,7 @@ class Pipeline {
     return tickets;
   }
 
-  /// All space is reserved first: a disk that is too full says so before any work.
+  /// All space is reserved first, so that a full disk is noticed before any work.
   void create_files() {
     files_.resize(layout_.files.size());
     for (std::size_t i = 0; i < layout_.files.size(); ++i) {
@@ -189,7 +190,7 @@ class Pipeline {
     if (--remaining_[block.file] == 0) finish_file(block.file);
   }
 
-  /// The head of the file, and zeros where no tensor lies.
+  /// Writes the head of the file, and zeros where there is no tensor.
   void fill_between(const Block& block, std::span<std::byte> out) const {
     const OutputFile& file = layout_.files[block.file];
     std::uint64_t position = block.offset;
@@ -224,7 +225,7 @@ class Pipeline {
     return sums;
   }
 
-  /// `inputs` is told what was computed with, the output left out: the elements that have a
+  /// `inputs` receives the kernel's input, without the output, for the elements that have a
   /// counterpart.
   DeltaSums compute(const Segment& segment, const Tickets& tickets, Worker& worker,
                     std::span<std::byte> out, KernelInput& inputs) {
@@ -255,8 +256,9 @@ class Pipeline {
     return values;
   }
 
-  /// What so many of a tensor's elements take in its file: fewer bytes than their values where they
-  /// are quantised, these where they are computed from several tensors.
+  /// The bytes that so many of a tensor's elements take in its file: fewer than those of their
+  /// values if they are quantised, and those of the values if they are computed from several
+  /// tensors.
   static std::uint64_t stored_bytes(const Tensor& tensor, std::uint64_t count,
                                     std::size_t value_bytes) {
     if (!tensor.extent || count == 0) return value_bytes;
@@ -300,8 +302,9 @@ class Pipeline {
 
   PlannedValues values_;
   std::vector<Block> blocks_;
-  std::vector<std::vector<Tickets>> tickets_;        // per block and segment
-  std::vector<std::vector<DeltaSums>> sums_;         // likewise; each is written by one thread
+  std::vector<std::vector<Tickets>> tickets_;  // per block and segment
+  std::vector<std::vector<DeltaSums>>
+      sums_;  // per block and segment; each is written by one thread
   std::vector<std::atomic<std::size_t>> remaining_;  // blocks per file
   std::vector<std::unique_ptr<WritableFile>> files_;
   std::vector<Worker> workers_;
@@ -315,8 +318,8 @@ class Pipeline {
 }  // namespace
 
 unsigned default_threads(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan) {
-  // Two more than there are processors, because writing waits for the disk; fewer where wide values
-  // need more memory a thread than the budget has.
+  // Two more than there are processors, because writing waits for the disk; fewer if wide values
+  // need more memory per thread than the budget allows.
   constexpr std::uint64_t kBudget = std::uint64_t{200} << 20;
   std::uint64_t in_bits_per_out_bit = 1;
   for (const TensorPlan& tensor : plan.tensors) {

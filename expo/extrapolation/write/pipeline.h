@@ -22,30 +22,29 @@ struct PipelineOptions {
   bool allow_overflow = false;  ///< finite weights may become infinite in the output type
   bool digests = true;
   RunJournal* journal =
-      nullptr;  ///< files it knows as finished are left alone; finished ones are recorded
+      nullptr;  ///< files that it lists as finished are skipped; others are added when finished
   Progress* progress = nullptr;
-  const char* what = "";  ///< the work's name for the progress
+  const char* what = "";  ///< the name of the work, for the progress display
 };
 
 struct PipelineResult {
-  std::vector<DeltaSums>
-      sums;  ///< per tensor of the plan; all zero where ALIGNED's values were taken
+  std::vector<DeltaSums> sums;  ///< per tensor of the plan; all zero if ALIGNED's values were taken
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
   std::vector<FileDigest> sft_files;
   std::vector<FileDigest> aligned_files;
 };
 
-/// Threads that keep a disk busy while others compute, within 300 MB of memory.
+/// The number of threads that keeps a disk busy while others compute, within 300 MB of memory.
 unsigned default_threads(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan);
 
-/// Reads, computes and writes every file of `layout` into the existing `folder`: space for all is
-/// reserved before the first byte is written, each file is synced and closed when its last block is
-/// done. `tensors` are those that were laid out, one per tensor of the plan, in its order. Memory
-/// is flat in the size of the checkpoint; the bytes do not depend on the number of threads. `sft`
-/// may be null for a plan without counterparts. Throws Error: input (an input was cut short; a
-/// weight became infinite and allow_overflow is off), environment, interrupted. On a throw the
-/// folder holds unfinished files.
+/// Reads, computes and writes every file of `layout` into the existing `folder`: space for all
+/// files is reserved before the first byte is written, and each file is synced and closed when its
+/// last block is done. `tensors` are those that were laid out, one per tensor of the plan, in its
+/// order. Memory does not grow with the checkpoint; the bytes do not depend on the number of
+/// threads. `sft` may be null for a plan without counterparts. Throws Error: input (an input was
+/// cut short; a weight became infinite and allow_overflow is off), environment, interrupted. If it
+/// throws, the folder holds unfinished files.
 PipelineResult run_pipeline(Filesystem& filesystem, const Checkpoint* sft,
                             const Checkpoint& aligned, const Plan& plan,
                             const std::vector<OutputTensor>& tensors, const OutputLayout& layout,

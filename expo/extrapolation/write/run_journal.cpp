@@ -7,7 +7,8 @@
 namespace expo {
 namespace {
 
-/// Doubles go as their bits: a resumed run reports exactly what an uninterrupted one does.
+/// Doubles are stored as their bits, so that a resumed run reports exactly what an uninterrupted
+/// one does.
 Json to_json(const DeltaSums& sums) {
   Json list = Json::array(
       {sums.elements, sums.changed, sums.lost, sums.nonfinite_inputs, sums.nonfinite_created});
@@ -41,7 +42,7 @@ RunJournal::RunJournal(Filesystem& filesystem, std::filesystem::path folder,
                        const Json& fingerprint)
     : filesystem_(filesystem),
       folder_(std::move(folder)),
-      // As it will be read again.
+      // The fingerprint takes the form in which it will be read again.
       fingerprint_(Json::parse(compact_json(fingerprint))) {}
 
 std::filesystem::path RunJournal::path() const {
@@ -59,7 +60,7 @@ bool RunJournal::load() {
       }
     }
   } catch (const Json::exception&) {
-    files_.clear();  // a journal that cannot be understood is as good as none
+    files_.clear();  // a journal that cannot be read counts as none
     return false;
   } catch (const Error& error) {
     if (error.category() != ErrorCategory::input) throw;

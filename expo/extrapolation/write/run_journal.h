@@ -13,21 +13,21 @@
 
 namespace expo {
 
-/// What an interrupted run has finished: the output files that are whole and on the disk, with the
-/// sums of their tensors. It lies in the partial folder and is taken over only by a run of the same
-/// fingerprint (inputs with their sizes and times, options, layout). Thread-safe.
+/// Records what an interrupted run has finished: the output files that are complete and on disk,
+/// with the sums of their tensors. It is kept in the partial folder and is used only by a run with
+/// the same fingerprint (inputs with their sizes and times, options, layout). Thread-safe.
 class RunJournal {
  public:
   RunJournal(Filesystem& filesystem, std::filesystem::path folder, const Json& fingerprint);
 
-  /// Reads what an earlier run left. False where there is nothing, or something of another
-  /// fingerprint.
+  /// Reads what an earlier run left. Returns false if there is nothing, or if the fingerprint
+  /// differs.
   bool load();
 
-  /// The sums of a finished file's tensors (index into the plan), or null where it is not finished.
+  /// The sums of a finished file's tensors (by index into the plan), or null if it is not finished.
   const std::map<std::size_t, DeltaSums>* finished(const std::string& file) const;
 
-  /// Call after the file is synced.
+  /// Records a file as finished; call it after the file is synced.
   void record(const std::string& file, std::map<std::size_t, DeltaSums> sums);
 
   /// Whether no file is finished.
