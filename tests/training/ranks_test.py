@@ -84,10 +84,10 @@ def test_torchrun_starts_the_ranks(tmp_path, keys):
 
 
 @pytest.mark.parametrize("change, said", [
-    (lambda path: {"dataset_name": pairs(path / "other.jsonl", 14, 7)}, "rank 1 has read other rows than rank 0"),
-    (lambda path: {"dataset_name": pairs(path / "more.jsonl", 40, 7)}, "rank 1 has read other rows than rank 0"),
-    (lambda path: {"eval_dataset_name": pairs(path / "dev2.jsonl", 3, 7)}, "rank 1 has read other rows to evaluate on"),
-    (lambda path: {"model_name_or_path": spoil(chat_model(path / "other"))}, "rank 1 has read another model than rank 0"),
+    (lambda path: {"dataset_name": pairs(path / "other.jsonl", 14, 7)}, "rank 1 has read different rows than rank 0"),
+    (lambda path: {"dataset_name": pairs(path / "more.jsonl", 40, 7)}, "rank 1 has read different rows than rank 0"),
+    (lambda path: {"eval_dataset_name": pairs(path / "dev2.jsonl", 3, 7)}, "rank 1 has read different rows to evaluate on"),
+    (lambda path: {"model_name_or_path": spoil(chat_model(path / "other"))}, "rank 1 has read a different model than rank 0"),
     (lambda path: {"ref_model_name_or_path": spoil(chat_model(path / "reference"))}, "rank 1 has another reference than rank 0"),
     (lambda path: {"warmup_steps": 0}, "rank 1 has another warmup_ratio than rank 0"),
     (lambda path: {"learning_rate": 2e-3}, "rank 1 has another learning_rate than rank 0")])
@@ -143,4 +143,4 @@ def test_an_interruption_is_one_whichever_rank_sees_it(tmp_path, keys):
         process.send_signal(signal.SIGINT)
     _, errors = processes[0].communicate(timeout=120)
     processes[1].communicate(timeout=120)
-    assert processes[0].returncode == 130 and "--resume goes on from" in errors
+    assert processes[0].returncode == 130 and "--resume continues from" in errors

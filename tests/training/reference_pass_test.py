@@ -115,7 +115,7 @@ def test_what_is_kept_is_taken_only_as_it_was_written(tmp_path, keys, whole):
     assert json.loads((cache / whole[0].name).read_text())["log_probs"] == changed + expected[len(numbers):]
     (cache / whole[0].name).unlink()
     leave([1.1 * number for number in numbers])
-    assert "where the reference model gives" in train("dpo", 3, output_dir=tmp_path / "wrong", **keys).stderr
+    assert "but the reference model gives" in train("dpo", 3, output_dir=tmp_path / "wrong", **keys).stderr
     leave(numbers[:-1])
     assert f"holds {len(numbers) - 1} log-probabilities" in train("dpo", 3, output_dir=tmp_path / "odd", **keys).stderr
     leave(numbers)

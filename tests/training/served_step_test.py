@@ -81,7 +81,7 @@ def test_a_start_that_lies_on_ties_is_warned_of(tmp_path, data):
     for further, merged in (({}, ""), ({"use_peft": "true", "bf16": "true"}, "merged and ")):
         done = train("dpo", model_name_or_path=model, output_dir=tmp_path / f"out{len(further)}", **data, **further)
         assert f"{between:.1f} % of the weights lie between two bfloat16 numbers, {ties:.1f} % exactly half-way" in done.stderr
-        assert f"where the result is {merged}served in bfloat16" in done.stderr
+        assert f"if the result is {merged}served in bfloat16" in done.stderr
         assert done.stderr.index("half-way") < done.stderr.index("step 1/")
     named = re.search(r"expo convert (\S+) OUT --out-dtype bf16", done.stderr)
     assert named[1] == str(model)

@@ -196,4 +196,4 @@ def test_a_yaml_file_names_the_keys_and_the_command_line_comes_before_it(tmp_pat
     config.write_text("wholly_unknown: 10\n")
     assert "is not known; see expo train --help" in train("dpo", 2, config=config).stderr
     config.write_text("beta: 0.2\n")
-    assert "beta has no meaning for sft" in train("sft", 2, config=config).stderr
+    assert "beta is not a setting of sft" in train("sft", 2, config=config).stderr

@@ -41,7 +41,7 @@ bool boolean(const std::string& text) {
   refuse(text, "true or false");
 }
 
-// One maker for each type of field.
+// There is one maker for each type of field.
 
 ConfigKey text(const char* name, const char* type, const char* help, std::string Config::*field,
                std::vector<Method> methods = {}) {
@@ -145,7 +145,7 @@ ConfigKey target_modules() {
 ConfigKey save_dtype() {
   return {"save_dtype",
           "TYPE",
-          "Type of the saved weights: float32, bfloat16 or float16; default: float32, since a "
+          "Type of the saved weights: float32, bfloat16 or float16; default: float32, because a "
           "small step is lost in bfloat16",
           {},
           [](Config& config, const std::string& value) {
@@ -156,7 +156,7 @@ ConfigKey save_dtype() {
           [](const Config& config) { return Json(std::string(torch_name(config.save_dtype))); }};
 }
 
-/// Reference log-probabilities are always computed before the training; the word may say so.
+/// Reference log-probabilities are always computed before the training; the key may be set to true.
 ConfigKey precompute() {
   return {"precompute_ref_log_probs",
           "FLAG",
@@ -171,35 +171,41 @@ ConfigKey precompute() {
 
 void add_data_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(text("model_name_or_path", "MODEL",
-                      "The model to train: folder, file or Hugging Face id in the cache",
+                      "Model to train: folder, file or Hugging Face id in the cache",
                       &Config::model_name_or_path));
   keys.push_back(text("ref_model_name_or_path", "MODEL",
-                      "The reference model; default: the model as it is before the training",
+                      "Reference model; default: the model before the training",
                       &Config::ref_model_name_or_path, {Method::dpo}));
   keys.push_back(text("dataset_name", "DATA", "Data set: .jsonl, .json, .parquet or a folder",
                       &Config::dataset_name));
-  keys.push_back(text("dataset_train_split", "SPLIT", "Split of a data set's folder to train on",
+  keys.push_back(text("dataset_train_split", "SPLIT",
+                      "Split to train on, if the data set is a folder",
                       &Config::dataset_train_split));
   keys.push_back(text("eval_dataset_name", "DATA", "Data set to evaluate on; default: none",
                       &Config::eval_dataset_name));
-  keys.push_back(text("dataset_test_split", "SPLIT", "Split of that data set's folder",
+  keys.push_back(text("dataset_test_split", "SPLIT",
+                      "Split to evaluate on, if that data set is a folder",
                       &Config::dataset_test_split));
   keys.push_back(text("chat_template_path", "FILE",
-                      "Jinja chat template in place of the model's; saved with the result",
+                      "Jinja chat template to use instead of the model's; saved with the result",
                       &Config::chat_template_path));
   keys.push_back(text("output_dir", "OUT", "Folder for checkpoints, metrics and the result",
                       &Config::output_dir));
   keys.push_back(flag("overwrite_output_dir", "Remove what an earlier run left in output_dir",
                       [](Config& c) -> bool& { return c.overwrite_output_dir; }));
   const std::vector<Method> pairs = {Method::dpo, Method::reward};
+  keys.push_back(column("prompt_column",
+                        "Column of the prompts; default: prompt, instruction or question",
+                        &Columns::prompt, pairs));
+  keys.push_back(column("chosen_column", "Column of the chosen answers; default: chosen",
+                        &Columns::chosen, pairs));
+  keys.push_back(column("rejected_column", "Column of the rejected answers; default: rejected",
+                        &Columns::rejected, pairs));
   keys.push_back(
-      column("prompt_column", "Default: prompt, instruction or question", &Columns::prompt, pairs));
-  keys.push_back(column("chosen_column", "Default: chosen", &Columns::chosen, pairs));
-  keys.push_back(column("rejected_column", "Default: rejected", &Columns::rejected, pairs));
-  keys.push_back(numeric("fraction",
-                         "Share of the rows to train on; the same rows for the same seed, and a "
-                         "smaller share within a larger one; default: 1",
-                         [](Config& c) -> double& { return c.fraction; }));
+      numeric("fraction",
+              "Share of the rows to train on; for one seed, a smaller share is part of a "
+              "larger one; default: 1",
+              [](Config& c) -> double& { return c.fraction; }));
   keys.push_back(whole("max_length", "Longest row in tokens; default: 1024, SFT 2048",
                        [](Config& c) -> std::int64_t& { return c.max_length; }));
   keys.push_back(
@@ -210,21 +216,22 @@ void add_data_keys(std::vector<ConfigKey>& keys) {
 }
 
 void add_loss_keys(std::vector<ConfigKey>& keys) {
-  keys.push_back(numeric("beta", "Strength of the tie to the reference; default: 0.01",
-                         [](Config& c) -> double& { return c.loss.beta; }, {Method::dpo}));
+  keys.push_back(
+      numeric("beta", "Strength of the penalty for moving away from the reference; default: 0.01",
+              [](Config& c) -> double& { return c.loss.beta; }, {Method::dpo}));
   keys.push_back(choice<PreferenceLossKind>(
       "loss_type", "sigmoid, ipo or robust; default: sigmoid",
       {{"sigmoid", PreferenceLossKind::sigmoid},
        {"ipo", PreferenceLossKind::ipo},
        {"robust", PreferenceLossKind::robust}},
       [](Config& c) -> PreferenceLossKind& { return c.loss.kind; }, {Method::dpo}));
-  keys.push_back(numeric("label_smoothing", "Share of labels assumed to be wrong; default: 0",
-                         [](Config& c) -> double& { return c.loss.label_smoothing; },
-                         {Method::dpo}));
+  keys.push_back(
+      numeric("label_smoothing", "Share of the labels that is assumed to be wrong; default: 0",
+              [](Config& c) -> double& { return c.loss.label_smoothing; }, {Method::dpo}));
   keys.push_back(precompute());
   keys.push_back(text("reference_cache_dir", "FOLDER",
-                      "Where the reference's log-probabilities are kept, to be used again by other "
-                      "runs; default: output_dir",
+                      "Folder that keeps the reference's log-probabilities for use by other runs; "
+                      "default: output_dir",
                       &Config::reference_cache_dir, {Method::dpo}));
   keys.push_back(numeric("center_rewards_coefficient",
                          "Weight of (r_chosen + r_rejected)², which centres rewards; default: 0",
@@ -234,34 +241,34 @@ void add_loss_keys(std::vector<ConfigKey>& keys) {
 
 void add_batch_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(whole("per_device_train_batch_size",
-                       "Pairs or conversations in one rank's batch; default: 8",
+                       "Pairs or conversations in a batch of one rank; default: 8",
                        [](Config& c) -> std::int64_t& { return c.per_device_train_batch_size; }));
-  keys.push_back(whole("gradient_accumulation_steps", "Batches in a step; default: 16",
+  keys.push_back(whole("gradient_accumulation_steps", "Batches per optimiser step; default: 16",
                        [](Config& c) -> std::int64_t& { return c.gradient_accumulation_steps; }));
   keys.push_back(numeric("num_train_epochs", "Passes over the data; default: 1",
                          [](Config& c) -> double& { return c.num_train_epochs; }));
-  keys.push_back(whole("max_steps", "Steps in all, in place of epochs; default: 0, not set",
+  keys.push_back(whole("max_steps", "Total number of steps, instead of epochs; default: 0, not set",
                        [](Config& c) -> std::int64_t& { return c.max_steps; }));
   keys.push_back(choice<bool>(
-      "train_sampling_strategy", "random (anew for each epoch) or sequential; default: random",
+      "train_sampling_strategy", "random (new order in each epoch) or sequential; default: random",
       {{"random", false}, {"sequential", true}}, [](Config& c) -> bool& { return c.sequential; }));
   keys.push_back(
       whole("tokens_per_pass",
-            "Tokens that go through the model at once; bounds the memory; the result changes "
-            "by rounding only; default: 1024",
+            "Tokens that go through the model at once; limits the memory and changes the result "
+            "only by rounding; default: 1024",
             [](Config& c) -> std::int64_t& { return c.tokens_per_pass; }));
   keys.push_back(flag("gradient_checkpointing",
-                      "Compute each layer again in the backward pass, which needs less memory",
+                      "Recompute each layer in the backward pass, which saves memory",
                       [](Config& c) -> bool& { return c.gradient_checkpointing; }));
   keys.push_back(flag("bf16",
-                      "Matrix products in bfloat16, all else in float32; default: on GPUs from "
-                      "Ampere on, and where the "
-                      "processor has instructions for them",
+                      "Matrix products in bfloat16, all else in float32; default: on for GPUs from "
+                      "Ampere on and for CPUs with bfloat16 instructions",
                       [](Config& c) -> bool& { return c.bf16; }));
 }
 
 void add_optimiser_keys(std::vector<ConfigKey>& keys) {
-  keys.push_back(numeric("learning_rate", "Highest rate; default: DPO 5e-7, SFT 2e-5, reward 1e-5",
+  keys.push_back(numeric("learning_rate",
+                         "Peak learning rate; default: DPO 5e-7, SFT 2e-5, reward 1e-5",
                          [](Config& c) -> double& { return c.learning_rate; }));
   keys.push_back(choice<ScheduleKind>(
       "lr_scheduler_type", "cosine, linear, constant or constant_with_warmup; default: cosine",
@@ -270,33 +277,32 @@ void add_optimiser_keys(std::vector<ConfigKey>& keys) {
        {"constant", ScheduleKind::constant},
        {"constant_with_warmup", ScheduleKind::constant_with_warmup}},
       [](Config& c) -> ScheduleKind& { return c.schedule; }));
-  keys.push_back(numeric("warmup_ratio", "Share of the steps that warm up; default: 0.1",
+  keys.push_back(numeric("warmup_ratio", "Share of the steps used for warm-up; default: 0.1",
                          [](Config& c) -> double& { return c.warmup_ratio; }));
-  keys.push_back(whole("warmup_steps", "Steps that warm up; 0: none; default: by warmup_ratio",
+  keys.push_back(whole("warmup_steps", "Number of warm-up steps; 0: none; default: by warmup_ratio",
                        [](Config& c) -> std::int64_t& { return c.warmup_steps; }));
   keys.push_back(numeric("weight_decay",
                          "Weight decay of matrices, not of norms and biases; default: 0",
                          [](Config& c) -> double& { return c.adamw.weight_decay; }));
-  keys.push_back(
-      numeric("adam_beta1", "Default: 0.9", [](Config& c) -> double& { return c.adamw.beta1; }));
-  keys.push_back(
-      numeric("adam_beta2", "Default: 0.999", [](Config& c) -> double& { return c.adamw.beta2; }));
-  keys.push_back(numeric("adam_epsilon", "Default: 1e-8",
+  keys.push_back(numeric("adam_beta1", "Decay rate of AdamW's first moment; default: 0.9",
+                         [](Config& c) -> double& { return c.adamw.beta1; }));
+  keys.push_back(numeric("adam_beta2", "Decay rate of AdamW's second moment; default: 0.999",
+                         [](Config& c) -> double& { return c.adamw.beta2; }));
+  keys.push_back(numeric("adam_epsilon", "AdamW's epsilon; default: 1e-8",
                          [](Config& c) -> double& { return c.adamw.epsilon; }));
   keys.push_back(numeric("max_grad_norm",
-                         "Gradients are scaled down to this norm; 0: never; default: 1",
+                         "Largest norm of the gradient (clipping); 0: no clipping; default: 1",
                          [](Config& c) -> double& { return c.max_grad_norm; }));
 }
 
 void add_lora_keys(std::vector<ConfigKey>& keys) {
   keys.push_back(flag("use_peft", "Train LoRA adapters instead of the weights",
                       [](Config& c) -> bool& { return c.use_peft; }));
-  keys.push_back(
-      whole("lora_r", "Rank; default: 8", [](Config& c) -> std::int64_t& { return c.lora.rank; }));
+  keys.push_back(whole("lora_r", "Rank of the adapters; default: 8",
+                       [](Config& c) -> std::int64_t& { return c.lora.rank; }));
   keys.push_back(numeric("lora_alpha", "The update is scaled by lora_alpha / lora_r; default: 8",
                          [](Config& c) -> double& { return c.lora.alpha; }));
-  keys.push_back(numeric("lora_dropout",
-                         "Share of an adapter's inputs that are dropped in training; default: 0",
+  keys.push_back(numeric("lora_dropout", "Dropout of the adapters' inputs in training; default: 0",
                          [](Config& c) -> double& { return c.lora.dropout; }));
   keys.push_back(target_modules());
   keys.push_back(flag("use_rslora", "Scale by lora_alpha / √lora_r instead",
@@ -304,28 +310,28 @@ void add_lora_keys(std::vector<ConfigKey>& keys) {
 }
 
 void add_run_keys(std::vector<ConfigKey>& keys) {
-  keys.push_back(whole("eval_steps", "Evaluate after every so many steps; default: at the end",
+  keys.push_back(whole("eval_steps", "Steps between evaluations; default: only at the end",
                        [](Config& c) -> std::int64_t& { return c.eval_steps; }));
   keys.push_back(whole("save_steps",
-                       "Write a checkpoint, from which the run can be resumed, after every so many "
-                       "steps; default: none",
+                       "Steps between checkpoints, from which the run can be resumed; default: no "
+                       "checkpoints",
                        [](Config& c) -> std::int64_t& { return c.save_steps; }));
-  keys.push_back(whole("save_total_limit", "Checkpoints to keep, the newest; default: all",
+  keys.push_back(whole("save_total_limit", "Number of newest checkpoints to keep; default: all",
                        [](Config& c) -> std::int64_t& { return c.save_total_limit; }));
   keys.push_back(save_dtype());
-  keys.push_back(flag("resume", "Continue from the newest checkpoint in output_dir",
+  keys.push_back(flag("resume", "Resume from the newest checkpoint in output_dir",
                       [](Config& c) -> bool& { return c.resume; }));
   keys.push_back(whole("seed", "Seed of the order, the fraction and all random draws; default: 42",
                        [](Config& c) -> std::uint64_t& { return c.seed; }));
   keys.push_back(numeric("ddp_timeout",
-                         "Seconds after which a rank takes a silent rank for dead; "
+                         "Seconds that a rank waits for another before it counts as dead; "
                          "default: 1800",
                          [](Config& c) -> double& { return c.ddp_timeout; }));
   keys.push_back(
       text("device", "DEVICE",
            "auto, cpu, cuda or cuda:N; default: auto, a GPU for each rank if there is one",
            &Config::device));
-  keys.push_back(whole("threads", "Threads of the arithmetic; default: all processors",
+  keys.push_back(whole("threads", "Number of threads; default: one for each processor",
                        [](Config& c) -> unsigned& { return c.threads; }));
 }
 

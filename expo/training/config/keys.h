@@ -9,15 +9,15 @@
 
 namespace expo {
 
-/// One setting, declared once for YAML, command line, run.json and help.
+/// One setting, declared once for YAML, the command line, run.json and the help.
 struct ConfigKey {
   const char* name;
   const char* type;  ///< "FLOAT", "FLAG", …
   const char* help;
-  std::vector<TrainingMethod> methods;                           ///< that have it; empty: all
+  std::vector<TrainingMethod> methods;  ///< methods that have the setting; empty: all
   std::function<void(TrainingConfig&, const std::string&)> set;  ///< throws std::invalid_argument
   std::function<Json(const TrainingConfig&)> get;
-  const char* section = "";  ///< of the help
+  const char* section = "";  ///< section of the help
 
   bool belongs_to(TrainingMethod method) const;
   bool is_flag() const;

@@ -4,9 +4,8 @@
 
 namespace expo {
 
-/// What to do about a key that no configuration has: of those of TRL, transformers and PEFT what
-/// stands in their place, of others the one that is spelt nearly so; empty where there is nothing
-/// to say.
+/// Advice about a key that no configuration has: for keys of TRL, transformers and PEFT, what to
+/// use instead; for others, the key with the most similar spelling; empty if there is no advice.
 std::string advice_on_key(const std::string& name);
 
 }  // namespace expo

@@ -6,7 +6,7 @@
 
 namespace expo {
 
-/// The digest of bytes that come in pieces, as the room extrapolation/write spells it:
+/// The digest of bytes that arrive in pieces, in the form that the room extrapolation/write uses:
 /// "xxh3-128:…".
 class ByteDigest {
  public:

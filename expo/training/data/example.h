@@ -9,13 +9,14 @@
 
 namespace expo {
 
-/// One row before packing, and which of its tokens count.
+/// One row before packing, and which of its tokens count towards the loss.
 struct TokenRow {
   std::vector<TokenId> ids;
-  std::vector<bool> counts;  ///< as many as ids; the first token is never predicted
+  std::vector<bool> counts;  ///< one per id; the first token is never predicted
 };
 
-/// What a loss is computed of: a preference pair (rows: chosen, rejected) or a conversation (one).
+/// What a loss is computed from: a preference pair (two rows: chosen, rejected) or a conversation
+/// (one row).
 struct Example {
   std::vector<TokenRow> rows;
   std::string place;                  ///< "train.jsonl:7"

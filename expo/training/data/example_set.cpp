@@ -15,14 +15,14 @@ namespace expo {
 namespace {
 
 using Ids = std::vector<TokenId>;
-constexpr std::size_t kNamedRows = 3;  // in a warning
+constexpr std::size_t kNamedRows = 3;  // that a warning names
 
 std::size_t common_prefix(const Ids& a, const Ids& b) {
   const auto [end, _] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   return static_cast<std::size_t>(end - a.begin());
 }
 
-/// Rows of one kind, of which a warning names the first.
+/// Rows of one kind; a warning names the first of them.
 struct Noted {
   std::int64_t count = 0;
   std::vector<std::string> places;
@@ -73,8 +73,8 @@ class Reading {
       const auto largest = std::ranges::max_element(row.ids);
       if (options_.vocabulary == 0 || *largest < options_.vocabulary) continue;
       throw input_error(fmt::format(
-          "{}: the token id {} is outside the model's vocabulary of {}: the tokenizer is another "
-          "model's",
+          "{}: the token id {} is outside the model's vocabulary of {}; the tokenizer belongs to "
+          "another model",
           example.place, *largest, options_.vocabulary));
     }
     set_.examples.push_back(std::move(example));
@@ -101,7 +101,7 @@ class Reading {
   Noted prompts_cut_, answers_cut_, same_, too_long_, without_answer_;
 
  private:
-  /// What the tokenizer and its template refuse, they do not know the place of.
+  /// Adds the place of the row, which the tokenizer and its template do not know, to their errors.
   void add_at(const Json& row, const std::string& place) {
     try {
       add(row, place);
@@ -176,7 +176,7 @@ class PairReading : public Reading {
   }
 
   virtual void take(Ids prompt, Ids chosen, Ids rejected, const std::string& place) {
-    // The template may render the end of a prompt otherwise once an answer follows.
+    // The template may render the end of a prompt differently once an answer follows.
     const std::size_t shared =
         std::min(common_prefix(prompt, chosen), common_prefix(prompt, rejected));
     prompt.resize(shared);
@@ -245,7 +245,7 @@ class ConversationReading final : public Reading {
       if (messages[turn]["role"] == "assistant") mark_turn(row, messages, turn, tokens);
     }
     if (std::ranges::count(tokens.counts, true) == 0)
-      row.refuse("no turn is an assistant's, and nothing is to be learnt");
+      row.refuse("it has no assistant turn, so there is nothing to train on");
     const auto length = static_cast<std::size_t>(options_.max_length);
     if (tokens.ids.size() > length) {
       answers_cut_.add(place);
@@ -265,8 +265,8 @@ class ConversationReading final : public Reading {
     const Json* completion = row.find("", {"completion", "output"});
     if (prompt == nullptr || completion == nullptr)
       row.refuse(
-          "there is no column messages, and not both a prompt (prompt, instruction) and an answer "
-          "(completion, output)");
+          "there is neither a column messages nor both a prompt (prompt, instruction) and an "
+          "answer (completion, output)");
     Json turns = prompt->is_string()
                      ? Json::array({{{"role", "user"}, {"content", prompt_text(row, *prompt)}}})
                      : read_messages(row, *prompt, "prompt");
@@ -275,18 +275,19 @@ class ConversationReading final : public Reading {
     return turns;
   }
 
-  /// The first turn with other words, which begins as the template begins it.
+  /// The turn with different content: what it shares with the real turn is what the template puts
+  /// before the content.
   static Json another_opening(Json turn) {
     const std::string words = turn["content"];
     turn["content"] = words.starts_with('x') ? "y" : "x";
     return Json::array({turn});
   }
 
-  /// A turn's tokens lie between what is rendered before it and what is rendered with it.
+  /// A turn's tokens are those that rendering it adds to what is rendered before it.
   void mark_turn(const RowView& row, const Json& messages, std::size_t turn,
                  TokenRow& tokens) const {
     if (messages[turn]["content"].get_ref<const std::string&>().empty())
-      row.refuse(fmt::format("turn {}, an assistant's, is empty", turn + 1));
+      row.refuse(fmt::format("turn {}, by the assistant, is empty", turn + 1));
     Json before = Json::array();
     for (std::size_t i = 0; i < turn; ++i) before.push_back(messages[i]);
     const std::size_t first = std::max<std::size_t>(
@@ -296,9 +297,10 @@ class ConversationReading final : public Reading {
     before.push_back(messages[turn]);
     const std::size_t last = common_prefix(encode(before, false), tokens.ids);
     if (first >= last) {
-      row.refuse(fmt::format(
-          "the chat template renders turn {}, an assistant's, so that its tokens cannot be found",
-          turn + 1));
+      row.refuse(
+          fmt::format("the chat template renders turn {}, by the assistant, in a way that hides "
+                      "which tokens are its own",
+                      turn + 1));
     }
     for (std::size_t i = first; i < last; ++i) tokens.counts[i] = true;
   }

@@ -10,18 +10,19 @@
 
 namespace expo {
 
-/// What one number of each row is worth: a row's log-probability or its reward. Immutable.
+/// The loss of an example as a function of one value per row, a log-probability or a reward.
+/// Immutable.
 class Objective {
  public:
   virtual ~Objective() = default;
-  /// The names of the metrics, as TRL has them, "loss" among them; they live as long as the
+  /// The names of the metrics, which are those of TRL and include "loss"; they live as long as the
   /// program.
   virtual std::span<const std::string_view> metrics() const = 0;
-  /// What an example counts in the mean over a step.
+  /// The weight of an example in the mean over a step.
   virtual double weight(const Example& example) const = 0;
-  /// `values` and `counts` (the tokens that each value sums over) are the rows'; sets `gradients`,
-  /// the derivatives of the example's loss by them, and adds weight times each of metrics() to
-  /// `sums`, once.
+  /// `values` and `counts` (the number of tokens that each value sums over) belong to the example's
+  /// rows. Sets `gradients`, the derivatives of the example's loss with respect to the values, and
+  /// adds weight times each of metrics() to `sums`, once.
   virtual void judge(const Example& example, std::span<const double> values,
                      std::span<const std::int64_t> counts, std::span<double> gradients,
                      MetricSums& sums) const = 0;
@@ -51,7 +52,7 @@ class DpoObjective final : public Objective {
   PreferenceLoss loss_;
 };
 
-/// A reward model: Bradley and Terry's loss of the rewards of both rows.
+/// Reward modelling: the Bradley–Terry loss of the rewards of both rows.
 class RewardObjective final : public Objective {
  public:
   explicit RewardObjective(double centring) : centring_(centring) {}

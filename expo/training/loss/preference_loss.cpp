@@ -14,13 +14,13 @@ double sigmoid(double x) {
   return std::exp(log_sigmoid(x));
 }
 
-/// A loss of the margin z, and its derivative.
+/// The loss as a function of the margin z, and its derivative.
 struct Value {
   double loss;
   double slope;
 };
 
-/// keep·(−log σ(z)) + flip·(−log σ(−z))
+/// Returns keep·(−log σ(z)) + flip·(−log σ(−z)).
 Value smoothed(double z, double keep, double flip) {
   return {-keep * log_sigmoid(z) - flip * log_sigmoid(-z), -keep * sigmoid(-z) + flip * sigmoid(z)};
 }

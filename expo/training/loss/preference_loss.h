@@ -4,7 +4,7 @@
 
 namespace expo {
 
-/// Losses of direct preference optimisation, named as TRL names them.
+/// Losses of direct preference optimisation, named as in TRL.
 enum class PreferenceLossKind {
   sigmoid,  ///< Rafailov et al., eq. 7; with label smoothing ε: Mitchell's conservative form
   ipo,      ///< Azar et al., eq. 17, on log-probabilities averaged over the answer's tokens
@@ -17,7 +17,7 @@ struct PreferenceLoss {
   double label_smoothing = 0;  ///< in [0, ½); sigmoid and robust
 };
 
-/// Log-probabilities of both answers, summed over their tokens.
+/// The log-probabilities of both answers, summed over their tokens.
 struct PairLogProbs {
   double chosen = 0;
   double rejected = 0;
@@ -29,7 +29,7 @@ struct PairLogProbs {
 
 struct PairLoss {
   double loss = 0;
-  double chosen_gradient = 0;  ///< of the loss, by `chosen`
+  double chosen_gradient = 0;  ///< derivative of the loss with respect to `chosen`
   double rejected_gradient = 0;
   double chosen_reward = 0;  ///< β(log π − log π_ref)
   double rejected_reward = 0;
@@ -37,7 +37,7 @@ struct PairLoss {
 
 PairLoss preference_loss(const PreferenceLoss& loss, const PairLogProbs& pair);
 
-/// Bradley and Terry: −log σ(r_chosen − r_rejected) + c·(r_chosen + r_rejected)².
+/// The Bradley–Terry loss: −log σ(r_chosen − r_rejected) + c·(r_chosen + r_rejected)².
 struct RankingLoss {
   double loss = 0;
   double chosen_gradient = 0;

@@ -16,7 +16,7 @@ void AdamW::find_runs(const ParameterSet& parameters) {
     const std::int64_t last = std::min(parameter.first + parameter.count, last_);
     if (first >= last) continue;
     if (!runs_.empty() && runs_.back().decays == parameter.decays) {
-      // What lies between two tensors is zero and stays zero.
+      // The padding between two tensors is zero and stays zero.
       runs_.back().count = last - first_ - runs_.back().first;
     } else {
       runs_.push_back({first - first_, last - first, parameter.decays});

@@ -16,26 +16,26 @@ struct AdamWSpec {
   double weight_decay = 0;
 };
 
-/// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization") over the elements
-/// [first, last) of a ParameterSet: the share of one rank. Not thread-safe.
+/// AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization") over the elements [first,
+/// last) of a ParameterSet, the share of one rank. Not thread-safe.
 class AdamW {
  public:
   AdamW(const ParameterSet& parameters, const AdamWSpec& spec, std::int64_t first,
         std::int64_t last);
 
-  /// Moves `values` by `gradients`, both float32 [last − first].
+  /// Updates `values` with `gradients`, both float32 [last − first].
   void step(double learning_rate, const at::Tensor& values, const at::Tensor& gradients);
 
   std::int64_t first() const { return first_; }
   std::int64_t last() const { return last_; }
-  // The state, to be saved and put back; it takes memory from the first step, or call, on.
+  // The state, for saving and restoring; its memory is allocated by the first step or call.
   const at::Tensor& first_moment() const;
   const at::Tensor& second_moment() const;
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
  private:
-  /// Elements of the share that weight decay treats alike.
+  /// Elements of the share that weight decay treats in the same way.
   struct Run {
     std::int64_t first;
     std::int64_t count;

@@ -5,7 +5,7 @@
 namespace expo {
 namespace {
 
-// What float32 has below bfloat16's last bit, and what of it is half of that bit.
+// The bits of float32 below bfloat16's last bit, and the one among them that is worth half of it.
 constexpr std::uint32_t kBelow = 0xFFFF;
 constexpr std::uint32_t kHalf = 0x8000;
 

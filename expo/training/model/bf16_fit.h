@@ -6,17 +6,17 @@
 
 namespace expo {
 
-/// How float values lie among the bfloat16 numbers.
+/// How floating-point values fit the bfloat16 numbers.
 struct Bf16Fit {
   std::uint64_t values = 0;
-  std::uint64_t between = 0;  ///< those that bfloat16 does not represent
-  std::uint64_t ties = 0;  ///< of these, those that lie exactly half-way between two of its numbers
+  std::uint64_t between = 0;  ///< values that bfloat16 does not represent
+  std::uint64_t ties = 0;     ///< of these, those exactly halfway between two bfloat16 numbers
 
   Bf16Fit& operator+=(const Bf16Fit& other);
 };
 
-/// `values` are in ordinary memory, of a floating-point type; float64 counts as it rounds to
-/// float32.
+/// Counts `values`, which are in CPU memory and of a floating-point type; float64 values are
+/// rounded to float32 first.
 Bf16Fit measure_bf16_fit(const at::Tensor& values);
 
 }  // namespace expo

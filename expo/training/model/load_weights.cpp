@@ -19,7 +19,7 @@ constexpr std::uint64_t kBlock = std::uint64_t{1} << 22;  // elements read at on
 constexpr std::uint64_t kHeadStream = std::uint64_t{1} << 62;
 constexpr double kHeadDeviation = 0.02;  // transformers' initializer_range
 
-/// Box and Muller's transformation of two uniform draws.
+/// The Box–Muller transform of two uniform draws.
 void draw_head(const at::Tensor& head, std::uint64_t seed) {
   const RandomStream random(seed, kHeadStream);
   const at::Tensor drawn = at::empty(head.sizes(), at::kFloat);
@@ -45,7 +45,7 @@ Bf16Fit copy_values(const Checkpoint& checkpoint, std::size_t index, const at::T
     cancellation.check();
     const std::uint64_t count = std::min(kBlock, tensor.elements() - first);
     const auto bytes = checkpoint.read(index, first, count, scratch);
-    // from_blob asks for a pointer that may be written to; nothing writes here.
+    // from_blob requires a non-const pointer, but nothing writes here.
     const at::Tensor block =
         at::from_blob(const_cast<std::byte*>(bytes.data()), {static_cast<std::int64_t>(count)},
                       scalar_type_of(tensor.dtype));
@@ -62,8 +62,8 @@ Bf16Fit load_weights(const Checkpoint& checkpoint, std::uint64_t seed,
   for (const Tensor& tensor : checkpoint.tensors()) {
     if (model.named.contains(tensor.name) || is_spare(tensor.name, model.architecture)) continue;
     throw input_error(fmt::format(
-        "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so that the model "
-        "would not be trained as what it was",
+        "{}: the tensor \"{}\" has no place in config.json's architecture ({}), so the model would "
+        "be trained as a different one",
         checkpoint.location(), tensor.name, model.architecture.model_type));
   }
   for (const auto& [name, target] : model.named) {

@@ -86,7 +86,7 @@ class LoraModel {
     return specs_.size() - 1;
   }
 
-  /// Uniform within ±1/√in: Kaiming's with a = √5.
+  /// Draws uniformly within ±1/√in, which is Kaiming-uniform with a = √5.
   void draw(std::uint64_t seed) {
     std::uint64_t stream = 0;
     for (Parameter& parameter : model_.parameters.all()) {

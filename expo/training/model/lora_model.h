@@ -9,8 +9,8 @@
 
 namespace expo {
 
-/// The base without values, B zero and A drawn as PEFT draws it (Kaiming-uniform with √5) from
-/// `seed`. A score head is trained whole beside the adapters.
+/// Makes a LoRA model: the base without values, B zero and A drawn from `seed` as in PEFT
+/// (Kaiming-uniform with √5). A score head is trained in full beside the adapters.
 TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
                                std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed,
                                at::Device device = at::kCPU);

@@ -11,9 +11,9 @@ namespace expo {
 
 void check(const LoraSpec& spec) {
   if (spec.rank < 1 || !(spec.alpha > 0))
-    throw usage_error("train: lora_r and lora_alpha have to be above zero");
+    throw usage_error("train: lora_r and lora_alpha must be above 0");
   if (!std::isfinite(spec.dropout) || spec.dropout < 0 || spec.dropout >= 1)
-    throw usage_error("train: lora_dropout has to be from 0 to below 1");
+    throw usage_error("train: lora_dropout must be at least 0 and below 1");
   if (spec.targets.empty()) throw usage_error("lora_target_modules names no module");
   for (const std::string& target : spec.targets) {
     if (std::ranges::count(all_linear_modules(), target) == 0) {

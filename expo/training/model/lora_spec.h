@@ -12,17 +12,18 @@ struct LoraSpec {
   std::int64_t rank = 8;         ///< r
   double alpha = 8;              ///< lora_alpha
   bool rank_stabilised = false;  ///< use_rslora: alpha / √r instead of alpha / r
-  double dropout = 0;            ///< lora_dropout: of the adapters' inputs, in training alone
-  /// Of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj.
+  double dropout = 0;            ///< lora_dropout: of the adapters' inputs, in training only
+  /// Any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj.
   std::vector<std::string> targets = {"q_proj", "v_proj"};
 
   double scale() const;
 };
 
-/// Throws Error(usage) for what makes no adapters.
+/// Throws Error(usage) for settings that are out of range or name no known module.
 void check(const LoraSpec& spec);
 
-/// All that LoraSpec::targets may name, in the order of a layer: what "all-linear" stands for.
+/// All modules that LoraSpec::targets may name, in the order of a layer; "all-linear" stands for
+/// these.
 const std::vector<std::string>& all_linear_modules();
 
 }  // namespace expo

@@ -22,8 +22,8 @@ PackedRows pack(std::span<const TokenRow* const> rows, std::int64_t vocabulary) 
     for (const TokenId id : row->ids) {
       if (id >= vocabulary) {
         throw input_error(fmt::format(
-            "the token id {} is outside the model's vocabulary of {}: the tokenizer is another "
-            "model's",
+            "the token id {} is outside the model's vocabulary of {}; the tokenizer belongs to "
+            "another model",
             id, vocabulary));
       }
       ids.push_back(id);

@@ -12,23 +12,23 @@
 
 namespace expo {
 
-/// Rows through a model and its head, packed: the number that each row gets, a log-probability or a
-/// reward, and the way back from it. Forward only, it needs neither gradients nor an optimiser. Not
-/// thread-safe.
+/// Forward and backward pass of packed rows through a model and its head. Each row gets one value,
+/// a log-probability or a reward. The forward pass alone needs neither gradients nor an optimiser.
+/// Not thread-safe.
 class RowPass {
  public:
-  /// `model` must outlive it; its values may change between passes. `checkpointing` as
-  /// TrainableDecoder has it.
+  /// `model` must outlive it; its values may change between passes. `checkpointing` is that of
+  /// TrainableDecoder.
   explicit RowPass(const TrainableModel& model, bool checkpointing = false);
 
   std::vector<double> values(std::span<const TokenRow* const> rows);
-  /// Likewise, keeping what backward() needs, for a model with gradients; `pass` as
-  /// TrainableDecoder::forward() has it.
+  /// Returns the same as values(), and keeps what backward() needs, for a model with gradients;
+  /// `pass` is that of TrainableDecoder::forward().
   std::vector<double> forward(std::span<const TokenRow* const> rows, std::uint64_t pass);
-  /// Of the last call: how many tokens each value sums over.
+  /// The number of tokens that each value of the last call sums over.
   const std::vector<std::int64_t>& counts() const { return head_->counts(); }
-  /// Adds to the model's gradients, given the derivatives by the values of the last forward(). Call
-  /// at most once for each forward().
+  /// Adds to the model's gradients, given the derivatives of the loss with respect to the values of
+  /// the last forward(). Call it at most once for each forward().
   void backward(std::span<const double> gradients);
 
  private:

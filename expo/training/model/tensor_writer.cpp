@@ -32,8 +32,8 @@ void write_file(Filesystem& filesystem, const std::filesystem::path& path, const
     const at::Tensor stored = values.detach().to(at::kCPU, scalar_type_of(dtype)).contiguous();
     if (dtype == DType::f16 && !stored.isfinite().all().item<bool>()) {
       throw input_error(fmt::format(
-          "the tensor \"{}\" has values beyond float16's range; save_dtype float32 or bfloat16 "
-          "keeps them",
+          "the tensor \"{}\" has values beyond float16's range; use save_dtype float32 or "
+          "bfloat16",
           name));
     }
     file->write_at(piece.offset, {static_cast<const std::byte*>(stored.const_data_ptr()),

@@ -14,11 +14,11 @@ namespace expo {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// The PyTorch type of float32, bfloat16, float16 or float64; Error(usage) for others.
+/// The PyTorch type of float32, bfloat16, float16 or float64; throws Error(usage) for other types.
 at::ScalarType scalar_type_of(DType dtype);
 
-/// Writes float tensors into `folder` as the safetensors shards of a model, index and all, rounded
-/// to nearest. Returns what was laid out.
+/// Writes floating-point tensors into `folder` as the safetensors shards of a model, with their
+/// index, rounded to nearest. Returns the layout.
 std::vector<OutputTensor> write_model_tensors(Filesystem& filesystem,
                                               const std::filesystem::path& folder,
                                               const NamedTensors& tensors, DType dtype);

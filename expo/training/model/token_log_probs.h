@@ -7,21 +7,21 @@
 
 namespace expo {
 
-/// The head over the vocabulary and the log-probabilities that it gives, in chunks of rows: the
-/// logits of a whole batch never exist, and the backward pass computes each chunk's again. The
-/// log-probabilities come of logits as exact as linear() has them: those of one bfloat16 product
-/// are apart by up to 0.06, which over an answer's tokens drowns what a step changes. Their
-/// gradient may come of the narrower ones. All tensors, those of the targets too, are on one
-/// device.
+/// The head over the vocabulary. It computes log-probabilities in chunks of rows, so that the
+/// logits of a whole batch never exist; the backward pass computes each chunk's logits again. The
+/// log-probabilities are computed from logits as exact as those of linear(): the logits of a single
+/// bfloat16 product are off by up to 0.06, which over an answer's tokens hides what a step changes.
+/// Their gradient may be computed from the less exact ones. All tensors, including those of the
+/// targets, are on one device.
 struct VocabularyHead {
   LinearWeight weight;  ///< [vocabulary, hidden]
   double softcap = 0;   ///< Gemma 2: c·tanh(x/c); 0: none
 
-  /// float32 [targets]; `hidden` is float32 [tokens, hidden], normalised.
+  /// Returns float32 [targets]; `hidden` is float32 [tokens, hidden], normalised.
   at::Tensor log_probs(const at::Tensor& hidden, const Targets& targets) const;
 
-  /// Given what the loss changes by with each log-probability (float32 [targets]): adds to
-  /// the weight's gradient, and returns the same for `hidden`.
+  /// Takes the derivatives of the loss with respect to the log-probabilities (float32 [targets]),
+  /// adds to the weight's gradient, and returns the derivatives with respect to `hidden`.
   at::Tensor backward(const at::Tensor& hidden, const Targets& targets,
                       const at::Tensor& log_prob_gradients) const;
 

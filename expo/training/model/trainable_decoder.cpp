@@ -13,7 +13,7 @@
 namespace expo {
 namespace {
 
-/// A tensor of the graph's beginning: what flows out of it backwards stays in its grad().
+/// An input tensor of the graph, in whose grad() the backward pass leaves its gradient.
 at::Tensor leaf(const at::Tensor& x) {
   at::Tensor result = x.detach();
   result.set_requires_grad(true);
@@ -91,7 +91,7 @@ at::Tensor TrainableDecoder::embed(const at::Tensor& ids) const {
   return (x * at::scalar_tensor(scale, x.options())).to(at::kFloat);
 }
 
-/// As transformers, whose embeddings know the padding token and never move its row by this way.
+/// As in transformers, look-ups give no gradient to the row of the padding token.
 void TrainableDecoder::embed_backward(const at::Tensor& gradient) const {
   if (!model_.embedding_gradient.defined()) return;
   const at::NoGradGuard no_gradients;
@@ -111,7 +111,7 @@ at::Tensor TrainableDecoder::layer(const at::Tensor& x, std::size_t index) const
   return middle + norm(mlp(norm(middle, weights.mlp_norm), index), weights.mlp_post_norm);
 }
 
-/// No weight: x itself, in its type.
+/// Without a weight, this is x itself, in its type.
 at::Tensor TrainableDecoder::norm(const at::Tensor& x, const at::Tensor& weight) const {
   if (!weight.defined()) return x;
   const Architecture& architecture = model_.architecture;
@@ -127,7 +127,7 @@ at::Tensor TrainableDecoder::product(const at::Tensor& x, std::size_t layer, Lay
   return model_.adapters[layer][place].empty() ? base : base + adapter_update(x, layer, which);
 }
 
-/// As in PEFT, each adapter draws for itself.
+/// As in PEFT, each adapter has draws of its own.
 at::Tensor TrainableDecoder::dropped(const at::Tensor& x, std::size_t layer, LayerProduct which,
                                      std::size_t part) const {
   if (!pass_ || model_.adapter_dropout == 0) return x;

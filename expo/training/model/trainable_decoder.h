@@ -12,28 +12,28 @@
 
 namespace expo {
 
-/// Forward and backward pass of a model over packed rows, each row attending to itself only. The
-/// activations are float32, the products with matrices as LinearWeight has them. The backward pass
-/// goes through one layer at a time. Not thread-safe; it computes on PyTorch's threads.
+/// Forward and backward pass of a model over packed rows, in which each row attends only to itself.
+/// The activations are float32; matrix products have the precision of LinearWeight. The backward
+/// pass goes through one layer at a time. Not thread-safe; it computes on PyTorch's threads.
 class TrainableDecoder {
  public:
   /// `model` must outlive it; its values may change between passes. With `checkpointing` only the
   /// layers' inputs are kept, and each layer is computed again in the backward pass.
   TrainableDecoder(const TrainableModel& model, bool checkpointing);
 
-  /// The final hidden states, normalised: float32 [tokens, hidden].
+  /// Returns the final hidden states, normalised: float32 [tokens, hidden].
   at::Tensor hidden_states(const PackedRows& rows);
-  /// Likewise, keeping what backward() needs. Where adapters drop out, `pass` numbers the draws,
-  /// and has to be another one for every pass of a training; below 2⁴⁸.
+  /// Returns the same, and keeps what backward() needs. If adapters use dropout, `pass` seeds the
+  /// draws; it must be below 2⁴⁸ and different for every pass of a training.
   at::Tensor forward(const PackedRows& rows, std::uint64_t pass = 0);
-  /// Adds to the gradients of the model what the last forward() says, given what the loss changes
-  /// by with each of its results. Call once for each forward().
+  /// Adds to the gradients of the model, given the derivatives of the loss with respect to the
+  /// results of the last forward(). Call it once for each forward().
   void backward(const at::Tensor& gradient);
 
  private:
   struct Step {
     at::Tensor input;
-    at::Tensor output;  ///< undefined: to be computed again
+    at::Tensor output;  ///< undefined if it is to be computed again
   };
 
   void take(const PackedRows& rows);
@@ -54,8 +54,8 @@ class TrainableDecoder {
   bool checkpointing_;
   RotaryEmbedding rotary_;
   PackedRows rows_;                    ///< on the model's device
-  std::optional<std::uint64_t> pass_;  ///< nothing: no training, and nothing drops out
-  std::vector<Step> steps_;            ///< the layers', then the final norm's
+  std::optional<std::uint64_t> pass_;  ///< std::nullopt: not training, no dropout
+  std::vector<Step> steps_;            ///< one per layer, then the final norm
 };
 
 }  // namespace expo

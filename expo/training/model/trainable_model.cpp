@@ -27,7 +27,7 @@ constexpr LayerTensor kLayerTensors[] = {
     {"down_bias", &LayerWeights::down_bias, false, true},
 };
 
-/// Makes one parameter of every tensor of an architecture, fused as the forward pass has them.
+/// Makes a parameter of every tensor of an architecture, fused as in the forward pass.
 class FullModel {
  public:
   FullModel(const Architecture& architecture, at::ScalarType compute)
@@ -66,7 +66,7 @@ class FullModel {
         const at::Tensor& shape = shapes_.layers[i].*entry.tensor;
         if (!shape.defined()) continue;
         const bool matrix = !entry.norm && !entry.bias;
-        // In the order of LayerProduct, which is that of kLayerTensors.
+        // The products are in the order of LayerProduct, which is that of kLayerTensors.
         if (matrix) products[next++] = specs_.size();
         add("layers." + std::to_string(i) + "." + entry.name, shape,
             weights.layers[i].*entry.tensor, matrix, matrix);
@@ -93,7 +93,7 @@ class FullModel {
     }
   }
 
-  /// Hugging Face's names are views of the fused tensors; so they become of the values.
+  /// Hugging Face's names are views of the fused tensors, and become the same views of the values.
   void name_values() {
     for (const auto& [name, view] : shapes_.named) {
       const std::size_t index = index_of_.at(view.storage().unsafeGetStorageImpl());

@@ -1,9 +1,9 @@
-// A library of its own, which the room `training` loads where there are GPUs (nccl_plugin.h).
+// A separate library, which the room `training` loads if there are GPUs (nccl_plugin.h).
 #include <cstring>
 #include <exception>
 #include <string>
 
-// What libtorch was built with; the header asks for it.
+// The header requires the macro with which libtorch was built.
 #define USE_C10D_NCCL
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -12,7 +12,8 @@
 
 namespace {
 
-/// Structures of NCCL's lie in those of PyTorch's, and change from version to version.
+/// The versions must match because PyTorch's structures contain those of NCCL, which change from
+/// version to version.
 std::string version_of_headers() {
   return std::to_string(NCCL_MAJOR) + "." + std::to_string(NCCL_MINOR) + ".";
 }
@@ -31,7 +32,7 @@ extern "C" __attribute__((visibility("default"))) c10d::Backend* expo_make_nccl_
   try {
     const std::string here = version_of_headers();
     if (const std::string loaded = c10d::getNcclVersion(); !loaded.starts_with(here)) {
-      say(("built with NCCL " + here + ", and PyTorch runs " + loaded).c_str(), reason,
+      say(("built with NCCL " + here + ", but PyTorch runs " + loaded).c_str(), reason,
           reason_size);
       return nullptr;
     }

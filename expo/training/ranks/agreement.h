@@ -5,10 +5,10 @@
 
 namespace expo {
 
-/// Ranks that have read other data, or go by other settings, would train on a mixture without a
-/// word, or send each other messages of other sizes. Compares the values of an object with those of
-/// the first rank. Throws Error(usage), on all ranks alike, naming the rank and the key ("data" and
-/// "weights" are said in words). Called by all ranks.
+/// Checks that the values of an object are the same on all ranks. Ranks that have read different
+/// data or have different settings would silently train on a mixture, or send each other messages
+/// of different sizes. Throws Error(usage) on all ranks alike, naming the rank and the key ("data"
+/// and "weights" are put into words). All ranks must call it.
 void agree(RankGroup& ranks, const Json& same);
 
 }  // namespace expo

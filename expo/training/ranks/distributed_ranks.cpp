@@ -1,6 +1,6 @@
 #include "expo/training/ranks/distributed_ranks.h"
 
-// What libtorch was built with; the header asks for it.
+// The header requires the macro with which libtorch was built.
 #define USE_C10D_GLOO
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -25,13 +25,12 @@
 namespace expo {
 namespace {
 
-/// What c10d says, without the addresses of its frames; NCCL's own words stand on lines of their
-/// own.
+/// The message of c10d without its backtrace, on one line with that of NCCL.
 std::string first_lines(const std::string& text) {
   return on_one_line(text.substr(0, text.find("\nException raised from")));
 }
 
-/// Runs what talks to other ranks.
+/// Runs a communication with other ranks.
 template <typename Talk>
 auto talk(const char* what, const Talk& body) {
   try {
@@ -42,17 +41,17 @@ auto talk(const char* what, const Talk& body) {
     throw;
   } catch (const std::exception& error) {
     throw environment_error(std::string("another rank cannot be reached while ") + what +
-                            "; it has probably died, or is slower than ddp_timeout allows (" +
+                            "; it has probably died or is slower than ddp_timeout allows (" +
                             first_lines(error.what()) + ")");
   }
 }
 
-/// A copy where the ranks' backend can reach it, or the tensor itself.
+/// Returns the tensor itself, or a copy in memory that the ranks' backend can reach.
 at::Tensor reachable(const at::Tensor& values, at::Device device) {
   return values.to(device).contiguous();
 }
 
-/// Which GPU it is, on which machine; empty for a processor.
+/// The identity of the GPU and its machine; empty for a CPU.
 std::string name_of_gpu(at::Device device) {
   if (!device.is_cuda()) return {};
   std::array<char, 256> host{};
@@ -62,19 +61,19 @@ std::string name_of_gpu(at::Device device) {
                      gpu.uuid.empty() ? std::to_string(device.index()) : gpu.uuid);
 }
 
-/// Talks through any of c10d's backends, which reach the memory of `device_`. What is allocated is
-/// allocated outside of talk(): a device without room is no dead rank.
+/// Communicates through any of c10d's backends, which reach the memory of `device_`. Memory is
+/// allocated outside of talk(), because a device without free memory does not mean a dead rank.
 class BackendRanks final : public RankGroup {
  public:
   BackendRanks(const RankPlace& place, double patience, at::Device device)
       : place_(place),
         device_(device.is_cuda() && has_nccl_plugin() ? device : at::Device(at::kCPU)),
         failures_(std::uncaught_exceptions()) {
-    // A device that cannot be used says so before the others wait for it.
+    // A device that cannot be used must fail before the others wait for it.
     at::zeros({1}, at::TensorOptions(device));
     const std::chrono::milliseconds timeout(std::llround(patience * 1000));
     const RankIntroduction self{device_.is_cuda() ? "nccl" : "gloo", name_of_gpu(device)};
-    talk("the ranks meet", [&] {
+    talk("the ranks connect", [&] {
       store_ = meet(place);
       introduce(*store_, place.rank, place.size, self, timeout);
       if (device_.is_cuda()) {
@@ -89,7 +88,7 @@ class BackendRanks final : public RankGroup {
   BackendRanks(const BackendRanks&) = delete;
   BackendRanks& operator=(const BackendRanks&) = delete;
 
-  /// In good order, or at once where something went wrong: the others may never come.
+  /// Shuts down in order, or aborts after an error, because the other ranks may never get there.
   ~BackendRanks() override {
     if (!device_.is_cuda()) return;
     try {
@@ -99,7 +98,7 @@ class BackendRanks final : public RankGroup {
         backend_->shutdown();
       }
     } catch (const std::exception&) {
-      // The process ends anyway, with what it has to say.
+      // The process ends anyway, with an error of its own.
     }
   }
 
@@ -108,7 +107,7 @@ class BackendRanks final : public RankGroup {
 
   void sum(at::Tensor& values) override {
     std::vector<at::Tensor> tensors = {reachable(values, device_)};
-    talk("they add up numbers", [&] {
+    talk("the ranks sum values", [&] {
       backend_->allreduce(tensors, {})->wait();
       if (!tensors[0].is_alias_of(values)) values.copy_(tensors[0]);
     });
@@ -117,7 +116,7 @@ class BackendRanks final : public RankGroup {
   at::Tensor reduce_scatter(const at::Tensor& whole) override {
     at::Tensor input = reachable(whole, device_);
     at::Tensor share = at::empty({whole.numel() / place_.size}, input.options());
-    talk("they add up gradients",
+    talk("the ranks sum gradients",
          [&] { backend_->_reduce_scatter_base(share, input, {})->wait(); });
     return share.to(whole.device());
   }
@@ -127,7 +126,8 @@ class BackendRanks final : public RankGroup {
     at::Tensor output = whole.device() == device_
                             ? whole
                             : at::empty(whole.sizes(), whole.options().device(device_));
-    talk("they exchange weights", [&] { backend_->_allgather_base(output, input, {})->wait(); });
+    talk("the ranks exchange weights",
+         [&] { backend_->_allgather_base(output, input, {})->wait(); });
     if (!output.is_alias_of(whole)) whole.copy_(output);
   }
 

@@ -7,10 +7,10 @@
 
 namespace expo {
 
-/// Meets the other ranks, each of which computes on a device of this kind, and talks with them: by
-/// c10d's NCCL between GPUs where the program was built with it (kNcclPlugin), by gloo otherwise,
-/// through ordinary memory. Every call throws Error(environment) where a rank is gone, or does not
-/// come within so many seconds.
+/// Connects to the other ranks, each of which computes on a device of this kind. They communicate
+/// by c10d's NCCL between GPUs if the program was built with it (kNcclPlugin), otherwise by gloo
+/// through CPU memory. Every call throws Error(environment) if a rank is gone or does not answer
+/// within so many seconds.
 std::unique_ptr<RankGroup> join_ranks(const RankPlace& place, double patience, at::Device device);
 
 }  // namespace expo

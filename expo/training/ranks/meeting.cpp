@@ -18,14 +18,14 @@ std::string key_of(int rank) {
 void compare_backends(const std::vector<RankIntroduction>& all) {
   for (std::size_t rank = 1; rank < all.size(); ++rank) {
     const auto describe = [](const RankIntroduction& one) {
-      return fmt::format("{} on {}", one.backend, one.gpu.empty() ? "a processor" : one.gpu);
+      return fmt::format("{} on {}", one.backend, one.gpu.empty() ? "a CPU" : one.gpu);
     };
     const bool same =
         all[rank].backend == all[0].backend && all[rank].gpu.empty() == all[0].gpu.empty();
     if (same) continue;
     throw usage_error(
-        fmt::format("rank 0 talks by {}, rank {} by {}; all ranks have to have GPUs or none, and "
-                    "the same build of expo (--device cpu runs on processors)",
+        fmt::format("rank 0 uses {} but rank {} uses {}; either all ranks must have GPUs or none, "
+                    "with the same build of expo (--device cpu runs on CPUs)",
                     describe(all[0]), rank, describe(all[rank])));
   }
 }
@@ -35,22 +35,22 @@ void compare_gpus(const std::vector<RankIntroduction>& all) {
     for (std::size_t other = one + 1; other < all.size(); ++other) {
       if (all[one].gpu.empty() || all[one].gpu != all[other].gpu) continue;
       throw usage_error(fmt::format(
-          "ranks {} and {} are both on {}; each needs a GPU of its own: start as many ranks as "
-          "there are, by torchrun or Slurm, which number them (LOCAL_RANK, SLURM_LOCALID), and "
-          "leave the number out of --device",
+          "ranks {} and {} are both on {}; each needs a GPU of its own; start one rank per GPU "
+          "with torchrun or Slurm, which number them (LOCAL_RANK, SLURM_LOCALID), and leave the "
+          "number out of --device",
           one, other, all[one].gpu));
     }
   }
 }
 
-/// The first rank holds the store: it goes last, or the others would say that it had died.
+/// The first rank hosts the store and must leave last, or the others would report that it had died.
 void let_others_read(c10d::Store& store, int size) {
   std::vector<std::string> keys;
   for (int rank = 0; rank < size; ++rank) keys.push_back(fmt::format("met/{}", rank));
   try {
     store.wait(keys, std::chrono::seconds(5));
   } catch (const std::exception&) {
-    // Then they say what they see.
+    // The others then report what they see.
   }
 }
 

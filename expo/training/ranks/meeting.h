@@ -9,15 +9,15 @@ class Store;
 
 namespace expo {
 
-/// What a rank tells the others before they talk.
+/// What a rank tells the others before they communicate.
 struct RankIntroduction {
   std::string backend;  ///< "gloo" or "nccl"
-  std::string gpu;      ///< which one it is, on which machine; empty for a processor
+  std::string gpu;      ///< identity of the GPU and its machine; empty for a CPU
 };
 
-/// Waits until all ranks have introduced themselves, and compares. Ranks that would talk past each
-/// other, or share a GPU, otherwise wait for each other without a word. Throws Error(usage) naming
-/// both ranks; c10::Error where one does not come in time.
+/// Waits until all ranks have introduced themselves, and compares them. Otherwise, ranks with
+/// different backends or with the same GPU would wait for each other silently. Throws Error(usage)
+/// naming both ranks, and c10::Error if a rank does not arrive in time.
 void introduce(c10d::Store& store, int rank, int size, const RankIntroduction& self,
                std::chrono::milliseconds patience);
 

@@ -32,7 +32,7 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10
     throw environment_error(fmt::format("{} cannot be loaded: {}", path.string(), ::dlerror()));
   const auto make = reinterpret_cast<MakeNcclBackend>(::dlsym(library, kMakeNcclBackend));
   if (make == nullptr)
-    throw environment_error(fmt::format("{} is not that of this program", path.string()));
+    throw environment_error(fmt::format("{} does not belong to this build of expo", path.string()));
   std::array<char, 512> reason{};
   c10d::Backend* const backend =
       make(store.get(), rank, size, timeout.count(), reason.data(), reason.size());

@@ -8,14 +8,15 @@
 namespace expo {
 namespace {
 
-constexpr int kFirstPort = 20000;  // of those that a job's number chooses
+constexpr int kFirstPort = 20000;  // lowest of the ports that a job's number selects
 
 int number(const std::string& name, const std::string& text) {
   int value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || value < 0)
-    throw usage_error(fmt::format("the environment's {} is \"{}\", and no number", name, text));
+    throw usage_error(
+        fmt::format("the environment variable {} is \"{}\", but a number is expected", name, text));
   return value;
 }
 
@@ -26,7 +27,8 @@ class Reader {
   bool has(const std::string& name) const { return environment_(name).has_value(); }
   std::string text(const std::string& name, const char* beside) const {
     if (const auto value = environment_(name)) return *value;
-    throw usage_error(fmt::format("the environment has {} without {}", beside, name));
+    throw usage_error(
+        fmt::format("the environment variable {} is set, but {} is not", beside, name));
   }
   int integer(const std::string& name, const char* beside) const {
     return number(name, text(name, beside));
@@ -87,10 +89,12 @@ RankPlace find_rank_place(const EnvironmentLookup& environment) {
   }
   if (place.size < 1 || place.rank >= place.size) {
     throw usage_error(
-        fmt::format("the environment says that this is rank {} of {}", place.rank, place.size));
+        fmt::format("the environment says that this is rank {} of {}, which is not possible",
+                    place.rank, place.size));
   }
   if (place.size > 1 && (place.port < 1 || place.port > 65535))
-    throw usage_error(fmt::format("the environment's MASTER_PORT is {}, and no port", place.port));
+    throw usage_error(fmt::format(
+        "the environment variable MASTER_PORT is {}, which is not a valid port", place.port));
   return place;
 }
 

@@ -10,8 +10,8 @@ Error describe_failure(const c10::Error& error) {
   if (!speaks_of("alloc") && !speaks_of("out of memory"))
     return environment_error("libtorch failed: " + reason);
   return environment_error(fmt::format(
-      "there is not enough memory ({}); a lower tokens_per_pass, gradient_checkpointing, or "
-      "use_peft need less",
+      "there is not enough memory ({}); use a lower tokens_per_pass, gradient_checkpointing or "
+      "use_peft, which need less",
       reason));
 }
 

@@ -6,8 +6,8 @@
 
 namespace expo {
 
-/// What an exception of PyTorch's means to a user: Error(environment), of memory with what needs
-/// less of it.
+/// Turns an exception of PyTorch into an Error(environment) for the user; if memory ran out, it
+/// says what needs less.
 Error describe_failure(const c10::Error& error);
 
 }  // namespace expo

@@ -55,7 +55,7 @@ std::vector<double> Evaluator::row_values(std::span<const Example* const> exampl
   }
   std::vector<double> all;
   for (const Example* example : examples) {
-    // Zeros for what other ranks have.
+    // The values of other ranks are zero here.
     std::vector<double>& values = mine[example];
     values.resize(example->rows.size());
     all.insert(all.end(), values.begin(), values.end());

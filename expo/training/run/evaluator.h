@@ -13,7 +13,7 @@
 
 namespace expo {
 
-/// What goes through the model at once: as many examples as both let pass, and one at least.
+/// Limits of what goes through the model at once: as many examples as both allow, but at least one.
 struct PassLimits {
   std::int64_t examples = 8;
   std::int64_t tokens = 1024;
@@ -22,17 +22,17 @@ struct PassLimits {
 std::vector<const TokenRow*> rows_of(std::span<const Example* const> examples);
 double weight_of(const Objective& objective, std::span<const Example* const> examples);
 
-/// What a model gives examples, which the ranks divide among them; nothing is trained. Not
+/// Evaluates a model on examples, which the ranks divide among themselves; nothing is trained. Not
 /// thread-safe; all ranks make the same calls.
 class Evaluator {
  public:
-  /// All but the limits must outlive it.
+  /// All arguments but the limits must outlive it.
   Evaluator(RowPass& rows, RankGroup& ranks, const PassLimits& limits,
             const CancellationToken& cancellation);
 
-  /// This rank's examples, in groups that go through the model together.
+  /// Returns this rank's examples, in groups that go through the model together.
   std::vector<std::vector<const Example*>> passes(std::span<const Example* const> examples) const;
-  /// The numbers of the rows of these examples, in order: log-probabilities or rewards.
+  /// Returns the values of the rows of these examples, in order: log-probabilities or rewards.
   std::vector<double> row_values(std::span<const Example* const> examples);
   Evaluation evaluate(const Objective& objective, std::span<const Example* const> examples);
 

@@ -20,7 +20,7 @@ constexpr std::string_view kCheckpoint = "checkpoint-";
 constexpr std::string_view kReferences = "reference-log-probs-";
 constexpr std::string_view kDropped = ".expo-dropped-";
 
-/// Names that a run itself gives to what is not finished.
+/// Whether a name is one that a run gives to what is not finished.
 bool is_unfinished(std::string_view name) {
   return name.starts_with(kDropped) ||
          ((name.starts_with(".checkpoint-") || name.starts_with(".failed-") ||
@@ -40,7 +40,7 @@ RunFolder::RunFolder(Filesystem& filesystem, const TrainingConfig& config,
       inputs_(std::move(inputs)) {
   const auto status = filesystem_.status(folder_);
   if (status && !status->is_directory)
-    throw usage_error(config_.output_dir + ": is a file, where a folder is expected");
+    throw usage_error(config_.output_dir + ": is a file, but a folder is expected");
   check_inputs();
   check_contents();
   filesystem_.create_directory(folder_.parent_path());
@@ -57,13 +57,13 @@ void RunFolder::check_inputs() const {
     const bool around = filesystem_.is_directory(place) && lies_in(folder_, place);
     if (!inside && !around) continue;
     throw usage_error(
-        fmt::format("{}: {} the input {}, which a run could write over; name another "
+        fmt::format("{}: {} the input {}, which the run might overwrite; choose another "
                     "output_dir",
                     config_.output_dir, inside ? "holds" : "lies in", input.string()));
   }
 }
 
-/// Whether run.json is one that a training has written.
+/// Whether run.json was written by a training run.
 bool RunFolder::holds_run() const {
   const fs::path record = folder_ / "run.json";
   if (!filesystem_.exists(record)) return false;
@@ -77,13 +77,13 @@ void RunFolder::check_contents() const {
   if (holds_run()) {
     if (!config_.resume && !config_.overwrite_output_dir) {
       throw usage_error(
-          fmt::format("{}: holds a training run; go on with it with --resume, or replace it with "
+          fmt::format("{}: holds a training run; continue it with --resume, or replace it with "
                       "--overwrite-output-dir",
                       config_.output_dir));
     }
     if (config_.resume && filesystem_.exists(folder_ / "final") && !newest_checkpoint()) {
       throw usage_error(
-          fmt::format("{}: holds a run that is finished, without a checkpoint to go on from; "
+          fmt::format("{}: holds a run that is finished, without a checkpoint to resume from; "
                       "--overwrite-output-dir replaces it",
                       config_.output_dir));
     }
@@ -91,7 +91,7 @@ void RunFolder::check_contents() const {
   }
   for (const std::string& name : filesystem_.list(folder_)) {
     if (name.starts_with(kReferences) || is_unfinished(name)) continue;
-    throw usage_error(fmt::format("{}: is a folder with something else in it ({}); name another",
+    throw usage_error(fmt::format("{}: is a folder with something else in it ({}); choose another",
                                   config_.output_dir, name));
   }
 }
@@ -100,7 +100,7 @@ void RunFolder::begin() {
   filesystem_.create_directory(folder_);
   sweep();
   if (!config_.overwrite_output_dir) return;
-  // The record last, so that what is left half removed is known for what it is.
+  // The record is removed last, so that a half-removed run is still recognised as one.
   for (const auto& [step, folder] : list_run_checkpoints(filesystem_, folder_)) drop(folder);
   if (filesystem_.exists(folder_ / "final")) drop(folder_ / "final");
   for (const char* name : {"metrics.jsonl", "run.json"}) filesystem_.remove(folder_ / name);
@@ -112,7 +112,8 @@ void RunFolder::sweep() const {
   }
 }
 
-/// Under another name first: no checkpoint is ever seen with a part of its files.
+/// Renames the folder before removing it, so that no checkpoint is ever seen with only a part of
+/// its files.
 void RunFolder::drop(const fs::path& folder) const {
   const fs::path aside = folder_ / fmt::format("{}{}", kDropped, folder.filename().string());
   filesystem_.rename_no_replace(folder, aside);

@@ -84,7 +84,7 @@ class InputReading {
   }
 
  private:
-  /// Before hours of work, not after.
+  /// This is checked before hours of work, not after.
   void warn() {
     inputs_.warnings = inputs_.train.warnings;
     if (!inputs_.schedule.warning.empty()) inputs_.warnings.push_back(inputs_.schedule.warning);
@@ -98,11 +98,10 @@ class InputReading {
     ModelSource& source = inputs_.source;
     source.checkpoint = open_checkpoint(filesystem_, config_.model_name_or_path, {}, environment_);
     if (config_.use_peft && split_reference(filesystem_, config_.model_name_or_path).size() > 1) {
-      throw usage_error(
-          fmt::format("{}: an adapter names the model that it belongs to, and peft opens no "
-                      "BASE+ADAPTER; merge "
-                      "them first with expo convert, and train on the result",
-                      config_.model_name_or_path));
+      throw usage_error(fmt::format(
+          "{}: an adapter records the name of its base model, but PEFT cannot open BASE+ADAPTER; "
+          "merge them first with expo convert, and train the result",
+          config_.model_name_or_path));
     }
     const std::string& name = config_.model_name_or_path;
     source.name = filesystem_.exists(name) ? filesystem_.canonical(name).string() : name;
@@ -113,7 +112,7 @@ class InputReading {
     source.config = config_for_training(source.checkpoint->config(), config_, pad_id());
   }
 
-  /// The tokenizer's padding token or, as is usual, the one that ends a text.
+  /// The tokenizer's padding token or, as is usual, its end-of-text token.
   std::int64_t pad_id() const {
     for (const char* name : {"pad_token", "eos_token"}) {
       if (const auto id = inputs_.tokenizer->special_id(name)) return *id;
@@ -145,7 +144,7 @@ class InputReading {
     return {};
   }
 
-  /// Positions that the model was not trained for: it computes something, and nobody knows what.
+  /// Warns of positions that the model was not trained for, at which its results are unreliable.
   void warn_of_context(ExampleSet& set) const {
     std::size_t longest = 0;
     for (const Example& example : set.examples) {
@@ -165,10 +164,10 @@ class InputReading {
     if (config_.ref_model_name_or_path.empty()) return;
     reference_ = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
     if (read_architecture(reference_->config(), reference_->location()) == architecture_) return;
-    throw input_error(fmt::format(
-        "{}: its config.json describes another architecture than that of {}, and a reference is "
-        "the model that the training began with",
-        config_.ref_model_name_or_path, config_.model_name_or_path));
+    throw input_error(
+        fmt::format("{}: its config.json describes another architecture than that of {}, but the "
+                    "reference must be the model that the training started from",
+                    config_.ref_model_name_or_path, config_.model_name_or_path));
   }
 
   void check_architecture() const {
@@ -179,9 +178,8 @@ class InputReading {
                                     config_.model_name_or_path, word_of(config_.method)));
     }
     if (reward && architecture.labels != 1) {
-      throw input_error(
-          fmt::format("{}: gives {} numbers for a text, where a reward model gives one",
-                      config_.model_name_or_path, architecture.labels));
+      throw input_error(fmt::format("{}: gives {} values for a text, but a reward model gives one",
+                                    config_.model_name_or_path, architecture.labels));
     }
   }
 
@@ -192,7 +190,7 @@ class InputReading {
                         ? make_lora_model(architecture_, compute, multiple, config_.lora,
                                           config_.seed, job_.device)
                         : make_full_model(architecture_, compute, multiple, job_.device);
-    // As in transformers, an embedding knows of padding only what config.json has said.
+    // As in transformers, an embedding has a padding token only if config.json names it.
     const Json& config = inputs_.source.checkpoint->config();
     inputs_.model.knows_padding =
         config.contains("pad_token_id") && !config["pad_token_id"].is_null();
@@ -225,7 +223,7 @@ class InputReading {
     inputs_.references_digest = digest_of_bytes(values.data(), values.size() * sizeof(double));
   }
 
-  /// Adapters begin as nothing, so that the model is its own reference before the first step.
+  /// Adapters start as zero, so the model is its own reference before the first step.
   void fill(ExampleSet& set, const std::string& model, std::string_view noun) {
     RowPass rows(inputs_.model);
     const PassLimits limits{std::numeric_limits<std::int64_t>::max(), config_.tokens_per_pass};
@@ -245,17 +243,18 @@ class InputReading {
     inputs_.references += fill_references(filesystem_, pass, set.examples, ranks_, cancellation_);
   }
 
-  /// Tokens of what is computed, and kept, together, on all ranks. A processor takes seconds for
-  /// few of them, and is hardly faster with more.
+  /// The number of tokens that are computed, and kept, together on all ranks. A CPU takes seconds
+  /// even for few tokens, and is hardly faster with more.
   std::int64_t reference_batch() const {
     constexpr std::int64_t kOfProcessor = 256;
     const std::int64_t tokens = config_.tokens_per_pass;
     return ranks_.size() * (job_.device.is_cpu() ? std::min(tokens, kOfProcessor) : tokens);
   }
 
-  /// Of all that the values depend on, rounding included.
+  /// A digest of everything that the values depend on, including rounding.
   std::string model_key() const {
-    constexpr int kArithmetic = 3;  // another one for another order of sums, or another rounding
+    constexpr int kArithmetic =
+        3;  // to be increased when the order of sums or the rounding changes
     const std::string instructions = at::get_cpu_capability() + " " + std::string(kernels().name);
     const std::string text =
         compact_json({{"weights", reference_ ? weights_digest() : inputs_.weights_digest},
@@ -285,7 +284,7 @@ class InputReading {
   const CancellationToken& cancellation_;
   TrainingInputs inputs_;
   Architecture architecture_;
-  std::shared_ptr<const Checkpoint> reference_;  ///< null: the model itself
+  std::shared_ptr<const Checkpoint> reference_;  ///< null if it is the model itself
 };
 
 }  // namespace

@@ -19,16 +19,16 @@ struct TrainingInputs {
   std::shared_ptr<const ChatTokenizer> tokenizer;
   TrainableModel model;
   ExampleSet train;
-  ExampleSet evaluation;  ///< empty without one
+  ExampleSet evaluation;  ///< empty without an evaluation data set
   TrainingSchedule schedule;
   std::unique_ptr<Objective> objective;
-  std::vector<std::string> warnings;  ///< of the data and the schedule
-  std::string weights_digest;         ///< of the weights that the training begins with
-  std::string references_digest;      ///< DPO: of the reference's log-probabilities
-  ReferenceCounts references;         ///< DPO: of all pairs, those of the evaluation too
+  std::vector<std::string> warnings;  ///< about the data and the schedule
+  std::string weights_digest;         ///< digest of the weights that the training starts from
+  std::string references_digest;      ///< DPO: digest of the reference's log-probabilities
+  ReferenceCounts references;         ///< DPO: of all pairs, including those of the evaluation
 };
 
-/// Reads everything that a configuration names. Throws as run_training.
+/// Reads everything that a configuration names. Throws what run_training throws.
 TrainingInputs read_inputs(Filesystem& filesystem, const Environment& environment, RankGroup& ranks,
                            const TrainingJob& job, const CancellationToken& cancellation);
 

@@ -10,7 +10,7 @@
 namespace expo {
 namespace {
 
-/// What a run reads, and must not write over.
+/// The files that a run reads and must not overwrite.
 std::vector<std::filesystem::path> paths_read(Filesystem& filesystem,
                                               const Environment& environment,
                                               const TrainingConfig& config,
@@ -43,7 +43,8 @@ TrainingReport run(Filesystem& filesystem, const Environment& environment, RankG
     const auto model = open_checkpoint(filesystem, job.config.model_name_or_path, {}, environment);
     folder = std::make_unique<RunFolder>(filesystem, job.config,
                                          paths_read(filesystem, environment, job.config, *model));
-    // The result at least, before hours of preparation; the run itself asks for all it needs.
+    // Checks for the room of the result at least, before hours of preparation; the run itself
+    // checks for all it needs.
     if (!job.config.use_peft) folder->check_room(bytes_of_result(job.config, *model));
   }
   ranks.barrier();

@@ -20,14 +20,14 @@ namespace expo {
 
 struct TrainingJob {
   TrainingConfig config;
-  at::Device device = at::kCPU;  ///< this rank's
-  std::string device_name;       ///< of a GPU; two kinds of GPU round differently
+  at::Device device = at::kCPU;  ///< this rank's device
+  std::string device_name;       ///< name of a GPU; two kinds of GPU round differently
   std::string command;           ///< for run.json
-  /// Told of every line of metrics.jsonl, on the first rank, and how many steps there will be.
+  /// Called on the first rank with every line of metrics.jsonl and the total number of steps.
   std::function<void(const Json&, std::int64_t total_steps)> on_metrics = {};
-  /// Told of what goes on before and between the steps, on the first rank.
+  /// Called on the first rank with notes on what happens before and between the steps.
   std::function<void(const std::string&)> on_note = {};
-  /// Told of every warning as soon as it is known, on the first rank.
+  /// Called on the first rank with every warning as soon as it is known.
   std::function<void(const std::string&)> on_warning = {};
 };
 
@@ -36,22 +36,22 @@ struct TrainingReport {
   std::int64_t steps = 0;
   std::int64_t resumed_from = 0;
   ExampleCounts counts;
-  ReferenceCounts references;  ///< DPO: pairs, those of the evaluation too
+  ReferenceCounts references;  ///< DPO: pairs, including those of the evaluation
   Json last_metrics;
-  std::optional<ServedStep> serving;  ///< on the first rank
+  std::optional<ServedStep> serving;  ///< set on the first rank
   std::vector<std::string> warnings;
 };
 Json to_json(const TrainingReport& report);
 
 /// Trains a model and writes output_dir:
 ///   final/            the model, as transformers loads it; with LoRA the adapter, as PEFT loads it
-///   checkpoint-N/     the same after N steps, with the state to go on from; whole or not at all
-///   metrics.jsonl     a line for each step and each evaluation
+///   checkpoint-N/     the same after N steps, with the state to resume from; complete or absent
+///   metrics.jsonl     one line for each step and each evaluation
 ///   run.json          the effective configuration, the data's counts and digests
-/// With the same configuration, kind of device, ranks and threads the result is the same bit for
-/// bit, interrupted and resumed or not. Throws Error: usage for settings, input for model, data and
-/// for a loss or gradient that is not a number (after the last good state was written as a
-/// checkpoint), environment for disk and ranks.
+/// With the same configuration, kind of device, and numbers of ranks and threads, the result is the
+/// same bit for bit, whether the run was interrupted and resumed or not. Throws Error: usage for
+/// settings; input for model, data, and a loss or gradient that is not a number (after the last
+/// good state was written as a checkpoint); environment for disk and ranks.
 TrainingReport run_training(Filesystem& filesystem, const Environment& environment,
                             RankGroup& ranks, const TrainingJob& job,
                             const CancellationToken& cancellation);

@@ -54,7 +54,7 @@ Evaluation Judgement::combine(RankGroup& ranks, double weight) const {
   result.tokens = static_cast<std::int64_t>(numbers[names]);
   result.failure = failure_;
   if (result.failure.empty() && numbers[names + 1] > 0)
-    result.failure = "another rank's model gives something that is not a number";
+    result.failure = "the model on another rank gives a value that is not a number";
   return result;
 }
 

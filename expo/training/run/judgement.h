@@ -12,27 +12,28 @@
 
 namespace expo {
 
-/// What all ranks together found of some examples.
+/// The result of an evaluation of examples on all ranks.
 struct Evaluation {
-  std::map<std::string, double> metrics;  ///< means over the examples, under the objective's names
-  std::int64_t tokens = 0;                ///< of all rows, on all ranks
-  std::string failure;                    ///< empty, or what is not a number, and in which row
+  std::map<std::string, double> metrics;  ///< means over the examples, by the objective's names
+  std::int64_t tokens = 0;                ///< tokens of all rows, on all ranks
+  std::string failure;  ///< empty, or a text that says what is not a number, in which row
 };
 
-/// What an objective says of the examples that one rank sends through the model, pass by pass. Not
+/// Applies an objective to the examples that one rank sends through the model, pass by pass. Not
 /// thread-safe.
 class Judgement {
  public:
   /// The objective must outlive it.
   explicit Judgement(const Objective& objective);
 
-  /// Judges one pass: `values` of all rows of the examples, and how many tokens each sums over.
-  /// Returns the derivatives of the summed losses by the values.
+  /// Adds one pass: the `values` of all rows of the examples, and the number of tokens that each
+  /// sums over. Returns the derivatives of the summed losses with respect to the values.
   std::vector<double> add(std::span<const Example* const> examples, std::span<const double> values,
                           std::span<const std::int64_t> counts);
   /// Whether something was not a number.
   bool failed() const { return !failure_.empty(); }
-  /// Called by all ranks: their sums over `weight`, that of all examples of all ranks.
+  /// Returns the sums of all ranks divided by `weight`, the total weight of the examples of all
+  /// ranks. All ranks must call it.
   Evaluation combine(RankGroup& ranks, double weight) const;
 
  private:

@@ -8,7 +8,7 @@
 namespace expo {
 namespace {
 
-/// The whole lines of an earlier run that belong to steps which were not lost.
+/// The complete lines of an earlier run that belong to steps which were not lost.
 std::string kept_lines(Filesystem& filesystem, const std::filesystem::path& path,
                        std::int64_t last_step) {
   std::string kept;

@@ -8,14 +8,14 @@
 
 namespace expo {
 
-/// metrics.jsonl: an object a line, each with its "step". Not thread-safe.
+/// Writes metrics.jsonl: one object per line, each with its "step". Not thread-safe.
 class MetricsLog {
  public:
-  /// Begins the file anew, or with the lines of an earlier run up to `last_step`.
+  /// Starts the file, with the lines of an earlier run up to `last_step` if there are any.
   MetricsLog(Filesystem& filesystem, const std::filesystem::path& path, std::int64_t last_step);
 
   void add(const Json& metrics);
-  /// On the disk what was added; before a checkpoint counts as written.
+  /// Flushes what was added to disk; called before a checkpoint counts as written.
   void sync();
 
  private:

@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-/// In the checkpoint's order, and what is new at the end.
+/// The tensors in the checkpoint's order, with new ones at the end.
 NamedTensors ordered_tensors(const Checkpoint& checkpoint, const TrainableModel& model) {
   NamedTensors tensors;
   for (const Tensor& tensor : checkpoint.tensors()) {
@@ -62,8 +62,7 @@ Json config_for_training(const Json& config, const TrainingConfig& training, std
   if (!classifier) {
     throw usage_error(
         "the model: config.json's architectures begin with neither a language model nor a "
-        "classifier, and "
-        "the reward model's name is made of it");
+        "classifier, from which the reward model's class name is derived");
   }
   Json result = *std::move(classifier);
   const bool has_pad = result.contains("pad_token_id") && !result["pad_token_id"].is_null();
@@ -77,7 +76,7 @@ void write_model_folder(Filesystem& filesystem, const ModelSource& source,
   if (model.is_lora()) {
     write_adapter(filesystem, source, model, config, folder);
     write_sidecars(filesystem, *source.checkpoint, {}, folder);
-    // A folder with both would be read as a whole model without weights.
+    // A folder with both would be read as a complete model without weights.
     filesystem.remove(folder / "config.json");
   } else {
     const auto written = write_model_tensors(

@@ -19,16 +19,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kNoteEvery(10);
-// A write takes place once this many times as long as the last one took have passed.
+// A write takes place once this many times the duration of the last one have passed.
 constexpr int kTimesAWrite = 20;
-// What a pair alone may differ by from the same in a packed batch, in bfloat16.
+// The most by which a pair alone may differ from the same pair in a packed batch, in bfloat16.
 constexpr double kTolerance = 2e-2;
 
 std::string digest_of_numbers(const std::vector<double>& values) {
   return digest_of_bytes(values.data(), values.size() * sizeof(double));
 }
 
-/// The file of a key, and what is kept of it before it is whole.
+/// The file for a key, and the file that keeps its values before it is complete.
 struct Files {
   std::filesystem::path whole, begun;
 };
@@ -46,19 +46,19 @@ std::vector<double> read(Filesystem& filesystem, const std::filesystem::path& pa
   const Json json = parse_json(filesystem.read_text(path, std::uint64_t{4} << 30), path.string());
   const auto refuse = [&](const char* what) {
     throw input_error(
-        fmt::format("{}: {}; remove the file, and it is computed anew", path.string(), what));
+        fmt::format("{}: {}; remove the file to have it computed again", path.string(), what));
   };
   const auto says = [&](const char* name, const std::string& expected) {
     return json.is_object() && json.contains(name) && json[name] == expected;
   };
   if (!says("model", key.model) || !says("data", key.data))
-    refuse("these log-probabilities are another model's or another data set's");
+    refuse("these log-probabilities belong to another model or another data set");
   const Json numbers = json.value("log_probs", Json::array());
   std::vector<double> values;
   for (const Json& number : numbers)
     values.push_back(number.is_number() ? number.get<double>() : 0);
   if (!says("digest", digest_of_numbers(values)))
-    refuse("the log-probabilities are not those that were written");
+    refuse("the log-probabilities are not those that were written, so the file is damaged");
   return values;
 }
 
@@ -74,20 +74,19 @@ void write(Filesystem& filesystem, const std::filesystem::path& path, const Refe
   filesystem.rename_replace(partial, path);
 }
 
-/// Those of a file that may be there, of so many numbers in all.
+/// Reads the log-probabilities of a file that may not exist and that holds at most `most` of them.
 std::vector<double> read_if_there(Filesystem& filesystem, const std::filesystem::path& path,
                                   const ReferenceKey& key, std::size_t most) {
   if (!filesystem.exists(path)) return {};
   std::vector<double> values = read(filesystem, path, key);
   if (values.size() <= most && values.size() % 2 == 0) return values;
   throw input_error(
-      fmt::format("{}: holds {} log-probabilities, where two for each of {} pairs are expected; "
-                  "remove the file, "
-                  "and it is computed anew",
+      fmt::format("{}: holds {} log-probabilities, but two for each of {} pairs are expected; "
+                  "remove the file to have it computed again",
                   path.string(), values.size(), most / 2));
 }
 
-/// What the first rank has found, on all of them.
+/// Distributes what the first rank has found to all ranks.
 std::vector<double> share(RankGroup& ranks, const std::vector<double>& found, std::size_t most) {
   at::Tensor shared = at::zeros({static_cast<std::int64_t>(most + 1)}, at::kDouble);
   auto* numbers = shared.mutable_data_ptr<double>();
@@ -105,8 +104,8 @@ void check_finite(const std::vector<double>& values, std::span<const Example> ex
   }
 }
 
-/// The first of these examples that are one batch; so a run that goes on from whole batches cuts
-/// the rest as one that was not interrupted.
+/// The first of these examples, which make up one batch. A run that resumes after complete batches
+/// therefore splits the rest in the same way as an uninterrupted one.
 std::span<const Example> next_batch(std::span<const Example> rest, std::int64_t tokens) {
   std::int64_t taken = rest.front().tokens();
   std::size_t count = 1;
@@ -115,7 +114,7 @@ std::span<const Example> next_batch(std::span<const Example> rest, std::int64_t 
   return rest.first(count);
 }
 
-/// Computes what is not known yet, and keeps it.
+/// Computes the values that are not known yet, and keeps them.
 class Filling {
  public:
   Filling(Filesystem& filesystem, const ReferencePass& pass, std::span<const Example> examples,
@@ -133,7 +132,7 @@ class Filling {
     try {
       fill();
     } catch (const Error& error) {
-      // Another rank may have seen the interruption first, and gone.
+      // Another rank may have seen the interruption first and be gone.
       if (error.category() != ErrorCategory::interrupted && !cancellation_.cancelled()) {
         keep_despite_error();
         throw;
@@ -180,8 +179,8 @@ class Filling {
       const double kept = values_[2 * place + i];
       if (std::abs(kept - again[i]) <= kTolerance * (1 + std::abs(again[i]))) continue;
       throw input_error(fmt::format(
-          "{}: says {} for {}, where the reference model gives {}; remove the file, and it is "
-          "computed anew",
+          "{}: says {} for {}, but the reference model gives {}; remove the file to have it "
+          "computed again",
           (finished_ ? files_.whole : files_.begun).string(), kept, longest->place, again[i]));
     }
   }
@@ -207,7 +206,7 @@ class Filling {
     kept_ = values_.size();
   }
 
-  /// What went wrong before is what there is to tell.
+  /// The earlier error is the one to report.
   void keep_despite_error() noexcept {
     try {
       keep();
@@ -230,11 +229,11 @@ class Filling {
       return "interrupted before the first of the reference's log-probabilities was computed";
     return fmt::format(
         "interrupted; the reference's log-probabilities of {} of {} are kept, and the same command "
-        "goes on from there",
+        "continues from there",
         kept_ / 2, all());
   }
 
-  /// "40 pairs"
+  /// A text such as "40 pairs".
   std::string all() const { return counted(examples_.size(), pass_.noun); }
 
   Filesystem& filesystem_;
@@ -244,15 +243,15 @@ class Filling {
   RankGroup& ranks_;
   const CancellationToken& cancellation_;
   std::vector<double> values_;
-  std::size_t kept_ = 0;   ///< how many of them are in a file
-  bool finished_ = false;  ///< there was a file of all of them
+  std::size_t kept_ = 0;   ///< number of values in a file
+  bool finished_ = false;  ///< there was a complete file
   Clock::time_point next_write_, next_note_;
 };
 
 }  // namespace
 
 std::string digest_of(const at::Tensor& values) {
-  // Elements that a device hands over at once.
+  // The number of elements that are copied from a device at once.
   constexpr std::int64_t kBlock = std::int64_t{1} << 24;
   ByteDigest digest;
   const at::Tensor flat = values.view({-1});

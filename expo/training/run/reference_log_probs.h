@@ -15,10 +15,10 @@
 
 namespace expo {
 
-/// What reference log-probabilities belong to.
+/// What reference log-probabilities depend on.
 struct ReferenceKey {
-  /// A digest of weights, architecture and all that rounding depends on: values that were kept are
-  /// those that would be computed.
+  /// A digest of weights, architecture and everything that rounding depends on, so that kept values
+  /// equal those that would be computed.
   std::string model;
   std::string data;  ///< ExampleSet::digest
 };
@@ -26,37 +26,39 @@ struct ReferenceKey {
 /// A digest of weights in memory: "xxh3-128:…".
 std::string digest_of(const at::Tensor& values);
 
-/// The log-probabilities of the rows of some examples, two for each, on all ranks together.
+/// Computes the log-probabilities of the rows of some examples, two for each example, on all ranks
+/// together.
 using ReferenceComputation = std::function<std::vector<double>(std::span<const Example> examples)>;
 
 struct ReferencePass {
-  std::filesystem::path folder;  ///< of the file
+  std::filesystem::path folder;  ///< folder of the file
   ReferenceKey key;
-  /// Tokens of a batch, on all ranks together: what is computed and kept at once, one example at
-  /// least.
+  /// The tokens of a batch on all ranks together, which is computed and kept at once; it has at
+  /// least one example.
   std::int64_t tokens_per_batch = 1024;
   std::string_view noun = "pair";  ///< what messages call an example
   ReferenceComputation compute;
-  /// Told how far it has come, on the first rank: where it begins, after the first batch, and every
-  /// ten seconds; not where everything is kept.
+  /// Called on the first rank with the progress: at the start, after the first batch, and every ten
+  /// seconds; not if everything was kept already.
   std::function<void(const std::string&)> on_note = {};
 };
 
 struct ReferenceCounts {
-  std::uint64_t kept = 0;  ///< examples whose log-probabilities a file had
+  std::uint64_t kept = 0;  ///< examples whose log-probabilities were in a file
   std::uint64_t computed = 0;
 
   ReferenceCounts& operator+=(const ReferenceCounts& other);
 };
 
-/// Fills in Example::reference from a file of the folder, where one lies there for the key, and
-/// else computes them, batch by batch, and writes it. What is computed is kept beside it from the
-/// first batch on, in a file that is whole after every write, and the next call goes on from there
-/// to the same values: an Error (also an interruption, whose message says how many are kept) loses
-/// the batch at hand, a killed process what a twentieth of its time could not write. A file is
-/// trusted when its own digest holds, its key is this one, and the longest example, computed again,
-/// gives what it says; otherwise Error(input), as for what is not a number, naming the row. Called
-/// by all ranks; the first reads and writes.
+/// Fills in Example::reference from the file for the key in the folder if there is one; otherwise
+/// computes the values batch by batch and writes the file. From the first batch on, computed values
+/// are kept in a second file, which is complete after every write, and the next call continues from
+/// there to the same values. An Error (including an interruption, whose message says how many are
+/// kept) loses the current batch; a killed process also loses what has not been written yet, as
+/// writing is limited to a twentieth of the time. A file is trusted if its own digest and its key
+/// are right and the longest example, computed again, gives the same values; otherwise throws
+/// Error(input). Throws Error(input) naming the row for a value that is not a number. All ranks
+/// must call it; the first one reads and writes.
 ReferenceCounts fill_references(Filesystem& filesystem, const ReferencePass& pass,
                                 std::span<Example> examples, RankGroup& ranks,
                                 const CancellationToken& cancellation);

@@ -12,7 +12,7 @@
 namespace expo {
 namespace {
 
-/// As in transformers.
+/// This is the rule of transformers.
 bool counts_steps(const TrainingConfig& config) {
   return config.warmup_steps > 0;
 }
@@ -48,7 +48,7 @@ std::string remedy(const TrainingConfig& config) {
   return text;
 }
 
-/// A run whose warm-up takes all its steps ends where it began, or close by.
+/// A run whose warm-up takes all its steps ends where it started, or close to it.
 void check_warmup(const TrainingConfig& config, TrainingSchedule& schedule) {
   const LearningRate& rate = schedule.rate;
   double highest = 0;
@@ -58,10 +58,10 @@ void check_warmup(const TrainingConfig& config, TrainingSchedule& schedule) {
   const std::string what = describe_warmup(config, schedule);
   if (highest == 0) {
     throw usage_error(
-        fmt::format("train: {}, so that nothing would be learnt; {}", what, remedy(config)));
+        fmt::format("train: {}, so nothing would be learned; {}", what, remedy(config)));
   }
-  schedule.warning = fmt::format("{}: the learning rate comes no further than {:.3g}; {}", what,
-                                 highest, remedy(config));
+  schedule.warning = fmt::format("{}: the learning rate does not exceed {:.3g}; {}", what, highest,
+                                 remedy(config));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ double percent(std::uint64_t part, std::uint64_t whole) {
   return 100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(whole, 1));
 }
 
-/// What adapters add to the weight of each module that they are trained for; scale·B·A.
+/// What the adapters add to the weight of each module that they are trained for: scale·B·A.
 class MergedUpdates {
  public:
   explicit MergedUpdates(const TrainableModel& model) : model_(model) {
@@ -33,7 +33,7 @@ class MergedUpdates {
     }
   }
 
-  /// float32 in ordinary memory; undefined: the weight stays.
+  /// Returns float32 in CPU memory; undefined if the weight stays the same.
   at::Tensor of(const std::string& name) const {
     const auto found = adapters_.find(name);
     if (found == adapters_.end()) return {};
@@ -52,7 +52,7 @@ class Measurement {
  public:
   Measurement(const Checkpoint& checkpoint, DType dtype) : checkpoint_(checkpoint), dtype_(dtype) {}
 
-  /// The whole tensor as it is now.
+  /// Adds a tensor, given its present values.
   void add_values(std::size_t index, const at::Tensor& values) {
     each_block(index, [&](std::uint64_t first, std::uint64_t count, const std::byte* before) {
       const at::Tensor now = block(values, first, count).to(at::kCPU, at::kFloat).contiguous();
@@ -60,7 +60,7 @@ class Measurement {
     });
   }
 
-  /// What was added to the tensor.
+  /// Adds a tensor, given what the training added to it.
   void add_update(std::size_t index, const at::Tensor& update) {
     const DType type = checkpoint_.tensors()[index].dtype;
     each_block(index, [&](std::uint64_t first, std::uint64_t count, const std::byte* before) {
@@ -70,7 +70,7 @@ class Measurement {
     });
   }
 
-  /// Along −Δ, which the kernel's Δ is, the result has come by −(1 + α) from θ_sft.
+  /// The kernel's Δ is −Δ here, and along it the result is −(1 + α) away from θ_sft.
   ServedStep result() const {
     ServedStep step{dtype_, sums_.changed, sums_.lost, std::nullopt};
     if (sums_.delta_squared > 0)
@@ -93,8 +93,8 @@ class Measurement {
     }
   }
 
-  /// θ is θ_sft − (θ_sft − θ): with the models' places exchanged and α = −1 the kernel rounds θ,
-  /// and counts as lost what comes out as θ_sft does.
+  /// θ is θ_sft − (θ_sft − θ): with the two models exchanged and α = −1, the kernel rounds θ and
+  /// counts as lost the values that round to the same as θ_sft.
   void add_block(std::size_t index, const std::byte* before, const at::Tensor& now) {
     KernelInput input;
     input.sft = static_cast<const std::byte*>(now.const_data_ptr());
@@ -134,7 +134,7 @@ ServedStep measure_served_step(const ModelSource& source, const TrainableModel& 
   for (const auto& [name, value] : model.named) {
     const auto index = checkpoint.find(name);
     if (!index || !supports_arithmetic(checkpoint.tensors()[*index].dtype)) continue;
-    // Of a model with adapters the weights are frozen, but for the head of a reward model.
+    // With adapters, all weights are frozen except the head of a reward model.
     if (!model.is_lora() || name == "score.weight") {
       measurement.add_values(*index, value);
     } else if (const at::Tensor update = updates.of(name); update.defined()) {
@@ -149,9 +149,9 @@ std::string start_warning(const Bf16Fit& fit, const TrainingConfig& config) {
   if (static_cast<double>(fit.ties) <= kManyTies * static_cast<double>(fit.values)) return {};
   return fmt::format(
       "{}: {:.1f} % of the weights lie between two bfloat16 numbers, {:.1f} % exactly half-way "
-      "(ties); where the result is {}served in bfloat16, the ties fall to the side of the step, "
-      "however small it is, and the step served is not the one trained; to begin with what "
-      "bfloat16 represents, write it with expo convert {} OUT --out-dtype bf16, and train OUT",
+      "(ties); if the result is {}served in bfloat16, the ties fall to the side of the step, "
+      "however small it is, and the served step differs from the trained one; to start from "
+      "weights that bfloat16 represents, run expo convert {} OUT --out-dtype bf16, and train OUT",
       config.model_name_or_path, percent(fit.between, fit.values), percent(fit.ties, fit.values),
       config.use_peft ? "merged and " : "", config.model_name_or_path);
 }
@@ -160,8 +160,8 @@ std::string served_step_warning(const ServedStep& step, const TrainingConfig& co
                                 const std::string& result, bool has_new_head) {
   if (!step.effective_alpha) return {};
   const std::string left = fmt::format(
-      "{} of the {} weights that the training moved ({:.1f} %) are what they were before, and the "
-      "model is one of an effective α of {:.3f} (0: as trained; −1: as before)",
+      "{} of the {} weights that the training changed ({:.1f} %) are the same as before, and the "
+      "model has an effective α of {:.3f} (0: as trained; −1: as before)",
       step.lost, step.changed, percent(step.lost, step.changed), *step.effective_alpha);
   if (config.save_dtype == step.dtype && !config.use_peft)
     return fmt::format("saved as {}, {}; save_dtype float32 keeps the step", torch_name(step.dtype),

@@ -25,7 +25,7 @@ Json run_setting(const TrainingJob& job, const TrainingInputs& inputs, const Ran
 
 Json common_setting(const TrainingJob& job, const TrainingInputs& inputs, const RankGroup& ranks) {
   Json json = run_setting(job, inputs, ranks);
-  // Files count by what is in them, wherever a machine has them.
+  // Files count by their content, wherever a machine has them.
   for (const char* name : {"threads", "dataset_name", "model_name_or_path",
                            "ref_model_name_or_path", "chat_template_path"})
     json.erase(name);

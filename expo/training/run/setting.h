@@ -8,11 +8,11 @@ namespace expo {
 
 struct TrainingInputs;
 
-/// What decides the bytes of a run's result, apart from where it is written and how often: what has
-/// to be the same for a checkpoint to be gone on with.
+/// Everything that determines the bytes of a run's result, except where and how often it is
+/// written. It must be the same for a run to be resumed from a checkpoint.
 Json run_setting(const TrainingJob& job, const TrainingInputs& inputs, const RankGroup& ranks);
 
-/// What has to be the same on all ranks.
+/// Everything that must be the same on all ranks.
 Json common_setting(const TrainingJob& job, const TrainingInputs& inputs, const RankGroup& ranks);
 
 }  // namespace expo

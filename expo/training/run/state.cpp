@@ -28,17 +28,17 @@ void read_tensor(const Checkpoint& file, const std::string& name, const at::Tens
   copy_values(file, *index, target, CancellationToken());
 }
 
-/// Names all that the two settings differ in.
+/// Throws if the two settings differ, naming all differences.
 void compare(const Json& here, const Json& there, const std::string& where) {
   std::vector<std::string> differences;
   for (const auto& [key, value] : here.items()) {
     if (there.contains(key) && there[key] == value) continue;
-    differences.push_back(fmt::format("{} is {} now, and was {}", key, compact_json(value),
+    differences.push_back(fmt::format("{} is {} now but was {}", key, compact_json(value),
                                       there.contains(key) ? compact_json(there[key]) : "not set"));
   }
   if (differences.empty()) return;
-  throw usage_error(
-      fmt::format("{}: the run cannot be gone on with: {}", where, fmt::join(differences, "; ")));
+  throw usage_error(fmt::format("{}: the run cannot be resumed with these settings: {}", where,
+                                fmt::join(differences, "; ")));
 }
 
 }  // namespace

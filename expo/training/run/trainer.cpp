@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kNormBlock = std::int64_t{1} << 20;
 
-/// Σg² in float64.
+/// Returns Σg² in float64.
 double sum_of_squares(const at::Tensor& values) {
   std::vector<at::Tensor> norms;
   for (std::int64_t first = 0; first < values.numel(); first += kNormBlock) {
@@ -19,7 +19,7 @@ double sum_of_squares(const at::Tensor& values) {
     norms.push_back(at::linalg_vector_norm(values.narrow(0, first, count), 2, std::nullopt, false,
                                            at::kDouble));
   }
-  // From a device all at once.
+  // Values on a device are copied all at once.
   const at::Tensor all = at::stack(norms).to(at::kCPU);
   double sum = 0;
   for (const double norm : std::span(all.const_data_ptr<double>(), norms.size()))
@@ -27,7 +27,7 @@ double sum_of_squares(const at::Tensor& values) {
   return sum;
 }
 
-/// Before anything that keeps them is made of the model.
+/// The gradients must exist before anything that keeps them is made from the model.
 TrainableModel& with_gradients(TrainableModel& model) {
   model.allocate_gradients();
   return model;
@@ -48,7 +48,7 @@ Trainer::Trainer(TrainableModel& model, const Objective& objective, RankGroup& r
                  model.parameters.values().numel() / ranks.size() * ranks.rank(),
                  model.parameters.values().numel() / ranks.size() * (ranks.rank() + 1)) {}
 
-/// Another one for every pass of every rank, the same in a run that is resumed.
+/// A number that is different for every pass of every rank, and the same in a run that is resumed.
 std::uint64_t Trainer::pass_number(std::size_t pass) const {
   const auto ranks = static_cast<std::uint64_t>(ranks_.size());
   return (static_cast<std::uint64_t>(optimiser_.steps() + 1) << 20) + pass * ranks +
@@ -100,7 +100,7 @@ void Trainer::move(StepResult& result, double learning_rate) {
   parameters.refresh();
 }
 
-/// Runs this rank's examples one by one, which is done once in a run that ends here.
+/// Runs this rank's examples one by one; this happens only once, because the run ends here.
 std::string Trainer::find_bad_gradient(std::span<const Example* const> examples) {
   const auto groups = evaluator_.passes(examples);
   for (std::size_t i = 0; i < groups.size(); ++i) {

@@ -21,25 +21,25 @@ struct TrainerOptions {
   bool gradient_checkpointing = false;
 };
 
-/// What a step gave; where it failed, nothing has been moved.
+/// The result of a step; if it failed, no weight was changed.
 struct StepResult : Evaluation {
   double gradient_norm = 0;  ///< before clipping
-  /// Of a failure: the weights, which give no number for a row, or the gradient of a loss that is a
-  /// number.
+  /// The cause of a failure: the weights, which give a value that is not a number for a row, or the
+  /// gradient of a loss that is a number.
   enum class AtFault { weights, gradient } at_fault = AtFault::weights;
 };
 
-/// One optimiser step after the other on examples that are in memory. Gradients are weighted so
-/// that they are those of the whole step's mean, however it is cut into passes and divided among
-/// ranks. Not thread-safe; all ranks make the same calls.
+/// Takes one optimiser step after the other on examples that are in memory. Gradients are weighted
+/// so that they are those of the mean over the whole step, however it is split into passes and
+/// divided among ranks. Not thread-safe; all ranks make the same calls.
 class Trainer {
  public:
-  /// All but the options must outlive it. Gives the model its gradients.
+  /// All arguments but the options must outlive it. Allocates the model's gradients.
   Trainer(TrainableModel& model, const Objective& objective, RankGroup& ranks,
           const TrainerOptions& options, const CancellationToken& cancellation);
 
   StepResult step(std::span<const Example* const> examples, double learning_rate);
-  /// The same without moving anything.
+  /// Evaluates the examples without changing anything.
   Evaluation evaluate(std::span<const Example* const> examples) {
     return evaluator_.evaluate(objective_, examples);
   }
@@ -48,7 +48,7 @@ class Trainer {
 
  private:
   std::uint64_t pass_number(std::size_t pass) const;
-  /// The gradient of the pass times `scale`; `pass` as TrainableDecoder's.
+  /// Adds the gradient of the pass times `scale`; `pass` is that of TrainableDecoder.
   void run_pass(std::span<const Example* const> examples, double scale, std::uint64_t pass,
                 Judgement& judgement);
   void move(StepResult& result, double learning_rate);

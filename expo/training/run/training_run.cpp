@@ -77,7 +77,7 @@ void TrainingRun::take_steps() {
       if (is_due(config_.save_steps)) save_checkpoint();
     }
   } catch (const Error& error) {
-    // Another rank may have seen it first, and gone.
+    // Another rank may have seen it first and be gone.
     if (error.category() != ErrorCategory::interrupted && !cancellation_.cancelled()) throw;
     throw interrupted_error(describe_interruption());
   }
@@ -87,14 +87,14 @@ std::string TrainingRun::describe_interruption() const {
   const std::string where =
       fmt::format("interrupted after step {} of {}", step_, schedule_.rate.total_steps);
   if (saved_ > 0) {
-    return fmt::format("{}; --resume goes on from {}", where,
+    return fmt::format("{}; --resume continues from {}", where,
                        RunFolder::checkpoint(config_.output_dir, saved_).string());
   }
   if (config_.save_steps > 0) return where + "; no checkpoint was written yet";
-  return where + "; no step is kept, as save_steps did not ask for checkpoints";
+  return where + "; no step was kept, because save_steps is not set";
 }
 
-/// Before the first step: whatever would not let the result be written.
+/// Finds out before the first step whether the result can be written.
 void TrainingRun::begin_folder() {
   if (folder_ != nullptr) {
     folder_->begin();
@@ -103,7 +103,7 @@ void TrainingRun::begin_folder() {
   ranks_.barrier();
 }
 
-/// The result, and as many checkpoints as there are at once.
+/// The bytes of the result and of as many checkpoints as exist at the same time.
 std::uint64_t TrainingRun::bytes_to_write() const {
   const auto values = static_cast<std::uint64_t>(inputs_.model.parameters.values().numel());
   const std::uint64_t model = byte_size(config_.save_dtype, values).value_or(0);
@@ -115,7 +115,8 @@ std::uint64_t TrainingRun::bytes_to_write() const {
   return model + checkpoints * (model + 3 * values * sizeof(float));
 }
 
-/// From where the first rank says: what a folder holds is not seen everywhere at once.
+/// Resumes from the checkpoint that the first rank found, because other machines may see a folder's
+/// contents later.
 void TrainingRun::resume() {
   at::Tensor newest = at::zeros({1}, at::kDouble);
   if (folder_ != nullptr && config_.resume)
@@ -123,14 +124,15 @@ void TrainingRun::resume() {
   ranks_.sum(newest);
   const auto step = static_cast<std::int64_t>(newest.item<double>());
   if (step == 0) {
-    if (config_.resume) note("there is no checkpoint to go on from: the run begins");
+    if (config_.resume)
+      note("there is no checkpoint to resume from, so the run starts from the beginning");
     return;
   }
   const fs::path folder = RunFolder::checkpoint(config_.output_dir, step);
   const TrainingState state =
       read_state(filesystem_, folder, run_setting(job_, inputs_, ranks_),
                  inputs_.model.parameters.values(), trainer_.optimiser(), ranks_);
-  note(fmt::format("going on from {}", folder.string()));
+  note(fmt::format("resuming from {}", folder.string()));
   const at::Tensor& values = inputs_.model.parameters.values();
   const AdamW& optimiser = trainer_.optimiser();
   ranks_.all_gather(values.narrow(0, optimiser.first(), optimiser.last() - optimiser.first()),
@@ -175,9 +177,9 @@ void TrainingRun::take_step() {
   log(line);
 }
 
-/// A gradient that is no number leaves the weights as they are, and they gave a loss that is one:
-/// that state is kept as a checkpoint. Weights that give no number for a row are kept under another
-/// name, and nobody goes on from them by himself.
+/// If the gradient is not a number, the weights are unchanged and gave a valid loss, so this state
+/// is kept as a checkpoint. Weights that give no number for a row are kept under another name, and
+/// a run is never resumed from them automatically.
 void TrainingRun::stop(const StepResult& result, std::span<const Example* const> examples) {
   const bool good = result.at_fault == StepResult::AtFault::gradient;
   const fs::path folder = good ? RunFolder::checkpoint(config_.output_dir, step_)
@@ -242,7 +244,8 @@ void TrainingRun::save_state(const fs::path& folder) {
   if (directory) directory->commit();
 }
 
-/// The record before the result, so that no result lies there without what serving leaves of it.
+/// Writes the record before the result, so that there is never a result without a record of what
+/// serving leaves of it.
 void TrainingRun::save_result() {
   report_.result = fs::path(config_.output_dir) / "final";
   if (folder_ != nullptr) {

@@ -19,7 +19,7 @@ namespace expo {
 /// The steps of a run, with its checkpoints.
 class TrainingRun {
  public:
-  /// `folder` is the first rank's; null on the others.
+  /// `folder` is set on the first rank and null on the others.
   TrainingRun(Filesystem& filesystem, RankGroup& ranks, const TrainingJob& job,
               TrainingInputs& inputs, RunFolder* folder, const CancellationToken& cancellation);
   TrainingReport run();
@@ -53,8 +53,8 @@ class TrainingRun {
   const TrainingSchedule& schedule_;
   const CancellationToken& cancellation_;
   Trainer trainer_;
-  std::int64_t step_ = 0;   ///< taken so far
-  std::int64_t saved_ = 0;  ///< the step of the newest checkpoint; 0: the model that was given
+  std::int64_t step_ = 0;   ///< steps taken so far
+  std::int64_t saved_ = 0;  ///< step of the newest checkpoint; 0: none
   std::int64_t order_epoch_ = -1;
   std::vector<std::int64_t> order_;
   std::unique_ptr<MetricsLog> metrics_;  ///< on the first rank
