@@ -186,7 +186,7 @@ class Job {
       report_.tokens += tokens;
       span.advance_tokens(tokens);
     };
-    std::vector<std::vector<float>> scores;  // of rows that are not kept yet
+    std::vector<std::vector<float>> scores;  // scores of rows that are not kept yet
     auto untaken = std::span(missing);
     for (std::size_t first = 0; first < all; first += job_.batch_size) {
       cancellation.check();
@@ -310,7 +310,7 @@ class Job {
   const ScoringJob& job_;
   const std::function<void(const Json&)>& emit_;
   std::vector<std::size_t> chosen_;          ///< indices into rows_
-  std::vector<Conversation> conversations_;  ///< of the kept rows, one or two each
+  std::vector<Conversation> conversations_;  ///< one or two for each kept row
   KeptRows kept_;
   EngineDescription before_;  ///< the engine before the run
   ScoringReport report_;

@@ -219,7 +219,7 @@ void warn_about_ties(const Checkpoint& sft, Diagnosis& diagnosis) {
   if (!sentence.empty()) diagnosis.warnings.push_back(std::move(sentence));
 }
 
-/// Of the values that were read.
+/// The shares of ties among the values that were read.
 TieShares tie_shares(const std::vector<BlockResult>& results, DType type) {
   std::uint64_t read = 0;
   std::uint64_t sft = 0;

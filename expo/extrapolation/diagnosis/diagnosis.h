@@ -34,8 +34,8 @@ struct TensorDiagnosis {
   TensorGroup group;
   std::uint64_t elements = 0;  ///< ALIGNED's elements
   std::uint64_t compared = 0;  ///< leading elements with a counterpart in SFT; 0: none
-  DeltaProfile delta;          ///< of the compared elements; scaled up if only a sample was read
-  ValueHealth sft_health;      ///< health of the compared elements that were read
+  DeltaProfile delta;      ///< sums of the compared elements; scaled up if only a sample was read
+  ValueHealth sft_health;  ///< health of the compared elements that were read
   ValueHealth aligned_health;
 };
 

@@ -10,7 +10,7 @@ namespace expo {
 
 /// How the user wants values to be rounded; decide_rounding() turns it into a Rounding.
 enum class RoundingChoice {
-  /// To nearest if that keeps α (keeps_alpha()), else stochastically.
+  /// Rounds to nearest if that keeps α (keeps_alpha()), else stochastically.
   automatic,
   nearest,
   stochastic,

@@ -14,7 +14,7 @@ struct Segment {
   std::size_t tensor = 0;    ///< index into Plan::tensors
   std::uint64_t first = 0;   ///< first element
   std::uint64_t count = 0;   ///< number of elements
-  std::uint64_t offset = 0;  ///< of its first byte in the file
+  std::uint64_t offset = 0;  ///< offset of its first byte in the file
   std::uint64_t bytes = 0;
 };
 

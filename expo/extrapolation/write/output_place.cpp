@@ -60,7 +60,7 @@ const fs::path& checked(Filesystem& filesystem, const fs::path& output,
 }
 
 AtomicDirectoryOptions folder_options(const fs::path& output, AtomicDirectoryOptions options) {
-  // An input's folder is no obstacle to a file beside it.
+  // A file may be written beside an input, in the same folder.
   if (OutputPlace::is_file(output)) options.inputs.clear();
   return options;
 }

@@ -10,7 +10,7 @@ namespace expo {
 struct Bf16Fit {
   std::uint64_t values = 0;
   std::uint64_t between = 0;  ///< values that bfloat16 does not represent
-  std::uint64_t ties = 0;     ///< of these, those exactly halfway between two bfloat16 numbers
+  std::uint64_t ties = 0;     ///< those of `between` exactly halfway between two bfloat16 numbers
 
   Bf16Fit& operator+=(const Bf16Fit& other);
 };

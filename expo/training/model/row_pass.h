@@ -35,7 +35,7 @@ class RowPass {
   const TrainableModel& model_;
   TrainableDecoder decoder_;
   std::unique_ptr<RowValues> head_;
-  at::Tensor hidden_;  ///< of the last forward(), until backward()
+  at::Tensor hidden_;  ///< hidden states of the last forward(), until backward()
 };
 
 }  // namespace expo

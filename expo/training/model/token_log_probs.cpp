@@ -9,7 +9,7 @@
 namespace expo {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 64 << 20;  // of float32 logits
+constexpr std::int64_t kChunkBytes = 64 << 20;  // bytes of float32 logits per chunk
 
 }  // namespace
 

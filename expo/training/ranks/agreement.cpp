@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-/// As many bits of the digest as a float64 holds exactly.
+/// Returns as many bits of the digest as a float64 holds exactly.
 double digest_of(const std::string& text) {
   const std::string digest = digest_of_bytes(text.data(), text.size());
   return static_cast<double>(std::stoull(digest.substr(digest.find(':') + 1, 13), nullptr, 16));

@@ -19,7 +19,7 @@ namespace expo {
 struct ServedStep {
   DType dtype = DType::bf16;
   std::uint64_t changed = 0;  ///< weights that the training changed
-  std::uint64_t lost = 0;     ///< of these, those that round to the same value as before
+  std::uint64_t lost = 0;     ///< changed weights that round to the same value as before
   /// Σ(rounded(θ) − θ)·Δ/ΣΔ²: the α for which the rounded weights equal θ + αΔ along Δ. 0 means the
   /// step as it was trained, −1 none of it; std::nullopt if the training changed nothing.
   std::optional<double> effective_alpha;
