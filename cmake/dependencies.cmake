@@ -12,10 +12,10 @@ if(NOT TARGET yaml-cpp::yaml-cpp)
   add_library(yaml-cpp::yaml-cpp ALIAS yaml-cpp)
 endif()
 find_package(LibTorch 2.11 QUIET)
-option(EXPO_TORCH "Build the rooms that run models; they need libtorch, which scripts/bootstrap test installs"
+option(EXPO_TORCH "Build the rooms that run models; they need libtorch, which scripts/bootstrap engine installs"
        ${LibTorch_FOUND})
 if(EXPO_TORCH AND NOT LibTorch_FOUND)
-  message(FATAL_ERROR "libtorch was not found. Install it with scripts/bootstrap test, name the folder torch of an "
+  message(FATAL_ERROR "libtorch was not found. Install it with scripts/bootstrap engine, name the folder torch of an "
           "installed wheel with -DEXPO_TORCH_ROOT=…, or build without the rooms that run models with "
           "-DEXPO_TORCH=OFF")
 endif()

@@ -31,10 +31,10 @@ fs::path find_engine_program() {
   for (const fs::path& candidate : {folder / kName, folder / EXPO_ENGINE_FOLDER / kName}) {
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
-  throw environment_error(
-      std::string("this build of expo runs no models: ") + kName +
-      " was not found beside it; build it with libtorch (scripts/bootstrap test installs libtorch, "
-      "and CMake's option EXPO_TORCH must be ON)");
+  throw environment_error(std::string("this build of expo runs no models: ") + kName +
+                          " was not found beside it; build it with libtorch (scripts/bootstrap "
+                          "engine installs libtorch, "
+                          "and CMake's option EXPO_TORCH must be ON)");
 }
 
 /// PyTorch's threads spin while they wait for each other, for so long that most of a processor is

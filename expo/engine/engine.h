@@ -92,9 +92,10 @@ class Engine {
   /// accessible.
   virtual std::vector<std::filesystem::path> sources() const;
 
-  /// Returns [{"file", "size", "digest"}, …] for the files that the model was made from; empty if
-  /// they are not accessible. May take as long as reading them; may be called from another thread
-  /// while the engine works.
+  /// Returns, for each checkpoint that the model was made from ("model", and "sft" if there is
+  /// one),
+  /// [{"file", "size", "digest"}, …]; empty if the files are not accessible. May take as long as
+  /// reading them; may be called from another thread while the engine works.
   virtual Json digests(const CancellationToken& cancellation) const;
 
   /// Counts the tokens of each conversation, for a prompt including those that open the assistant's
