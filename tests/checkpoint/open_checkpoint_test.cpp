@@ -197,7 +197,7 @@ TEST(ChooseWeights, ListsWhatCouldBeMeant) {
   EXPECT_TRUE(contains(ggufs, "model-F16.gguf, model-Q8_0.gguf"));
   EXPECT_TRUE(contains(choice({"a.safetensors", "b.safetensors"}), "a.safetensors, b.safetensors"));
   EXPECT_TRUE(
-      contains(choice({"model-00001-of-00002.safetensors", "pytorch_model.bin"}), "no index"));
+      contains(choice({"model-00001-of-00002.safetensors", "pytorch_model.bin"}), "not their index"));
   EXPECT_TRUE(
       contains(choice({"model-00001-of-00002.gguf", "model-00002-of-00002.gguf"}), "--merge"));
 }
@@ -375,7 +375,7 @@ TEST(OpenFromCache, RefusesMissingWeightsAndLostBlobs) {
   EXPECT_TRUE(contains(refusal(kId, cache.environment()), "`hf download owner/some-model`"));
   cache.add(kId, kCommit, "model-00002-of-00003.safetensors", weights("a"), std::string(64, 'c'));
   const std::string message = refusal(kId, cache.environment());
-  EXPECT_TRUE(contains(message, "no index"));
+  EXPECT_TRUE(contains(message, "not their index"));
   EXPECT_TRUE(contains(message, "`hf download owner/some-model`"));
 }
 

@@ -128,7 +128,7 @@ TEST_F(ShardedCheckpoint, TakesTheCopyOfTheIndexsShardWhicheverComesFirst) {
       EXPECT_EQ(text_of(checkpoint->read(checkpoint->find("x").value(), 0, 2, scratch)), "new.");
       EXPECT_EQ(text_of(checkpoint->read(checkpoint->find("b").value(), 0, 2, scratch)), "bbbb");
       ASSERT_EQ(checkpoint->warnings().size(), 1u);
-      EXPECT_NE(checkpoint->warnings()[0].find("\"x\" is in " + stale_in), std::string::npos)
+      EXPECT_NE(checkpoint->warnings()[0].find("\"x\" is also in " + stale_in), std::string::npos)
           << checkpoint->warnings()[0];
       EXPECT_NE(checkpoint->warnings()[0].find("the one in " + used), std::string::npos);
     }

@@ -330,7 +330,7 @@ TEST_F(ShardedTorch, TakesTheCopyOfTheIndexsShardWhicheverComesFirst) {
       EXPECT_EQ(values(*checkpoint, "b"), "cd");
       EXPECT_EQ(values(*checkpoint, "c"), "b");
       ASSERT_EQ(checkpoint->warnings().size(), 2u);
-      EXPECT_NE(checkpoint->warnings()[0].find("is in " + stale_in), std::string::npos);
+      EXPECT_NE(checkpoint->warnings()[0].find("is also in " + stale_in), std::string::npos);
       EXPECT_NE(checkpoint->warnings()[0].find("the one in " + used), std::string::npos);
     }
     expect_refusal_of_index(map, "8", {"total_size is 8"});

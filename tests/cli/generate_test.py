@@ -297,7 +297,7 @@ def test_a_program_that_does_not_know_its_place_runs_none_of_the_current_folder(
     (["--cache-size", "much"], "much"),
     (["--stop", ""], "stop string is empty"),
     (["--template-variable", "thinking"], "KEY=JSON"),
-    (["--template-variable", "thinking=False"], "in JSON False is false"),
+    (["--template-variable", "thinking=False"], "JSON spells False as false"),
     (["--resume"], "-o FILE"),
     (["--json"], "-o FILE"),
     (["--prompt", "w8"], "both given"),

@@ -98,7 +98,7 @@ def test_alpha_zero_takes_back_what_training_did(tmp_path, rng):
     (values,) = out.values()
     assert effective(sft, aligned, values) == pytest.approx(report["delta"]["effective_alpha"], abs=1e-9)
     assert -1.05 < report["delta"]["effective_alpha"] < -0.9
-    assert "α is 0 but its effect is that of -" in messages and "updates are lost" not in messages
+    assert "α is 0, but its effect is that of -" in messages and "updates are lost" not in messages
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 8.0])
@@ -220,7 +220,7 @@ def test_a_lora_step_keeps_its_alpha_by_default(tmp_path, rng):
     assert next(iter(out.values())).dtype == BF16 and report["rounding"]["used"] == "stochastic"
     assert keeps(2, slope(out)) and "warning: rounding" not in messages
     _, messages, nearest = extrapolate(base, adapter, tmp_path / "out", 2, "--rounding", "nearest")
-    assert slope(nearest) < 0.5 and "warning: rounding changes the result: α is 2 but its effect is that of " in messages
+    assert slope(nearest) < 0.5 and "warning: rounding changes the result: α is 2, but its effect is that of " in messages
 
 
 @pytest.mark.parametrize("values, to, word", [
@@ -294,7 +294,7 @@ def test_live_weights_are_rounded_as_written_ones(tmp_path, rng, alpha):
         assert record["engine"]["rounding"] == report["engine"]["rounding"]
         assert ("note: rounding is stochastic" in done.stderr) == (rounding == "auto")
         if rounding == "nearest":
-            assert f"warning: rounding changes the result: α is {alpha} but" in done.stderr
+            assert f"warning: rounding changes the result: α is {alpha}, but" in done.stderr
         written, _, _ = extrapolate(sft, aligned, tmp_path / "out", alpha, "--out-dtype", "bf16", "--rounding", rounding)
         assert written["delta"]["effective_alpha"] == pytest.approx(found[rounding], abs=1e-9)
     assert found["auto"] == found["stochastic"]

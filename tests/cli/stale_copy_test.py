@@ -45,7 +45,7 @@ def test_the_index_decides(tmp_path, suffix, stale_first, counted):
     b = tmp_path / "b"
     old, new = with_stale_copy(b, aligned, stale, stale_first, suffix, counted * 64)
     done = expo("extrapolate", a, b, "-o", tmp_path / "out", "--alpha", 0.5)
-    assert f'"x.weight" is in {old} too' in done.stderr and f"the one in {new} used" in done.stderr
+    assert f'"x.weight" is also in {old}' in done.stderr and f"the one in {new} was used" in done.stderr
     out = load(tmp_path / "out")
     for name in NAMES:
         assert_same_bits(out[name], reference(sft[name], aligned[name], 0.5), name)
