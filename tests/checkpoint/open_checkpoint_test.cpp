@@ -196,8 +196,8 @@ TEST(ChooseWeights, ListsWhatCouldBeMeant) {
   const std::string ggufs = choice({"model-Q8_0.gguf", "model-F16.gguf"});
   EXPECT_TRUE(contains(ggufs, "model-F16.gguf, model-Q8_0.gguf"));
   EXPECT_TRUE(contains(choice({"a.safetensors", "b.safetensors"}), "a.safetensors, b.safetensors"));
-  EXPECT_TRUE(
-      contains(choice({"model-00001-of-00002.safetensors", "pytorch_model.bin"}), "not their index"));
+  EXPECT_TRUE(contains(choice({"model-00001-of-00002.safetensors", "pytorch_model.bin"}),
+                       "not their index"));
   EXPECT_TRUE(
       contains(choice({"model-00001-of-00002.gguf", "model-00002-of-00002.gguf"}), "--merge"));
 }

@@ -89,7 +89,7 @@ def test_torchrun_starts_the_ranks(tmp_path, keys):
     (lambda path: {"eval_dataset_name": pairs(path / "dev2.jsonl", 3, 7)}, "rank 1 has read different rows to evaluate on"),
     (lambda path: {"model_name_or_path": spoil(chat_model(path / "other"))}, "rank 1 has read a different model than rank 0"),
     (lambda path: {"ref_model_name_or_path": spoil(chat_model(path / "reference"))}, "rank 1 has a different reference than rank 0"),
-    (lambda path: {"warmup_steps": 0}, "rank 1 has another warmup_ratio than rank 0"),
+    (lambda path: {"warmup_steps": 0}, "rank 1 has a different warmup_ratio than rank 0"),
     (lambda path: {"learning_rate": 2e-3}, "rank 1 has a different learning_rate than rank 0")])
 def test_ranks_that_go_by_something_else_are_refused(tmp_path, keys, change, said):
     """Before anything is computed: nothing is left behind."""

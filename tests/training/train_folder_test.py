@@ -157,7 +157,7 @@ def test_a_run_without_a_warm_up_is_not_gone_on_with_under_one(tmp_path, model, 
     train("dpo", model_name_or_path=model, output_dir=out, save_steps=1, warmup_steps=0, **data)
     shutil.rmtree(out / "final")
     done = train("dpo", 2, model_name_or_path=model, output_dir=out, resume="true", threads=2, **data)
-    assert "warmup_ratio is 0.1 now but was 0" in done.stderr and "threads is 2 now, and was 1" in done.stderr
+    assert "warmup_ratio is 0.1 now but was 0" in done.stderr and "threads is 2 now but was 1" in done.stderr
 
 
 def test_weights_that_give_no_number_for_the_evaluation_are_not_gone_on_from(tmp_path, model, data):
