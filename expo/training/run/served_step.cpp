@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
+#include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/diagnosis/ties.h"
 #include "expo/extrapolation/kernel/equation_2.h"
 #include "expo/training/model/tensor_writer.h"
@@ -14,7 +14,6 @@ namespace expo {
 namespace {
 
 constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;  // elements measured at once
-constexpr double kTolerance = 0.02;
 
 double percent(std::uint64_t part, std::uint64_t whole) {
   return 100 * static_cast<double>(part) / static_cast<double>(std::max<std::uint64_t>(whole, 1));
@@ -166,7 +165,7 @@ std::string served_step_warning(const ServedStep& step, const TrainingConfig& co
   if (config.save_dtype == step.dtype && !config.use_peft)
     return fmt::format("saved as {}, {}; save_dtype float32 keeps the step", torch_name(step.dtype),
                        left);
-  if (std::abs(*step.effective_alpha) <= kTolerance) return {};
+  if (keeps_alpha(0, *step.effective_alpha)) return {};
   return fmt::format(
       "{} in {}, with every weight rounded to nearest{}, {}; expo extrapolate {} {} -o OUT "
       "--alpha 0 --out-dtype {} --rounding stochastic{} writes a model that keeps the step",
