@@ -2,7 +2,8 @@
 find_program(EXPO_CARGO cargo REQUIRED)
 set(EXPO_RUST_DIR "${PROJECT_SOURCE_DIR}/build/rust" CACHE PATH "Where cargo builds")
 set(bridge_library ${EXPO_RUST_DIR}/release/libexpo_text_bridge.a)
-file(GLOB bridge_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/rust/src/*.rs)
+file(GLOB_RECURSE bridge_sources CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/rust/src/*.rs ${PROJECT_SOURCE_DIR}/rust/jinja/src/*.rs ${PROJECT_SOURCE_DIR}/rust/jinja/Cargo.toml)
 add_custom_command(OUTPUT ${bridge_library}
   COMMAND ${EXPO_CARGO} build --quiet --release --locked --target-dir ${EXPO_RUST_DIR}
           --manifest-path ${PROJECT_SOURCE_DIR}/rust/Cargo.toml

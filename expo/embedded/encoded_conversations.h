@@ -28,7 +28,7 @@ class EncodedConversations {
     std::unordered_map<std::string, Encoding> fresh;
     std::vector<const Encoding*> result;
     for (const Conversation& one : conversations) {
-      std::string key = compact_json(one.messages);
+      std::string key = key_of(one);
       auto place = fresh.find(key);
       if (place == fresh.end()) {
         const auto before = held_.find(key);
@@ -44,11 +44,15 @@ class EncodedConversations {
 
   /// Returns a copy of the held encoding, or encodes the conversation anew.
   Encoding of(const Conversation& conversation) const {
-    const auto found = held_.find(compact_json(conversation.messages));
+    const auto found = held_.find(key_of(conversation));
     return found == held_.end() ? encode_(conversation) : found->second;
   }
 
  private:
+  static std::string key_of(const Conversation& one) {
+    return compact_json(one.chat.messages) + compact_json(one.chat.variables);
+  }
+
   Encode encode_;
   std::unordered_map<std::string, Encoding> held_;
 };

@@ -76,7 +76,7 @@ std::vector<TokenId> ModelTokenizer::encode(const Conversation& conversation) co
     if (raw_text_) return encode_raw(conversation);
     ChatOptions options = options_;
     options.add_generation_prompt = !conversation.is_answered();
-    return chat_.encode(conversation.messages, options);
+    return chat_.encode(conversation.chat, options);
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("{}: {}", conversation.place, error.what()));
   }
@@ -84,9 +84,8 @@ std::vector<TokenId> ModelTokenizer::encode(const Conversation& conversation) co
 
 std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation) const {
   std::string text;
-  for (const Json& message : conversation.messages)
-    text += message.at("content").get_ref<const std::string&>();
-  if (conversation.messages.size() > (conversation.is_answered() ? 2 : 1)) {
+  for (const Json& message : conversation.chat.messages) text += content_text(message);
+  if (conversation.chat.messages.size() > (conversation.is_answered() ? 2 : 1)) {
     throw input_error(
         "it has several turns, which only a chat template can join; --no-chat-template takes only "
         "single prompts");
@@ -95,13 +94,21 @@ std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation
 }
 
 std::vector<TokenId> ModelTokenizer::encode_answer(const Conversation& answered) const {
-  const auto& text = answered.messages.back().at("content").get_ref<const std::string&>();
-  return tokenizer().encode(text, SpecialTokens::keep_out);
+  const Json& turn = answered.chat.messages.back();
+  for (const char* key : {"tool_calls", "reasoning_content", "thinking", "reasoning"}) {
+    const auto found = turn.find(key);
+    if (found == turn.end() || found->is_null() || found->empty()) continue;
+    throw input_error(fmt::format(
+        "{}: the answer has {} beside its text, but log-probabilities are those of an answer's text "
+        "alone; leave the row out, or remove that key",
+        answered.place, key));
+  }
+  return tokenizer().encode(content_text(turn), SpecialTokens::keep_out);
 }
 
 Conversation ModelTokenizer::prompt_of(const Conversation& answered) {
   Conversation prompt = answered;
-  prompt.messages.erase(prompt.messages.size() - 1);
+  prompt.chat.messages.erase(prompt.chat.messages.size() - 1);
   return prompt;
 }
 

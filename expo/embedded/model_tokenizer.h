@@ -22,6 +22,7 @@ class ModelTokenizer {
   /// rendered.
   std::vector<TokenId> encode(const Conversation& conversation) const;
   /// Returns the ids of an answered conversation's last turn, which follow those of its prompt.
+  /// Throws Error(input) for a turn that has more than its text (tool calls, thoughts).
   std::vector<TokenId> encode_answer(const Conversation& answered) const;
   /// Returns the conversation without its answer.
   static Conversation prompt_of(const Conversation& answered);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "expo/core/error.h"
@@ -16,16 +17,23 @@ constexpr std::pair<AnswerFormat, const char*> kNames[] = {
     {AnswerFormat::text, "text"}};
 
 /// The last turn of the user: what AlpacaEval and UltraFeedback call the prompt.
-const Json& question(const Prompt& prompt) {
-  return prompt.messages.back().at("content");
+std::string question(const Prompt& prompt) {
+  const Json& messages = prompt.chat.messages;
+  const auto last = std::find_if(messages.rbegin(), messages.rend(),
+                                 [](const Json& turn) { return turn.at("role") == "user"; });
+  return content_text(last == messages.rend() ? messages.back() : *last);
 }
 
 Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& text) {
   Json conversation = messages;
   conversation.push_back({{"role", "assistant"}, {"content", text}});
-  return {{"prompt", question(prompt)},
-          {"prompt_id", prompt.id},
-          {"messages", std::move(conversation)}};
+  Json row = {{"prompt", question(prompt)},
+              {"prompt_id", prompt.id},
+              {"messages", std::move(conversation)}};
+  // Whoever scores the answer needs what its prompt was rendered with.
+  for (const char* name : {"tools", "chat_template_kwargs"})
+    if (prompt.row.contains(name)) row[name] = prompt.row.at(name);
+  return row;
 }
 
 Json alpaca_row(const Prompt& prompt, const Json& text, const std::string& generator) {

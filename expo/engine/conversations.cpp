@@ -22,10 +22,10 @@ std::string problem(const Conversation& conversation, std::size_t tokens, std::s
 
 }  // namespace
 
-Json with_system(const Json& messages, const std::string& system) {
-  if (system.empty() || messages.front().at("role") == "system") return messages;
-  Json result = Json::array({{{"role", "system"}, {"content", system}}});
-  for (const Json& message : messages) result.push_back(message);
+Chat with_system(const Chat& chat, const std::string& system) {
+  if (system.empty() || chat.messages.front().at("role") == "system") return chat;
+  Chat result{Json::array({{{"role", "system"}, {"content", system}}}), chat.variables};
+  for (const Json& message : chat.messages) result.messages.push_back(message);
   return result;
 }
 
@@ -58,7 +58,11 @@ std::vector<std::string> describe_skipped(const Fitting& fitting, std::size_t ro
 
 std::string digest_of(std::span<const Conversation> conversations) {
   std::string text;
-  for (const Conversation& one : conversations) text += compact_json({one.id, one.messages}) + "\n";
+  for (const Conversation& one : conversations) {
+    Json facts = {one.id, one.chat.messages};
+    if (!one.chat.variables.empty()) facts.push_back(one.chat.variables);
+    text += compact_json(facts) + "\n";
+  }
   return text_digest(text);
 }
 

@@ -10,9 +10,9 @@
 
 namespace expo {
 
-/// Returns `messages` preceded by a system turn of the text `system`, or unchanged if `system` is
-/// empty or they begin with a system turn of their own.
-Json with_system(const Json& messages, const std::string& system);
+/// Returns `chat` preceded by a system turn of the text `system`, or unchanged if `system` is empty
+/// or it begins with a system turn of its own.
+Chat with_system(const Chat& chat, const std::string& system);
 
 /// Which conversations an engine can take.
 struct Fitting {
@@ -31,7 +31,7 @@ Fitting choose_fitting(std::span<const Conversation> conversations,
 /// A warning about the skipped conversations, which belong to `rows` rows; empty if there are none.
 std::vector<std::string> describe_skipped(const Fitting& fitting, std::size_t rows);
 
-/// A digest "xxh3-64:…" of the ids and messages of the conversations.
+/// A digest "xxh3-64:…" of the ids, messages and variables of the conversations.
 std::string digest_of(std::span<const Conversation> conversations);
 
 }  // namespace expo

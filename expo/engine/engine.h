@@ -13,16 +13,17 @@
 #include "expo/engine/sampling_options.h"
 #include "expo/engine/stop_options.h"
 #include "expo/extrapolation/plan/alpha_schedule.h"
+#include "expo/text/chat.h"
 
 namespace expo {
 
 /// A prompt, or a prompt with an answer if the last turn is an assistant's.
 struct Conversation {
-  Json messages;      ///< [{"role", "content"}, …], at least one
+  Chat chat;          ///< at least one message
   std::string id;     ///< seeds the random draws, so it must not depend on the rest of the batch
   std::string place;  ///< for error messages: "dev.jsonl:3"
 
-  bool is_answered() const { return messages.back().at("role") == "assistant"; }
+  bool is_answered() const { return chat.messages.back().at("role") == "assistant"; }
 };
 
 /// One answer to be written.

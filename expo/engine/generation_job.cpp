@@ -94,7 +94,7 @@ class Job {
     std::vector<Conversation> all;
     for (const Prompt& prompt : prompts_) {
       check_columns(job_.format, prompt);
-      all.push_back({with_system(prompt.messages, job_.system), prompt.id, prompt.place});
+      all.push_back({with_system(prompt.chat, job_.system), prompt.id, prompt.place});
     }
     const Fitting fitting = choose_fitting(all, engine_.count_tokens(all),
                                            engine_.describe().context, 1, job_.skip_too_long);
@@ -153,7 +153,7 @@ class Job {
 
   Json row(std::uint64_t number) const {
     const std::size_t prompt = number / job_.samples;
-    return answer_row(job_.format, prompts_[chosen_[prompt]], conversations_[prompt].messages,
+    return answer_row(job_.format, prompts_[chosen_[prompt]], conversations_[prompt].chat.messages,
                       static_cast<std::uint32_t>(number % job_.samples), kept_.at(number),
                       job_.generator);
   }

@@ -126,8 +126,8 @@ class Job {
     std::vector<Conversation> all;
     for (const AnsweredRow& row : rows_) {
       check_columns(row);
-      for (const Json& messages : row.conversations)
-        all.push_back({with_system(messages, job_.system), row.id, row.place});
+      for (const Chat& chat : row.conversations)
+        all.push_back({with_system(chat, job_.system), row.id, row.place});
     }
     const Fitting fitting =
         choose_fitting(all, count(all), engine_.describe().context, 0, job_.skip_too_long);

@@ -8,13 +8,13 @@ namespace expo {
 namespace {
 
 Json with_answer(Json messages, const std::string& answer) {
-  messages.push_back({{"role", "assistant"}, {"content", answer}});
+  messages.push_back(assistant_turn(answer));
   return messages;
 }
 
-std::vector<Json> pair_of(const Json& json, const std::string& place, const Columns& columns) {
+std::vector<Chat> pair_of(const Json& json, const std::string& place, const Columns& columns) {
   const Preference pair = read_preference(json, place, columns);
-  return {with_answer(pair.prompt, pair.chosen), with_answer(pair.prompt, pair.rejected)};
+  return {pair.with(pair.chosen), pair.with(pair.rejected)};
 }
 
 Json prompt_and_answer(const RowView& row, const Json& answer, const Columns& columns) {
@@ -23,9 +23,7 @@ Json prompt_and_answer(const RowView& row, const Json& answer, const Columns& co
                   "--prompt-column");
   if (!answer.is_string()) row.refuse("the answer is not text");
   const auto& text = answer.get_ref<const std::string&>();
-  if (prompt.is_string())
-    return with_answer(Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}}),
-                       text);
+  if (prompt.is_string()) return with_answer(user_turn(prompt_text(row, prompt)), text);
   Json messages = read_messages(row, prompt, "the prompt");
   if (messages.back().at("role") == "assistant") messages.erase(messages.size() - 1);
   if (messages.empty()) row.refuse("there is an answer but no prompt that it answers");
@@ -42,9 +40,12 @@ Json conversation(const RowView& row, const Columns& columns) {
   return messages;
 }
 
-std::vector<Json> conversations_of(const Json& json, const std::string& place,
+std::vector<Chat> conversations_of(const Json& json, const std::string& place,
                                    const Columns& columns) {
   const RowView row(json, place);
+  const auto alone = [&](Json messages) {
+    return std::vector<Chat>{{std::move(messages), read_variables(row)}};
+  };
   const bool asks_for_pair = !columns.chosen.empty() || !columns.rejected.empty();
   const auto is_pair = [&] {
     return row.find(columns.chosen, {"chosen"}) != nullptr &&
@@ -53,10 +54,11 @@ std::vector<Json> conversations_of(const Json& json, const std::string& place,
   if (asks_for_pair || (columns.answer.empty() && is_pair())) return pair_of(json, place, columns);
   const std::initializer_list<std::string_view> names{"output", "answer", "response", "completion"};
   if (!columns.answer.empty())
-    return {prompt_and_answer(row, row.require(columns.answer, names, "--answer-column"), columns)};
+    return alone(
+        prompt_and_answer(row, row.require(columns.answer, names, "--answer-column"), columns));
   const Json* answer = row.find("", names);
-  if (answer != nullptr) return {prompt_and_answer(row, *answer, columns)};
-  return {conversation(row, columns)};
+  return alone(answer != nullptr ? prompt_and_answer(row, *answer, columns)
+                                 : conversation(row, columns));
 }
 
 std::string identifier(const RowView& row, const Columns& columns, std::size_t number) {

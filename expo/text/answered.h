@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "expo/text/chat.h"
 #include "expo/text/columns.h"
 #include "expo/text/row_reader.h"
 
@@ -11,7 +12,7 @@ namespace expo {
 /// A row of a data set and the conversations in it that end with an answer.
 struct AnsweredRow {
   std::string id;                   ///< from the data set, or else the row's number from 0
-  std::vector<Json> conversations;  ///< one; for a preference pair two: the chosen and the rejected
+  std::vector<Chat> conversations;  ///< one; for a preference pair two: the chosen and the rejected
   Json row;                         ///< all columns
   std::string place;                ///< "answers.jsonl:3"
 };

@@ -1,13 +1,12 @@
 #pragma once
 
-// The C interface of the Rust library in rust/: Hugging Face's tokenizers, minijinja and parquet.
+// The C interface of the Rust library in rust/: Hugging Face's tokenizers, Jinja and parquet.
 // Private to this room; everyone else uses tokenizer.h, chat_template.h and the row readers.
 //
 // Memory that is returned through an ExpoBytes or ExpoIds belongs to the caller, who frees it with
 // the matching function. A function that fails puts the reason into `error` (UTF-8, one sentence
 // without the file's name) and leaves its other results empty. Several threads may use a handle at
 // once, except an ExpoTable.
-// once, but for ExpoTable.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +23,7 @@ typedef struct ExpoBytes {
   size_t size;
 } ExpoBytes;
 
-/// Token ids that the library allocated.
+/// Token ids, or positions in a text, that the library allocated.
 typedef struct ExpoIds {
   uint32_t* data;
   size_t size;
@@ -41,6 +40,11 @@ ExpoTokenizer* expo_tokenizer_new(const uint8_t* json, size_t size, ExpoBytes* e
 void expo_tokenizer_free(ExpoTokenizer* tokenizer);
 bool expo_tokenizer_encode(const ExpoTokenizer* tokenizer, const uint8_t* text, size_t size,
                            bool add_special_tokens, ExpoIds* ids, ExpoBytes* error);
+/// The same, and for each token the characters of the text that it stands for: a begin and an end,
+/// counted in Unicode code points as Python counts them.
+bool expo_tokenizer_encode_places(const ExpoTokenizer* tokenizer, const uint8_t* text, size_t size,
+                                  bool add_special_tokens, ExpoIds* ids, ExpoIds* places,
+                                  ExpoBytes* error);
 bool expo_tokenizer_decode(const ExpoTokenizer* tokenizer, const uint32_t* ids, size_t count,
                            bool skip_special_tokens, ExpoBytes* text, ExpoBytes* error);
 /// One more than the highest id, including added tokens.
@@ -57,11 +61,15 @@ typedef struct ExpoTemplate ExpoTemplate;
 /// Compiles a Jinja template. Null on failure.
 ExpoTemplate* expo_template_new(const uint8_t* source, size_t size, ExpoBytes* error);
 void expo_template_free(ExpoTemplate* chat_template);
+/// Whether {% generation %} occurs in it.
+bool expo_template_has_generation(const ExpoTemplate* chat_template);
 /// Renders the template. `context` is a JSON object with the template's variables. strftime_now
 /// uses `seconds_since_epoch` as the time, in UTC; if that is negative, it reads the clock, in
-/// local time.
+/// local time. `generations` receives a begin and an end for each {% generation %} that was
+/// rendered, in characters of the text, counted as transformers counts them.
 bool expo_template_render(const ExpoTemplate* chat_template, const uint8_t* context, size_t size,
-                          int64_t seconds_since_epoch, ExpoBytes* text, ExpoBytes* error);
+                          int64_t seconds_since_epoch, ExpoBytes* text, ExpoIds* generations,
+                          ExpoBytes* error);
 
 /// An open parquet file.
 typedef struct ExpoTable ExpoTable;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "expo/text/bridge.h"
+#include "expo/text/text_span.h"
 
 namespace expo::bridge {
 
@@ -30,7 +31,7 @@ class Bytes {
   ExpoBytes value_{nullptr, 0};
 };
 
-/// Owns ids that the bridge returned, and frees them.
+/// Owns ids or positions that the bridge returned, and frees them.
 class Ids {
  public:
   Ids() = default;
@@ -39,6 +40,13 @@ class Ids {
   ~Ids() { expo_ids_free(value_); }
   ExpoIds* out() { return &value_; }
   std::vector<std::uint32_t> vector() const { return {value_.data, value_.data + value_.size}; }
+  /// The positions as pairs.
+  std::vector<TextSpan> spans() const {
+    std::vector<TextSpan> result(value_.size / 2);
+    for (std::size_t i = 0; i < result.size(); ++i)
+      result[i] = {value_.data[2 * i], value_.data[2 * i + 1]};
+    return result;
+  }
 
  private:
   ExpoIds value_{nullptr, 0};

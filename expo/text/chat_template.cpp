@@ -7,6 +7,7 @@ namespace expo {
 
 using bridge::Bytes;
 using bridge::bytes_of;
+using bridge::Ids;
 
 ChatTemplate ChatTemplate::from_source(std::string_view source, std::string_view where) {
   Bytes error;
@@ -18,16 +19,21 @@ ChatTemplate ChatTemplate::from_source(std::string_view source, std::string_view
                       std::string(where), source.find("strftime_now") != std::string_view::npos);
 }
 
-std::string ChatTemplate::render(const Json& variables,
-                                 std::optional<std::int64_t> seconds_since_epoch) const {
-  const std::string json = variables.dump(-1, ' ', false, Json::error_handler_t::strict);
+bool ChatTemplate::marks_generation() const {
+  return expo_template_has_generation(handle_.get());
+}
+
+RenderedChat ChatTemplate::render(std::string_view variables,
+                                  std::optional<std::int64_t> seconds_since_epoch) const {
   Bytes text;
+  Ids generations;
   Bytes error;
-  if (!expo_template_render(handle_.get(), bytes_of(json), json.size(),
-                            seconds_since_epoch.value_or(-1), text.out(), error.out())) {
+  if (!expo_template_render(handle_.get(), bytes_of(variables), variables.size(),
+                            seconds_since_epoch.value_or(-1), text.out(), generations.out(),
+                            error.out())) {
     throw input_error(where_ + ": the chat template refuses the conversation: " + error.text());
   }
-  return text.text();
+  return {text.text(), generations.spans()};
 }
 
 }  // namespace expo

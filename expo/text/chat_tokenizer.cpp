@@ -42,6 +42,26 @@ void add_special_tokens(const Json& config, std::map<std::string, std::string>& 
   }
 }
 
+bool has_value(const Json& variables, const char* name) {
+  return variables.contains(name) && !variables[name].is_null();
+}
+
+/// Whether a template joins the parts of a content itself: others refuse a list, or print it as
+/// Python shows one.
+bool reads_parts(const ChatTemplate& chat_template, const std::string& variables) {
+  constexpr const char* kProbe = "xq7zj";
+  const Json message = {{"role", "user"},
+                        {"content", Json::array({{{"type", "text"}, {"text", kProbe}}})}};
+  try {
+    const PreparedChat probe(chat_template, Json::array({message}), variables, true, 0);
+    const std::string text = probe.render(true).text;
+    return text.find(kProbe) != std::string::npos && text.find("'type'") == std::string::npos &&
+           text.find("\"type\"") == std::string::npos;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 ChatTokenizer ChatTokenizer::from_files(std::span<const TextFile> files, std::string_view where) {
@@ -63,12 +83,9 @@ ChatTokenizer ChatTokenizer::from_files(std::span<const TextFile> files, std::st
 }
 
 void ChatTokenizer::add_templates(const Json& config, std::span<const TextFile> files) {
-  const auto add = [&](const std::string& name, std::string_view source, std::string_view place) {
-    templates_.insert_or_assign(name, ChatTemplate::from_source(source, place));
-  };
   const std::string in_config = where_ + "/tokenizer_config.json";
   const Json templates = config.value("chat_template", Json());
-  if (templates.is_string()) add("default", templates.get<std::string>(), in_config);
+  if (templates.is_string()) add_template("default", templates.get<std::string>(), in_config);
   for (const Json& named : templates.is_array() ? templates : Json::array()) {
     if (!named.is_object() || !named.contains("name") || !named.contains("template") ||
         !named["name"].is_string() || !named["template"].is_string()) {
@@ -76,27 +93,39 @@ void ChatTokenizer::add_templates(const Json& config, std::span<const TextFile> 
           in_config +
           ": chat_template holds an entry that is not of the form {\"name\", \"template\"}");
     }
-    add(named["name"].get<std::string>(), named["template"].get<std::string>(), in_config);
+    add_template(named["name"].get<std::string>(), named["template"].get<std::string>(), in_config);
   }
   for (const TextFile& file : files) {
     const std::string_view name = file.name;
-    if (name == "chat_template.jinja") add("default", file.read(), where_ + "/" + file.name);
+    if (name == "chat_template.jinja")
+      add_template("default", file.read(), where_ + "/" + file.name);
     if (name.starts_with(kFolder) && name.ends_with(kSuffix)) {
       const auto stem = name.substr(kFolder.size(), name.size() - kFolder.size() - kSuffix.size());
-      add(std::string(stem), file.read(), where_ + "/" + file.name);
+      add_template(std::string(stem), file.read(), where_ + "/" + file.name);
     }
   }
 }
 
+void ChatTokenizer::add_template(const std::string& name, std::string_view source,
+                                 std::string_view where) {
+  const ChatTemplate chat_template = ChatTemplate::from_source(source, where);
+  const bool reads = reads_parts(chat_template, variables_for({}, {}));
+  templates_.insert_or_assign(name, NamedTemplate{chat_template, reads});
+}
+
 void ChatTokenizer::set_template(std::string_view source, std::string_view where) {
-  ChatTemplate given = ChatTemplate::from_source(source, where);
-  templates_.clear();
-  templates_.emplace("default", std::move(given));
+  std::map<std::string, NamedTemplate> before = std::exchange(templates_, {});
+  try {
+    add_template("default", source, where);
+  } catch (...) {
+    templates_ = std::move(before);
+    throw;
+  }
 }
 
 bool ChatTokenizer::asks_for_time() const {
-  return std::ranges::any_of(templates_,
-                             [](const auto& one) { return one.second.asks_for_time(); });
+  return std::ranges::any_of(
+      templates_, [](const auto& one) { return one.second.chat_template.asks_for_time(); });
 }
 
 /// Encodes an empty text, which shows the tokens that the tokenizer puts before any text.
@@ -112,12 +141,13 @@ std::optional<TokenId> ChatTokenizer::special_id(std::string_view name) const {
   return tokenizer_.id(found->second);
 }
 
-const ChatTemplate& ChatTokenizer::choose(const ChatOptions& options) const {
+const ChatTokenizer::NamedTemplate& ChatTokenizer::choose(const ChatOptions& options,
+                                                          const Chat& chat) const {
   if (templates_.empty()) {
     throw input_error(where_ +
                       ": the model has no chat template; give one with --chat-template FILE");
   }
-  const bool tools = options.variables.contains("tools") && !options.variables["tools"].is_null();
+  const bool tools = has_value(chat.variables, "tools") || has_value(options.variables, "tools");
   std::string name = tools && templates_.contains("tool_use") ? "tool_use" : "default";
   if (options.template_name) name = *options.template_name;
   const auto found = templates_.find(name);
@@ -128,22 +158,45 @@ const ChatTemplate& ChatTokenizer::choose(const ChatOptions& options) const {
                                 fmt::join(known, ", ")));
 }
 
-std::string ChatTokenizer::render(const Json& messages, const ChatOptions& options) const {
-  Json variables = Json::object();
-  for (const auto& [name, token] : special_tokens_) variables[name] = token;
-  variables["messages"] = messages;
-  variables["tools"] = nullptr;
-  variables["documents"] = nullptr;
-  variables["add_generation_prompt"] = options.add_generation_prompt;
-  for (const auto& [name, value] : options.variables.items()) variables[name] = value;
-  return choose(options).render(variables, options.seconds_since_epoch);
+/// Each member followed by a comma; of a name that occurs twice the last value counts.
+std::string ChatTokenizer::variables_for(const ChatOptions& options, const Chat& chat) const {
+  std::string text;
+  const auto add = [&](const std::string& name, const Json& value) {
+    text += compact_json(name) + ':' + compact_json(value) + ',';
+  };
+  for (const auto& [name, token] : special_tokens_) add(name, token);
+  add("tools", nullptr);
+  add("documents", nullptr);
+  for (const Json* variables : {&options.variables, &chat.variables}) {
+    for (const auto& [name, value] : variables->items()) add(name, value);
+  }
+  return text;
 }
 
-std::vector<TokenId> ChatTokenizer::encode(const Json& messages, const ChatOptions& options) const {
-  auto ids = tokenizer_.encode(render(messages, options), SpecialTokens::keep_out);
+PreparedChat ChatTokenizer::prepare(const Chat& chat, const ChatOptions& options) const {
+  const NamedTemplate& chosen = choose(options, chat);
+  return {chosen.chat_template, chat.messages, variables_for(options, chat), chosen.reads_parts,
+          options.seconds_since_epoch};
+}
+
+std::string ChatTokenizer::render(const Chat& chat, const ChatOptions& options) const {
+  return prepare(chat, options).render(options.add_generation_prompt).text;
+}
+
+std::vector<TokenId> ChatTokenizer::encode(const Chat& chat, const ChatOptions& options) const {
+  auto ids = tokenizer_.encode(render(chat, options), SpecialTokens::keep_out);
   if (leading_bos_ && (ids.empty() || ids.front() != *leading_bos_))
     ids.insert(ids.begin(), *leading_bos_);
   return ids;
+}
+
+EncodedText ChatTokenizer::encode_rendered(std::string_view text) const {
+  EncodedText encoded = tokenizer_.encode_with_places(text, SpecialTokens::keep_out);
+  if (leading_bos_ && (encoded.ids.empty() || encoded.ids.front() != *leading_bos_)) {
+    encoded.ids.insert(encoded.ids.begin(), *leading_bos_);
+    encoded.places.insert(encoded.places.begin(), TextSpan{});
+  }
+  return encoded;
 }
 
 std::vector<TokenId> ChatTokenizer::encode_text(std::string_view text) const {

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "expo/core/json.h"
+#include "expo/text/chat.h"
 #include "expo/text/chat_template.h"
+#include "expo/text/prepared_chat.h"
 #include "expo/text/tokenizer.h"
 
 namespace expo {
@@ -28,7 +30,8 @@ struct ChatOptions {
   std::optional<std::string> template_name;
   /// Whether the text ends with what opens the assistant's turn.
   bool add_generation_prompt = true;
-  /// Further variables of the template (tools, documents, enable_thinking, date_string and so on).
+  /// Further variables of the template (documents, enable_thinking, date_string and so on); those
+  /// that a conversation brings take precedence.
   Json variables = Json::object();
   std::optional<std::int64_t> seconds_since_epoch;  ///< for strftime_now; see ChatTemplate
 };
@@ -50,11 +53,16 @@ class ChatTokenizer {
   /// Replaces all templates (`--chat-template FILE`).
   void set_template(std::string_view source, std::string_view where);
 
-  /// Renders a list of {"role", "content"} as text. Throws Error(input) if there is no template.
-  std::string render(const Json& messages, const ChatOptions& options) const;
+  /// Makes a conversation ready for its template. Throws Error(input) if there is no template. The
+  /// tokenizer must outlive the result.
+  PreparedChat prepare(const Chat& chat, const ChatOptions& options) const;
+  /// Renders a conversation as text.
+  std::string render(const Chat& chat, const ChatOptions& options) const;
   /// The token ids of the text that render() returns. If the tokenizer begins a text with BOS,
   /// there is exactly one: the template's or else the tokenizer's.
-  std::vector<TokenId> encode(const Json& messages, const ChatOptions& options) const;
+  std::vector<TokenId> encode(const Chat& chat, const ChatOptions& options) const;
+  /// The tokens of a rendered conversation, with the same BOS.
+  EncodedText encode_rendered(std::string_view text) const;
   /// The token ids of plain text, including those that the tokenizer adds, but never two BOS.
   std::vector<TokenId> encode_text(std::string_view text) const;
 
@@ -63,16 +71,24 @@ class ChatTokenizer {
   std::optional<TokenId> special_id(std::string_view name) const;
 
  private:
+  /// A template, and whether it joins the parts of a content itself.
+  struct NamedTemplate {
+    ChatTemplate chat_template;
+    bool reads_parts;
+  };
+
   ChatTokenizer(Tokenizer tokenizer, std::string_view where)
       : tokenizer_(std::move(tokenizer)), where_(where) {}
-  const ChatTemplate& choose(const ChatOptions& options) const;
+  const NamedTemplate& choose(const ChatOptions& options, const Chat& chat) const;
+  std::string variables_for(const ChatOptions& options, const Chat& chat) const;
   void find_leading_tokens();
   void add_templates(const Json& config, std::span<const TextFile> files);
+  void add_template(const std::string& name, std::string_view source, std::string_view where);
 
   Tokenizer tokenizer_;
   std::string where_;
   std::map<std::string, std::string> special_tokens_;
-  std::map<std::string, ChatTemplate> templates_;
+  std::map<std::string, NamedTemplate> templates_;
   std::optional<TokenId> leading_bos_;  ///< set if the tokenizer begins every text with it
 };
 

@@ -9,6 +9,90 @@
 #include "expo/core/python_json.h"
 
 namespace expo {
+namespace {
+
+/// What a value is, in the words of a message.
+std::string kind_of(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::null:
+      return "null";
+    case Json::value_t::string:
+      return "text";
+    case Json::value_t::array:
+      return "a list";
+    case Json::value_t::object:
+      return "an object";
+    case Json::value_t::boolean:
+      return "true or false";
+    default:
+      return "a number";
+  }
+}
+
+bool has_text(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string();
+}
+
+/// What is wrong with a part of a message's content; empty if nothing is.
+std::string problem_of_part(const Json& part) {
+  if (!part.is_object() || !has_text(part, "type"))
+    return "is not of the form {\"type\": \"text\", \"text\": …}";
+  const std::string type = part["type"];
+  if (type != "text")
+    return fmt::format("is of the type \"{}\", but only parts of text can be read", type);
+  return has_text(part, "text") ? "" : "has no text";
+}
+
+std::string problem_of_content(const Json& message) {
+  const auto content = message.find("content");
+  if (content == message.end() || content->is_null()) {
+    for (const auto& [key, value] : message.items())
+      if (key != "role" && key != "name" && !value.is_null()) return {};
+    return "has no content";
+  }
+  if (content->is_string()) return {};
+  if (!content->is_array())
+    return fmt::format("has a content that is neither text nor a list of parts, but {}",
+                       kind_of(*content));
+  for (std::size_t i = 0; i < content->size(); ++i) {
+    const std::string problem = problem_of_part((*content)[i]);
+    if (!problem.empty()) return fmt::format("has a content whose part {} {}", i + 1, problem);
+  }
+  return {};
+}
+
+/// What is wrong with a message; empty if nothing is.
+std::string problem_of(const Json& message) {
+  if (!message.is_object())
+    return fmt::format("is not an object like {{\"role\": …, \"content\": …}}, but {}",
+                       kind_of(message));
+  if (!has_text(message, "role"))
+    return message.contains("role") ? "has a role that is not text" : "has no role";
+  return problem_of_content(message);
+}
+
+Json read_tools(const RowView& row, const Json& value) {
+  Json tools = value;
+  if (value.is_string()) {
+    try {
+      tools = parse_json(value.get_ref<const std::string&>(), "tools");
+    } catch (const Error& error) {
+      row.refuse(fmt::format("tools is text that is not JSON: {}", error.what()));
+    }
+  }
+  if (tools.is_null()) return tools;
+  if (!tools.is_array())
+    row.refuse(fmt::format("tools is not a list of objects, but {}", kind_of(tools)));
+  for (std::size_t i = 0; i < tools.size(); ++i) {
+    if (tools[i].is_object()) continue;
+    row.refuse(fmt::format("tools: entry {} is not an object that describes a function, but {}",
+                           i + 1, kind_of(tools[i])));
+  }
+  return tools;
+}
+
+}  // namespace
 
 const Json* RowView::find(const std::string& name,
                           std::initializer_list<std::string_view> candidates) const {
@@ -69,18 +153,34 @@ std::string prompt_text(const RowView& row, const Json& value) {
 Json read_messages(const RowView& row, const Json& value, std::string_view column) {
   if (!value.is_array() || value.empty())
     row.refuse(fmt::format("{} is not a list of messages with at least one entry", column));
-  Json messages = Json::array();
-  for (const Json& entry : value) {
-    const bool fits = entry.is_object() && entry.contains("role") && entry["role"].is_string() &&
-                      entry.contains("content") && entry["content"].is_string();
-    if (!fits) {
-      row.refuse(
-          fmt::format("{}: entry {} is not of the form {{\"role\": …, \"content\": …}} with texts",
-                      column, messages.size() + 1));
-    }
-    messages.push_back({{"role", entry["role"]}, {"content", entry["content"]}});
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const std::string problem = problem_of(value[i]);
+    if (!problem.empty()) row.refuse(fmt::format("{}: turn {} {}", column, i + 1, problem));
   }
-  return messages;
+  return value;
+}
+
+Json read_variables(const RowView& row) {
+  Json variables = Json::object();
+  if (const Json* tools = row.find("", {"tools"})) variables["tools"] = read_tools(row, *tools);
+  const Json* more = row.find("", {"chat_template_kwargs"});
+  if (more == nullptr) return variables;
+  if (!more->is_object()) {
+    row.refuse(
+        fmt::format("chat_template_kwargs is not an object of variables for the chat "
+                    "template, but {}",
+                    kind_of(*more)));
+  }
+  for (const auto& [name, value] : more->items()) variables[name] = value;
+  return variables;
+}
+
+Json user_turn(const std::string& text) {
+  return Json::array({{{"role", "user"}, {"content", text}}});
+}
+
+Json assistant_turn(const std::string& text) {
+  return {{"role", "assistant"}, {"content", text}};
 }
 
 }  // namespace expo

@@ -46,8 +46,19 @@ class RowView {
 /// may have an `input` beside it, which is appended after an empty line.
 std::string prompt_text(const RowView& row, const Json& value);
 
-/// Reads a list of {"role", "content"} whose contents are text; refuses anything else, naming
-/// `column`.
+/// Reads a list of messages, each with all its keys: {"role": …, "content": …, …}. The role is
+/// text; the content is text, a list of text parts ({"type": "text", "text": …}) or, where the
+/// message has something else to say (tool_calls, reasoning_content), null or absent. Refuses
+/// anything else, naming `column` and the turn.
 Json read_messages(const RowView& row, const Json& value, std::string_view column);
+
+/// What the row sets for its chat template: `tools`, a list of objects (or its JSON text, as TRL
+/// accepts it), and the members of `chat_template_kwargs`. Refuses anything else.
+Json read_variables(const RowView& row);
+
+/// A conversation of one user's turn.
+Json user_turn(const std::string& text);
+/// An assistant's turn.
+Json assistant_turn(const std::string& text);
 
 }  // namespace expo

@@ -7,31 +7,31 @@ namespace {
 
 struct Side {
   Json before;  ///< the turns before the answer; empty if only the answer is given
-  std::string answer;
+  Json answer;  ///< an assistant's turn
 };
 
 Side side(const RowView& row, const Json& value, std::string_view column) {
   Side result{Json::array(), {}};
   if (value.is_string()) {
-    result.answer = value.get<std::string>();
+    result.answer = assistant_turn(value.get<std::string>());
   } else {
     if (!value.is_array())
       row.refuse(fmt::format("{} is neither text nor a list of messages", column));
     Json messages = read_messages(row, value, column);
     if (messages.back()["role"] != "assistant")
       row.refuse(fmt::format("{} does not end with an assistant's turn", column));
-    result.answer = messages.back()["content"].get<std::string>();
+    result.answer = messages.back();
     messages.erase(messages.size() - 1);
     result.before = std::move(messages);
   }
-  if (result.answer.empty()) row.refuse(fmt::format("{} is an empty answer", column));
+  if (!says_something(result.answer)) row.refuse(fmt::format("{} is an empty answer", column));
   return result;
 }
 
 Json messages_of(const RowView& row, const Json& prompt) {
   if (!prompt.is_string()) return read_messages(row, prompt, "prompt");
   if (prompt.get_ref<const std::string&>().empty()) row.refuse("the prompt is empty");
-  return Json::array({{{"role", "user"}, {"content", prompt_text(row, prompt)}}});
+  return user_turn(prompt_text(row, prompt));
 }
 
 /// Whether the prompt column repeats what the conversations begin with: all of it, or its last
@@ -39,10 +39,16 @@ Json messages_of(const RowView& row, const Json& prompt) {
 bool agrees(const Json& prompt, const Json& before) {
   if (prompt == before) return true;
   return prompt.size() == 1 && !before.empty() &&
-         prompt.back()["content"] == before.back()["content"];
+         content_text(prompt.back()) == content_text(before.back());
 }
 
 }  // namespace
+
+Chat Preference::with(const Json& answer) const {
+  Chat chat = prompt;
+  chat.messages.push_back(answer);
+  return chat;
+}
 
 Preference read_preference(const Json& json, const std::string& place, const Columns& columns) {
   const RowView row(json, place);
@@ -56,12 +62,13 @@ Preference read_preference(const Json& json, const std::string& place, const Col
   if (prompt == nullptr && chosen.before.empty())
     row.refuse("there is no prompt: neither a column of that name nor turns before the answers");
   Preference result;
-  result.prompt = std::move(chosen.before);
+  Json& turns = result.prompt.messages = std::move(chosen.before);
+  result.prompt.variables = read_variables(row);
   if (prompt != nullptr) {
     Json messages = messages_of(row, *prompt);
-    if (result.prompt.empty()) {
-      result.prompt = std::move(messages);
-    } else if (!agrees(messages, result.prompt)) {
+    if (turns.empty()) {
+      turns = std::move(messages);
+    } else if (!agrees(messages, turns)) {
       row.refuse("prompt differs from the turns that chosen and rejected begin with");
     }
   }

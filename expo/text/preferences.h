@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "expo/text/chat.h"
 #include "expo/text/columns.h"
 #include "expo/text/row_reader.h"
 
@@ -10,11 +11,14 @@ namespace expo {
 
 /// One preference pair.
 struct Preference {
-  std::string id;      ///< prompt_id or id; may be empty
-  Json prompt;         ///< the messages that both answers answer
-  std::string chosen;  ///< the preferred answer
-  std::string rejected;
+  std::string id;  ///< prompt_id or id; may be empty
+  Chat prompt;     ///< what both answers answer
+  Json chosen;     ///< the assistant's turn that is preferred, with all its keys
+  Json rejected;
   std::string place;  ///< "train.parquet: row 7"
+
+  /// The prompt and this answer to it.
+  Chat with(const Json& answer) const;
 };
 
 /// Reads a preference row in any of the usual shapes: `chosen` and `rejected` as conversations that

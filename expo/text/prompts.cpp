@@ -7,18 +7,25 @@
 namespace expo {
 namespace {
 
+/// Whether a model can answer behind this turn: a user's, or what a tool answered.
+bool asks(const Json& message) {
+  const auto& role = message.at("role").get_ref<const std::string&>();
+  return role == "user" || role == "tool" || role == "ipython";
+}
+
 Json conversation(const RowView& row, const Json& value) {
   if (value.is_string()) {
     const std::string text = prompt_text(row, value);
     if (text.empty()) row.refuse("the prompt is empty");
-    Json messages = Json::array();
-    messages.push_back({{"role", "user"}, {"content", text}});
-    return messages;
+    return user_turn(text);
   }
   Json messages = read_messages(row, value, "the prompt");
   if (messages.back()["role"] == "assistant") messages.erase(messages.size() - 1);
-  if (messages.empty() || messages.back()["role"] != "user")
-    row.refuse("the conversation does not end with a user's turn, which the model could answer");
+  if (messages.empty() || !asks(messages.back())) {
+    row.refuse(
+        "the conversation does not end with a user's turn (or a tool's answer), which the model "
+        "could answer");
+  }
   return messages;
 }
 
@@ -42,13 +49,14 @@ std::vector<Prompt> read_prompts(RowReader& rows, const Columns& columns, std::s
     prompt.place = rows.place();
     const RowView row(json, prompt.place);
     prompt.id = identifier(row, columns, prompts.size());
-    prompt.messages = conversation(
+    prompt.chat.messages = conversation(
         row, row.require(columns.prompt, {"prompt", "instruction", "messages", "question", "query"},
                          "--prompt-column"));
+    prompt.chat.variables = read_variables(row);
     const auto [first, is_new] = seen.emplace(prompt.id, prompts.size());
     if (!is_new) {
       const Prompt& earlier = prompts[first->second];
-      if (prompt.messages != earlier.messages) {
+      if (prompt.chat != earlier.chat) {
         row.refuse(
             fmt::format("the id \"{}\" occurs twice with different prompts, first at {}; ids tell "
                         "answers apart",

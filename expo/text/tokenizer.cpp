@@ -29,6 +29,18 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, SpecialTokens spec
   return ids.vector();
 }
 
+EncodedText Tokenizer::encode_with_places(std::string_view text, SpecialTokens special) const {
+  Ids ids;
+  Ids places;
+  Bytes error;
+  if (!expo_tokenizer_encode_places(handle_.get(), bytes_of(text), text.size(),
+                                    special == SpecialTokens::keep, ids.out(), places.out(),
+                                    error.out())) {
+    throw input_error("a text cannot be tokenized: " + error.text());
+  }
+  return {ids.vector(), places.spans()};
+}
+
 std::string Tokenizer::decode(std::span<const TokenId> ids, SpecialTokens special) const {
   Bytes text;
   Bytes error;

@@ -58,6 +58,31 @@ pub unsafe extern "C" fn expo_tokenizer_encode(
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_encode_places(
+    tokenizer: *const ExpoTokenizer,
+    data: *const u8,
+    size: usize,
+    add_special_tokens: bool,
+    ids: *mut ExpoIds,
+    places: *mut ExpoIds,
+    error: *mut ExpoBytes,
+) -> bool {
+    let encoded = guarded(error, || {
+        (*tokenizer)
+            .tokenizer
+            .encode_char_offsets(text(data, size)?, add_special_tokens)
+            .map_err(|e| e.to_string())
+    });
+    encoded
+        .map(|encoding| {
+            *ids = encoding.get_ids().to_vec().into();
+            let flat = encoding.get_offsets().iter().flat_map(|&(begin, end)| [begin as u32, end as u32]);
+            *places = flat.collect::<Vec<u32>>().into();
+        })
+        .is_some()
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn expo_tokenizer_decode(
     tokenizer: *const ExpoTokenizer,
     ids: *const u32,

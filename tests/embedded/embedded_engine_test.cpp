@@ -50,7 +50,7 @@ class EmbeddedEngineTest : public testing::Test {
   static std::vector<Conversation> answered() {
     const Json messages = Json::array({{{"role", "user"}, {"content", "t8 t9 t10"}},
                                        {{"role", "assistant"}, {"content", " t11 t12"}}});
-    return {{messages, "0", "here"}};
+    return {{{messages}, "0", "here"}};
   }
 
   std::vector<float> log_probs(Engine& engine) const {

@@ -8,14 +8,14 @@ namespace expo {
 namespace {
 
 Conversation prompt(const std::string& text) {
-  return {Json::array({{{"role", "user"}, {"content", text}}}), "id", "place"};
+  return {{Json::array({{{"role", "user"}, {"content", text}}})}, "id", "place"};
 }
 
 class EncodedConversationsTest : public testing::Test {
  protected:
   std::vector<std::string> encoded_;  ///< each text that was encoded, in order
   EncodedConversations<std::string> conversations_{[this](const Conversation& one) {
-    const auto text = one.messages.back().at("content").get<std::string>();
+    const auto text = one.chat.messages.back().at("content").get<std::string>();
     if (text == "broken") throw input_error("broken");
     encoded_.push_back(text);
     return "ids of " + text;

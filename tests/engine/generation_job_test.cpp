@@ -23,7 +23,7 @@ class BackwardEngine final : public Engine {
       std::span<const Conversation> conversations) override {
     std::vector<std::size_t> counts;
     for (const Conversation& one : conversations)
-      counts.push_back(one.messages.back().at("content").get<std::string>().size());
+      counts.push_back(one.chat.messages.back().at("content").get<std::string>().size());
     return counts;
   }
   AnswerStatistics answer(std::span<const Conversation> prompts, std::span<const AnswerTask> tasks,
@@ -48,7 +48,7 @@ std::vector<Prompt> some_prompts() {
   for (const char* id : {"a", "b", "c"}) {
     const Json messages = Json::array({{{"role", "user"}, {"content", "what?"}}});
     prompts.push_back(
-        {id, messages, Json::object(), "p.jsonl:" + std::to_string(prompts.size() + 1)});
+        {id, {messages}, Json::object(), "p.jsonl:" + std::to_string(prompts.size() + 1)});
   }
   return prompts;
 }
@@ -161,7 +161,7 @@ TEST(GenerationJob, ResumingAFinishedFileDoesNothing) {
 TEST(GenerationJob, RefusesWhatDoesNotFitOrLeavesItOut) {
   BackwardEngine engine;
   auto prompts = some_prompts();
-  prompts[1].messages.back()["content"] = std::string(100, 'x');
+  prompts[1].chat.messages.back()["content"] = std::string(100, 'x');
   EXPECT_TRUE(contains(refusal(engine, two_samples(), prompts), "p.jsonl:2: the prompt has 100"));
   EXPECT_TRUE(engine.asked.empty());
   MemoryFilesystem memory;

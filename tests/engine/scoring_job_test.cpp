@@ -28,7 +28,7 @@ class LengthEngine final : public Engine {
     if (calls.size() == 1) warnings.emplace_back("rounding lost a part");
     std::vector<std::vector<float>> result;
     for (const Conversation& one : answered) {
-      const auto text = one.messages.back().at("content").get<std::string>();
+      const auto text = one.chat.messages.back().at("content").get<std::string>();
       result.push_back({static_cast<float>(text.size())});
       advance(text.size());
     }
@@ -41,9 +41,9 @@ class LengthEngine final : public Engine {
   std::vector<std::string> warnings = {"known before"};
 };
 
-Json conversation(std::size_t length) {
-  return Json::array({{{"role", "user"}, {"content", "what?"}},
-                      {{"role", "assistant"}, {"content", std::string(length, 'x')}}});
+Chat conversation(std::size_t length) {
+  return {Json::array({{{"role", "user"}, {"content", "what?"}},
+                       {{"role", "assistant"}, {"content", std::string(length, 'x')}}})};
 }
 
 /// Answers of 1, 2, 3 … characters.

@@ -1,8 +1,13 @@
 // Applies the room `text` to standard input, for tests that compare it with Python libraries:
 //   text_tool encode TOKENIZER.json         a JSON text a line -> its ids, without special tokens
 //   text_tool render TEMPLATE.jinja         a JSON object of variables a line -> the text, as JSON
+//   text_tool jinja VARIABLES.json NOW      a template as JSON text a line ->
+//                                           {"text", "generations"} or {"refused"}
 //   text_tool rows DATA_SET [SPLIT]         nothing -> a row a line
-//   text_tool chat FOLDER                   a JSON conversation a line -> its ids
+//   text_tool chat FOLDER                   a row with messages a line -> {"ids"} or {"refused"},
+//   with a
+//                                           generation prompt
+//   text_tool mask FOLDER                   the same -> {"ids", "counts"} or {"refused"}
 
 #include <filesystem>
 #include <iostream>
@@ -11,6 +16,8 @@
 #include "expo/core/error.h"
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
+#include "expo/text/columns.h"
+#include "expo/text/loss_mask.h"
 #include "expo/text/row_reader.h"
 #include "expo/text/tokenizer.h"
 
@@ -25,6 +32,18 @@ int for_each_line(Work&& work) {
   return 0;
 }
 
+/// The same, with a refusal of one line as its answer.
+template <typename Work>
+int try_each_line(Work&& work) {
+  return for_each_line([&](const Json& line) -> Json {
+    try {
+      return work(line);
+    } catch (const Error& error) {
+      return {{"refused", error.what()}};
+    }
+  });
+}
+
 int rows(const char* path, const char* split) {
   const auto reader =
       open_rows(posix_filesystem(), path, split ? std::optional<std::string>(split) : std::nullopt);
@@ -32,18 +51,51 @@ int rows(const char* path, const char* split) {
   return 0;
 }
 
-int chat(const std::string& folder) {
+Json pairs(const std::vector<TextSpan>& spans) {
+  Json result = Json::array();
+  for (const TextSpan& span : spans) result.push_back({span.begin, span.end});
+  return result;
+}
+
+int jinja(const std::string& variables, const char* now) {
+  return try_each_line([&](const Json& line) -> Json {
+    const auto chat_template = ChatTemplate::from_source(line.get<std::string>(), "template");
+    const auto rendered = chat_template.render(variables, std::stoll(now));
+    return {{"text", rendered.text}, {"generations", pairs(rendered.generations)}};
+  });
+}
+
+Chat chat_of(const Json& line) {
+  const Json row_of_messages = {{"messages", line}};
+  const Json& json = line.is_array() ? row_of_messages : line;
+  const RowView row(json, "stdin");
+  return {read_messages(row, json.at("messages"), "messages"), read_variables(row)};
+}
+
+Json masked(const ChatTokenizer& tokenizer, const Json& line) {
+  LossMaskOptions options;
+  options.assistant_only = line.value("assistant_only_loss", true);
+  options.first_message = line.value("first_message", 0);
+  const MaskedChat result = mask_chat(tokenizer, chat_of(line), {}, options);
+  return {{"ids", result.ids}, {"counts", result.counts}};
+}
+
+int chat(const std::string& folder, bool mask) {
   std::vector<TextFile> files;
   for (const std::string& name : posix_filesystem().list(folder))
     files.push_back({name, [=] { return posix_filesystem().read_text(folder + "/" + name); }});
   const auto tokenizer = ChatTokenizer::from_files(files, folder);
-  return for_each_line([&](const Json& messages) { return tokenizer.encode(messages, {}); });
+  return try_each_line([&](const Json& line) -> Json {
+    if (mask) return masked(tokenizer, line);
+    return {{"ids", tokenizer.encode(chat_of(line), {})}};
+  });
 }
 
 int run(const std::string& what, const char* path, const char* more) {
   if (what == "rows") return rows(path, more);
-  if (what == "chat") return chat(path);
+  if (what == "chat" || what == "mask") return chat(path, what == "mask");
   const std::string text = posix_filesystem().read_text(path);
+  if (what == "jinja") return jinja(text, more);
   if (what == "encode") {
     const auto tokenizer = Tokenizer::from_json(text, path);
     return for_each_line([&](const Json& line) {
@@ -51,7 +103,8 @@ int run(const std::string& what, const char* path, const char* more) {
     });
   }
   const auto chat_template = ChatTemplate::from_source(text, path);
-  return for_each_line([&](const Json& variables) { return chat_template.render(variables); });
+  return for_each_line(
+      [&](const Json& variables) { return chat_template.render(variables.dump()).text; });
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ TEST(Answered, TakesTheUsualShapes) {
                                {{"prompt", Json::array({turn("user", "q")})}, {"answer", "a"}},
                                {{"messages", kConversation}, {"response", "a"}}};
   for (const AnsweredRow& row : answered(rows))
-    EXPECT_EQ(row.conversations, std::vector<Json>{kConversation}) << row.place;
+    EXPECT_EQ(row.conversations, std::vector<Chat>{{kConversation}}) << row.place;
   EXPECT_EQ(answered(rows)[0].id, "x");
   EXPECT_EQ(answered(rows)[1].id, "1");
   EXPECT_EQ(answered(rows)[0].row, generated);
@@ -66,7 +66,7 @@ TEST(Answered, PassesOverNaNInColumnsThatAreNotUsed) {
       R"({"prompt": "q", "output": "a", "margin": NaN, "scores": {"mean": [1.5, -Infinity]}})";
   const auto rows = answered_text(row + "\n");
   ASSERT_EQ(rows.size(), 1u);
-  EXPECT_EQ(rows[0].conversations, std::vector<Json>{kConversation});
+  EXPECT_EQ(rows[0].conversations, std::vector<Chat>{{kConversation}});
   EXPECT_EQ(compact_json(rows[0].row),
             R"({"prompt":"q","output":"a","margin":null,"scores":{"mean":[1.5,null]}})");
   // A pair's columns are not looked at where another one is named.
@@ -100,7 +100,7 @@ TEST(Answered, TakesPairsFirst) {
                                {"messages", kConversation}},
                               {{"prompt", "q"}, {"chosen", "a"}, {"rejected", "b"}}});
   for (const AnsweredRow& row : rows)
-    EXPECT_EQ(row.conversations, (std::vector<Json>{kConversation, other}));
+    EXPECT_EQ(row.conversations, (std::vector<Chat>{{kConversation}, {other}}));
 }
 
 TEST(Answered, TakesTheColumnThatIsNamed) {
@@ -108,12 +108,13 @@ TEST(Answered, TakesTheColumnThatIsNamed) {
   Columns columns;
   columns.prompt = "q";
   columns.answer = "a";
-  EXPECT_EQ(answered({row}, columns)[0].conversations, std::vector<Json>{kConversation});
+  EXPECT_EQ(answered({row}, columns)[0].conversations, std::vector<Chat>{{kConversation}});
 }
 
 TEST(Answered, TakesAnEmptyAnswer) {
-  EXPECT_EQ(answered({{{"instruction", "q"}, {"output", ""}}})[0].conversations[0][1]["content"],
-            "");
+  EXPECT_EQ(
+      answered({{{"instruction", "q"}, {"output", ""}}})[0].conversations[0].messages[1]["content"],
+      "");
 }
 
 TEST(Answered, NamesTheRowThatIsNoneOfThem) {

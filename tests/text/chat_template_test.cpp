@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "expo/core/error.h"
+#include "expo/core/json.h"
 
 namespace expo {
 namespace {
@@ -31,7 +32,7 @@ Json variables(const Json& messages, bool add_generation_prompt) {
 std::optional<std::string> rendered(const std::string& source, const Json& context) {
   constexpr std::int64_t kNow = 1721984703;  // 26 July 2024, 9:05:03
   try {
-    return ChatTemplate::from_source(source, "template").render(context, kNow);
+    return ChatTemplate::from_source(source, "template").render(context.dump(), kNow).text;
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::input);
     return std::nullopt;
@@ -75,7 +76,7 @@ TEST(ChatTemplate, RendersItsGoldensAsTransformersDoes) {
 
 std::string reason(const std::string& source, const Json& context = Json::object()) {
   try {
-    ChatTemplate::from_source(source, "model/chat_template.jinja").render(context);
+    ChatTemplate::from_source(source, "model/chat_template.jinja").render(context.dump());
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::input);
     return error.what();
@@ -106,8 +107,8 @@ TEST(ChatTemplate, ATemplateThatNeverEndsIsStopped) {
 
 TEST(ChatTemplate, TakesTheClockWhereNoMomentIsGiven) {
   const auto source = ChatTemplate::from_source("{{ strftime_now('%Y') }}", "clock");
-  EXPECT_GE(std::stoi(source.render(Json::object())), 2024);
-  EXPECT_EQ(source.render(Json::object(), 0), "1970");
+  EXPECT_GE(std::stoi(source.render("{}").text), 2024);
+  EXPECT_EQ(source.render("{}", 0).text, "1970");
 }
 
 }  // namespace

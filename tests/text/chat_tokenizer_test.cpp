@@ -10,7 +10,7 @@ namespace {
 
 const std::filesystem::path kGoldens =
     std::filesystem::path(EXPO_SOURCE_DIR) / "tests/text/goldens";
-const Json kHello = Json::array({{{"role", "user"}, {"content", "plain words"}}});
+const Chat kHello{Json::array({{{"role", "user"}, {"content", "plain words"}}})};
 
 /// A model's folder with the SentencePiece tokenizer, which begins every text with <s>, and further
 /// files.

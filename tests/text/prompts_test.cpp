@@ -44,13 +44,13 @@ TEST(Prompts, TakesTheUsualShapes) {
                               {{"messages", {user("f"), assistant("answered")}}}});
   ASSERT_EQ(found.size(), 4u);
   EXPECT_EQ(found[0].id, "x1");
-  EXPECT_EQ(found[0].messages, Json::array({user("a")}));
+  EXPECT_EQ(found[0].chat.messages, Json::array({user("a")}));
   EXPECT_EQ(found[1].id, "1");
-  EXPECT_EQ(found[1].messages, Json::array({user("b")}));
+  EXPECT_EQ(found[1].chat.messages, Json::array({user("b")}));
   EXPECT_EQ(found[1].row["dataset"], "helpful_base");
   EXPECT_EQ(found[2].id, "7");
-  EXPECT_EQ(found[2].messages.size(), 3u);
-  EXPECT_EQ(found[3].messages, Json::array({user("f")}));
+  EXPECT_EQ(found[2].chat.messages.size(), 3u);
+  EXPECT_EQ(found[3].chat.messages, Json::array({user("f")}));
   EXPECT_EQ(found[3].place, "/p.jsonl:4");
 }
 
@@ -59,9 +59,9 @@ TEST(Prompts, AlpacasInputFollowsItsInstruction) {
                               {{"instruction", "a"}, {"input", ""}},
                               {{"prompt", "a"}, {"instruction", "c"}, {"input", "b"}}});
   ASSERT_EQ(found.size(), 3u);
-  EXPECT_EQ(found[0].messages, Json::array({user("a\n\nb")}));
-  EXPECT_EQ(found[1].messages, Json::array({user("a")}));
-  EXPECT_EQ(found[2].messages, Json::array({user("a")}));
+  EXPECT_EQ(found[0].chat.messages, Json::array({user("a\n\nb")}));
+  EXPECT_EQ(found[1].chat.messages, Json::array({user("a")}));
+  EXPECT_EQ(found[2].chat.messages, Json::array({user("a")}));
 }
 
 TEST(Prompts, TakesColumnsByName) {
@@ -69,7 +69,7 @@ TEST(Prompts, TakesColumnsByName) {
   columns.prompt = "text";
   columns.id = "key";
   const auto found = prompts({{{"text", "a"}, {"prompt", "not this"}, {"key", "k"}}}, columns);
-  EXPECT_EQ(found[0].messages, Json::array({user("a")}));
+  EXPECT_EQ(found[0].chat.messages, Json::array({user("a")}));
   EXPECT_EQ(found[0].id, "k");
 }
 
@@ -115,9 +115,9 @@ TEST(Preferences, TakesTheUsualShapes) {
   for (const Json& row : {binarized, implicit, plain, explicit_turns}) {
     SCOPED_TRACE(row.dump());
     const Preference found = read_preference(row, "row");
-    EXPECT_EQ(found.prompt, Json::array({user("q")}));
-    EXPECT_EQ(found.chosen, "good");
-    EXPECT_EQ(found.rejected, "bad");
+    EXPECT_EQ(found.prompt.messages, Json::array({user("q")}));
+    EXPECT_EQ(found.chosen, assistant("good"));
+    EXPECT_EQ(found.rejected, assistant("bad"));
   }
   EXPECT_EQ(read_preference(binarized, "row").id, "id");
 }
@@ -127,7 +127,7 @@ TEST(Preferences, KeepsEarlierTurns) {
       {"prompt", "second"},
       {"chosen", {user("first"), assistant("x"), user("second"), assistant("good")}},
       {"rejected", {user("first"), assistant("x"), user("second"), assistant("bad")}}};
-  EXPECT_EQ(read_preference(row, "row").prompt.size(), 3u);
+  EXPECT_EQ(read_preference(row, "row").prompt.messages.size(), 3u);
 }
 
 TEST(Preferences, NamesTheRowAndColumnOfWhatIsWrong) {

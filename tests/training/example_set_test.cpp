@@ -68,6 +68,10 @@ ExampleOptions lengths(std::int64_t longest, std::int64_t prompt) {
 
 using Ids = std::vector<TokenId>;
 
+Ids ids_of(const TokenRow& row) {
+  return {row.ids.begin(), row.ids.end()};
+}
+
 /// The ids that count.
 Ids counted(const TokenRow& row) {
   Ids ids;
@@ -81,7 +85,7 @@ TEST(ReadPairs, CountsTheAnswersTokens) {
   const auto set = read_pairs(source({pair("w1 w2", "w3", "w4 w5")}), tokenizer(), lengths(100, 50),
                               CancellationToken());
   const Example& example = set.examples.at(0);
-  EXPECT_EQ(example.rows.at(0).ids, (Ids{100, 1, 2, 102, 101, 3, 102}));
+  EXPECT_EQ(ids_of(example.rows.at(0)), (Ids{100, 1, 2, 102, 101, 3, 102}));
   EXPECT_EQ(counted(example.rows.at(0)), (Ids{3, 102}));
   EXPECT_EQ(counted(example.rows.at(1)), (Ids{4, 5, 102}));
   EXPECT_EQ(example.place, "rows:1");
@@ -91,9 +95,9 @@ TEST(ReadPairs, CutsThePromptFromTheLeftAndTheAnswersFromTheRight) {
   // <user> w1 w2 w3 w4 <end> <assistant>, then the answers and <end>.
   const auto set = read_pairs(source({pair("w1 w2 w3 w4", "w5 w6 w7 w8", "w9")}), tokenizer(),
                               lengths(6, 3), CancellationToken());
-  EXPECT_EQ(set.examples.at(0).rows.at(0).ids, (Ids{4, 102, 101, 5, 6, 7}));
+  EXPECT_EQ(ids_of(set.examples.at(0).rows.at(0)), (Ids{4, 102, 101, 5, 6, 7}));
   EXPECT_EQ(counted(set.examples.at(0).rows.at(0)), (Ids{5, 6, 7}));
-  EXPECT_EQ(set.examples.at(0).rows.at(1).ids, (Ids{4, 102, 101, 9, 102}));
+  EXPECT_EQ(ids_of(set.examples.at(0).rows.at(1)), (Ids{4, 102, 101, 9, 102}));
   EXPECT_EQ(set.counts.prompts_cut, 1);
   EXPECT_EQ(set.counts.answers_cut, 1);
 }
@@ -101,7 +105,7 @@ TEST(ReadPairs, CutsThePromptFromTheLeftAndTheAnswersFromTheRight) {
 TEST(ReadPairs, LeavesAPromptAloneThatIsNotTooLong) {
   const auto set = read_pairs(source({pair("w1", "w5 w6 w7 w8", "w9")}), tokenizer(), lengths(6, 5),
                               CancellationToken());
-  EXPECT_EQ(set.examples.at(0).rows.at(0).ids, (Ids{100, 1, 102, 101, 5, 6}));
+  EXPECT_EQ(ids_of(set.examples.at(0).rows.at(0)), (Ids{100, 1, 102, 101, 5, 6}));
   EXPECT_EQ(set.counts.prompts_cut, 0);
 }
 
@@ -126,7 +130,7 @@ TEST(ReadRewardPairs, LeavesOutWhatIsTooLong) {
   const std::vector<Json> rows = {pair("w1", "w2 w3 w4", "w2"), pair("w1", "w2", "w3")};
   const auto set = read_reward_pairs(source(rows), tokenizer(), lengths(6, 5), CancellationToken());
   EXPECT_EQ(set.counts.too_long, 1);
-  EXPECT_EQ(set.examples.at(0).rows.at(0).ids, (Ids{100, 1, 102, 101, 2, 102}));
+  EXPECT_EQ(ids_of(set.examples.at(0).rows.at(0)), (Ids{100, 1, 102, 101, 2, 102}));
 }
 
 TEST(ReadConversations, CountsEveryTurnOfTheAssistant) {

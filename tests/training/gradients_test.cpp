@@ -183,7 +183,7 @@ TEST(TrainableDecoder, LeavesThePaddingTokensEmbeddingAlone) {
   TrainableModel model = make_full_model(architecture, at::kFloat, 1);
   load_weights(*checkpoint, 0, CancellationToken(), model);
   model.allocate_gradients();
-  TokenRow row{{7, 8, 9, 7, 10}, std::vector<bool>(5, true)};
+  const TokenRow row = token_row({7, 8, 9, 7, 10}, std::vector<bool>(5, true));
   const TokenRow* pointer = &row;
   std::vector<std::int64_t> sizes;
   TrainableDecoder decoder(model, false);

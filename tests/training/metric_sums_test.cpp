@@ -58,7 +58,7 @@ class SomeObjective final : public Objective {
 };
 
 void judge_two(Judgement& judgement) {
-  const Example one{{TokenRow{{1, 2}, {false, true}}}, "row", {}};
+  const Example one{{token_row({1, 2}, {false, true})}, "row", {}};
   const std::vector<const Example*> examples = {&one, &one};
   judgement.add(examples, std::vector<double>{1, 1}, std::vector<std::int64_t>{1, 1});
 }

@@ -12,9 +12,8 @@ namespace {
 std::vector<Example> of_lengths(const std::vector<std::size_t>& lengths) {
   std::vector<Example> examples;
   for (const std::size_t length : lengths) {
-    TokenRow row;
-    row.ids.assign(length, 1);
-    row.counts.assign(length, true);
+    const TokenRow row =
+        token_row(std::vector<TokenId>(length, 1), std::vector<bool>(length, true));
     examples.push_back({{row}, "row " + std::to_string(examples.size()), {}});
   }
   return examples;

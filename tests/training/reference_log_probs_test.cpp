@@ -25,7 +25,8 @@ std::vector<Example> some_pairs() {
     Example pair;
     for (int side = 0; side < 2; ++side) {
       const std::size_t length = 1 + draw() % 30;
-      pair.rows.push_back({std::vector<TokenId>(length, 1), std::vector<bool>(length, true)});
+      pair.rows.push_back(
+          token_row(std::vector<TokenId>(length, 1), std::vector<bool>(length, true)));
     }
     pair.place = "pairs:" + std::to_string(i);
     pairs.push_back(std::move(pair));

@@ -36,12 +36,13 @@ struct Golden {
   TokenRow row(const std::string& number) const {
     const at::Tensor ids = tensor("ids_" + number);
     const at::Tensor counts = tensor("counts_" + number);
-    TokenRow row;
+    std::vector<TokenId> tokens;
+    std::vector<bool> counting;
     for (std::int64_t i = 0; i < ids.size(0); ++i) {
-      row.ids.push_back(static_cast<TokenId>(ids[i].item<std::int64_t>()));
-      row.counts.push_back(counts[i].item<std::int64_t>() != 0);
+      tokens.push_back(static_cast<TokenId>(ids[i].item<std::int64_t>()));
+      counting.push_back(counts[i].item<std::int64_t>() != 0);
     }
-    return row;
+    return token_row(tokens, counting);
   }
 
   std::shared_ptr<const Checkpoint> file;

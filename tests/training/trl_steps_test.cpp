@@ -29,12 +29,13 @@ Example example_of(const Golden& golden, std::int64_t number, bool sft) {
   Example example;
   for (const char* side : {"_chosen", "_rejected"}) {
     const at::Tensor ids = golden.tensor("ids_" + std::to_string(number) + side);
-    TokenRow row;
+    std::vector<TokenId> tokens;
+    std::vector<bool> counting;
     for (std::int64_t i = 0; i < ids.size(0); ++i) {
-      row.ids.push_back(static_cast<TokenId>(ids[i].item<std::int64_t>()));
-      row.counts.push_back(i >= prompt);
+      tokens.push_back(static_cast<TokenId>(ids[i].item<std::int64_t>()));
+      counting.push_back(i >= prompt);
     }
-    example.rows.push_back(std::move(row));
+    example.rows.push_back(token_row(tokens, counting));
     if (sft) break;
   }
   return example;

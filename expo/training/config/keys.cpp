@@ -142,6 +142,20 @@ ConfigKey target_modules() {
           [](const Config& config) { return Json(config.lora.targets); }};
 }
 
+ConfigKey completion_only() {
+  return {"completion_only_loss",
+          "FLAG",
+          "Count nothing before the completion; default: true for rows of a prompt and a "
+          "completion; rows of messages have none",
+          {Method::sft},
+          [](Config& config, const std::string& value) {
+            config.completion_only_loss = boolean(value);
+          },
+          [](const Config& config) {
+            return config.completion_only_loss ? Json(*config.completion_only_loss) : Json();
+          }};
+}
+
 ConfigKey save_dtype() {
   return {"save_dtype",
           "TYPE",
@@ -213,6 +227,10 @@ void add_data_keys(std::vector<ConfigKey>& keys) {
             "Length to which a prompt is truncated from the left if the row is too long; "
             "default: 512, and at most half of max_length",
             [](Config& c) -> std::int64_t& { return c.max_prompt_length; }, {Method::dpo}));
+  keys.push_back(flag("assistant_only_loss",
+                      "Count the assistant's turns only; false counts everything; default: true",
+                      [](Config& c) -> bool& { return c.assistant_only_loss; }, {Method::sft}));
+  keys.push_back(completion_only());
 }
 
 void add_loss_keys(std::vector<ConfigKey>& keys) {

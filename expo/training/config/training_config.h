@@ -42,6 +42,9 @@ struct TrainingConfig {
   double fraction = 1;
   std::int64_t max_length = 1024;
   std::int64_t max_prompt_length = 512;
+  bool assistant_only_loss = true;  ///< SFT
+  std::optional<bool> completion_only_loss =
+      {};  ///< SFT; std::nullopt: where there is a completion
 
   PreferenceLoss loss;
   double center_rewards_coefficient = 0;

@@ -54,7 +54,7 @@ const std::vector<Advice>& advice() {
       {"use dataset_name for one data set, and fraction for a share of it",
        {"dataset_mixer", "dataset_mixture", "dataset_splits", "max_train_samples"}},
       {"conversations are rendered by the model's chat template or that of chat_template_path",
-       {"chat_template", "assistant_only_loss", "completion_only_loss"}},
+       {"chat_template"}},
   };
   return all;
 }

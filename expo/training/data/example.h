@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,11 +11,16 @@
 
 namespace expo {
 
-/// One row before packing, and which of its tokens count towards the loss.
+/// One row before packing, and which of its tokens count towards the loss. A view with its owner;
+/// cheap to copy.
 struct TokenRow {
-  std::vector<TokenId> ids;
-  std::vector<bool> counts;  ///< one per id; the first token is never predicted
+  std::span<const TokenId> ids;
+  std::span<const bool> counts;       ///< one per id; the first token is never predicted
+  std::shared_ptr<const void> owner;  ///< keeps both alive
 };
+
+/// A row that owns its tokens.
+TokenRow token_row(std::vector<TokenId> ids, const std::vector<bool>& counts);
 
 /// What a loss is computed from: a preference pair (two rows: chosen, rejected) or a conversation
 /// (one row).

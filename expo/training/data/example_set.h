@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,13 @@ struct ExampleOptions {
   std::uint64_t seed = 0;
   std::int64_t max_length = 1024;
   std::int64_t max_prompt_length = 512;
-  Columns columns = {};         ///< columns of preference pairs
-  std::int64_t vocabulary = 0;  ///< size of the model's vocabulary; 0: not known
+  Columns columns = {};             ///< columns of preference pairs
+  std::int64_t vocabulary = 0;      ///< size of the model's vocabulary; 0: not known
+  bool assistant_only_loss = true;  ///< SFT: only the assistant's turns count
+  /// SFT: of a prompt with a completion, only the completion counts; std::nullopt: yes, where a row
+  /// has them.
+  std::optional<bool> completion_only_loss = {};
+  unsigned threads = 0;  ///< that render and tokenize; 0: one for each processor
 };
 
 /// Counts of what became of the rows.
@@ -62,10 +68,11 @@ ExampleSet read_pairs(const RowSource& source, const ChatTokenizer& tokenizer,
 ExampleSet read_reward_pairs(const RowSource& source, const ChatTokenizer& tokenizer,
                              const ExampleOptions& options, const CancellationToken& cancellation);
 
-/// Reads conversations for SFT from the column `messages` or from `prompt` and `completion`; the
-/// tokens of the assistant's turns count. Whatever exceeds max_length is cut from the right. Throws
-/// Error(input) naming the row if its messages are malformed or have no assistant's turn, and if
-/// the template renders a turn so that its tokens cannot be found.
+/// Reads conversations for SFT from the column `messages` or from `prompt` and `completion`; which
+/// tokens count is mask_chat's to say, by assistant_only_loss and completion_only_loss. Whatever
+/// exceeds max_length is cut from the right. Throws Error(input) naming the row if its messages are
+/// malformed, if nothing of them counts, for what mask_chat refuses, and for messages without a
+/// completion where completion_only_loss is set.
 ExampleSet read_conversations(const RowSource& source, const ChatTokenizer& tokenizer,
                               const ExampleOptions& options, const CancellationToken& cancellation);
 

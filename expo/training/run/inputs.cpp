@@ -127,7 +127,10 @@ class InputReading {
                                  config_.max_length,
                                  config_.max_prompt_length,
                                  config_.columns,
-                                 architecture_.vocabulary};
+                                 architecture_.vocabulary,
+                                 config_.assistant_only_loss,
+                                 config_.completion_only_loss,
+                                 config_.threads};
     const RowSource source = [&] {
       return open_rows(filesystem_, data,
                        split.empty() ? std::nullopt : std::optional<std::string>(split));

@@ -11,7 +11,7 @@ Json run_setting(const TrainingJob& job, const TrainingInputs& inputs, const Ran
   for (const char* name :
        {"output_dir", "overwrite_output_dir", "resume", "save_steps", "save_total_limit",
         "eval_steps", "eval_dataset_name", "dataset_test_split", "save_dtype",
-        "reference_cache_dir", "ddp_timeout"})
+        "reference_cache_dir", "ddp_timeout", "assistant_only_loss", "completion_only_loss"})
     json.erase(name);
   json["device"] = job.device.is_cpu() ? "cpu" : job.device_name;
   json["threads"] = at::get_num_threads();

@@ -1,0 +1,53 @@
+#include "expo/text/chat.h"
+
+#include <array>
+
+namespace expo {
+namespace {
+
+constexpr std::array<const char*, 3> kThoughts{"reasoning_content", "thinking", "reasoning"};
+
+const Json* thoughts_of(const Json& message) {
+  for (const char* name : kThoughts) {
+    const auto found = message.find(name);
+    if (found != message.end() && !found->is_null()) return &*found;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::string content_text(const Json& message) {
+  const auto content = message.find("content");
+  if (content == message.end() || content->is_null()) return {};
+  if (content->is_string()) return content->get<std::string>();
+  std::string text;
+  for (const Json& part : *content) {
+    if (&part != &content->front()) text += ' ';
+    text += part.at("text").get_ref<const std::string&>();
+  }
+  return text;
+}
+
+bool says_something(const Json& message) {
+  for (const auto& [key, value] : message.items()) {
+    if (key == "role" || key == "name" || value.is_null()) continue;
+    if (value.is_string() ? !value.get_ref<const std::string&>().empty() : !value.empty())
+      return true;
+  }
+  return false;
+}
+
+Json message_for_template(const Json& message, bool join_parts) {
+  Json result = Json::object();
+  const Json* thoughts = thoughts_of(message);
+  if (thoughts != nullptr) result["thinking"] = *thoughts;
+  for (const auto& [key, value] : message.items()) {
+    if (value.is_null()) continue;
+    result[key] = join_parts && key == "content" ? Json(content_text(message)) : value;
+  }
+  if (thoughts != nullptr) result["reasoning_content"] = *thoughts;
+  return result;
+}
+
+}  // namespace expo

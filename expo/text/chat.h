@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "expo/core/json.h"
+
+namespace expo {
+
+/// A conversation as a row holds it: everything that reaches the chat template.
+struct Chat {
+  /// [{"role": "user", "content": …, …}, …] with every key of the row, as read_messages accepts
+  /// them.
+  Json messages = Json::array();
+  /// Variables of the template that the row sets: `tools`, and those of `chat_template_kwargs`.
+  Json variables = Json::object();
+
+  bool operator==(const Chat&) const = default;
+};
+
+/// What a message says: its content or, of content in parts, their texts joined by spaces, as
+/// `transformers serve` joins them; empty if it has none.
+std::string content_text(const Json& message);
+
+/// Whether a message has more than its role and name: a content, thoughts or calls that are not
+/// empty.
+bool says_something(const Json& message);
+
+/// A message without the keys that are null, and with the thoughts under each of the names that
+/// templates read them by (reasoning_content, thinking): as transformers' apply_chat_template hands
+/// it over. Where `join_parts` is set, content in parts becomes text.
+Json message_for_template(const Json& message, bool join_parts);
+
+}  // namespace expo

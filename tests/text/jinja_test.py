@@ -1,0 +1,41 @@
+"""Chat templates against jinja2 as transformers sets it up: the same characters, or refused by both; what cannot be
+reproduced is refused by name. No third kind."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import jinja_cases
+
+TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/text_tool"
+pytest.importorskip("transformers")
+
+# Why a template is refused here that jinja2 renders: each names what cannot be reproduced.
+UNSUPPORTED = ("address", "random", "order of a set", "bytes", "locale", "identifier", "constant", "hexadecimal", "fromhex",
+               "complex", "64 bits", "identity", "time zone", "entit", "too large", "too long", "surrogate")
+
+
+def ours(templates, folder):
+    variables = folder / "variables.json"
+    variables.write_text(json.dumps(jinja_cases.VARIABLES), encoding="utf-8")
+    lines = "".join(json.dumps(template) + "\n" for template in templates)
+    done = subprocess.run([TOOL, "jinja", variables, str(jinja_cases.NOW)], input=lines, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
+
+
+def test_small_templates_give_the_characters_of_jinja2_or_are_refused_by_both(tmp_path):
+    count = 30_000 if os.environ.get("EXPO_LONG_TESTS") else 8_000
+    cases = list(jinja_cases.answers(count))
+    different, unsupported = [], []
+    for (template, expected), found in zip(cases, ours([template for template, _ in cases], tmp_path), strict=True):
+        if found.get("text") == expected:
+            continue
+        (unsupported if "refused" in found else different).append((template, expected, found))
+    assert not different, (len(different), different[:5])
+    unnamed = [case for case in unsupported if not any(word in case[2]["refused"] for word in UNSUPPORTED)]
+    assert not unnamed, (len(unnamed), unnamed[:5])
+    assert len(unsupported) < len(cases) / 100 and sum(expected is not None for _, expected in cases) > len(cases) / 3
