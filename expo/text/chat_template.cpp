@@ -20,7 +20,7 @@ ChatTemplate ChatTemplate::from_source(std::string_view source, std::string_view
 
 std::string ChatTemplate::render(const Json& variables,
                                  std::optional<std::int64_t> seconds_since_epoch) const {
-  const std::string json = variables.dump(-1, ' ', false, Json::error_handler_t::strict);
+  const std::string json = compact_json(variables);
   Bytes text;
   Bytes error;
   if (!expo_template_render(handle_.get(), bytes_of(json), json.size(),

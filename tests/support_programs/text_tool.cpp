@@ -9,6 +9,7 @@
 
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
 #include "expo/text/row_reader.h"
@@ -21,14 +22,14 @@ using namespace expo;
 template <typename Work>
 int for_each_line(Work&& work) {
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << Json(work(parse_json(line, "stdin"))).dump() << "\n";
+    std::cout << compact_json(work(parse_python_json(line, "stdin"))) << "\n";
   return 0;
 }
 
 int rows(const char* path, const char* split) {
   const auto reader =
       open_rows(posix_filesystem(), path, split ? std::optional<std::string>(split) : std::nullopt);
-  for (Json row; reader->next(row);) std::cout << row.dump() << "\n";
+  for (Json row; reader->next(row);) std::cout << compact_json(row) << "\n";
   return 0;
 }
 
