@@ -7,6 +7,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/text/embedding_bounds.h"
 #include "expo/text/preferences.h"
 #include "expo/training/data/byte_digest.h"
 #include "expo/training/data/row_order.h"
@@ -70,12 +71,8 @@ class Reading {
   void keep(Example example) {
     for (const TokenRow& row : example.rows) {
       if (row.ids.empty()) refuse_empty(example.place);
-      const auto largest = std::ranges::max_element(row.ids);
-      if (options_.vocabulary == 0 || *largest < options_.vocabulary) continue;
-      throw input_error(fmt::format(
-          "{}: the token id {} is outside the model's vocabulary of {}; the tokenizer belongs to "
-          "another model",
-          example.place, *largest, options_.vocabulary));
+      if (options_.vocabulary == 0) continue;
+      check_within_embedding(row.ids, tokenizer_.tokenizer(), options_.vocabulary, example.place);
     }
     set_.examples.push_back(std::move(example));
   }
