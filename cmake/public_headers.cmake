@@ -7,6 +7,7 @@ set(EXPO_PUBLIC_HEADERS
   expo/core/disk/filesystem.h
   expo/core/json.h
   expo/core/progress.h
+  expo/core/python_json.h
   expo/core/version.h
   expo/checkpoint/checkpoint.h
   expo/checkpoint/tensor.h

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <optional>
 #include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -64,40 +67,101 @@ void add_index(std::string& path, std::size_t index) {
   path += '[' + std::to_string(index) + ']';
 }
 
-/// JSON with numbers of Python's, made JSON: an empty list as wide as the number in place of each,
-/// so that places in the text stay what they are.
+/// Whether JSON's text of a number is an integer; -0 is one, too.
+bool is_integer_text(std::string_view text) {
+  return text.find_first_of(".eE") == std::string_view::npos;
+}
+
+/// The length of the number that begins at the beginning of the text, by JSON's grammar; 0 if there
+/// is none.
+std::size_t number_width(std::string_view text) {
+  std::size_t at = 0;
+  const auto digits = [&] {
+    const std::size_t first = at;
+    while (at < text.size() && text[at] >= '0' && text[at] <= '9') ++at;
+    return at > first;
+  };
+  const auto take = [&](std::string_view any) {
+    const bool found = at < text.size() && any.find(text[at]) != std::string_view::npos;
+    if (found) ++at;
+    return found;
+  };
+  take("-");
+  if (!take("0") && !digits()) return 0;
+  if (take(".") && !digits()) return 0;
+  if (take("eE")) {
+    take("+-");
+    if (!digits()) return 0;
+  }
+  return at;
+}
+
+/// A number that the parser refuses because no double is as large.
+std::optional<Json> number_beyond_doubles(std::string_view text) {
+  constexpr std::size_t kLargestDigits = 309;
+  const bool may_be = text.size() >= kLargestDigits || text.find_first_of("eE") != text.npos;
+  if (!may_be) return std::nullopt;
+  const double value = std::strtod(std::string(text).c_str(), nullptr);
+  if (!std::isinf(value)) return std::nullopt;
+  return is_integer_text(text) ? big_integer(text) : Json(value);
+}
+
+/// JSON with numbers that the parser does not take, made JSON: an empty list as wide as the number
+/// in place of each, so that places in the text stay what they are.
 struct ReplacedNumbers {
   struct Number {
     std::size_t list;  ///< how many lists begin before it
-    double value;
+    Json value;
   };
   std::string text;
   std::vector<Number> numbers;  ///< in the order of the text
 };
 
-ReplacedNumbers replace_python_numbers(std::string_view text) {
-  ReplacedNumbers result{std::string(text), {}};
-  std::size_t lists = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string && c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      in_string = !in_string;
-    } else if (!in_string && c == '[') {
-      ++lists;
-    } else if (!in_string && (c == 'N' || c == 'I' || c == '-')) {
-      const PythonNumber* number = python_number_at(text, i);
-      if (number == nullptr) continue;
-      const std::size_t width = number->word.size();
-      result.text.replace(i, width, '[' + std::string(width - 2, ' ') + ']');
-      result.numbers.push_back({lists++, number->value});
-      i += width - 1;
+class NumberReplacing {
+ public:
+  explicit NumberReplacing(std::string_view text) : text_(text), result_{std::string(text), {}} {}
+
+  ReplacedNumbers run() {
+    bool in_string = false;
+    for (std::size_t i = 0; i < text_.size(); ++i) {
+      const char c = text_[i];
+      if (in_string && c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        in_string = !in_string;
+      } else if (!in_string && c == '[') {
+        ++lists_;
+      } else if (!in_string) {
+        i += std::max<std::size_t>(replaced_at(i), 1) - 1;
+      }
     }
+    return std::move(result_);
   }
-  return result;
-}
+
+ private:
+  /// Returns how many characters of a number there are, 0 if there is none.
+  std::size_t replaced_at(std::size_t place) {
+    const char c = text_[place];
+    if (c == 'N' || c == 'I' || c == '-') {
+      if (const PythonNumber* number = python_number_at(text_, place))
+        return replace(place, number->word.size(), number->value);
+    }
+    if (c != '-' && (c < '0' || c > '9')) return 0;
+    const std::size_t width = number_width(text_.substr(place));
+    auto value = number_beyond_doubles(text_.substr(place, width));
+    return value ? replace(place, width, *std::move(value)) : width;
+  }
+
+  std::size_t replace(std::size_t place, std::size_t width, Json value) {
+    result_.text.replace(place, width, '[' + std::string(width - 2, ' ') + ']');
+    result_.numbers.push_back({lists_++, std::move(value)});
+    return width;
+  }
+
+  std::string_view text_;
+  ReplacedNumbers result_;
+  std::size_t lists_ = 0;  ///< how many have begun
+};
 
 /// Text of a file, fit for a message.
 std::string shortened(std::string text) {
@@ -108,18 +172,27 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + "…";
 }
 
+/// How numbers are read that Json's own numbers do not hold.
+struct NumberReading {
+  bool keeps_integers = false;    ///< beyond 64 bits, with their digits
+  bool stops_at_largest = false;  ///< without an error, at a number that no double is as large as
+  std::span<const ReplacedNumbers::Number> replaced = {};
+};
+
 /// Builds the value from parse events, so that depth and duplicate keys are checked as they appear.
 class Builder : public Base {
  public:
-  Builder(std::string_view text, std::string_view where, int max_depth,
-          const std::vector<ReplacedNumbers::Number>& numbers)
+  Builder(std::string_view text, std::string_view where, int max_depth, NumberReading numbers)
       : text_(text), where_(where), max_depth_(max_depth), numbers_(numbers) {}
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool number_float(number_float_t value, const string_t& text) override {
+    const bool rounded = numbers_.keeps_integers && is_integer_text(text);
+    return add(rounded ? big_integer(text) : Json(value));
+  }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return false; }
   bool start_object(std::size_t) override { return open(Json::object()); }
@@ -128,11 +201,12 @@ class Builder : public Base {
 
   bool start_array(std::size_t) override {
     const std::size_t list = lists_++;
-    if (next_number_ == numbers_.size() || numbers_[next_number_].list != list) {
+    const auto& replaced = numbers_.replaced;
+    if (next_number_ == replaced.size() || replaced[next_number_].list != list) {
       return open(Json::array());
     }
     in_number_ = true;
-    return add(numbers_[next_number_++].value);
+    return add(replaced[next_number_++].value);
   }
 
   bool key(string_t& value) override {
@@ -146,6 +220,8 @@ class Builder : public Base {
 
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception& failure) override {
+    constexpr int kTooLarge = 406;
+    if (numbers_.stops_at_largest && failure.id == kTooLarge) return false;
     refuse_python_number(position);
     const std::string reason = failure.what();
     const std::size_t colon = reason.find(": ");
@@ -230,7 +306,7 @@ class Builder : public Base {
   std::string_view text_;
   std::string where_;
   int max_depth_;
-  const std::vector<ReplacedNumbers::Number>& numbers_;
+  NumberReading numbers_;
   std::size_t next_number_ = 0;
   std::size_t lists_ = 0;   ///< how many have begun
   bool in_number_ = false;  ///< within a list that stands for a number
@@ -241,8 +317,9 @@ class Builder : public Base {
   bool awaits_value_ = false;  ///< key_ has no value yet
 };
 
-Json parse(std::string_view text, std::string_view where, int max_depth,
-           const std::vector<ReplacedNumbers::Number>& numbers) {
+/// Returns nothing where NumberReading::stops_at_largest ended it.
+std::optional<Json> parse(std::string_view text, std::string_view where, int max_depth,
+                          const NumberReading& numbers) {
   // The parser itself skips a byte-order mark, but strict JSON has none.
   if (text.starts_with("\xEF\xBB\xBF")) {
     throw input_error(std::string(where) +
@@ -254,7 +331,7 @@ Json parse(std::string_view text, std::string_view where, int max_depth,
                       std::to_string(nul));
   }
   Builder builder(text, where, max_depth, numbers);
-  Json::sax_parse(text.begin(), text.end(), &builder);
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) return std::nullopt;
   return builder.take();
 }
 
@@ -285,15 +362,20 @@ bool find_non_finite(const Json& value, NonFiniteNumber& found) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where, int max_depth) {
-  return parse(text, where, max_depth, {});
+  return parse(text, where, max_depth, {}).value();
 }
 
 Json parse_python_json(std::string_view text, std::string_view where, int max_depth) {
   const bool has_any =
       text.find("NaN") != std::string_view::npos || text.find("Infinity") != std::string_view::npos;
-  if (!has_any) return parse(text, where, max_depth, {});
-  const ReplacedNumbers replaced = replace_python_numbers(text);
-  return parse(replaced.text, where, max_depth, replaced.numbers);
+  if (!has_any) {
+    auto value = parse(text, where, max_depth, {.keeps_integers = true, .stops_at_largest = true});
+    if (value) return *std::move(value);
+  }
+  const ReplacedNumbers replaced = NumberReplacing(text).run();
+  return parse(replaced.text, where, max_depth,
+               {.keeps_integers = true, .replaced = replaced.numbers})
+      .value();
 }
 
 std::optional<NonFiniteNumber> find_non_finite(const Json& value) {
@@ -301,14 +383,6 @@ std::optional<NonFiniteNumber> find_non_finite(const Json& value) {
   if (!find_non_finite(value, found)) return std::nullopt;
   found.path = shortened(std::move(found.path));
   return found;
-}
-
-std::string compact_json(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string format_json(const Json& value) {
-  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace expo

@@ -26,7 +26,7 @@ inline void append_member(Json& object, std::string key, Json value) {
 
 // Both write bytes that are not UTF-8 (a path may hold any) as U+FFFD.
 
-/// Serializes to one line.
+/// Serializes to one line. Both write the digits of a big integer (core/python_json.h).
 std::string compact_json(const Json& value);
 /// Serializes with an indentation of two spaces and a final newline.
 std::string format_json(const Json& value);

@@ -22,6 +22,7 @@
 #include "expo/generation/batch_generator.h"
 #include "expo/generation/sequence_scores.h"
 #include "expo/matrix/kernels.h"
+#include "expo/text/embedding_bounds.h"
 
 namespace expo {
 namespace {
@@ -71,7 +72,9 @@ class EmbeddedEngine final : public Engine {
         spec_(spec),
         model_(open_model(filesystem, environment, spec)),
         tokenizer_(filesystem, *model_->aligned, spec),
-        encoded_([this](const Conversation& one) { return tokenizer_.encode(one); }),
+        encoded_([this](const Conversation& one) {
+          return within_embedding(tokenizer_.encode(one), one);
+        }),
         answered_([this](const Conversation& one) { return answered_prompt(one); }) {
     warnings_ = model_->aligned->warnings();
     if (!model_->sft) return;
@@ -140,6 +143,7 @@ class EmbeddedEngine final : public Engine {
   Json identity() const;
   void require(ModelHead head) const;
   void load(const CancellationToken& cancellation);
+  std::vector<TokenId> within_embedding(std::vector<TokenId> ids, const Conversation& of) const;
   AnsweredPrompt answered_prompt(const Conversation& answered) const;
   ScoringOptions scoring(const TokenSink& advance) const;
   StopOptions stop_options(const AnswerOptions& options) const;
@@ -328,6 +332,13 @@ std::vector<std::vector<float>> EmbeddedEngine::rewards(std::span<const Conversa
   return expo::rewards(*model_->decoder, sequences, scoring(advance), cancellation);
 }
 
+/// Conversations are checked when they are counted, before anything runs.
+std::vector<TokenId> EmbeddedEngine::within_embedding(std::vector<TokenId> ids,
+                                                      const Conversation& of) const {
+  check_within_embedding(ids, tokenizer_.tokenizer(), model_->architecture.vocabulary, of.place);
+  return ids;
+}
+
 AnsweredPrompt EmbeddedEngine::answered_prompt(const Conversation& answered) const {
   AnsweredPrompt result{.tokens = tokenizer_.encode(ModelTokenizer::prompt_of(answered))};
   result.answer_start = result.tokens.size();
@@ -338,6 +349,7 @@ AnsweredPrompt EmbeddedEngine::answered_prompt(const Conversation& answered) con
   }
   const auto answer = tokenizer_.encode_answer(answered);
   result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
+  result.tokens = within_embedding(std::move(result.tokens), answered);
   return result;
 }
 

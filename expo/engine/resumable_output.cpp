@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "expo/checkpoint/folder/links.h"
+#include "expo/core/python_json.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/write/input_digest.h"
 
@@ -88,7 +89,7 @@ ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
 void ResumableOutput::refuse_existing() {
   std::string advice = "--overwrite replaces it, or choose another output";
   if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
-    Json record = parse_json(filesystem_.read_text(record_file()), record_file().string());
+    Json record = parse_python_json(filesystem_.read_text(record_file()), record_file().string());
     std::vector<std::string> found;
     list_differences(record.value("settings", Json()), options_.settings, "", found);
     const bool whole =
@@ -175,7 +176,8 @@ Json ResumableOutput::read_journal() {
     std::size_t begin = 0;
     for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos;
          begin = end + 1) {
-      Json line = parse_json(std::string_view(text).substr(begin, end - begin), place.string());
+      Json line =
+          parse_python_json(std::string_view(text).substr(begin, end - begin), place.string());
       if (begin == 0) {
         head.at("settings") = line.at("settings");
         head.at("overwrite") = line.at("overwrite");

@@ -66,7 +66,7 @@ std::string identifier(const RowView& row, const Columns& columns, std::size_t n
   if (id == nullptr && !columns.id.empty())
     row.refuse(fmt::format("there is no column {}", columns.id));
   if (id == nullptr) return std::to_string(number);
-  return id->is_string() ? id->get<std::string>() : id->dump();
+  return id->is_string() ? id->get<std::string>() : compact_json(*id);
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ Json read_tools(const RowView& row, const Json& value) {
   Json tools = value;
   if (value.is_string()) {
     try {
-      tools = parse_json(value.get_ref<const std::string&>(), "tools");
+      tools = parse_python_json(value.get_ref<const std::string&>(), "tools");
     } catch (const Error& error) {
       row.refuse(fmt::format("tools is text that is not JSON: {}", error.what()));
     }

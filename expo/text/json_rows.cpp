@@ -59,10 +59,16 @@ class Lines {
   std::string_view piece_;
 };
 
+/// Puts blanks in place of a byte-order mark, so that places in the text stay what they are.
+void blank_byte_order_mark(std::string& text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.replace(0, kMark.size(), kMark.size(), ' ');
+}
+
 void expect_object(const Json& row, const std::string& place) {
   if (row.is_object()) return;
   throw input_error(
-      fmt::format("{}: a JSON object was expected, found {}", place, row.type_name()));
+      fmt::format("{}: a JSON object was expected, found {}", place, json_type_name(row)));
 }
 
 /// Counts the rows that hold numbers which are not JSON's.
@@ -89,7 +95,7 @@ class JsonLines final : public RowReader {
     std::string line;
     while (lines_.next(line)) {
       ++number_;
-      if (number_ == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+      if (number_ == 1) blank_byte_order_mark(line);
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
       row = parse_python_json(line, place());
       expect_object(row, place());
@@ -112,11 +118,13 @@ class JsonLines final : public RowReader {
 class JsonArray final : public RowReader {
  public:
   JsonArray(Filesystem& filesystem, const fs::path& path) : path_(path.string()) {
-    rows_ = parse_python_json(filesystem.read_text(path), path_);
+    std::string text = filesystem.read_text(path);
+    blank_byte_order_mark(text);
+    rows_ = parse_python_json(text, path_);
     if (rows_.is_object()) rows_ = Json::array({std::move(rows_)});
     if (!rows_.is_array()) {
       throw input_error(fmt::format("{}: a JSON array of objects was expected, found {}", path_,
-                                    rows_.type_name()));
+                                    json_type_name(rows_)));
     }
   }
 

@@ -73,7 +73,7 @@ Preference read_preference(const Json& json, const std::string& place, const Col
     }
   }
   const Json* id = row.find(columns.id, {"prompt_id", "id"});
-  if (id != nullptr) result.id = id->is_string() ? id->get<std::string>() : id->dump();
+  if (id != nullptr) result.id = id->is_string() ? id->get<std::string>() : compact_json(*id);
   result.chosen = std::move(chosen.answer);
   result.rejected = rejected.answer;
   result.place = place;

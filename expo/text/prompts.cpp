@@ -4,6 +4,8 @@
 
 #include <unordered_map>
 
+#include "expo/core/python_json.h"
+
 namespace expo {
 namespace {
 
@@ -35,7 +37,7 @@ std::string identifier(const RowView& row, const Columns& columns, std::size_t n
     row.refuse(fmt::format("there is no column {}", columns.id));
   if (id == nullptr) return std::to_string(number);
   if (id->is_string()) return id->get<std::string>();
-  if (id->is_number_integer()) return id->dump();
+  if (id->is_number_integer() || is_big_integer(*id)) return compact_json(*id);
   row.refuse("its id is neither text nor a whole number");
 }
 

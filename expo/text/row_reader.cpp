@@ -14,22 +14,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The first non-blank byte at the beginning of a file; 0 if there is none.
-char first_character(Filesystem& filesystem, const fs::path& path) {
+std::string first_bytes(Filesystem& filesystem, const fs::path& path) {
   const auto file = filesystem.open(path, Caching::buffered);
   AlignedBuffer scratch;
   const auto length = static_cast<std::size_t>(std::min<std::uint64_t>(file->size(), 4096));
-  for (const std::byte byte : file->read(0, length, scratch)) {
-    const char c = static_cast<char>(byte);
-    if (c != ' ' && c != '\t' && c != '\r' && c != '\n') return c;
-  }
-  return 0;
+  const auto bytes = file->read(0, length, scratch);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Programs of Windows write such files, with a byte-order mark by which they are known.
+void refuse_wide_characters(std::string_view first, const fs::path& path) {
+  using namespace std::string_view_literals;
+  const bool is_32 = first.starts_with("\xFF\xFE\0\0"sv) || first.starts_with("\0\0\xFE\xFF"sv);
+  const bool is_16 = first.starts_with("\xFF\xFE"sv) || first.starts_with("\xFE\xFF"sv);
+  if (!is_32 && !is_16) return;
+  throw input_error(fmt::format("{}: is UTF-{}, but JSON is read as UTF-8; save it as UTF-8",
+                                path.string(), is_32 ? 32 : 16));
+}
+
+/// The first character of JSON; 0 if there is none.
+char first_character(std::string_view first) {
+  if (first.starts_with("\xEF\xBB\xBF")) first.remove_prefix(3);
+  const std::size_t place = first.find_first_not_of(" \t\r\n");
+  return place == std::string_view::npos ? 0 : first[place];
 }
 
 /// Whether the first line alone is a whole object: then the file holds one object per line,
 /// whatever its name.
-bool is_json_lines(Filesystem& filesystem, const fs::path& path) {
-  if (first_character(filesystem, path) != '{') return false;
+bool is_json_lines(Filesystem& filesystem, const fs::path& path, std::string_view first) {
+  if (first_character(first) != '{') return false;
   try {
     Json row;
     auto rows = open_json_lines(filesystem, path);
@@ -42,10 +55,11 @@ bool is_json_lines(Filesystem& filesystem, const fs::path& path) {
 std::unique_ptr<RowReader> open_file(Filesystem& filesystem, const fs::path& path) {
   const std::string ending = path.extension().string();
   if (ending == ".parquet") return open_parquet(filesystem, path);
-  if (ending == ".jsonl" || ending == ".ndjson") return open_json_lines(filesystem, path);
-  if (ending == ".json") {
-    return is_json_lines(filesystem, path) ? open_json_lines(filesystem, path)
-                                           : open_json_array(filesystem, path);
+  if (ending == ".jsonl" || ending == ".ndjson" || ending == ".json") {
+    const std::string first = first_bytes(filesystem, path);
+    refuse_wide_characters(first, path);
+    const bool lines = ending != ".json" || is_json_lines(filesystem, path, first);
+    return lines ? open_json_lines(filesystem, path) : open_json_array(filesystem, path);
   }
   throw input_error(fmt::format(
       "{}: a data set is a .jsonl, .json or .parquet file, or a folder of them; unpack or convert "

@@ -20,8 +20,10 @@ struct NonFiniteRows {
 
 /// The rows of a data set, one JSON object each, in the file's order. Not thread-safe.
 ///
-/// Of JSON files, NaN, Infinity and -Infinity are read as such floats: RowView refuses them in a
-/// column that is used, and compact_json and format_json write null for them.
+/// The numbers of JSON files are those of parse_python_json: integers keep all their digits,
+/// however many. NaN, Infinity and -Infinity are read as such floats, and so are floats beyond the
+/// range of doubles: RowView refuses them in a column that is used, and compact_json and
+/// format_json write null for them.
 class RowReader {
  public:
   virtual ~RowReader() = default;
@@ -41,6 +43,7 @@ std::vector<std::string> row_warnings(const RowReader& rows);
 /// Opens a data set:
 ///   FILE.jsonl, .ndjson  an object per line; empty lines are skipped
 ///   FILE.json            an array of objects (AlpacaEval's), one object, or an object per line
+///                        Both are UTF-8, with or without a byte-order mark.
 ///   FILE.parquet         uncompressed, snappy or zstd; nested columns become lists and objects
 ///   FOLDER               a data set as Hugging Face lays it out: the files of one split, ordered
 ///   by

@@ -131,6 +131,32 @@ TEST(ModulePattern, RefusesWhatItCannotMatch) {
   }
 }
 
+// The results of re.fullmatch(pattern, module) in Python 3.11.
+const Example kWholeNames[] = {
+    {"q_proj", kModule, false},
+    {".*q_proj", kModule, true},
+    {R"(.*\.(q|v)_proj)", kModule, true},
+    {R"(model\.layers\.(0|11)\.self_attn\.[qk]_proj)", kModule, true},
+    {R"(model\.layers\.1\..*)", kModule, false},
+    {R"(^model\.layers\.\d+\..*_proj$)", kModule, true},
+    {"model.layers", kModule, false},
+    {".*proj|lm_head", "lm_head", true},
+    {".*proj|lm_head", "lm_head2", false},
+    {"a|ab", "ab", true},
+    {"", "a", false},
+    {"a$", "a\n", false},
+    {"a+b", "a+b", false},
+};
+
+TEST(ModulePattern, MatchesWholeNamesAsPythonDoes) {
+  for (const Example& example : kWholeNames) {
+    EXPECT_EQ(ModulePattern::of_whole_names(example.pattern, "test").matches(example.module),
+              example.matches)
+        << example.pattern << " on " << example.module;
+  }
+  EXPECT_THROW(ModulePattern::of_whole_names("a)|(?:b", "test"), Error);
+}
+
 TEST(ModulePattern, TakesItsStepsFromTheBudget) {
   ModulePattern::Budget budget{1000};
   const ModulePattern pattern("(ab){10}", "test", budget);

@@ -1,4 +1,5 @@
-"""NaN and Infinity, which Python's json.dumps writes into JSON: in configurations, and in rows of data sets."""
+"""Numbers that Python reads and writes and others do not: NaN and Infinity in configurations and in rows of data sets, and
+integers of any size in rows."""
 
 import json
 
@@ -89,3 +90,87 @@ def test_generate_passes_rows_on_with_null(tmp_path):
     refused = expo("generate", policy, dumped(tmp_path / "bad.jsonl", [{"prompt": float("nan")}]), "-o",
                    tmp_path / "bad_out.jsonl", check=False)
     assert refused.returncode == 3 and "bad.jsonl:1: the column prompt is NaN" in refused.stderr
+
+
+INTEGERS = [2**64, -2**63 - 1, 123456789012345678901234567890, 2**64 - 1, -2**63, 10**400 + 7]
+
+
+@needs_engine
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_integers_of_any_size_pass_through_score(tmp_path, suffix):
+    reward = model(tmp_path / "reward", "llama_reward")
+    rows = [ROW | {"id": number, "n": [number, {"m": -number}], "half": 1e22} for number in INTEGERS]
+    out = tmp_path / f"out.{suffix}"
+    done = expo("score", reward, dumped(tmp_path / f"data.{suffix}", rows), "-o", out, "--json")
+    scored = strict_rows(out)
+    assert [{key: row[key] for key in rows[0]} for row in scored] == rows
+    assert all(isinstance(row["reward"], float) for row in scored)
+    assert not [text for text in json.loads(done.stdout)["warnings"] if "NaN" in text]
+    printed = expo("score", reward, tmp_path / f"data.{suffix}").stdout.splitlines()
+    assert [json.loads(line)["n"] for line in printed] == [row["n"] for row in rows]
+
+
+@needs_engine
+@pytest.mark.parametrize("form", ["plain", "ultrafeedback"])
+def test_integers_of_any_size_pass_through_generate(tmp_path, form):
+    policy = model(tmp_path / "policy")
+    rows = [{"prompt": "w8 w9", "id": number, "n": {"m": [number]}} for number in INTEGERS]
+    data, out = dumped(tmp_path / "data.jsonl", rows), tmp_path / "out.jsonl"
+    expo("generate", policy, data, "-o", out, "--format", form, "--max-new-tokens", "3")
+    answered = strict_rows(out)
+    assert [int(row.get("id", row.get("prompt_id"))) for row in answered] == INTEGERS
+    if form == "plain":
+        assert [row["n"] for row in answered] == [row["n"] for row in rows]
+
+
+@needs_engine
+def test_ids_beyond_64_bits_tell_prompts_apart(tmp_path):
+    policy = model(tmp_path / "policy")
+    rows = [{"prompt": "w8", "id": 10**25}, {"prompt": "w9", "id": 10**25 + 1}]  # one double for both
+    expo("generate", policy, dumped(tmp_path / "data.jsonl", rows), "-o", tmp_path / "out.jsonl", "--max-new-tokens", "2")
+    rows[1]["id"] = 10**25
+    done = expo("generate", policy, dumped(tmp_path / "same.jsonl", rows), "-o", tmp_path / "same_out.jsonl", check=False)
+    assert done.returncode == 3 and f'the id "{10**25}" occurs twice with different prompts' in done.stderr
+
+
+@needs_engine
+@pytest.mark.parametrize("text,word", [("1e400", "Infinity"), ("-1E+999", "-Infinity")])
+def test_a_float_beyond_doubles_is_infinite_as_in_python(tmp_path, text, word):
+    assert json.dumps(json.loads(text)) == word
+    reward = model(tmp_path / "reward", "llama_reward")
+    data = tmp_path / "data.jsonl"
+    data.write_text(f'{{"prompt": "w8", "output": "w9", "far": {text}}}\n')
+    done = expo("score", reward, data, "-o", tmp_path / "out.jsonl")
+    assert strict_rows(tmp_path / "out.jsonl")[0]["far"] is None and f"data.jsonl:1 (far is {word})" in done.stderr
+    data.write_text(f'{{"prompt": {text}, "output": "w9"}}\n')
+    done = expo("score", reward, data, "-o", tmp_path / "other.jsonl", check=False)
+    assert done.returncode == 3 and f"data.jsonl:1: the column prompt is {word}" in done.stderr
+
+
+@needs_engine
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_files_of_windows_are_read_or_named(tmp_path, suffix):
+    reward = model(tmp_path / "reward", "llama_reward")
+    text = dumped(tmp_path / f"plain.{suffix}", [ROW, ROW]).read_text()
+    (tmp_path / f"marked.{suffix}").write_text(text, encoding="utf-8-sig")
+    (tmp_path / f"wide.{suffix}").write_text(text, encoding="utf-16")
+    for name in ("plain", "marked"):
+        expo("score", reward, tmp_path / f"{name}.{suffix}", "-o", tmp_path / f"{name}_out.jsonl")
+    assert (tmp_path / "plain_out.jsonl").read_bytes() == (tmp_path / "marked_out.jsonl").read_bytes()
+    done = expo("score", reward, tmp_path / f"wide.{suffix}", check=False)
+    assert done.returncode == 3 and f"wide.{suffix}: is UTF-16" in done.stderr and "save it as UTF-8" in done.stderr
+
+
+@needs_engine
+def test_a_template_variable_keeps_its_digits_in_the_settings(tmp_path):
+    policy = model(tmp_path / "policy")
+    data = dumped(tmp_path / "data.jsonl", [{"prompt": "w8"}])
+
+    def generate(number, **options):
+        return expo("generate", policy, data, "-o", tmp_path / "out.jsonl", "--max-new-tokens", "2", "--resume",
+                    "--template-variable", f"n={number}", **options)
+
+    generate(10**25)
+    generate(10**25)
+    done = generate(10**25 + 1, check=False)
+    assert done.returncode == 2 and f"n was {10**25} and is {10**25 + 1}" in done.stderr

@@ -93,6 +93,73 @@ TEST(PythonJson, PlacesOfOtherErrorsStayWhatTheyAre) {
   EXPECT_TRUE(contains(refusal("[NaN, Infinity, x]", parse_python_json), "at byte 17"));
 }
 
+std::string python_text(std::string_view text) {
+  return compact_json(parse_python_json(text, "row"));
+}
+
+TEST(BigInteger, KeepsEveryDigit) {
+  const std::string long_one = "-1" + std::string(399, '0') + "7";  // a double is infinite there
+  for (const std::string& digits : {std::string("18446744073709551616"),  // 2⁶⁴
+                                    std::string("-9223372036854775809"),  // −2⁶³ − 1
+                                    std::string("123456789012345678901234567890"), long_one}) {
+    const Json value = parse_python_json(digits, "row");
+    EXPECT_TRUE(is_big_integer(value)) << digits;
+    EXPECT_EQ(value, big_integer(digits));
+    EXPECT_STREQ(json_type_name(value), "number");
+    EXPECT_FALSE(find_non_finite(value));
+    const std::string row =
+        "{\"a\":[1," + digits + ",{}],\"ä\\n\":{\"b\":" + digits + ",\"c\":[]}}";
+    EXPECT_EQ(python_text(row), row);
+  }
+  EXPECT_NE(parse_python_json("18446744073709551616", "row"),
+            parse_python_json("18446744073709551617", "row"));
+}
+
+TEST(BigInteger, IsOnlyWhatSixtyFourBitsDoNotHold) {
+  for (const std::string text : {"18446744073709551615", "-9223372036854775808", "0", "7"}) {
+    EXPECT_TRUE(parse_python_json(text, "row").is_number_integer()) << text;
+    EXPECT_EQ(python_text(text), text);
+  }
+  EXPECT_FALSE(is_big_integer(Json::binary({'1', '2'})));
+  EXPECT_TRUE(parse_json("18446744073709551616", "config.json").is_number_float());
+}
+
+// The same text as nlohmann's own, which writes another number in the place of the big integer.
+TEST(BigInteger, StandsInAnyLayoutWhereANumberWould) {
+  const std::string digits = "18446744073709551616";
+  const auto row = [](const std::string& number) {
+    return "{\"a\": [1.5, \"x\", [" + number + "]], \"b\": {\"c\": {}, \"d\": " + number +
+           "}, \"e\": [], \"f\": null, \"g\": [[], {\"h\": [true]}]}";
+  };
+  const Json small = parse_json(row("4242"), "row");
+  for (const int indent : {-1, 2}) {
+    std::string expected = small.dump(indent);
+    for (std::size_t at = 0; (at = expected.find("4242", at)) != std::string::npos;)
+      expected.replace(at, 4, digits);
+    const Json value = parse_python_json(row(digits), "row");
+    EXPECT_EQ(indent < 0 ? compact_json(value) : format_json(value),
+              indent < 0 ? expected : expected + "\n");
+  }
+}
+
+// What json.dumps(json.loads(text)) gives in Python, with null for Infinity.
+TEST(PythonJson, ReadsFloatsAsPythonDoes) {
+  EXPECT_EQ(python_text("[1E5, -0.0, -0, 1e-400, 0.1, 1e22, 100000000000000000000.0]"),
+            "[100000.0,-0.0,0,0.0,0.1,1e+22,1e+20]");
+  const Json value = parse_python_json("{\"a\": [1e400, \"1e400\", [2]], \"b\": -1E+999}", "row");
+  EXPECT_EQ(value.at("a").at(0).get<double>(), INFINITY);
+  EXPECT_EQ(value.at("b").get<double>(), -INFINITY);
+  EXPECT_EQ(find_non_finite(value)->path, "a[0]");
+  EXPECT_EQ(compact_json(value), R"({"a":[null,"1e400",[2]],"b":null})");
+  const std::string many(400, '9');
+  EXPECT_EQ(python_text("[NaN, " + many + ", 1e400]"), "[null," + many + ",null]");
+  for (const char* text : {"[01e400]", "[1.e400]", "[+1e400]", "[.1e400]", "[1e400.5]", "[1e400e]",
+                           "[1e400[1]]", "[1e400 1]", "[--1e400]", "1e400x"}) {
+    EXPECT_NE(refusal(text, parse_python_json), "nothing was refused") << text;
+  }
+  EXPECT_TRUE(contains(strict_refusal("[1e400]"), "number overflow"));
+}
+
 TEST(NonFinite, IsFoundByItsPath) {
   const Json value = parse_python_json(R"({"a": [1, {"b": [0, -Infinity]}], "c": NaN})", "row");
   const auto found = find_non_finite(value);

@@ -14,6 +14,7 @@
 
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
 #include "expo/text/columns.h"
@@ -28,7 +29,7 @@ using namespace expo;
 template <typename Work>
 int for_each_line(Work&& work) {
   for (std::string line; std::getline(std::cin, line);)
-    std::cout << Json(work(parse_json(line, "stdin"))).dump() << "\n";
+    std::cout << compact_json(work(parse_python_json(line, "stdin"))) << "\n";
   return 0;
 }
 
@@ -47,7 +48,7 @@ int try_each_line(Work&& work) {
 int rows(const char* path, const char* split) {
   const auto reader =
       open_rows(posix_filesystem(), path, split ? std::optional<std::string>(split) : std::nullopt);
-  for (Json row; reader->next(row);) std::cout << row.dump() << "\n";
+  for (Json row; reader->next(row);) std::cout << compact_json(row) << "\n";
   return 0;
 }
 
@@ -104,7 +105,7 @@ int run(const std::string& what, const char* path, const char* more) {
   }
   const auto chat_template = ChatTemplate::from_source(text, path);
   return for_each_line(
-      [&](const Json& variables) { return chat_template.render(variables.dump()).text; });
+      [&](const Json& variables) { return chat_template.render(compact_json(variables)).text; });
 }
 
 }  // namespace

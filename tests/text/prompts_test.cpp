@@ -54,6 +54,20 @@ TEST(Prompts, TakesTheUsualShapes) {
   EXPECT_EQ(found[3].place, "/p.jsonl:4");
 }
 
+TEST(Prompts, IdsMayBeIntegersOfAnySize) {
+  MemoryFilesystem files;
+  files.write_text("/p.jsonl",
+                   "{\"prompt\": \"a\", \"id\": 123456789012345678901234567890}\n"
+                   "{\"prompt\": \"b\", \"id\": 123456789012345678901234567891}\n"
+                   "{\"prompt\": \"c\", \"id\": -7}\n");
+  const auto reader = open_rows(files, "/p.jsonl");
+  const auto found = read_prompts(*reader, {});
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].id, "123456789012345678901234567890");
+  EXPECT_EQ(found[1].id, "123456789012345678901234567891");
+  EXPECT_EQ(found[2].id, "-7");
+}
+
 TEST(Prompts, AlpacasInputFollowsItsInstruction) {
   const auto found = prompts({{{"instruction", "a"}, {"input", "b"}},
                               {{"instruction", "a"}, {"input", ""}},

@@ -4,6 +4,7 @@
 
 #include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
+#include "support/contains.h"
 
 namespace expo {
 namespace {
@@ -72,6 +73,53 @@ TEST_F(RowReaderTest, ReadsArraysObjectsAndLinesFromJson) {
   EXPECT_TRUE(rows("/d/none.json").empty());
   write("/d/none.jsonl", "");
   EXPECT_TRUE(rows("/d/none.jsonl").empty());
+}
+
+TEST_F(RowReaderTest, TakesAByteOrderMarkOfUtf8) {
+  const std::string mark = "\xEF\xBB\xBF";
+  for (const std::string name : {"/d/a.json", "/d/a.jsonl", "/d/a.ndjson"}) {
+    write(name, mark + "{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n");
+    EXPECT_EQ(rows(name), (std::vector{kA, kB})) << name;
+  }
+  write("/d/array.json", mark + "[{\"prompt\": \"a\"},\n {\"prompt\": \"b\"}]");
+  EXPECT_EQ(rows("/d/array.json"), (std::vector{kA, kB}));
+  write("/d/one.json", mark + "\n{\n  \"prompt\": \"a\"\n}\n");
+  EXPECT_EQ(rows("/d/one.json"), (std::vector{kA}));
+  write("/d/bad.json", mark + "[{\"prompt\": x}]");
+  EXPECT_TRUE(contains(reason(ErrorCategory::input, "/d/bad.json"), "at byte 16"));
+  write("/d/two.json", mark + mark + "[]");
+  EXPECT_TRUE(reason(ErrorCategory::input, "/d/two.json").starts_with("/d/two.json: "));
+}
+
+TEST_F(RowReaderTest, RefusesWideCharactersByTheirName) {
+  using namespace std::string_literals;
+  for (const std::string name : {"/d/a.json", "/d/a.jsonl", "/d/a.ndjson"}) {
+    for (const std::string& text : {"\xFF\xFE[\0]\0"s, "\xFE\xFF\0[\0]"s}) {
+      write(name, text);
+      EXPECT_EQ(reason(ErrorCategory::input, name),
+                name + ": is UTF-16, but JSON is read as UTF-8; save it as UTF-8");
+    }
+    write(name, "\xFF\xFE\0\0[\0\0\0"s);
+    EXPECT_TRUE(reason(ErrorCategory::input, name).starts_with(name + ": is UTF-32, "));
+  }
+}
+
+TEST_F(RowReaderTest, KeepsTheDigitsOfIntegers) {
+  const std::string digits = "123456789012345678901234567890";
+  const std::string row = "{\"prompt\":\"a\",\"n\":[" + digits + "]}";
+  write("/d/a.jsonl", row + "\n");
+  write("/d/array.json", "[" + row + "]");
+  write("/d/one.json", row);
+  for (const char* name : {"/d/a.jsonl", "/d/array.json", "/d/one.json"}) {
+    const auto reader = open_rows(files, name);
+    Json found;
+    ASSERT_TRUE(reader->next(found));
+    EXPECT_EQ(compact_json(found), row);
+    EXPECT_TRUE(row_warnings(*reader).empty());
+  }
+  write("/d/bare.json", digits);
+  EXPECT_EQ(reason(ErrorCategory::input, "/d/bare.json"),
+            "/d/bare.json: a JSON array of objects was expected, found number");
 }
 
 TEST_F(RowReaderTest, NamesFileAndLineOfABadRow) {

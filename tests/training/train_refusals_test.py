@@ -40,7 +40,8 @@ def test_a_token_outside_the_vocabulary_is_refused_by_row(tmp_path, model, data)
     rows[4]["rejected"] = "w9 strange"
     done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "out",
                  dataset_name=write_rows(tmp_path / "rows.jsonl", rows))
-    assert "rows.jsonl:5: the token id 5000 is outside" in done.stderr
+    assert 'rows.jsonl:5: the token "strange" has the id 5000, but the model\'s embedding has only 96 rows' in done.stderr
+    assert "resize_token_embeddings" in done.stderr and not (tmp_path / "out").exists()
 
 
 def test_what_the_template_refuses_is_named_by_row(tmp_path, model):

@@ -186,13 +186,23 @@ class Run {
 
 ModulePattern::ModulePattern(std::string_view key, const std::string& where, Budget& budget)
     : key_(key) {
-  const std::string what = where + ": the pattern \"" + key_ + "\"";
-  parse_pattern(key_, what);  // first by itself, since its parentheses must balance without ours
-  program_ = Compiler(what, budget).compile(parse_pattern("(.*\\.)?(" + key_ + ")$", what));
+  const std::string what = where + ": the pattern \"" + *key_ + "\"";
+  parse_pattern(*key_, what);  // first by itself, since its parentheses must balance without ours
+  program_ = Compiler(what, budget).compile(parse_pattern("(.*\\.)?(" + *key_ + ")$", what));
+}
+
+ModulePattern ModulePattern::of_whole_names(std::string_view pattern, const std::string& where) {
+  ModulePattern result;
+  const std::string what = where + ": the pattern \"" + std::string(pattern) + "\"";
+  parse_pattern(pattern, what);  // first by itself, as above
+  Budget budget;
+  const std::string whole = "(?:" + std::string(pattern) + ")\\Z";
+  result.program_ = Compiler(what, budget).compile(parse_pattern(whole, what));
+  return result;
 }
 
 bool ModulePattern::matches(std::string_view module) const {
-  return key_ == module || Run(program_, module).matches();
+  return (key_ && *key_ == module) || Run(program_, module).matches();
 }
 
 }  // namespace expo

@@ -3,6 +3,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ class ModulePattern {
   /// subtracted from `budget`.
   ModulePattern(std::string_view key, const std::string& where, Budget& budget);
 
+  /// PEFT's target_modules as one string: an expression that must match a module's whole name; in
+  /// Python `re.fullmatch(pattern, name)`. Throws what the constructor throws.
+  static ModulePattern of_whole_names(std::string_view pattern, const std::string& where);
+
   bool matches(std::string_view module) const;
 
   /// One step of the automaton that matches the pattern.
@@ -48,7 +53,9 @@ class ModulePattern {
   };
 
  private:
-  std::string key_;
+  ModulePattern() = default;
+
+  std::optional<std::string> key_;  ///< a name that is equal to it matches, too
   Program program_;
 };
 

@@ -99,7 +99,7 @@ class Parser {
  private:
   [[noreturn]] void refuse(const std::string& reason) const {
     throw input_error(what_ + " cannot be matched: " + reason +
-                      "; expected a regular expression such as \"layers\\.0\\..*q_proj\"");
+                      "; expected a regular expression such as \".*layers\\.0\\..*q_proj\"");
   }
 
   bool at_end() const { return position_ == text_.size(); }

@@ -4,6 +4,7 @@
 
 #include "expo/cli/options/help_sections.h"
 #include "expo/core/error.h"
+#include "expo/core/python_json.h"
 #include "expo/core/text.h"
 
 namespace expo {
@@ -24,7 +25,7 @@ void add_variable(Json& variables, const std::string& word) {
   }
   const bool is_json = Json::accept(value);
   variables[word.substr(0, equals)] =
-      is_json ? parse_json(value, "--template-variable") : Json(value);
+      is_json ? parse_python_json(value, "--template-variable") : Json(value);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "expo/core/ceil_divide.h"
+#include "expo/matrix/ceil_divide.h"
 
 namespace expo {
 namespace {

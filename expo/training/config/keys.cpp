@@ -127,19 +127,11 @@ ConfigKey choice(const char* name, const char* help, Words<Value> words, Get get
 ConfigKey target_modules() {
   return {"lora_target_modules",
           "LIST",
-          "Modules that get adapters, separated by commas, or all-linear; default: q_proj,v_proj",
+          "Modules that get adapters: names separated by commas, all-linear, or a regular "
+          "expression for whole names; default: q_proj,v_proj",
           {},
-          [](Config& config, const std::string& value) {
-            config.lora.targets.clear();
-            std::size_t first = 0;
-            while (first <= value.size()) {
-              const std::size_t comma = std::min(value.find(',', first), value.size());
-              config.lora.targets.push_back(value.substr(first, comma - first));
-              first = comma + 1;
-            }
-            if (value == "all-linear") config.lora.targets = all_linear_modules();
-          },
-          [](const Config& config) { return Json(config.lora.targets); }};
+          [](Config& config, const std::string& value) { config.lora.set_targets(value); },
+          [](const Config& config) { return config.lora.target_modules(); }};
 }
 
 ConfigKey completion_only() {

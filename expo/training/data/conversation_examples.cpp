@@ -93,7 +93,7 @@ ExampleSet read_conversations(const RowSource& source, const ChatTokenizer& toke
   const auto example = [&](const Json& json, const std::string& place) {
     return example_of(json, place, tokenizer, options);
   };
-  return read_examples(source, options, example, cancellation);
+  return read_examples(source, tokenizer.tokenizer(), options, example, cancellation);
 }
 
 }  // namespace expo

@@ -10,6 +10,7 @@
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/core/text.h"
+#include "expo/text/embedding_bounds.h"
 #include "expo/training/data/byte_digest.h"
 #include "expo/training/data/row_order.h"
 
@@ -49,9 +50,10 @@ struct Outcome {
 
 class Reading {
  public:
-  Reading(const ExampleOptions& options, const MakeExample& make,
+  Reading(const Tokenizer& tokenizer, const ExampleOptions& options, const MakeExample& make,
           const CancellationToken& cancellation)
-      : options_(options),
+      : tokenizer_(tokenizer),
+        options_(options),
         make_(make),
         cancellation_(cancellation),
         threads_(options.threads != 0 ? options.threads : available_threads()) {}
@@ -131,12 +133,8 @@ class Reading {
   void check(const std::vector<ReadRow>& rows, const std::string& place) const {
     for (const ReadRow& row : rows) {
       if (row.ids.empty()) throw input_error(place + ": the chat template makes no text of it");
-      const auto largest = std::ranges::max_element(row.ids);
-      if (options_.vocabulary == 0 || *largest < options_.vocabulary) continue;
-      throw input_error(fmt::format(
-          "{}: the token id {} is outside the model's vocabulary of {}; the tokenizer belongs to "
-          "another model",
-          place, *largest, options_.vocabulary));
+      if (options_.vocabulary != 0)
+        check_within_embedding(row.ids, tokenizer_, options_.vocabulary, place);
     }
   }
 
@@ -203,6 +201,7 @@ class Reading {
     return std::move(set_);
   }
 
+  const Tokenizer& tokenizer_;
   const ExampleOptions& options_;
   const MakeExample& make_;
   const CancellationToken& cancellation_;
@@ -215,9 +214,10 @@ class Reading {
 
 }  // namespace
 
-ExampleSet read_examples(const RowSource& source, const ExampleOptions& options,
-                         const MakeExample& make, const CancellationToken& cancellation) {
-  return Reading(options, make, cancellation).run(source);
+ExampleSet read_examples(const RowSource& source, const Tokenizer& tokenizer,
+                         const ExampleOptions& options, const MakeExample& make,
+                         const CancellationToken& cancellation) {
+  return Reading(tokenizer, options, make, cancellation).run(source);
 }
 
 }  // namespace expo

@@ -30,8 +30,10 @@ struct ReadExample {
 using MakeExample = std::function<ReadExample(const Json& row, const std::string& place)>;
 
 /// Reads the rows of a data set, or the chosen fraction of them, and makes an example of each on
-/// several threads. The result and the row that is refused first do not depend on their number.
-ExampleSet read_examples(const RowSource& source, const ExampleOptions& options,
-                         const MakeExample& make, const CancellationToken& cancellation);
+/// several threads. The tokenizer names tokens that the model has not. The result and the row that
+/// is refused first do not depend on their number.
+ExampleSet read_examples(const RowSource& source, const Tokenizer& tokenizer,
+                         const ExampleOptions& options, const MakeExample& make,
+                         const CancellationToken& cancellation);
 
 }  // namespace expo

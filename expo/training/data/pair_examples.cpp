@@ -91,7 +91,7 @@ ExampleSet read(const RowSource& source, const ChatTokenizer& tokenizer,
     if (ids.chosen == ids.rejected) return ReadExample::left_out(Omission::same_answers);
     return make(ids, options);
   };
-  return read_examples(source, options, example, cancellation);
+  return read_examples(source, tokenizer.tokenizer(), options, example, cancellation);
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "expo/core/error.h"
 #include "expo/core/philox.h"
 #include "expo/training/model/lora_model.h"
+#include "expo/training/model/lora_targets.h"
 #include "expo/training/model/trainable_model.h"
 
 namespace expo {
@@ -29,7 +31,7 @@ class LoraModel {
  public:
   LoraModel(const Architecture& architecture, at::ScalarType compute, const LoraSpec& spec,
             at::Device device)
-      : spec_(spec) {
+      : spec_(spec), targets_(choose_lora_targets(spec, architecture)) {
     model_.architecture = architecture;
     model_.compute = compute;
     model_.weights = allocate_weights(architecture, at::TensorOptions(device).dtype(compute));
@@ -63,7 +65,7 @@ class LoraModel {
           fmt::format("model.layers.{}.{}{}", index, module.parent, module.name);
       const at::Tensor& weight = model_.named.at(name + ".weight");
       LoraAdapter adapter{name, weight.size(0), 0, 0, false};
-      if (std::ranges::count(spec_.targets, module.name) > 0) {
+      if (targets_.contains(name)) {
         adapter.trained = true;
         adapter.a = add(name + ".lora_A.weight", {spec_.rank, weight.size(1)});
         adapter.b = add(name + ".lora_B.weight", {weight.size(0), spec_.rank});
@@ -110,6 +112,7 @@ class LoraModel {
   }
 
   const LoraSpec& spec_;
+  std::set<std::string> targets_;
   TrainableModel model_;
   std::vector<ParameterSpec> specs_;
 };
@@ -119,7 +122,6 @@ class LoraModel {
 TrainableModel make_lora_model(const Architecture& architecture, at::ScalarType compute,
                                std::int64_t multiple, const LoraSpec& spec, std::uint64_t seed,
                                at::Device device) {
-  check(spec);
   return LoraModel(architecture, compute, spec, device).run(multiple, seed);
 }
 

@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "expo/core/json.h"
 
 namespace expo {
 
@@ -13,17 +16,26 @@ struct LoraSpec {
   double alpha = 8;              ///< lora_alpha
   bool rank_stabilised = false;  ///< use_rslora: alpha / √r instead of alpha / r
   double dropout = 0;            ///< lora_dropout: of the adapters' inputs, in training only
-  /// Any of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj.
+  /// The ends of module names, from q_proj to layers.0.self_attn.q_proj.
   std::vector<std::string> targets = {"q_proj", "v_proj"};
+  /// A regular expression that matches whole names of modules, as PEFT's target_modules may be;
+  /// `targets` is then empty.
+  std::string pattern;
 
   double scale() const;
+  /// Sets targets or pattern from text: names separated by commas, all-linear, or else an
+  /// expression. Text is names if it has only letters, digits and any of "_-., ".
+  void set_targets(std::string_view text);
+  /// As PEFT's configuration has them: a list of names, or the expression.
+  Json target_modules() const;
 };
 
-/// Throws Error(usage) for settings that are out of range or name no known module.
+/// Throws Error(usage) for settings that are out of range, for names that no module can have and
+/// for what is not a regular expression.
 void check(const LoraSpec& spec);
 
-/// All modules that LoraSpec::targets may name, in the order of a layer; "all-linear" stands for
-/// these.
+/// The ends of the names of all modules that can be adapted, in the order of a layer; "all-linear"
+/// stands for these.
 const std::vector<std::string>& all_linear_modules();
 
 }  // namespace expo

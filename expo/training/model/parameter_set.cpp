@@ -2,7 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "expo/core/ceil_divide.h"
+#include "expo/matrix/ceil_divide.h"
 #include "expo/training/ops/linear_weight.h"
 
 namespace expo {

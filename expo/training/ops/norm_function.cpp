@@ -2,7 +2,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "expo/core/ceil_divide.h"
+#include "expo/matrix/ceil_divide.h"
 #include "expo/matrix/kernels.h"
 #include "expo/training/ops/row_loop.h"
 

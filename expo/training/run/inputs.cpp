@@ -13,6 +13,7 @@
 #include "expo/training/data/byte_digest.h"
 #include "expo/training/model/load_weights.h"
 #include "expo/training/model/lora_model.h"
+#include "expo/training/model/lora_targets.h"
 #include "expo/training/model/row_pass.h"
 #include "expo/training/ranks/agreement.h"
 #include "expo/training/run/evaluator.h"
@@ -164,6 +165,7 @@ class InputReading {
   void read_architectures() {
     architecture_ = read_architecture(inputs_.source.config, inputs_.source.checkpoint->location());
     check_architecture();
+    if (config_.use_peft) choose_lora_targets(config_.lora, architecture_);
     if (config_.ref_model_name_or_path.empty()) return;
     reference_ = open_checkpoint(filesystem_, config_.ref_model_name_or_path, {}, environment_);
     if (read_architecture(reference_->config(), reference_->location()) == architecture_) return;

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "expo/core/ceil_divide.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/matrix/ceil_divide.h"
 
 namespace expo {
 namespace {
