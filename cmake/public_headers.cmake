@@ -32,12 +32,15 @@ set(EXPO_PUBLIC_HEADERS
   expo/extrapolation/conversion_job.h
   expo/extrapolation/extrapolation_job.h
   expo/text/answered.h
+  expo/text/chat.h
   expo/text/chat_template.h
   expo/text/chat_tokenizer.h
   expo/text/columns.h
   expo/text/preferences.h
+  expo/text/prepared_chat.h
   expo/text/prompts.h
   expo/text/row_reader.h
+  expo/text/text_span.h
   expo/text/tokenizer.h
   expo/engine/answer_rows.h
   expo/engine/engine.h

@@ -4,6 +4,8 @@ use crate::ffi::{guarded, text, view, ExpoBytes, ExpoIds};
 use std::collections::HashSet;
 use tokenizers::Tokenizer;
 
+const CACHED_WORDS: usize = 200_000;
+
 pub struct ExpoTokenizer {
     tokenizer: Tokenizer,
     special: HashSet<u32>,
@@ -12,6 +14,10 @@ pub struct ExpoTokenizer {
 
 fn load(json: &str) -> Result<ExpoTokenizer, String> {
     let mut tokenizer: Tokenizer = json.parse().map_err(|e| format!("{e}"))?;
+    // Words beyond the capacity are merged anew each time; data sets have more than the default.
+    let mut model = tokenizer.get_model().clone();
+    model.resize_cache(CACHED_WORDS);
+    tokenizer.with_model(model);
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(|e| e.to_string())?;
     let added = tokenizer.get_added_tokens_decoder();
@@ -19,6 +25,21 @@ fn load(json: &str) -> Result<ExpoTokenizer, String> {
     let highest = tokenizer.get_vocab(true).into_values().max();
     let size = highest.map_or(0, |id| id as usize + 1);
     Ok(ExpoTokenizer { tokenizer, special, size })
+}
+
+/// Offsets in bytes as offsets in characters, flat: what encode_char_offsets gives, which looks every
+/// byte up in a map.
+fn in_characters(text: &str, offsets: &[(usize, usize)]) -> Vec<u32> {
+    let flat = offsets.iter().flat_map(|&(begin, end)| [begin, end]);
+    if text.is_ascii() {
+        return flat.map(|at| at as u32).collect();
+    }
+    let mut characters = Vec::with_capacity(text.len() + 1);
+    for (number, c) in text.chars().enumerate() {
+        characters.extend(std::iter::repeat_n(number as u32, c.len_utf8()));
+    }
+    characters.push(characters.last().map_or(0, |last| last + 1));
+    flat.map(|at| characters[at.min(text.len())]).collect()
 }
 
 #[no_mangle]
@@ -68,16 +89,15 @@ pub unsafe extern "C" fn expo_tokenizer_encode_places(
     error: *mut ExpoBytes,
 ) -> bool {
     let encoded = guarded(error, || {
-        (*tokenizer)
-            .tokenizer
-            .encode_char_offsets(text(data, size)?, add_special_tokens)
-            .map_err(|e| e.to_string())
+        let text = text(data, size)?;
+        let encoding =
+            (*tokenizer).tokenizer.encode(text, add_special_tokens).map_err(|e| e.to_string())?;
+        Ok((encoding.get_ids().to_vec(), in_characters(text, encoding.get_offsets())))
     });
     encoded
-        .map(|encoding| {
-            *ids = encoding.get_ids().to_vec().into();
-            let flat = encoding.get_offsets().iter().flat_map(|&(begin, end)| [begin as u32, end as u32]);
-            *places = flat.collect::<Vec<u32>>().into();
+        .map(|(found, spans)| {
+            *ids = found.into();
+            *places = spans.into();
         })
         .is_some()
 }

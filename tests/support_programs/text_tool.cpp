@@ -18,7 +18,7 @@
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
 #include "expo/text/columns.h"
-#include "expo/text/loss_mask.h"
+#include "expo/text/mask/loss_mask.h"
 #include "expo/text/row_reader.h"
 #include "expo/text/tokenizer.h"
 

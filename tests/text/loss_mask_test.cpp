@@ -1,6 +1,6 @@
 // Which tokens of a conversation count, by the rule of docs/train.md; the expected texts are
 // written by hand.
-#include "expo/text/loss_mask.h"
+#include "expo/text/mask/loss_mask.h"
 
 #include <gtest/gtest.h>
 

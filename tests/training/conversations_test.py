@@ -126,15 +126,32 @@ def test_completions_count_as_the_settings_say(tmp_path, keys, counts):
     assert math.isclose(first_loss(folder, data, tmp_path / "out", **keys), expected, rel_tol=1e-5)
 
 
-def test_scores_see_tools_and_thoughts(tmp_path):
-    """The tokens that a prompt has are counted before anything runs: they tell what reached the template."""
+@pytest.mark.parametrize("name", ["tools", "parts"])
+def test_log_probabilities_are_those_of_transformers(tmp_path, name):
+    """The prompt has tools and their answers, or parts; the answer is the last turn's text."""
+    import torch
+
     folder = model_with(tmp_path / "model", TEMPLATE)
-    row = {"id": "x", **ROWS["tools"], "messages": [{"role": "user", "content": "w7"}]}
+    row = joined(ROWS[name])
+    theirs, model = Theirs(folder), load(folder)
+    prompt = theirs.tokens(theirs.render(row, row["messages"][:-1], add_generation_prompt=True))[0]
+    ids = prompt + theirs.tokens(row["messages"][-1]["content"])[0]
+    with torch.no_grad():
+        log_probs = model(torch.tensor([ids])).logits[0, :-1].double().log_softmax(-1)
+    expected = sum(log_probs[i - 1, ids[i]].item() for i in range(len(prompt), len(ids)))
+    done = subprocess.run([EXPO, "score", folder, write_rows(tmp_path / "rows.jsonl", [ROWS[name]]), "--log-probs",
+                           "--dtype", "float32"], check=True, capture_output=True, text=True)
+    assert math.isclose(json.loads(done.stdout)["log_prob"], expected, rel_tol=1e-5)
+
+
+def test_answers_keep_the_tools_of_their_prompt(tmp_path):
+    folder = model_with(tmp_path / "model", TEMPLATE)
+    row = {"id": "x", "tools": ROWS["tools"]["tools"], "messages": ROWS["tools"]["messages"][:3]}
     out = tmp_path / "answers.jsonl"
     subprocess.run([EXPO, "generate", folder, write_rows(tmp_path / "rows.jsonl", [row]), "-o", out, "--max-new-tokens", "3",
-                    "--dtype", "float32", "--context-length", "10"], check=True, capture_output=True)
+                    "--dtype", "float32"], check=True, capture_output=True)
     answer = json.loads(out.read_text())
-    assert answer["tools"] == row["tools"]
+    assert answer["tools"] == row["tools"] and answer["messages"][:3] == row["messages"]
 
 
 GOOD = [{"role": "user", "content": "w7"}, {"role": "assistant", "content": "w8"}]

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "expo/text/loss_mask.h"
+#include "expo/text/mask/loss_mask.h"
 #include "expo/training/data/example_reading.h"
 #include "expo/training/data/example_set.h"
 

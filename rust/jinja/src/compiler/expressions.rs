@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 const PYTHON_KEYWORDS: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
-    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 impl Compiler {
     pub(super) fn expr(&mut self, expr: &From, frame: Frame) -> Result<Expr> {
-        self.deeper(|compiler| compiler.expression(expr, frame))
+        self.deeper(1, |compiler| compiler.expression(expr, frame))
     }
 
     fn boxed(&mut self, expr: &From, frame: Frame) -> Result<Box<Expr>> {
@@ -146,7 +146,7 @@ impl Compiler {
             return Err(assertion(format!("No filter named '{}'.", applied.name), applied.line));
         }
         let to = match (&applied.to, slot) {
-            (Some(to), Some(slot)) => self.deeper(|compiler| compiler.filter_of(to, slot, frame))?,
+            (Some(to), Some(slot)) => self.deeper(1, |compiler| compiler.filter_of(to, slot, frame))?,
             (Some(to), None) => self.expr(to, frame)?,
             (None, slot) => Expr::Parameter(Variable { up: 0, slot: slot.unwrap_or(0) }),
         };

@@ -38,7 +38,8 @@ impl Compiler {
     }
 
     fn loop_frames(&mut self, node: &ast::For, frame: Frame, extended: bool) -> Frames {
-        let frames = Frames { body: self.inner(frame), test: self.inner(frame), otherwise: self.inner(frame) };
+        let frames =
+            Frames { body: self.inner(frame), test: self.inner(frame), otherwise: self.inner(frame) };
         if extended {
             self.scopes.declare_parameter(frames.body.symbols, &"loop".into());
         }

@@ -115,14 +115,14 @@ impl Compiler {
         &mut self.open[last]
     }
 
-    /// Compiles something one level deeper.
-    fn deeper<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.depth += 1;
+    /// Compiles what is within something else; `weight` tells how much of the stack it takes to run.
+    fn deeper<T>(&mut self, weight: u32, part: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth += weight;
         let depth = self.depth;
         let open = self.current();
         open.deepest = open.deepest.max(depth);
         let result = part(self);
-        self.depth -= 1;
+        self.depth -= weight;
         result
     }
 
@@ -151,9 +151,8 @@ impl Compiler {
     /// The identifier of a name, which the analysis of the scopes must have seen.
     fn ident(&self, frame: Frame, name: &ast::Name, line: u32) -> Result<Ident> {
         self.scopes.find(frame.symbols, name).ok_or_else(|| {
-            let message = format!(
-                "Tried to resolve a name to a reference that was unknown to the frame ('{name}')"
-            );
+            let message =
+                format!("Tried to resolve a name to a reference that was unknown to the frame ('{name}')");
             assertion(message, line)
         })
     }

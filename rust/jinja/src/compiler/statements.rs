@@ -3,15 +3,16 @@
 use super::{assertion, Compiler, Frame};
 use crate::ast::{self, Node as Source};
 use crate::code::{
-    Block, Body, CallBlock, Captured, Exports, FilterBlock, MacroDefinition, Node, Piece, SetBlock, Statement,
-    Target,
+    Block, Body, CallBlock, Captured, Exports, FilterBlock, MacroDefinition, Node, Piece, SetBlock,
+    Statement, Target,
 };
 use crate::error::Result;
 use std::sync::Arc;
 
 impl Compiler {
     pub(super) fn body(&mut self, body: &ast::Body, frame: Frame) -> Result<Body> {
-        body.iter().map(|statement| self.deeper(|compiler| compiler.statement(statement, frame))).collect()
+        let statement = |statement| self.deeper(4, |compiler| compiler.statement(statement, frame));
+        body.iter().map(statement).collect()
     }
 
     fn statement(&mut self, statement: &ast::Statement, frame: Frame) -> Result<Statement> {
@@ -28,7 +29,9 @@ impl Compiler {
             Source::Extends(template) => Node::OtherTemplate(self.expr(template, frame)?),
             Source::FilterBlock(filter, body) => self.filter_block(filter, body, frame)?,
             Source::For(node) => self.for_loop(node, frame, line)?,
-            Source::FromImport(template, names) => self.import(template, names.iter().map(|n| &n.1), frame, line)?,
+            Source::FromImport(template, names) => {
+                self.import(template, names.iter().map(|n| &n.1), frame, line)?
+            }
             Source::Generation(signature) => {
                 self.code.has_generation = true;
                 Node::Generation(self.macro_function(None, signature, frame, line)?)
@@ -67,7 +70,12 @@ impl Compiler {
         Ok(compiled)
     }
 
-    fn condition(&mut self, branches: &[(ast::Expr, ast::Body)], otherwise: &ast::Body, frame: Frame) -> Result<Node> {
+    fn condition(
+        &mut self,
+        branches: &[(ast::Expr, ast::Body)],
+        otherwise: &ast::Body,
+        frame: Frame,
+    ) -> Result<Node> {
         let mut compiled = Vec::new();
         for (test, body) in branches {
             compiled.push((self.expr(test, frame)?, self.body(body, frame)?));

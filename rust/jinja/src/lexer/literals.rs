@@ -1,7 +1,7 @@
 //! Numbers, names and strings of the template language.
 
-use super::token::Kind;
 use super::syntax;
+use super::token::Kind;
 use crate::error::{unsupported, Result};
 use num_bigint::BigInt;
 
@@ -199,7 +199,13 @@ fn octal<'a>(text: &'a str, out: &mut String) -> Result<&'a str> {
     Ok(&text[length..])
 }
 
-fn hexadecimal<'a>(text: &'a str, length: usize, short: &str, line: u32, out: &mut String) -> Result<&'a str> {
+fn hexadecimal<'a>(
+    text: &'a str,
+    length: usize,
+    short: &str,
+    line: u32,
+    out: &mut String,
+) -> Result<&'a str> {
     if text.bytes().take(length).filter(u8::is_ascii_hexdigit).count() < length {
         return Err(syntax(short, line));
     }

@@ -20,14 +20,14 @@ pub fn syntax(message: impl Into<String>, line: u32) -> Error {
     Error::new(ErrorKind::Syntax, message).at(line)
 }
 
-pub fn tokenize(source: &str) -> Result<Vec<Token>> {
+/// The tokens up to the end of the template, or up to an error.
+pub fn tokenize(source: &str) -> (Vec<Token>, Result<()>) {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let source = source.strip_suffix('\n').unwrap_or(&source);
     let mut lexer = Lexer { source, at: 0, line: 1, line_starting: true, tokens: Vec::new() };
-    lexer.template()?;
-    let line = lexer.line;
-    lexer.tokens.push(Token { kind: Kind::Eof, line });
-    Ok(lexer.tokens)
+    let result = lexer.template();
+    lexer.push(Kind::Eof);
+    (lexer.tokens, result)
 }
 
 struct Lexer<'a> {
@@ -117,7 +117,11 @@ impl<'a> Lexer<'a> {
             Sign::None if strips_blanks => {
                 let line = text.rfind('\n').map_or(0, |at| at + 1);
                 let blank = skip_spaces(&text[line..]).is_empty();
-                if blank && (line > 0 || self.line_starting) { &text[..line] } else { text }
+                if blank && (line > 0 || self.line_starting) {
+                    &text[..line]
+                } else {
+                    text
+                }
             }
             _ => text,
         }
@@ -242,9 +246,7 @@ impl<'a> Lexer<'a> {
     fn balance(&self, got: &str, expected: Option<char>) -> Result<()> {
         match expected {
             Some(expected) if got.starts_with(expected) => Ok(()),
-            Some(expected) => {
-                Err(syntax(format!("unexpected '{got}', expected '{expected}'"), self.line))
-            }
+            Some(expected) => Err(syntax(format!("unexpected '{got}', expected '{expected}'"), self.line)),
             None => Err(syntax(format!("unexpected '{got}'"), self.line)),
         }
     }

@@ -24,7 +24,7 @@ impl Parser {
         Ok(Node::Import(template, target))
     }
 
-    pub(super) fn from_import(&mut self) -> Result<Node> {
+    pub(super) fn imported_names(&mut self) -> Result<Node> {
         let template = self.expression()?;
         self.expect_keyword("import")?;
         let mut names = Vec::new();
@@ -62,7 +62,8 @@ impl Parser {
     /// Reads `with context` or `without context`, if it is here.
     fn context(&mut self) -> bool {
         let current = self.current();
-        let found = (current.is_name("with") || current.is_name("without")) && self.look(1).is_name("context");
+        let found =
+            (current.is_name("with") || current.is_name("without")) && self.look(1).is_name("context");
         self.skip(2 * found as usize);
         found
     }

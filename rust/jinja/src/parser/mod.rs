@@ -13,9 +13,14 @@ use crate::lexer::{describe_expected, syntax, tokenize, Kind, Token};
 use std::sync::Arc;
 
 pub fn parse(source: &str) -> Result<Body> {
-    let tokens = tokenize(source)?;
+    let (tokens, read) = tokenize(source);
     let mut parser = Parser { tokens, at: 0, tags: Vec::new(), ends: Vec::new(), depth: 0, height: 0 };
-    parser.body(None)
+    let body = parser.body(None);
+    // jinja2 reads tokens when it comes to them: what is wrong before counts first.
+    if parser.at + 1 == parser.tokens.len() {
+        read?;
+    }
+    body
 }
 
 /// The names of the tags that may end a body.

@@ -150,7 +150,9 @@ impl Parser {
         let token = self.next();
         match token.kind {
             Kind::Name(name) => Ok(Expr::Attribute(Box::new(expr), name)),
-            Kind::Integer(number) => Ok(Expr::Item(Box::new((expr, Expr::Literal(Literal::Integer(number)))))),
+            Kind::Integer(number) => {
+                Ok(Expr::Item(Box::new((expr, Expr::Literal(Literal::Integer(number))))))
+            }
             _ => Err(crate::lexer::syntax("expected name or number", token.line)),
         }
     }

@@ -27,7 +27,7 @@ impl Parser {
             "extends" => Ok(Node::Extends(self.expression()?)),
             "filter" => self.filter_block(),
             "for" => self.for_loop(),
-            "from" => self.from_import(),
+            "from" => self.imported_names(),
             "generation" => self.generation(),
             "if" => self.condition(),
             "import" => self.import(),

@@ -47,7 +47,10 @@ impl Frame<'_> {
         let items = match value {
             Value::List(items) | Value::Tuple(items) => {
                 check_length(targets.len(), items.len())?;
-                return targets.iter().zip(items.iter()).try_for_each(|(t, item)| assign(self, t, item.clone()));
+                return targets
+                    .iter()
+                    .zip(items.iter())
+                    .try_for_each(|(t, item)| assign(self, t, item.clone()));
             }
             _ => self.unpacked(value, targets.len())?,
         };

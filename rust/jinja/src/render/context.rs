@@ -52,7 +52,8 @@ impl Session {
     /// The value of a name that is missing.
     pub fn undefined(&self, name: NameId) -> Value {
         let cell = &self.undefined[name as usize];
-        cell.get_or_init(|| Value::undefined(format!("'{}' is undefined", self.code.names[name as usize]))).clone()
+        cell.get_or_init(|| Value::undefined(format!("'{}' is undefined", self.code.names[name as usize])))
+            .clone()
     }
 
     pub fn keep(&self, env: &Rc<Env>) {
@@ -86,7 +87,8 @@ impl Context {
             }
         }
         let vars = RefCell::new(vec![None; count]);
-        let context = Rc::new(Context { session: self.session.clone(), vars, parent: Parent::Derived(parent) });
+        let context =
+            Rc::new(Context { session: self.session.clone(), vars, parent: Parent::Derived(parent) });
         self.session.contexts.borrow_mut().push(context.clone());
         context
     }

@@ -6,7 +6,8 @@ use crate::access;
 use crate::code::{Applied, Conditional, Constant, Expr, NameId, PoolId, Variable};
 use crate::dict::Dict;
 use crate::error::{unsupported, Error, Kind, Result};
-use crate::operations::{self, Binary, Comparison};
+use crate::filters::Filter;
+use crate::operations::{self, Binary, Comparison, Unary};
 use crate::value::Value;
 use std::rc::Rc;
 
@@ -16,45 +17,24 @@ impl Frame<'_> {
             Expr::Constant(constant) => Ok(value_of(constant)),
             Expr::Variable(variable, name) => Ok(self.variable(*variable, *name)),
             Expr::Parameter(variable) => self.parameter(*variable),
-            Expr::Attribute(value, name) => {
-                let value = self.eval(value)?;
-                access::attribute(self.rt, &value, name)
-            }
-            Expr::Item(pair) => {
-                let value = self.eval(&pair.0)?;
-                let key = self.eval(&pair.1)?;
-                access::item(self.rt, &value, &key)
-            }
-            Expr::And(pair) => {
-                let left = self.eval(&pair.0)?;
-                if operations::truth(&left) { self.eval(&pair.1) } else { Ok(left) }
-            }
-            Expr::Or(pair) => {
-                let left = self.eval(&pair.0)?;
-                if operations::truth(&left) { Ok(left) } else { self.eval(&pair.1) }
-            }
-            Expr::Compare(_) | Expr::CompareChain(..) | Expr::Not(_) | Expr::Test(..) => {
-                self.test(expr).map(Value::Bool)
-            }
+            Expr::Attribute(value, name) => self.attribute(value, name),
+            Expr::Item(pair) => self.item(pair),
+            Expr::And(pair) => self.either(pair, false),
+            Expr::Or(pair) => self.either(pair, true),
+            Expr::Compare(_) | Expr::CompareChain(..) | Expr::Not(_) | Expr::Test(..) => self.truth(expr),
             Expr::Binary(op, pair) => self.binary(*op, pair),
             Expr::Call(call) => self.call(call, None),
             Expr::Concat(parts) => self.concat(parts),
             Expr::Conditional(node) => self.conditional(node),
             Expr::Dict(entries) => self.dict(entries),
-            Expr::Filter(filter, applied) => filter(self.rt, self.applied(applied)?),
-            Expr::List(items) => Ok(Value::List(self.items(items)?)),
+            Expr::Filter(filter, applied) => self.filter(*filter, applied),
+            Expr::List(items) => self.items(items).map(Value::List),
             Expr::Pooled(id, list) => self.pooled(*id, list),
             Expr::Slice(node) => self.slice(&node.0, &node.1),
             Expr::Sum(parts) => self.sum(parts),
-            Expr::Tuple(items) => Ok(Value::Tuple(self.items(items)?)),
-            Expr::Unary(op, inner) => {
-                let value = self.eval(inner)?;
-                operations::unary(self.rt, *op, &value)
-            }
-            Expr::Unknown(message, applied) => {
-                self.applied(applied)?;
-                Err(Error::new(Kind::Runtime, message.as_str()))
-            }
+            Expr::Tuple(items) => self.items(items).map(Value::Tuple),
+            Expr::Unary(op, inner) => self.unary(*op, inner),
+            Expr::Unknown(message, applied) => self.unknown(message, applied),
         }
     }
 
@@ -64,15 +44,76 @@ impl Frame<'_> {
             Expr::Not(inner) => Ok(!self.test(inner)?),
             Expr::And(pair) => Ok(self.test(&pair.0)? && self.test(&pair.1)?),
             Expr::Or(pair) => Ok(self.test(&pair.0)? || self.test(&pair.1)?),
-            Expr::Compare(node) => {
-                let left = self.eval(&node.0)?;
-                let right = self.eval(&node.2)?;
-                operations::compare(self.rt, node.1, &left, &right)
-            }
+            Expr::Compare(node) => self.compare(node),
             Expr::CompareChain(left, rights) => self.compare_chain(left, rights),
             Expr::Test(test, applied) => test(self.rt, self.applied(applied)?),
             _ => Ok(operations::truth(&self.eval(expr)?)),
         }
+    }
+
+    // What follows stands in functions of its own so that eval() and test(), which contain
+    // themselves, need little of the stack.
+
+    #[inline(never)]
+    fn truth(self, expr: &Expr) -> Result<Value> {
+        self.test(expr).map(Value::Bool)
+    }
+
+    #[inline(never)]
+    fn attribute(self, value: &Expr, name: &str) -> Result<Value> {
+        let value = self.eval(value)?;
+        access::attribute(self.rt, &value, name)
+    }
+
+    #[inline(never)]
+    fn item(self, pair: &(Expr, Expr)) -> Result<Value> {
+        let value = self.eval(&pair.0)?;
+        if let (Value::Dict(dict), Some(key)) = (&value, constant_text(&pair.1)) {
+            if let Some(item) = dict.get_str(key) {
+                return Ok(item.clone());
+            }
+        }
+        let key = self.eval(&pair.1)?;
+        access::item(self.rt, &value, &key)
+    }
+
+    /// The left value if its truth is `end`, else the right one.
+    #[inline(never)]
+    fn either(self, pair: &(Expr, Expr), end: bool) -> Result<Value> {
+        let left = self.eval(&pair.0)?;
+        if operations::truth(&left) == end {
+            return Ok(left);
+        }
+        self.eval(&pair.1)
+    }
+
+    #[inline(never)]
+    fn compare(self, node: &(Expr, Comparison, Expr)) -> Result<bool> {
+        let left = self.eval(&node.0)?;
+        match (&left, node.1, constant_text(&node.2)) {
+            (Value::Str(left), Comparison::Eq, Some(right)) => return Ok(**left == *right),
+            (Value::Str(left), Comparison::Ne, Some(right)) => return Ok(**left != *right),
+            _ => {}
+        }
+        let right = self.eval(&node.2)?;
+        operations::compare(self.rt, node.1, &left, &right)
+    }
+
+    #[inline(never)]
+    fn unary(self, op: Unary, inner: &Expr) -> Result<Value> {
+        let value = self.eval(inner)?;
+        operations::unary(self.rt, op, &value)
+    }
+
+    #[inline(never)]
+    fn filter(self, filter: Filter, applied: &Applied) -> Result<Value> {
+        filter(self.rt, self.applied(applied)?)
+    }
+
+    #[inline(never)]
+    fn unknown(self, message: &str, applied: &Applied) -> Result<Value> {
+        self.applied(applied)?;
+        Err(Error::new(Kind::Runtime, message))
     }
 
     fn variable(self, variable: Variable, name: NameId) -> Value {
@@ -131,6 +172,10 @@ impl Frame<'_> {
     fn concat(self, parts: &[Expr]) -> Result<Value> {
         let mut text = String::new();
         for part in parts {
+            if let Some(part) = constant_text(part) {
+                text.push_str(part);
+                continue;
+            }
             match self.eval(part)? {
                 Value::Str(part) => text.push_str(&part),
                 value => text.push_str(&crate::repr::str_of(self.rt, &value)?),
@@ -147,31 +192,47 @@ impl Frame<'_> {
         }
     }
 
-    /// x + y + z, from left to right; texts are joined in one go.
     #[inline(never)]
     fn sum(self, parts: &[Expr]) -> Result<Value> {
-        let Some((first, rest)) = parts.split_first() else { return Ok(Value::None) };
-        let mut sum = self.eval(first)?;
-        let mut joined: Option<String> = None;
-        for part in rest {
-            let right = self.eval(part)?;
-            match (&mut joined, &sum, &right) {
-                (Some(text), _, Value::Str(right)) => text.push_str(right),
-                (None, Value::Str(left), Value::Str(right)) => joined = Some([&**left, &**right].concat()),
-                _ => {
-                    if let Some(text) = joined.take() {
-                        sum = self.text(text)?;
-                    }
-                    sum = operations::binary(self.rt, Binary::Add, &sum, &right)?;
-                }
-            }
-        }
-        match joined {
-            Some(text) => self.text(text),
-            None => Ok(sum),
+        let mut text = String::new();
+        match self.add_up(parts, &mut text)? {
+            Some(value) => Ok(value),
+            None => self.text(text),
         }
     }
 
+    /// x + y + z, from left to right. As long as these are texts, they are joined behind what is in
+    /// `text`; None if all are.
+    #[inline(never)]
+    pub(super) fn add_up(self, parts: &[Expr], text: &mut String) -> Result<Option<Value>> {
+        let begin = text.len();
+        for (at, part) in parts.iter().enumerate() {
+            if let Some(constant) = constant_text(part) {
+                text.push_str(constant);
+                continue;
+            }
+            match self.eval(part)? {
+                Value::Str(value) => text.push_str(&value),
+                value if at == 0 => return self.add(value, &parts[1..]).map(Some),
+                value => {
+                    let sum = self.text(text.split_off(begin))?;
+                    let sum = operations::binary(self.rt, Binary::Add, &sum, &value)?;
+                    return self.add(sum, &parts[at + 1..]).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn add(self, mut sum: Value, parts: &[Expr]) -> Result<Value> {
+        for part in parts {
+            let value = self.eval(part)?;
+            sum = operations::binary(self.rt, Binary::Add, &sum, &value)?;
+        }
+        Ok(sum)
+    }
+
+    #[inline(never)]
     fn items(self, items: &[Expr]) -> Result<Rc<Vec<Value>>> {
         Ok(Rc::new(items.iter().map(|item| self.eval(item)).collect::<Result<_>>()?))
     }
@@ -197,8 +258,8 @@ impl Frame<'_> {
     }
 
     #[inline(never)]
-    fn slice(self, of: &Expr, parts: &[Option<Expr>; 3]) -> Result<Value> {
-        let value = self.eval(of)?;
+    fn slice(self, value: &Expr, parts: &[Option<Expr>; 3]) -> Result<Value> {
+        let value = self.eval(value)?;
         let mut evaluated = [Value::None, Value::None, Value::None];
         for (to, part) in evaluated.iter_mut().zip(parts) {
             if let Some(part) = part {
@@ -206,31 +267,15 @@ impl Frame<'_> {
             }
         }
         let [start, stop, step] = evaluated;
-        let sliced = access::slice(self.rt, &value, &start, &stop, &step);
-        match sliced {
-            Err(error) if error.kind == Kind::Type && is_fixed(of) => {
-                unsupported("a slice of constants fails, which jinja2 may take for undefined")
-            }
-            sliced => sliced,
-        }
+        access::slice(self.rt, &value, &start, &stop, &step)
     }
 }
 
-/// Whether jinja2 may compute an expression when it compiles the template.
-fn is_fixed(expr: &Expr) -> bool {
+/// The text of a constant, for where no value need be made of it.
+fn constant_text(expr: &Expr) -> Option<&str> {
     match expr {
-        Expr::Constant(_) | Expr::Dict(_) => true,
-        Expr::And(pair) | Expr::Or(pair) | Expr::Binary(_, pair) | Expr::Item(pair) => {
-            is_fixed(&pair.0) && is_fixed(&pair.1)
-        }
-        Expr::Compare(node) => is_fixed(&node.0) && is_fixed(&node.2),
-        Expr::CompareChain(of, _) | Expr::Attribute(of, _) | Expr::Not(of) | Expr::Unary(_, of) => is_fixed(of),
-        Expr::Concat(items) | Expr::List(items) | Expr::Sum(items) | Expr::Tuple(items) => {
-            items.iter().all(is_fixed)
-        }
-        Expr::Slice(node) => is_fixed(&node.0),
-        Expr::Filter(_, applied) | Expr::Test(_, applied) => is_fixed(&applied.to),
-        _ => false,
+        Expr::Constant(Constant::Str(text)) => Some(text),
+        _ => None,
     }
 }
 

@@ -185,7 +185,8 @@ impl Object for Loop {
         true
     }
     fn call(&self, rt: &Runtime, args: Args) -> Result<Value> {
-        let mut positional = args.positional.into_iter().chain(args.named.into_iter().map(|(_, value)| value));
+        let mut positional =
+            args.positional.into_iter().chain(args.named.into_iter().map(|(_, value)| value));
         let (Some(over), None) = (positional.next(), positional.next()) else {
             return type_error("LoopContext.__call__() takes 1 argument: 'iterable'");
         };

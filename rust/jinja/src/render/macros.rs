@@ -113,9 +113,7 @@ impl Macro {
             }
             let value = match &parameter.default {
                 Some(default) => frame.eval(default)?,
-                None => {
-                    Value::undefined(format!("parameter {} was not provided", str_repr(&parameter.name)))
-                }
+                None => Value::undefined(format!("parameter {} was not provided", str_repr(&parameter.name))),
             };
             frame.env.set(parameter.slot, Some(value));
         }

@@ -41,6 +41,19 @@ impl Output {
         Ok(())
     }
 
+    /// Notes what was put at the end of the text directly, from `begin` on.
+    pub fn written(&mut self, rt: &Runtime, begin: usize) -> Result<()> {
+        let text = &self.text[begin..];
+        rt.step(text.len() as u64 / 64)?;
+        if self.counted {
+            rt.written.set(rt.written.get() + text.chars().count());
+        }
+        match self.text.len() > LONGEST {
+            true => unsupported("the text of the template is too long"),
+            false => Ok(()),
+        }
+    }
+
     /// Writes str(value).
     pub fn write_value(&mut self, rt: &Runtime, value: &Value) -> Result<()> {
         match value {

@@ -3,8 +3,8 @@
 use super::macros::Macro;
 use super::output::Output;
 use super::{Flow, Frame};
-use crate::code::{Body, CallBlock, Captured, Exports, Expr, FilterBlock, MacroInfo, Node, Piece, Scope};
-use crate::code::{SetBlock, Statement, Target};
+use crate::code::{Body, CallBlock, Captured, Exports, Expr, FilterBlock, MacroDefinition, MacroInfo};
+use crate::code::{Node, Piece, Scope, SetBlock, Statement, Target};
 use crate::error::{type_error, unsupported, Error, Kind, Result};
 use crate::operations;
 use crate::value::{Args, Value};
@@ -36,38 +36,56 @@ impl Frame<'_> {
             Node::CallBlock(block) => self.call_block(block, out)?,
             Node::Generation(info) => self.generation(info, out)?,
             Node::Include(template, ignore_missing) => self.include(template, *ignore_missing)?,
-            Node::Macro(node) => {
-                let value = Macro::value(self.cx, self.env, &node.info);
-                if let Some(name) = node.export {
-                    self.cx.export(name, Some(value.clone()));
-                }
-                self.env.set_outer(node.target, value);
-            }
-            Node::OtherTemplate(template) => {
-                self.eval(template)?;
-                return no_loader();
-            }
+            Node::Macro(node) => self.define(node),
+            Node::OtherTemplate(template) => self.other_template(template)?,
             Node::Output(pieces) => self.output(pieces, out)?,
             Node::RecursiveFor(over, function) => self.recursive_for(over, *function, out)?,
-            Node::Set(target, value, exports) => {
-                self.assign(target, self.eval(value)?)?;
-                self.export(exports);
-            }
+            Node::Set(target, value, exports) => self.set(target, value, exports)?,
         }
         Ok(Flow::Next)
+    }
+
+    fn define(self, node: &MacroDefinition) {
+        let value = Macro::value(self.cx, self.env, &node.info);
+        if let Some(name) = node.export {
+            self.cx.export(name, Some(value.clone()));
+        }
+        self.env.set_outer(node.target, value);
+    }
+
+    fn other_template(self, template: &Expr) -> Result<()> {
+        self.eval(template)?;
+        no_loader()
+    }
+
+    fn set(self, target: &Target, value: &Expr, exports: &Exports) -> Result<()> {
+        self.assign(target, self.eval(value)?)?;
+        self.export(exports);
+        Ok(())
     }
 
     fn output(self, pieces: &[Piece], out: &mut Output) -> Result<()> {
         for piece in pieces {
             match piece {
                 Piece::Data(text, count) => out.write_counted(self.rt, text, *count)?,
-                Piece::Expr(expr, line) => {
-                    let written = self.eval(expr).and_then(|value| out.write_value(self.rt, &value));
-                    written.map_err(|error| error.at(*line))?;
-                }
+                Piece::Expr(expr, line) => self.print(expr, out).map_err(|error| error.at(*line))?,
             }
         }
         Ok(())
+    }
+
+    fn print(self, expr: &Expr, out: &mut Output) -> Result<()> {
+        let value = match expr {
+            Expr::Sum(parts) => {
+                let begin = out.text.len();
+                match self.add_up(parts, &mut out.text)? {
+                    Some(value) => value,
+                    None => return out.written(self.rt, begin),
+                }
+            }
+            _ => self.eval(expr)?,
+        };
+        out.write_value(self.rt, &value)
     }
 
     fn condition(self, branches: &[(Expr, Body)], otherwise: &Body, out: &mut Output) -> Result<Flow> {
@@ -151,7 +169,9 @@ impl Frame<'_> {
     fn write_text(self, value: Value, out: &mut Output) -> Result<()> {
         match value.as_str() {
             Some(text) => out.write(self.rt, text),
-            None => type_error(format!("sequence item 0: expected str instance, {} found", value.type_name())),
+            None => {
+                type_error(format!("sequence item 0: expected str instance, {} found", value.type_name()))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,8 +44,9 @@ class TurnSpans {
 
   Json replacement(std::size_t index) const;
   std::optional<Change> change_to(std::size_t index, const Json& message) const;
-  Change change_of(std::size_t index) const;
-  Change change_of_assistant(std::size_t index) const;
+  const std::optional<Change>& replaced(std::size_t index);
+  Change change_of(std::size_t index);
+  Change change_of_assistant(std::size_t index);
   std::size_t begin_of(std::size_t index, const Change& change);
   std::size_t end_of(std::size_t index, const Change& change);
   std::optional<std::size_t> special_end(std::size_t from, std::size_t limit) const;
@@ -62,6 +64,7 @@ class TurnSpans {
   std::string marker_;  ///< a word that the text does not have
   std::optional<std::string> generation_prompt_;
   std::optional<std::string> closing_;
+  std::map<std::size_t, std::optional<Change>> replaced_;
 };
 
 }  // namespace expo

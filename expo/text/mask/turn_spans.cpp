@@ -1,4 +1,4 @@
-#include "expo/text/turn_spans.h"
+#include "expo/text/mask/turn_spans.h"
 
 #include <fmt/format.h>
 
@@ -108,15 +108,22 @@ std::optional<TurnSpans::Change> TurnSpans::change_to(std::size_t index,
   return change;
 }
 
-TurnSpans::Change TurnSpans::change_of(std::size_t index) const {
-  if (auto change = change_to(index, replacement(index))) return *change;
+/// Most turns are asked for as a neighbour or as the last one, too.
+const std::optional<TurnSpans::Change>& TurnSpans::replaced(std::size_t index) {
+  const auto [place, is_new] = replaced_.try_emplace(index);
+  if (is_new) place->second = change_to(index, replacement(index));
+  return place->second;
+}
+
+TurnSpans::Change TurnSpans::change_of(std::size_t index) {
+  if (const auto& change = replaced(index)) return *change;
   refuse(index, "the chat template does not write it when its content is another");
 }
 
 /// A template may insist on the calls to which later messages answer; then only their arguments
 /// change.
-TurnSpans::Change TurnSpans::change_of_assistant(std::size_t index) const {
-  if (auto change = change_to(index, replacement(index))) return *change;
+TurnSpans::Change TurnSpans::change_of_assistant(std::size_t index) {
+  if (const auto& change = replaced(index)) return *change;
   const Json& message = messages_[index];
   if (message.contains("tool_calls") && message["tool_calls"].is_array()) {
     if (auto change = change_to(index, with_other_arguments(message, marker_))) return *change;
@@ -132,7 +139,8 @@ const std::string& TurnSpans::generation_prompt() {
   generation_prompt_.emplace();
   const auto added = [&](std::size_t count) {
     try {
-      const std::string without = chat_.render_first(count, false).text;
+      const std::string without =
+          count == chat_.size() ? text_ : chat_.render_first(count, false).text;
       const std::string with = chat_.render_first(count, true).text;
       return with.starts_with(without) ? with.substr(without.size()) : std::string();
     } catch (const Error&) {
@@ -152,7 +160,7 @@ const std::string& TurnSpans::closing() {
   const bool ends_with_assistant = is_assistant(messages_.back());
   const std::size_t index = messages_.size() - (ends_with_assistant ? 1 : 0);
   const Json words = {{"role", "assistant"}, {"content", marker_}};
-  const auto change = change_to(index, ends_with_assistant ? replacement(index) : words);
+  const auto change = ends_with_assistant ? replaced(index) : change_to(index, words);
   closing_ = change ? change->after : std::string();
   return *closing_;
 }
@@ -170,7 +178,7 @@ std::size_t TurnSpans::begin_of(std::size_t index, const Change& change) {
   // may look like an opening, or depend on this turn.
   std::size_t least = 0;
   if (index > 0) {
-    const auto before = change_to(index - 1, replacement(index - 1));
+    const auto& before = replaced(index - 1);
     if (!before) refuse(index, "where it begins cannot be told from the turn before it");
     least = before->end;
   }
@@ -185,7 +193,7 @@ std::size_t TurnSpans::end_of(std::size_t index, const Change& change) {
   if (follows && change.ends_with_words) return change.end + usual.size();
   std::size_t limit = text_.size();
   if (index + 1 < messages_.size()) {
-    const auto next = change_to(index + 1, replacement(index + 1));
+    const auto& next = replaced(index + 1);
     if (!next) refuse(index, "where it ends cannot be told from the turn behind it");
     limit = next->begin;
   }

@@ -1,4 +1,4 @@
-#include "expo/text/loss_mask.h"
+#include "expo/text/mask/loss_mask.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "expo/core/error.h"
-#include "expo/text/turn_spans.h"
+#include "expo/text/mask/turn_spans.h"
 
 namespace expo {
 namespace {
