@@ -38,8 +38,10 @@ std::vector<Prompt> prompts_of_words(const std::vector<std::string>& texts) {
   std::vector<Prompt> prompts;
   for (const std::string& text : texts) {
     const std::string number = std::to_string(prompts.size());
-    prompts.push_back({number, Json::array({{{"role", "user"}, {"content", text}}}),
-                       Json{{"prompt", text}}, "--prompt " + std::to_string(prompts.size() + 1)});
+    prompts.push_back({number,
+                       {user_turn(text)},
+                       Json{{"prompt", text}},
+                       "--prompt " + std::to_string(prompts.size() + 1)});
   }
   return prompts;
 }
