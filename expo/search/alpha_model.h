@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "expo/search/score_table.h"
+#include "expo/search/statistics/cholesky.h"
+
+namespace expo {
+
+/// What is believed of the true means of some candidates: a normal distribution.
+struct Belief {
+  std::vector<std::size_t> candidates;
+  std::vector<double> alphas;
+  std::vector<double> mean;
+  SquareMatrix covariance{0};
+
+  /// The chance of each to be the best of them.
+  std::vector<double> chances_of_best() const;
+};
+
+/// Estimates the means of the candidates that have scores, and predicts those of `proposals`, α
+/// that nobody has asked for yet, which come last and have the number of no candidate.
+///
+/// Scores are those of a two-way layout: a prompt's part, a candidate's mean, and a rest; so only
+/// comparisons on common prompts count, and the candidates may have different numbers of prompts.
+/// The means are a Gaussian process over log_place(α) with a Matérn kernel (3/2), so that
+/// neighbours lend each other strength as far as the scores themselves say that they are alike:
+/// reach and size of the variation are averaged over their likelihood. There may be any number of
+/// peaks. Rasmussen & Williams, "Gaussian Processes for Machine Learning" (2006), chapters 2 and 5.
+Belief believe(const ScoreTable& table, std::span<const std::size_t> candidates,
+               std::span<const double> proposals = {});
+
+}  // namespace expo

@@ -1,0 +1,93 @@
+#include "expo/search/confirmation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "expo/core/error.h"
+#include "expo/search/spending.h"
+#include "expo/search/statistics/sign_flip.h"
+
+namespace expo {
+namespace {
+
+constexpr double kLevel = 0.05;
+
+/// All that is compared, each once.
+std::vector<std::size_t> contestants(std::size_t chosen, const ConfirmationOptions& options) {
+  std::vector<std::size_t> all{options.baseline, chosen};
+  if (options.aligned && options.control) {
+    all.push_back(*options.aligned);
+    all.push_back(*options.control);
+  }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+void judge(const Comparison& gain, const ConfirmationOptions& options, Confirmation& result) {
+  if (gain.p <= kLevel) {
+    result.verdict = Verdict::gain;
+  } else if (gain.interval.second < options.min_gain) {
+    result.verdict = Verdict::no_worthwhile_gain;
+  } else {
+    const double sought = std::max(gain.difference.mean, options.min_gain);
+    if (sought > 0) result.needed_prompts = needed_prompts(gain.difference.deviation, sought);
+  }
+}
+
+}  // namespace
+
+std::string_view verdict_name(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::gain:
+      return "gain";
+    case Verdict::no_worthwhile_gain:
+      return "no-worthwhile-gain";
+    case Verdict::undecided:
+      break;
+  }
+  return "undecided";
+}
+
+Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t baseline,
+                   std::uint64_t seed) {
+  const auto scores = table.of(candidate);
+  const auto others = table.of(baseline);
+  const std::vector<double> differences = paired_differences(scores, others);
+  if (differences.size() < 2) {
+    throw input_error(
+        fmt::format("{} prompts are left to compare {} with {}; expected at least 2: "
+                    "give more prompts or more tokens",
+                    differences.size(), table.candidates()[candidate].label,
+                    table.candidates()[baseline].label));
+  }
+  const SignFlipTest test(differences, seed);
+  Comparison result;
+  result.difference = summarize(differences);
+  result.p = test.p_value();
+  result.interval = test.interval(0.9);
+  result.wide_interval = test.interval(0.95);
+  result.at_equal_length =
+      gain_at_equal_length(differences, paired_differences(scores, others, &PromptScore::length));
+  return result;
+}
+
+Confirmation confirm(ScoreTable& table, std::size_t chosen, const ConfirmationOptions& options) {
+  Spending spending(table, options.tokens);
+  spending.extend(contestants(chosen, options), table.prompts());
+  Confirmation result;
+  result.tokens = spending.spent();
+  if (options.aligned && options.control) {
+    result.training = compare(table, *options.aligned, *options.control, options.seed);
+  }
+  if (chosen == options.baseline) {
+    result.verdict = Verdict::no_worthwhile_gain;
+    return result;
+  }
+  result.gain = compare(table, chosen, options.baseline, options.seed);
+  judge(*result.gain, options, result);
+  return result;
+}
+
+}  // namespace expo

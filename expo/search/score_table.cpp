@@ -1,0 +1,94 @@
+#include "expo/search/score_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "expo/core/error.h"
+
+namespace expo {
+
+ScoreTable::ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts)
+    : source_(source), prompts_(std::move(prompts)), known_(source.candidates().size()) {}
+
+void ScoreTable::ask(std::span<const std::size_t> candidates, std::size_t end) {
+  known_.resize(source_.candidates().size());
+  const std::uint32_t samples = source_.samples();
+  std::vector<ScoreRequest> requests;
+  for (const std::size_t candidate : candidates) {
+    for (std::size_t i = known_.at(candidate).size(); i < std::min(end, prompts_.size()); ++i) {
+      for (std::uint32_t sample = 0; sample < samples; ++sample) {
+        requests.push_back({candidate, prompts_[i], sample});
+      }
+    }
+  }
+  const std::vector<Score> scores = source_.scores(requests);
+  if (scores.size() != requests.size()) {
+    throw environment_error(fmt::format("a source of scores returned {} scores for {} requests",
+                                        scores.size(), requests.size()));
+  }
+  for (std::size_t i = 0; i < requests.size(); i += samples) {
+    add(requests[i].candidate, std::span(scores).subspan(i, samples));
+  }
+}
+
+void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
+  PromptScore result;
+  for (const Score& sample : samples) {
+    if (!std::isfinite(sample.score)) {
+      throw input_error(fmt::format("an answer at {} has the score {}; expected a finite number",
+                                    candidates()[candidate].label, sample.score));
+    }
+    result.score += sample.score;
+    result.length += sample.length;
+    result.truncated += sample.ending == Ending::length ? 1 : 0;
+    result.tokens += static_cast<double>(sample.tokens);
+    tokens_ += sample.tokens;
+  }
+  const auto count = static_cast<double>(samples.size());
+  result.score /= count;
+  result.length /= count;
+  result.truncated /= count;
+  known_[candidate].push_back(result);
+}
+
+std::span<const PromptScore> ScoreTable::of(std::size_t candidate) const {
+  if (candidate >= known_.size()) return {};
+  return known_[candidate];
+}
+
+std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {
+  // A few prompts of the candidate itself count as much as all others together.
+  constexpr double kOthers = 4;
+  double all = 0;
+  std::size_t count = 0;
+  for (const auto& scores : known_) {
+    for (const PromptScore& score : scores) all += score.tokens;
+    count += scores.size();
+  }
+  if (count == 0) return std::nullopt;
+  double own = all / static_cast<double>(count) * kOthers;
+  for (const PromptScore& score : of(candidate)) own += score.tokens;
+  return own / (kOthers + static_cast<double>(of(candidate).size()));
+}
+
+std::vector<double> score_values(std::span<const PromptScore> scores) {
+  std::vector<double> values;
+  values.reserve(scores.size());
+  for (const PromptScore& each : scores) values.push_back(each.score);
+  return values;
+}
+
+std::vector<double> paired_differences(std::span<const PromptScore> scores,
+                                       std::span<const PromptScore> baseline,
+                                       double PromptScore::*measure) {
+  std::vector<double> differences;
+  const std::size_t common = std::min(scores.size(), baseline.size());
+  for (std::size_t i = 0; i < common; ++i) {
+    differences.push_back(scores[i].*measure - baseline[i].*measure);
+  }
+  return differences;
+}
+
+}  // namespace expo
