@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <numbers>
+#include <numeric>
 
 #include "expo/core/philox.h"
 #include "expo/search/layout_fit.h"
@@ -12,9 +14,11 @@
 namespace expo {
 namespace {
 
-constexpr std::array kReaches{0.5, 1.0, 2.0, 4.0};
-constexpr std::array kSizes{0.03, 0.08, 0.2, 0.5, 1.2};  // in deviations of a prompt's score
-constexpr double kOwn = 0.05;  // share of the variation that neighbours do not share
+constexpr std::array kReaches{0.5, 1.0, 2.0, 4.0};       // on the scale of log_place
+constexpr std::array kSizes{0.03, 0.08, 0.2, 0.5, 1.2};  // in deviations of a row's score
+constexpr double kOwn = 0.05;    // share of the variation that neighbours do not have in common
+constexpr double kLevel = 2;     // deviations of the common level
+constexpr double kHopeless = 4;  // standard errors
 
 double matern(double distance, double reach) {
   const double scaled = std::numbers::sqrt3 * distance / reach;
@@ -22,11 +26,12 @@ double matern(double distance, double reach) {
 }
 
 /// The prior covariance of means at some α.
-SquareMatrix prior(std::span<const double> places, double reach, double size, double level) {
-  SquareMatrix result(places.size());
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    for (std::size_t j = 0; j < places.size(); ++j) {
-      const double alike = (1 - kOwn) * matern(std::abs(places[i] - places[j]), reach);
+SquareMatrix prior(std::span<const double> alphas, double reach, double size, double level) {
+  SquareMatrix result(alphas.size());
+  for (std::size_t i = 0; i < alphas.size(); ++i) {
+    for (std::size_t j = 0; j < alphas.size(); ++j) {
+      const double distance = std::abs(log_place(alphas[i]) - log_place(alphas[j]));
+      const double alike = (1 - kOwn) * matern(distance, reach);
       result(i, j) = size * size * (alike + (i == j ? kOwn : 0)) + level * level;
     }
   }
@@ -101,6 +106,43 @@ void mix(std::vector<Conditioned>& parts, Belief& belief) {
   }
 }
 
+/// The fit of some of its candidates.
+LayoutFit part_of(const LayoutFit& fit, std::span<const std::size_t> places) {
+  LayoutFit part;
+  part.deviation = fit.deviation;
+  part.covariance = SquareMatrix(places.size());
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    part.means.push_back(fit.means[places[i]]);
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      part.covariance(i, j) = fit.covariance(places[i], places[j]);
+    }
+  }
+  return part;
+}
+
+/// The places of the candidates that are not out of the question: within kHopeless standard errors
+/// of the best one.
+std::vector<std::size_t> hopeful(const LayoutFit& fit) {
+  const auto best = static_cast<std::size_t>(std::max_element(fit.means.begin(), fit.means.end()) -
+                                             fit.means.begin());
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < fit.means.size(); ++i) {
+    const double variance =
+        fit.covariance(i, i) + fit.covariance(best, best) - 2 * fit.covariance(i, best);
+    const double behind = fit.means[best] - fit.means[i];
+    if (i == best || behind < kHopeless * std::sqrt(variance)) places.push_back(i);
+  }
+  return places;
+}
+
+/// Shifts the means so that they have the mean 0, and returns the shift.
+double centre(std::vector<double>& means) {
+  const double level =
+      std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(means.size());
+  for (double& mean : means) mean -= level;
+  return level;
+}
+
 double normal(const RandomStream& stream, std::uint64_t index) {
   return std::sqrt(-2 * std::log1p(-stream.unit_interval(2 * index))) *
          std::cos(2 * std::numbers::pi * stream.unit_interval(2 * index + 1));
@@ -110,24 +152,24 @@ double normal(const RandomStream& stream, std::uint64_t index) {
 
 Belief believe(const ScoreTable& table, std::span<const std::size_t> candidates,
                std::span<const double> proposals) {
+  std::vector<std::size_t> known;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(known),
+               [&](std::size_t candidate) { return !table.of(candidate).empty(); });
+  const LayoutFit whole = fit_layout(table, known);
+  const std::vector<std::size_t> places = hopeful(whole);
+  LayoutFit fit = part_of(whole, places);
   Belief belief;
-  for (const std::size_t candidate : candidates) {
-    if (table.of(candidate).empty()) continue;
-    belief.candidates.push_back(candidate);
-    belief.alphas.push_back(table.candidates()[candidate].alpha);
+  for (const std::size_t place : places) {
+    belief.candidates.push_back(known[place]);
+    belief.alphas.push_back(table.candidates()[known[place]].alpha);
   }
-  LayoutFit fit = fit_layout(table, belief.candidates);
-  double level = 0;
-  for (const double mean : fit.means) level += mean / static_cast<double>(fit.means.size());
-  for (double& mean : fit.means) mean -= level;
   belief.alphas.insert(belief.alphas.end(), proposals.begin(), proposals.end());
-  std::vector<double> places;
-  for (const double alpha : belief.alphas) places.push_back(log_place(alpha));
+  const double level = centre(fit.means);
+  const double unit = fit.deviation;
   std::vector<Conditioned> parts;
   for (const double reach : kReaches) {
     for (const double size : kSizes) {
-      parts.push_back(
-          condition(prior(places, reach, size * fit.deviation, 2 * fit.deviation), fit));
+      parts.push_back(condition(prior(belief.alphas, reach, size * unit, kLevel * unit), fit));
     }
   }
   mix(parts, belief);

@@ -20,8 +20,10 @@ struct Belief {
   std::vector<double> chances_of_best() const;
 };
 
-/// Estimates the means of the candidates that have scores, and predicts those of `proposals`, α
-/// that nobody has asked for yet, which come last and have the number of no candidate.
+/// Estimates the means of the candidates that have scores, without those that are clearly behind
+/// (by four standard errors), as a collapse at large α says nothing about the shape of the top.
+/// Predicts those of `proposals` too, α that nobody has asked for yet; they come last and have no
+/// number.
 ///
 /// Scores are those of a two-way layout: a prompt's part, a candidate's mean, and a rest; so only
 /// comparisons on common prompts count, and the candidates may have different numbers of prompts.

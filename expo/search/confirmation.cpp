@@ -75,7 +75,7 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
 
 Confirmation confirm(ScoreTable& table, std::size_t chosen, const ConfirmationOptions& options) {
   Spending spending(table, options.tokens);
-  spending.extend(contestants(chosen, options), table.prompts());
+  spending.extend(contestants(chosen, options), table.rows());
   Confirmation result;
   result.tokens = spending.spent();
   if (options.aligned && options.control) {

@@ -32,7 +32,7 @@ std::vector<std::size_t> best_third(const ScoreTable& table, const SearchOptions
 std::size_t reached(const ScoreTable& table, const Spending& spending,
                     const std::vector<std::size_t>& alive, double tokens) {
   std::size_t end = table.of(alive.front()).size();
-  while (end < table.prompts() && spending.price(alive, end + 1) <= tokens) ++end;
+  while (end < table.rows() && spending.price(alive, end + 1) <= tokens) ++end;
   return end;
 }
 
@@ -50,7 +50,7 @@ Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
   for (std::size_t round = 0; round < rounds; ++round) {
     const double share = spending.left() / static_cast<double>(rounds - round);
     const auto unlimited = static_cast<std::size_t>(
-        std::ceil(static_cast<double>(table.prompts()) / std::pow(kEta, rounds - 1 - round)));
+        std::ceil(static_cast<double>(table.rows()) / std::pow(kEta, rounds - 1 - round)));
     const std::size_t end = options.tokens ? reached(table, spending, alive, share) : unlimited;
     spending.extend(alive, end);
     const std::vector<std::size_t> seen = alive;

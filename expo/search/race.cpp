@@ -1,76 +1,192 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <numeric>
 
 #include "expo/search/alpha_model.h"
+#include "expo/search/proposals.h"
 #include "expo/search/spending.h"
 #include "expo/search/strategies.h"
 
 namespace expo {
 namespace {
-double env(const char* n, double d) {
-  const char* v = std::getenv(n);
-  return v ? std::atof(v) : d;
-}
 
-std::size_t end_for(const ScoreTable& table, const Spending& spending,
-                    const std::vector<std::size_t>& alive, double tokens) {
-  std::size_t end = 0;
-  while (end < table.prompts() && spending.price(alive, end + 1) <= tokens) ++end;
-  return end;
-}
+// All of these are what did best in replays (bench/search_replay.cpp); none is a promise.
+constexpr std::size_t kLooks = 4;       // each spends the same
+constexpr std::size_t kLaterLooks = 3;  // for what they leave
+constexpr std::size_t kRefining = 2;    // the look after which the neighbourhood is refined
+constexpr double kCovered = 0.97;       // chance that the best one stays
+constexpr double kKept = 0.75;          // of the candidates, at most
+constexpr std::size_t kFewest = 3;      // that this share may leave
+constexpr std::size_t kControlRows = 16;
+
+class Race {
+ public:
+  Race(ScoreTable& table, const SearchOptions& options)
+      : table_(table), options_(options), spending_(table, options.tokens) {
+    all_ = alive_ = contenders(table);
+  }
+
+  Choice run() {
+    table_.ask(alive_, 1);
+    for (std::size_t look = 0; look < kLooks; ++look) {
+      extend(look);
+      const bool is_last = look + 1 == kLooks;
+      learn(is_last ? alive_ : survivors());
+      if (look == kRefining - 1 && options_.refine) refine();
+    }
+    if (options_.tokens) spend_the_rest();
+    choice_.chosen = best_by_belief();
+    return choice_;
+  }
+
+ private:
+  /// Takes the candidates that are alive as far as this look's share of the budget reaches.
+  void extend(std::size_t look) {
+    std::size_t end = table_.rows() >> (kLooks - 1 - look);
+    if (options_.tokens) {
+      const double share = spending_.left() / static_cast<double>(kLooks - look);
+      for (end = 0; end < table_.rows() && spending_.price(alive_, end + 1) <= share;) ++end;
+    }
+    std::vector<std::size_t> asked = alive_;
+    spending_.extend(asked, end);
+    if (look == 0 && options_.control) {
+      spending_.extend(std::vector{*options_.control}, std::min(end, kControlRows));
+    }
+    believe_again();
+  }
+
+  void believe_again() {
+    belief_ = believe(table_, all_);
+    chances_ = belief_.chances_of_best();
+  }
+
+  /// Numbers of the belief, those with the best chances first.
+  std::vector<std::size_t> by_chance() const {
+    std::vector<std::size_t> order(belief_.candidates.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+      return chances_[left] > chances_[right];
+    });
+    return order;
+  }
+
+  /// The baseline and the most promising others.
+  std::vector<std::size_t> survivors() const {
+    const auto kept =
+        static_cast<std::size_t>(std::ceil(kKept * static_cast<double>(alive_.size())));
+    const std::size_t most = std::max(kFewest, kept);
+    std::vector<std::size_t> next{options_.baseline};
+    double covered = 0;
+    for (const std::size_t i : by_chance()) {
+      if (covered >= kCovered || next.size() >= most) break;
+      covered += chances_[i];
+      const std::size_t candidate = belief_.candidates[i];
+      if (candidate != options_.baseline && !is_out(candidate)) next.push_back(candidate);
+    }
+    return next;
+  }
+
+  bool is_out(std::size_t candidate) const {
+    return std::any_of(options_.guards.begin(), options_.guards.end(), [&](const Guard& guard) {
+      return clearly_violates(guard, table_.of(candidate), table_.of(options_.baseline));
+    });
+  }
+
+  /// Records the look, and goes on with the survivors.
+  void learn(std::vector<std::size_t> survivors) {
+    Look look = look_by_mean(table_, all_, survivors);
+    for (LookEntry& entry : look.entries) {
+      const auto at =
+          std::find(belief_.candidates.begin(), belief_.candidates.end(), entry.candidate);
+      if (at == belief_.candidates.end()) continue;
+      const auto place = static_cast<std::size_t>(at - belief_.candidates.begin());
+      entry.belief = belief_.mean[place];
+      entry.chance = chances_[place];
+    }
+    choice_.looks.push_back(std::move(look));
+    alive_ = std::move(survivors);
+  }
+
+  /// Asks the source for α between the leader and its neighbours that have a better chance than the
+  /// weakest survivor, and beyond the range if the leader stands at its end.
+  void refine() {
+    std::vector<double> alphas;
+    for (const std::size_t candidate : all_) alphas.push_back(table_.candidates()[candidate].alpha);
+    const std::size_t leader = best_by_belief();
+    const double leading = table_.candidates()[leader].alpha;
+    if (leading > 0 && leading == *std::max_element(alphas.begin(), alphas.end())) {
+      add(beyond(alphas), leader);
+    }
+    const std::vector<double> proposals = between_neighbours(alphas, leading);
+    const Belief wider = believe(table_, all_, proposals);
+    const std::vector<double> chances = wider.chances_of_best();
+    const double least = weakest_chance(wider, chances);
+    for (std::size_t i = 0; i < proposals.size(); ++i) {
+      if (chances[wider.candidates.size() + i] > least) add(proposals[i], leader);
+    }
+  }
+
+  double weakest_chance(const Belief& belief, const std::vector<double>& chances) const {
+    double least = 1;
+    for (std::size_t i = 0; i < belief.candidates.size(); ++i) {
+      const std::size_t candidate = belief.candidates[i];
+      const bool is_alive = std::find(alive_.begin(), alive_.end(), candidate) != alive_.end();
+      if (is_alive && candidate != options_.baseline) least = std::min(least, chances[i]);
+    }
+    return least;
+  }
+
+  void add(double alpha, std::size_t like) {
+    const auto made = table_.source().candidate_at(alpha, like);
+    if (!made || std::find(all_.begin(), all_.end(), *made) != all_.end()) return;
+    all_.push_back(*made);
+    alive_.push_back(*made);
+  }
+
+  /// What is left when all survivors have all rows goes to those that have the best chance among
+  /// the others.
+  void spend_the_rest() {
+    for (std::size_t look = 0; look < kLaterLooks; ++look) {
+      const std::vector<std::size_t> order = by_chance();
+      const auto next = std::find_if(order.begin(), order.end(), [&](std::size_t i) {
+        return table_.of(belief_.candidates[i]).size() < table_.rows();
+      });
+      if (next == order.end()) return;
+      const std::vector<std::size_t> one{belief_.candidates[*next]};
+      const std::uint64_t before = table_.tokens();
+      spending_.extend(one, table_.rows());
+      if (table_.tokens() == before) return;
+      believe_again();
+      learn(one);
+    }
+  }
+
+  std::size_t best_by_belief() const {
+    std::size_t best = options_.baseline;
+    double most = -INFINITY;
+    for (std::size_t i = 0; i < belief_.candidates.size(); ++i) {
+      if (belief_.mean[i] <= most || !is_eligible(table_, options_, belief_.candidates[i]))
+        continue;
+      most = belief_.mean[i];
+      best = belief_.candidates[i];
+    }
+    return best;
+  }
+
+  ScoreTable& table_;
+  const SearchOptions& options_;
+  Spending spending_;
+  std::vector<std::size_t> all_;
+  std::vector<std::size_t> alive_;
+  Belief belief_;
+  std::vector<double> chances_;
+  Choice choice_;
+};
+
 }  // namespace
 
 Choice choose_by_race(ScoreTable& table, const SearchOptions& options) {
-  std::vector<std::size_t> all = contenders(table);
-  std::vector<std::size_t> alive = all;
-  Spending spending(table, options.tokens);
-  Choice choice;
-  const int looks = static_cast<int>(env("LOOKS", 4));
-  const double cover = env("COVER", 0.97);
-  const double keep = env("KEEP", 0.6);
-  const double first = env("FIRST", 1.0);
-  table.ask(alive, 1);
-  Belief belief;
-  for (int look = 0; look < looks; ++look) {
-    double share = spending.left() / (looks - look);
-    if (look == 0) share *= first;
-    std::size_t end;
-    if (options.tokens)
-      end = end_for(table, spending, alive, share);
-    else
-      end = table.prompts() >> (looks - 1 - look);
-    spending.extend(alive, end);
-    belief = believe(table, all);
-    const auto chances = belief.chances_of_best();
-    std::vector<std::size_t> order(all.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](auto a, auto b) { return chances[a] > chances[b]; });
-    std::vector<std::size_t> next{options.baseline};
-    double mass = 0;
-    const std::size_t most = static_cast<std::size_t>(std::ceil(keep * alive.size()));
-    for (auto i : order) {
-      if (mass >= cover || next.size() >= std::max<std::size_t>(most, 3)) break;
-      mass += chances[i];
-      if (std::find(alive.begin(), alive.end(), belief.candidates[i]) == alive.end()) continue;
-      if (belief.candidates[i] != options.baseline) next.push_back(belief.candidates[i]);
-    }
-    Look l;
-    l.tokens = table.tokens();
-    for (std::size_t i = 0; i < all.size(); ++i)
-      l.entries.push_back({all[i], table.of(all[i]).size(), mean_score(table, all[i]),
-                           belief.mean[i], chances[i],
-                           std::find(next.begin(), next.end(), all[i]) != next.end()});
-    choice.looks.push_back(l);
-    alive = next;
-  }
-  double best = -INFINITY;
-  choice.chosen = options.baseline;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (is_eligible(table, options, all[i]) && belief.mean[i] > best)
-      best = belief.mean[i], choice.chosen = all[i];
-  return choice;
+  return Race(table, options).run();
 }
 
 }  // namespace expo

@@ -9,17 +9,21 @@
 
 namespace expo {
 
-ScoreTable::ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts)
-    : source_(source), prompts_(std::move(prompts)), known_(source.candidates().size()) {}
+ScoreTable::ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts, SampleOrder order)
+    : source_(source),
+      prompts_(std::move(prompts)),
+      passes_(order == SampleOrder::apart ? source.samples() : 1),
+      known_(source.candidates().size()) {}
 
 void ScoreTable::ask(std::span<const std::size_t> candidates, std::size_t end) {
   known_.resize(source_.candidates().size());
-  const std::uint32_t samples = source_.samples();
+  const std::uint32_t samples = source_.samples() / passes_;  // of a row
   std::vector<ScoreRequest> requests;
   for (const std::size_t candidate : candidates) {
-    for (std::size_t i = known_.at(candidate).size(); i < std::min(end, prompts_.size()); ++i) {
-      for (std::uint32_t sample = 0; sample < samples; ++sample) {
-        requests.push_back({candidate, prompts_[i], sample});
+    for (std::size_t row = known_.at(candidate).size(); row < std::min(end, rows()); ++row) {
+      const auto first = static_cast<std::uint32_t>(row / prompts_.size());
+      for (std::uint32_t sample = first; sample < first + samples; ++sample) {
+        requests.push_back({candidate, prompts_[row % prompts_.size()], sample});
       }
     }
   }
@@ -56,6 +60,26 @@ void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
 std::span<const PromptScore> ScoreTable::of(std::size_t candidate) const {
   if (candidate >= known_.size()) return {};
   return known_[candidate];
+}
+
+std::vector<PromptScore> ScoreTable::prompt_means(std::size_t candidate, std::size_t end) const {
+  const auto rows = of(candidate).first(std::min(end, of(candidate).size()));
+  std::vector<PromptScore> means;
+  for (std::size_t first = 0; first < std::min(rows.size(), prompts_.size()); ++first) {
+    PromptScore mean;
+    double count = 0;
+    for (std::size_t row = first; row < rows.size(); row += prompts_.size(), ++count) {
+      mean.score += rows[row].score;
+      mean.length += rows[row].length;
+      mean.truncated += rows[row].truncated;
+      mean.tokens += rows[row].tokens;
+    }
+    mean.score /= count;
+    mean.length /= count;
+    mean.truncated /= count;
+    means.push_back(mean);
+  }
+  return means;
 }
 
 std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {

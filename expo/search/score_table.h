@@ -10,7 +10,7 @@
 
 namespace expo {
 
-/// What one candidate does with one prompt: means over its samples.
+/// What one candidate does with one row of a table, or with one prompt: means over the samples.
 struct PromptScore {
   double score = 0;
   double length = 0;
@@ -18,27 +18,40 @@ struct PromptScore {
   double tokens = 0;     ///< of all samples together
 };
 
-/// What is known so far of the candidates on some of a source's prompts, which are numbered by
-/// their place in the given list. Samples are averaged here, as prompts are the independent unit.
+/// The order in which a table asks for several samples of a prompt.
+enum class SampleOrder {
+  together,  ///< a row is a prompt with all its samples
+  apart,     ///< a row is one sample: first one of each prompt, then the second of each …
+};
+
+/// What is known so far of the candidates on some of a source's prompts. Its rows are answered from
+/// the first one on. Samples apart are worth more while there are few: answers to another prompt
+/// tell more than another answer to the same one.
 class ScoreTable {
  public:
   /// `source` must outlive this object.
-  ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts);
+  ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts,
+             SampleOrder order = SampleOrder::together);
 
   ScoreSource& source() const { return source_; }
   const std::vector<Candidate>& candidates() const { return source_.candidates(); }
-  std::size_t prompts() const { return prompts_.size(); }
+  std::size_t rows() const { return prompts_.size() * passes_; }
 
-  /// Asks in one batch for what is missing of the candidates' first `end` prompts.
+  /// Asks in one batch for what is missing of the candidates' first `end` rows.
   void ask(std::span<const std::size_t> candidates, std::size_t end);
 
-  /// The candidate's prompts from the first on, as far as they are known.
+  /// The candidate's rows from the first on, as far as they are known.
   std::span<const PromptScore> of(std::size_t candidate) const;
+
+  /// The candidate's prompts from the first on, as far as they are known: means over the rows of
+  /// each, which are the independent units of statistics. Only rows below `end` count, so that two
+  /// candidates can be compared on equal samples.
+  std::vector<PromptScore> prompt_means(std::size_t candidate, std::size_t end = SIZE_MAX) const;
 
   /// The tokens of all that was asked for.
   std::uint64_t tokens() const { return tokens_; }
 
-  /// The price of one more prompt of a candidate, by what it or else all candidates took so far;
+  /// The price of one more row of a candidate, by what it or else all candidates took so far;
   /// std::nullopt before anything was asked.
   std::optional<double> expected_tokens(std::size_t candidate) const;
 
@@ -47,6 +60,7 @@ class ScoreTable {
 
   ScoreSource& source_;
   std::vector<std::size_t> prompts_;
+  std::uint32_t passes_;                         ///< over the prompts
   std::vector<std::vector<PromptScore>> known_;  ///< by candidate
   std::uint64_t tokens_ = 0;
 };
@@ -54,7 +68,7 @@ class ScoreTable {
 /// The scores of a candidate as numbers.
 std::vector<double> score_values(std::span<const PromptScore> scores);
 
-/// Differences of one measure between two candidates, on the prompts that are known of both.
+/// Differences of one measure between two candidates, on what is known of both.
 std::vector<double> paired_differences(std::span<const PromptScore> scores,
                                        std::span<const PromptScore> baseline,
                                        double PromptScore::*measure = &PromptScore::score);

@@ -37,7 +37,7 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, std::s
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
   constexpr double kAtOnce = 0.8;  // of what is left
   constexpr std::size_t kProbe = 2;
-  end = std::min(end, table_.prompts());
+  end = std::min(end, table_.rows());
   if (!table_.expected_tokens(0) && budget_) {
     table_.ask(candidates, std::min(kProbe, end));
   }

@@ -19,7 +19,9 @@ double alpha_of(const ScoreTable& table, std::size_t candidate) {
 
 bool is_clearly_worse(const ScoreTable& table, std::size_t candidate, std::size_t best) {
   constexpr double kLevel = 0.05;
-  const auto differences = paired_differences(table.of(best), table.of(candidate));
+  const std::size_t rows = std::min(table.of(best).size(), table.of(candidate).size());
+  const auto differences =
+      paired_differences(table.prompt_means(best, rows), table.prompt_means(candidate, rows));
   return differences.empty() || SignFlipTest(differences, 0, 999).p_value() <= kLevel;
 }
 

@@ -82,7 +82,7 @@ struct Named {
   const Truth& truth;
 };
 
-const std::array<Named, 7>& shapes() {
+const std::array<Named, 8>& shapes() {
   static const Bumps one_peak({{2, 0.1, 1.2}}, 2, 0.035);
   static const Bumps two_peaks({{0.3, 0.075, 0.5}, {8, 0.1, 0.5}}, 12, 0.1);
   static const Polyline flat({{-1, 0.32}, {0, 0.48}, {25, 0.48}});
@@ -91,13 +91,15 @@ const std::array<Named, 7>& shapes() {
       {{-1, 0.32}, {0, 0.48}, {0.5, 0.52}, {4, 0.57}, {4.5, 0.06}, {25, 0.02}});
   static const Bumps early({{0.1, 0.11, 0.5}}, 0.3, 0.02);
   static const Bumps late({{25, 0.11, 1.0}}, kNever, 0);
-  static const std::array<Named, 7> all{{{"one-peak", one_peak},
+  static const Bumps between({{2.8, 0.11, 0.45}}, 6, 0.03);
+  static const std::array<Named, 8> all{{{"one-peak", one_peak},
                                          {"two-peaks", two_peaks},
                                          {"flat", flat},
                                          {"falling", falling},
                                          {"cliff", cliff},
                                          {"peak-at-0.1", early},
-                                         {"peak-at-25", late}}};
+                                         {"peak-at-25", late},
+                                         {"between", between}}};
   return all;
 }
 
