@@ -37,6 +37,7 @@ struct Settings {
   double confirm_share = 1.0 / 3;
   bool refine = true;
   bool confirms = true;
+  bool rivals_apart = false;
 };
 
 /// A source for each seed, with its truth.
@@ -168,10 +169,8 @@ void run_once(World& world, Strategy strategy, double budget, std::uint64_t full
   const PromptSplit split = split_of(*source, seed);
   const auto tokens = static_cast<std::uint64_t>(budget * static_cast<double>(full));
   const double share = settings.confirm_share;
-  ScoreTable choosing(*source, split.choosing,
-                      strategy == Strategy::race && !std::getenv("TOGETHER")
-                          ? SampleOrder::apart
-                          : SampleOrder::together);
+  const bool apart = strategy == Strategy::race || settings.rivals_apart;
+  ScoreTable choosing(*source, split.choosing, apart ? SampleOrder::apart : SampleOrder::together);
   SearchOptions options;
   options.baseline = number_of(*source, 0);
   options.control = number_of(*source, -1);
@@ -232,18 +231,18 @@ void replay(const std::string& scenario, World& world, const Settings& settings)
        ++seed) {
     const std::uint64_t price = full_price(world, seed);
     const std::size_t prompts = world.source(seed)->prompts();
-    if (!std::getenv("ONLY")) run_full(world, seed, prompts, full);
-    if (!std::getenv("ONLY")) run_full(world, seed, prompts / 2, half);
+    run_full(world, seed, prompts, full);
+    run_full(world, seed, prompts / 2, half);
     for (std::size_t b = 0; b < settings.budgets.size(); ++b) {
-      for (std::size_t s = std::getenv("ONLY") ? 2 : 0; s < 3; ++s) {
+      for (std::size_t s = 0; s < 3; ++s) {
         run_once(world, kStrategies[s], settings.budgets[b], price, seed, settings, tallies[b][s]);
       }
     }
   }
-  if (!std::getenv("ONLY")) print(scenario, "100 %", "grid on all prompts", full);
-  if (!std::getenv("ONLY")) print(scenario, "50 %", "grid on half of them", half);
+  print(scenario, "100 %", "grid on all prompts", full);
+  print(scenario, "50 %", "grid on half of them", half);
   for (std::size_t b = 0; b < settings.budgets.size(); ++b) {
-    for (std::size_t s = std::getenv("ONLY") ? 2 : 0; s < 3; ++s) {
+    for (std::size_t s = 0; s < 3; ++s) {
       print(scenario, fmt::format("{:g} %", 100 * settings.budgets[b]), names[s], tallies[b][s]);
     }
   }
@@ -273,6 +272,8 @@ int main(int argc, char** argv) {
       ->delimiter(',');
   app.add_option("--confirm-share", settings.confirm_share, "of the budget");
   app.add_flag("!--no-refine", settings.refine, "the race keeps to the given α");
+  app.add_flag("--rivals-apart", settings.rivals_apart,
+               "grid and halving ask for samples apart, as the race does");
   app.add_flag("!--no-confirm", settings.confirms, "only chooses");
   CLI11_PARSE(app, argc, argv);
   if (settings.scenarios.empty()) {

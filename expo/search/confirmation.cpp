@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "expo/core/error.h"
 #include "expo/search/spending.h"
@@ -25,14 +26,21 @@ std::vector<std::size_t> contestants(std::size_t chosen, const ConfirmationOptio
   return all;
 }
 
+/// Whether there are enough differences for a claim about the side on which `skewness` is positive.
+bool keeps_level(const Comparison& gain, double skewness) {
+  return gain.method == FlipMethod::sign_test ||
+         gain.difference.count >= prompts_for_skewness(skewness);
+}
+
 void judge(const Comparison& gain, const ConfirmationOptions& options, Confirmation& result) {
-  if (gain.p <= kLevel) {
+  const double skewness = gain.difference.skewness;
+  if (gain.p <= kLevel && keeps_level(gain, -skewness)) {
     result.verdict = Verdict::gain;
-  } else if (gain.interval.second < options.min_gain) {
+  } else if (gain.interval.second < options.min_gain && keeps_level(gain, skewness)) {
     result.verdict = Verdict::no_worthwhile_gain;
-  } else {
-    const double sought = std::max(gain.difference.mean, options.min_gain);
-    if (sought > 0) result.needed_prompts = needed_prompts(gain.difference.deviation, sought);
+  } else if (const double sought = std::max(gain.difference.mean, options.min_gain); sought > 0) {
+    result.needed_prompts = std::max(needed_prompts(gain.difference.deviation, sought),
+                                     prompts_for_skewness(std::abs(skewness)));
   }
 }
 
@@ -52,8 +60,8 @@ std::string_view verdict_name(Verdict verdict) {
 
 Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t baseline,
                    std::uint64_t seed) {
-  const auto scores = table.of(candidate);
-  const auto others = table.of(baseline);
+  const auto scores = table.prompt_means(candidate);
+  const auto others = table.prompt_means(baseline);
   const std::vector<double> differences = paired_differences(scores, others);
   if (differences.size() < 2) {
     throw input_error(
@@ -66,6 +74,7 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
   Comparison result;
   result.difference = summarize(differences);
   result.p = test.p_value();
+  result.method = test.method();
   result.interval = test.interval(0.9);
   result.wide_interval = test.interval(0.95);
   result.at_equal_length =

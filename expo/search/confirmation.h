@@ -7,6 +7,7 @@
 
 #include "expo/search/score_table.h"
 #include "expo/search/statistics/equal_length.h"
+#include "expo/search/statistics/sign_flip.h"
 #include "expo/search/statistics/summary.h"
 
 namespace expo {
@@ -20,6 +21,8 @@ struct Comparison {
   std::optional<EqualLengthGain> at_equal_length;
 };
 
+/// Neither of the first two is said where the differences are so skewed that their number does not
+/// keep the level of the test (see prompts_for_skewness); the exact sign test keeps it always.
 enum class Verdict {
   gain,                ///< p ≤ 0.05
   no_worthwhile_gain,  ///< the upper bound of the gain is below the least gain that is wanted
@@ -43,8 +46,8 @@ struct Confirmation {
   std::optional<Comparison> gain;      ///< none if the baseline itself was chosen
   Verdict verdict = Verdict::undecided;
   /// If undecided: prompts in all with which a true gain of the size that was seen (or of min_gain
-  /// if that is larger) is found four times in five. std::nullopt if no gain was seen, as no number
-  /// of prompts would show one then.
+  /// if that is larger) is found four times in five, and that keep the level of the test.
+  /// std::nullopt if no gain was seen, as no number of prompts would show one then.
   std::optional<std::size_t> needed_prompts;
   std::uint64_t tokens = 0;
 };

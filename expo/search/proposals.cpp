@@ -22,7 +22,7 @@ double readable(double alpha) {
 }  // namespace
 
 std::vector<double> between_neighbours(std::span<const double> alphas, double leader) {
-  constexpr double kClosest = 0.3;
+  constexpr double kClosest = 0.6;
   std::vector<double> sorted(alphas.begin(), alphas.end());
   std::sort(sorted.begin(), sorted.end());
   const auto at = std::find(sorted.begin(), sorted.end(), leader);

@@ -11,12 +11,13 @@ namespace expo {
 namespace {
 
 // All of these are what did best in replays (bench/search_replay.cpp); none is a promise.
-constexpr std::size_t kLooks = 4;       // each spends the same
-constexpr std::size_t kLaterLooks = 3;  // for what they leave
-constexpr std::size_t kRefining = 2;    // the look after which the neighbourhood is refined
-constexpr double kCovered = 0.97;       // chance that the best one stays
-constexpr double kKept = 0.75;          // of the candidates, at most
-constexpr std::size_t kFewest = 3;      // that this share may leave
+constexpr std::size_t kLooks = 4;         // each spends the same
+constexpr std::size_t kLaterLooks = 3;    // for what they leave
+constexpr std::size_t kRefining = 2;      // the look after which the neighbourhood is refined
+constexpr std::size_t kRefinedRows = 64;  // with fewer, further α only spread the tokens thinner
+constexpr double kCovered = 0.97;         // chance that the best one stays
+constexpr double kKept = 0.75;            // of the candidates, at most
+constexpr std::size_t kFewest = 3;        // that this share may leave
 constexpr std::size_t kControlRows = 16;
 
 class Race {
@@ -32,7 +33,9 @@ class Race {
       extend(look);
       const bool is_last = look + 1 == kLooks;
       learn(is_last ? alive_ : survivors());
-      if (look == kRefining - 1 && options_.refine) refine();
+      if (look == kRefining - 1 && options_.refine &&
+          table_.of(alive_.back()).size() >= kRefinedRows)
+        refine();
     }
     if (options_.tokens) spend_the_rest();
     choice_.chosen = best_by_belief();
