@@ -14,8 +14,9 @@ namespace expo {
 
 /// A candidate against another one on common prompts.
 struct Comparison {
-  Summary difference;                  ///< of prompt means, the candidate's minus the other's
-  double p = 1;                        ///< one-sided: "it is not better"
+  Summary difference;  ///< of prompt means, the candidate's minus the other's
+  double p = 1;        ///< one-sided: "it is not better"
+  FlipMethod method = FlipMethod::monte_carlo;  ///< that computed p
   std::pair<double, double> interval;  ///< two-sided, 90 %: its ends are one-sided bounds of 95 %
   std::pair<double, double> wide_interval;  ///< two-sided, 95 %
   std::optional<EqualLengthGain> at_equal_length;
