@@ -28,12 +28,22 @@ std::vector<std::size_t> best_third(const ScoreTable& table, const SearchOptions
   return alive;
 }
 
-/// The number of prompts to which a share of the budget takes all that are alive.
-std::size_t reached(const ScoreTable& table, const Spending& spending,
-                    const std::vector<std::size_t>& alive, double tokens) {
-  std::size_t end = table.of(alive.front()).size();
-  while (end < table.rows() && spending.price(alive, end + 1) <= tokens) ++end;
-  return end;
+/// How far this round goes: it spends its share of what is left, or more if the later rounds could
+/// not use up theirs, as there are no more prompts.
+std::size_t planned_end(const ScoreTable& table, const Spending& spending,
+                        const std::vector<std::size_t>& alive, std::size_t rounds) {
+  const double left = spending.left();
+  const std::size_t equal = spending.reach(alive, left / static_cast<double>(rounds));
+  double row = 0;
+  for (const std::size_t each : alive) row += table.expected_tokens(each).value_or(0);
+  const auto now = static_cast<double>(alive.size());
+  const double later = rounds > 1 ? std::ceil(now / kEta) : 0;
+  const double known = static_cast<double>(table.of(alive.front()).size());
+  // now · (end − known) + later · (rows − end) = what is left, in rows.
+  const double end =
+      (left / (row / now) + now * known - later * static_cast<double>(table.rows())) /
+      (now - later);
+  return std::max(equal, static_cast<std::size_t>(std::max(0.0, end)));
 }
 
 }  // namespace
@@ -46,12 +56,12 @@ Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
   Spending spending(table, options.tokens);
   const std::size_t rounds = rounds_for(all.size());
   Choice choice;
-  table.ask(alive, 1);
+  if (options.tokens) spending.extend(alive, 2);
   for (std::size_t round = 0; round < rounds; ++round) {
-    const double share = spending.left() / static_cast<double>(rounds - round);
     const auto unlimited = static_cast<std::size_t>(
         std::ceil(static_cast<double>(table.rows()) / std::pow(kEta, rounds - 1 - round)));
-    const std::size_t end = options.tokens ? reached(table, spending, alive, share) : unlimited;
+    const std::size_t end =
+        options.tokens ? planned_end(table, spending, alive, rounds - round) : unlimited;
     spending.extend(alive, end);
     const std::vector<std::size_t> seen = alive;
     if (round + 1 < rounds) alive = best_third(table, options, alive);

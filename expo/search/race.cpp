@@ -28,7 +28,7 @@ class Race {
   }
 
   Choice run() {
-    table_.ask(alive_, 1);
+    if (options_.tokens) spending_.extend(alive_, 2);
     for (std::size_t look = 0; look < kLooks; ++look) {
       extend(look);
       const bool is_last = look + 1 == kLooks;
@@ -48,10 +48,9 @@ class Race {
     std::size_t end = table_.rows() >> (kLooks - 1 - look);
     if (options_.tokens) {
       const double share = spending_.left() / static_cast<double>(kLooks - look);
-      for (end = 0; end < table_.rows() && spending_.price(alive_, end + 1) <= share;) ++end;
+      end = spending_.reach(alive_, share);
     }
-    std::vector<std::size_t> asked = alive_;
-    spending_.extend(asked, end);
+    spending_.extend(alive_, end);
     if (look == 0 && options_.control) {
       spending_.extend(std::vector{*options_.control}, std::min(end, kControlRows));
     }

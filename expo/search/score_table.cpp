@@ -17,6 +17,7 @@ ScoreTable::ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts, Sa
 
 void ScoreTable::ask(std::span<const std::size_t> candidates, std::size_t end) {
   known_.resize(source_.candidates().size());
+  prices_.resize(source_.candidates().size());
   const std::uint32_t samples = source_.samples() / passes_;  // of a row
   std::vector<ScoreRequest> requests;
   for (const std::size_t candidate : candidates) {
@@ -55,6 +56,11 @@ void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
   result.length /= count;
   result.truncated /= count;
   known_[candidate].push_back(result);
+  for (Price* price : {&prices_[candidate], &all_}) {
+    price->rows += 1;
+    price->tokens += result.tokens;
+    price->squares += result.tokens * result.tokens;
+  }
 }
 
 std::span<const PromptScore> ScoreTable::of(std::size_t candidate) const {
@@ -83,18 +89,21 @@ std::vector<PromptScore> ScoreTable::prompt_means(std::size_t candidate, std::si
 }
 
 std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {
-  // A few prompts of the candidate itself count as much as all others together.
-  constexpr double kOthers = 4;
-  double all = 0;
-  std::size_t count = 0;
-  for (const auto& scores : known_) {
-    for (const PromptScore& score : scores) all += score.tokens;
-    count += scores.size();
+  constexpr double kOthers = 4;  // the mean of all counts as much as so many rows of its own
+  if (all_.rows == 0) return std::nullopt;
+  const Price own = candidate < prices_.size() ? prices_[candidate] : Price{};
+  return (own.tokens + kOthers * all_.tokens / all_.rows) / (kOthers + own.rows);
+}
+
+double ScoreTable::token_deviation() const {
+  double squares = 0;
+  double freedom = 0;
+  for (const Price& price : prices_) {
+    if (price.rows < 2) continue;
+    squares += price.squares - price.tokens * price.tokens / price.rows;
+    freedom += price.rows - 1;
   }
-  if (count == 0) return std::nullopt;
-  double own = all / static_cast<double>(count) * kOthers;
-  for (const PromptScore& score : of(candidate)) own += score.tokens;
-  return own / (kOthers + static_cast<double>(of(candidate).size()));
+  return freedom > 0 ? std::sqrt(std::max(0.0, squares / freedom)) : 0;
 }
 
 std::vector<double> score_values(std::span<const PromptScore> scores) {

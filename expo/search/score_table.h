@@ -55,13 +55,25 @@ class ScoreTable {
   /// std::nullopt before anything was asked.
   std::optional<double> expected_tokens(std::size_t candidate) const;
 
+  /// The standard deviation of the prices of a candidate's rows, over all candidates.
+  double token_deviation() const;
+
  private:
   void add(std::size_t candidate, std::span<const Score> samples);
 
   ScoreSource& source_;
   std::vector<std::size_t> prompts_;
-  std::uint32_t passes_;                         ///< over the prompts
+  std::uint32_t passes_;  ///< over the prompts
+  /// What rows took: sums of their tokens and of the squares of these.
+  struct Price {
+    double rows = 0;
+    double tokens = 0;
+    double squares = 0;
+  };
+
   std::vector<std::vector<PromptScore>> known_;  ///< by candidate
+  std::vector<Price> prices_;                    ///< by candidate
+  Price all_;
   std::uint64_t tokens_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "expo/search/spending.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace expo {
@@ -10,51 +11,57 @@ double Spending::left() const {
   return static_cast<double>(*budget_) - static_cast<double>(spent());
 }
 
-double Spending::price(std::span<const std::size_t> candidates, std::size_t end) const {
+double Spending::price(std::span<const std::size_t> candidates, std::size_t end,
+                       double margin) const {
   double total = 0;
+  double rows = 0;
+  std::size_t known = 1;
+  std::size_t fresh = 0;
   for (const std::size_t candidate : candidates) {
-    const std::size_t known = table_.of(candidate).size();
-    if (known >= end) continue;
-    total += table_.expected_tokens(candidate).value_or(0) * static_cast<double>(end - known);
+    const std::size_t had = table_.of(candidate).size();
+    known = std::max(known, had);
+    if (had >= end) continue;
+    fresh = std::max(fresh, end - had);
+    total += table_.expected_tokens(candidate).value_or(0) * static_cast<double>(end - had);
+    rows += static_cast<double>(end - had);
   }
-  return total;
+  if (fresh == 0) return 0;
+  // A prompt with long answers has them at all candidates, so their prices err together, both
+  // those that are to come and those that the expectation stands on.
+  const double error = 1 / static_cast<double>(known) + 1 / static_cast<double>(fresh);
+  return total + margin * table_.token_deviation() * rows * std::sqrt(error);
 }
 
-std::size_t Spending::affordable(std::span<const std::size_t> candidates, std::size_t end,
-                                 double tokens) const {
+std::size_t Spending::affordable(std::span<const std::size_t> candidates, double tokens,
+                                 double margin) const {
   std::size_t low = 0;
-  while (low < end) {
-    const std::size_t middle = low + (end - low + 1) / 2;
-    if (price(candidates, middle) <= tokens) {
+  std::size_t high = table_.rows();
+  while (low < high) {
+    const std::size_t middle = high - (high - low) / 2;
+    if (price(candidates, middle, margin) <= tokens) {
       low = middle;
     } else {
-      end = middle - 1;
+      high = middle - 1;
     }
   }
   return low;
 }
 
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
-  constexpr double kAtOnce = 0.8;  // of what is left
   constexpr std::size_t kProbe = 2;
+  constexpr double kMargin = 2;
   end = std::min(end, table_.rows());
-  if (!table_.expected_tokens(0) && budget_) {
-    table_.ask(candidates, std::min(kProbe, end));
-  }
-  while (price(candidates, end) > kAtOnce * left()) {
-    const auto shortest = [&] {
-      std::size_t least = end;
-      for (const std::size_t each : candidates) least = std::min(least, table_.of(each).size());
-      return least;
-    };
-    const std::size_t before = shortest();
-    if (before >= end) return true;
-    const std::size_t some = affordable(candidates, end, kAtOnce * left());
-    const std::size_t next = some > before ? some : affordable(candidates, end, left());
+  if (budget_ && table_.tokens() == 0) table_.ask(candidates, std::min(kProbe, end));
+  const auto fewest = [&] {
+    std::size_t least = end;
+    for (const std::size_t each : candidates) least = std::min(least, table_.of(each).size());
+    return least;
+  };
+  for (std::size_t before = fewest(); before < end; before = fewest()) {
+    const std::size_t next = std::min(end, affordable(candidates, left(), kMargin));
     if (next <= before) return false;
     table_.ask(candidates, next);
   }
-  table_.ask(candidates, end);
   return true;
 }
 
