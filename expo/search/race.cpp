@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "expo/search/alpha_model.h"
@@ -38,7 +39,7 @@ class Race {
         refine();
     }
     if (options_.tokens) spend_the_rest();
-    choice_.chosen = best_by_belief();
+    choice_.chosen = winner();
     return choice_;
   }
 
@@ -57,8 +58,12 @@ class Race {
     believe_again();
   }
 
+  /// A candidate that guards rule out must not make those look hopeless that may win.
   void believe_again() {
-    belief_ = believe(table_, all_);
+    std::vector<std::size_t> considered;
+    std::copy_if(all_.begin(), all_.end(), std::back_inserter(considered),
+                 [&](std::size_t candidate) { return !is_out(candidate); });
+    belief_ = believe(table_, considered);
     chances_ = belief_.chances_of_best();
   }
 
@@ -89,6 +94,7 @@ class Race {
   }
 
   bool is_out(std::size_t candidate) const {
+    if (candidate == options_.baseline) return false;
     return std::any_of(options_.guards.begin(), options_.guards.end(), [&](const Guard& guard) {
       return clearly_violates(guard, table_.of(candidate), table_.of(options_.baseline));
     });
@@ -114,7 +120,7 @@ class Race {
   void refine() {
     std::vector<double> alphas;
     for (const std::size_t candidate : all_) alphas.push_back(table_.candidates()[candidate].alpha);
-    const std::size_t leader = best_by_belief();
+    const std::size_t leader = best_of(belief_);
     const double leading = table_.candidates()[leader].alpha;
     if (leading > 0 && leading == *std::max_element(alphas.begin(), alphas.end())) {
       add(beyond(alphas), leader);
@@ -163,14 +169,22 @@ class Race {
     }
   }
 
-  std::size_t best_by_belief() const {
+  /// The best of those that violate no guard, each of which is believed in without the others.
+  std::size_t winner() const {
+    std::vector<std::size_t> eligible;
+    std::copy_if(all_.begin(), all_.end(), std::back_inserter(eligible),
+                 [&](std::size_t candidate) { return is_eligible(table_, options_, candidate); });
+    return best_of(believe(table_, eligible));
+  }
+
+  std::size_t best_of(const Belief& belief) const {
     std::size_t best = options_.baseline;
     double most = -INFINITY;
-    for (std::size_t i = 0; i < belief_.candidates.size(); ++i) {
-      if (belief_.mean[i] <= most || !is_eligible(table_, options_, belief_.candidates[i]))
-        continue;
-      most = belief_.mean[i];
-      best = belief_.candidates[i];
+    for (std::size_t i = 0; i < belief.candidates.size(); ++i) {
+      const std::size_t candidate = belief.candidates[i];
+      if (belief.mean[i] <= most || !is_eligible(table_, options_, candidate)) continue;
+      most = belief.mean[i];
+      best = candidate;
     }
     return best;
   }

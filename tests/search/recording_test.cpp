@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <span>
 #include <string>
 
 #include "expo/core/disk/memory_filesystem.h"
@@ -18,9 +21,15 @@ constexpr const char* kZero =
 constexpr const char* kHalf =
     R"({"candidate":1,"prompt":0,"score":[0.5,2],"length":[1,1],"tokens":[1,1],"ending":["stop","stop"]})";
 
+void put(MemoryFilesystem& disk, const char* name, const std::string& text) {
+  const auto file = disk.create(name, Caching::buffered);
+  file->write_at(0, std::as_bytes(std::span(text)));
+  file->close();
+}
+
 std::string refusal(const std::string& text) {
   MemoryFilesystem disk;
-  disk.put("run.jsonl", text);
+  put(disk, "run.jsonl", text);
   try {
     Recording::read(disk, "run.jsonl");
   } catch (const Error& error) {
@@ -38,7 +47,7 @@ std::string lines(std::initializer_list<std::string> all) {
 
 TEST(Recording, ReadsScoresInTheOrderInWhichTheyAreAskedFor) {
   MemoryFilesystem disk;
-  disk.put("run.jsonl", lines({kHeader, kHalf, kZero}));
+  put(disk, "run.jsonl", lines({kHeader, kHalf, kZero}));
   Recording recording = Recording::read(disk, "run.jsonl");
   ASSERT_EQ(recording.candidates().size(), 2U);
   EXPECT_EQ(recording.candidates()[1].label, "α = 0.5");
@@ -55,11 +64,11 @@ TEST(Recording, ReadsScoresInTheOrderInWhichTheyAreAskedFor) {
 
 TEST(Recording, WritesWhatItReads) {
   MemoryFilesystem disk;
-  disk.put("run.jsonl", lines({kHeader, kHalf, kZero}));
+  put(disk, "run.jsonl", lines({kHeader, kHalf, kZero}));
   const Recording recording = Recording::read(disk, "run.jsonl");
   const std::string text = recording.text(R"({"model":"m"})");
   EXPECT_NE(text.find(R"("model":"m")"), std::string::npos);
-  disk.put("again.jsonl", text);
+  put(disk, "again.jsonl", text);
   EXPECT_EQ(Recording::read(disk, "again.jsonl").text(R"({"model":"m"})"), text);
 }
 

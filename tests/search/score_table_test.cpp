@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "expo/core/error.h"
 #include "expo/search/spending.h"
 #include "tests/search/fake_source.h"

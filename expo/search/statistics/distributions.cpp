@@ -62,6 +62,11 @@ double normal_quantile(double p) {
 }
 
 double student_cdf(double t, double freedom) {
+  if (t * t < freedom) {
+    // Near the middle the tail below would lose the digits of t.
+    const double half = incomplete_beta(0.5, freedom / 2, t * t / (freedom + t * t)) / 2;
+    return t > 0 ? 0.5 + half : 0.5 - half;
+  }
   const double tail = incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2;
   return t > 0 ? 1 - tail : tail;
 }
