@@ -26,12 +26,13 @@ double matern(double distance, double reach) {
 }
 
 /// The prior covariance of means at some α.
-SquareMatrix prior(std::span<const double> alphas, double reach, double size, double level) {
-  SquareMatrix result(alphas.size());
-  for (std::size_t i = 0; i < alphas.size(); ++i) {
-    for (std::size_t j = 0; j < alphas.size(); ++j) {
-      const double distance = std::abs(log_place(alphas[i]) - log_place(alphas[j]));
-      const double alike = (1 - kOwn) * matern(distance, reach);
+SquareMatrix prior(std::span<const Belief::Point> points, double reach, double size, double level) {
+  SquareMatrix result(points.size());
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    for (std::size_t j = 0; j < points.size(); ++j) {
+      const double distance = std::abs(log_place(points[i].alpha) - log_place(points[j].alpha));
+      const bool are_akin = points[i].family == points[j].family;
+      const double alike = are_akin ? (1 - kOwn) * matern(distance, reach) : 0;
       result(i, j) = size * size * (alike + (i == j ? kOwn : 0)) + level * level;
     }
   }
@@ -85,7 +86,7 @@ void mix(std::vector<Conditioned>& parts, Belief& belief) {
   for (const Conditioned& part : parts) best = std::max(best, part.log_evidence);
   double total = 0;
   for (Conditioned& part : parts) total += part.log_evidence = std::exp(part.log_evidence - best);
-  const std::size_t n = belief.alphas.size();
+  const std::size_t n = belief.points.size();
   belief.mean.assign(n, 0);
   belief.covariance = SquareMatrix(n);
   for (const Conditioned& part : parts) {
@@ -151,7 +152,7 @@ double normal(const RandomStream& stream, std::uint64_t index) {
 }  // namespace
 
 Belief believe(const ScoreTable& table, std::span<const std::size_t> candidates,
-               std::span<const double> proposals) {
+               std::span<const Belief::Point> proposals) {
   std::vector<std::size_t> known;
   std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(known),
                [&](std::size_t candidate) { return !table.of(candidate).empty(); });
@@ -161,15 +162,16 @@ Belief believe(const ScoreTable& table, std::span<const std::size_t> candidates,
   Belief belief;
   for (const std::size_t place : places) {
     belief.candidates.push_back(known[place]);
-    belief.alphas.push_back(table.candidates()[known[place]].alpha);
+    const Candidate& candidate = table.candidates()[known[place]];
+    belief.points.push_back({candidate.alpha, candidate.family});
   }
-  belief.alphas.insert(belief.alphas.end(), proposals.begin(), proposals.end());
+  belief.points.insert(belief.points.end(), proposals.begin(), proposals.end());
   const double level = centre(fit.means);
   const double unit = fit.deviation;
   std::vector<Conditioned> parts;
   for (const double reach : kReaches) {
     for (const double size : kSizes) {
-      parts.push_back(condition(prior(belief.alphas, reach, size * unit, kLevel * unit), fit));
+      parts.push_back(condition(prior(belief.points, reach, size * unit, kLevel * unit), fit));
     }
   }
   mix(parts, belief);

@@ -59,11 +59,15 @@ class Race {
   }
 
   /// A candidate that guards rule out must not make those look hopeless that may win.
-  void believe_again() {
-    std::vector<std::size_t> considered;
-    std::copy_if(all_.begin(), all_.end(), std::back_inserter(considered),
+  std::vector<std::size_t> considered() const {
+    std::vector<std::size_t> result;
+    std::copy_if(all_.begin(), all_.end(), std::back_inserter(result),
                  [&](std::size_t candidate) { return !is_out(candidate); });
-    belief_ = believe(table_, considered);
+    return result;
+  }
+
+  void believe_again() {
+    belief_ = believe(table_, considered());
     chances_ = belief_.chances_of_best();
   }
 
@@ -118,19 +122,25 @@ class Race {
   /// Asks the source for α between the leader and its neighbours that have a better chance than the
   /// weakest survivor, and beyond the range if the leader stands at its end.
   void refine() {
-    std::vector<double> alphas;
-    for (const std::size_t candidate : all_) alphas.push_back(table_.candidates()[candidate].alpha);
     const std::size_t leader = best_of(belief_);
-    const double leading = table_.candidates()[leader].alpha;
-    if (leading > 0 && leading == *std::max_element(alphas.begin(), alphas.end())) {
-      add(beyond(alphas), leader);
+    const Candidate leading = table_.candidates()[leader];
+    std::vector<double> alphas;
+    for (const std::size_t candidate : all_) {
+      const Candidate& other = table_.candidates()[candidate];
+      if (other.family == leading.family) alphas.push_back(other.alpha);
     }
-    const std::vector<double> proposals = between_neighbours(alphas, leading);
-    const Belief wider = believe(table_, all_, proposals);
+    std::vector<Belief::Point> proposals;
+    for (const double alpha : between_neighbours(alphas, leading.alpha)) {
+      proposals.push_back({alpha, leading.family});
+    }
+    const Belief wider = believe(table_, considered(), proposals);
     const std::vector<double> chances = wider.chances_of_best();
     const double least = weakest_chance(wider, chances);
+    if (leading.alpha > 0 && leading.alpha == *std::max_element(alphas.begin(), alphas.end())) {
+      add(beyond(alphas), leader);
+    }
     for (std::size_t i = 0; i < proposals.size(); ++i) {
-      if (chances[wider.candidates.size() + i] > least) add(proposals[i], leader);
+      if (chances[wider.candidates.size() + i] > least) add(proposals[i].alpha, leader);
     }
   }
 

@@ -16,7 +16,7 @@ class FakeSource final : public ScoreSource {
   FakeSource(std::vector<double> alphas, std::size_t prompts, Function function,
              std::uint32_t samples = 1)
       : prompts_(prompts), samples_(samples), function_(std::move(function)) {
-    for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha)});
+    for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha), 0});
   }
 
   const std::vector<Candidate>& candidates() const override { return candidates_; }
@@ -24,7 +24,7 @@ class FakeSource final : public ScoreSource {
   std::uint32_t samples() const override { return samples_; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t) override {
     if (!makes_candidates) return std::nullopt;
-    candidates_.push_back({alpha, label_of(alpha)});
+    candidates_.push_back({alpha, label_of(alpha), 0});
     return candidates_.size() - 1;
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override {

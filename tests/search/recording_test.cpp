@@ -54,6 +54,7 @@ TEST(Recording, ReadsScoresInTheOrderInWhichTheyAreAskedFor) {
   EXPECT_EQ(recording.samples(), 2U);
   EXPECT_EQ(recording.candidate_at(0.5, 0), 1U);
   EXPECT_FALSE(recording.candidate_at(0.7, 0));
+  EXPECT_EQ(recording.candidates()[1].family, 0U);
   const std::vector<ScoreRequest> requests{{1, 0, 1}, {0, 0, 1}};
   const std::vector<Score> scores = recording.scores(requests);
   EXPECT_EQ(scores[0].score, 2);
@@ -93,7 +94,7 @@ TEST(Recording, NamesFileAndLineOfWhatIsWrong) {
 /// Scores that tell candidate and prompt.
 Recording numbered(std::size_t prompts) {
   std::vector<std::string> names(prompts, "p");
-  Recording recording({{-1, ""}, {0, ""}, {1, ""}, {2, ""}}, names, 1);
+  Recording recording({{-1, "", 0}, {0, "", 0}, {1, "", 0}, {2, "", 0}}, names, 1);
   for (std::size_t p = 0; p < prompts; ++p) {
     for (std::size_t c = 0; c < 4; ++c) {
       recording.set({c, p, 0}, {static_cast<double>(10 * p + c), 1, 1, Ending::stop});

@@ -208,15 +208,16 @@ def place(alpha):
     return math.copysign(math.log1p(abs(alpha) / 0.05), alpha)
 
 
-def gaussian_process(alphas, known, means, covariance, unit):
+def gaussian_process(alphas, known, means, covariance, unit, families=None):
     """A mixture over reach and size of regressions by the textbook formulas."""
     places = np.array([place(a) for a in alphas])
     distance = np.abs(places[:, None] - places)
+    akin = np.ones_like(distance) if families is None else np.equal.outer(families, families)
     parts = []
     for reach in (0.5, 1, 2, 4):
         for size in (0.03, 0.08, 0.2, 0.5, 1.2):
             scaled = math.sqrt(3) * distance / reach
-            kernel = (size * unit) ** 2 * (0.95 * (1 + scaled) * np.exp(-scaled) + 0.05 * np.eye(len(alphas)))
+            kernel = (size * unit) ** 2 * (0.95 * akin * (1 + scaled) * np.exp(-scaled) + 0.05 * np.eye(len(alphas)))
             kernel += (2 * unit) ** 2
             seen = kernel[:known, :known] + covariance
             gain = kernel[:, :known] @ np.linalg.inv(seen)
@@ -244,6 +245,16 @@ def test_the_belief_is_gaussian_process_regression():
     chances = np.bincount(draws.argmax(1), minlength=7) / 40000
     assert found["chances"] == pytest.approx(chances, abs=0.07)
     assert sum(found["chances"]) == pytest.approx(1)
+
+
+def test_families_have_curves_of_their_own():
+    scores = nested_scores(np.random.default_rng(11), COUNTS, MEANS)
+    alphas, families = [0, 1, 2, 0, 1], [0, 0, 0, 1, 1]
+    found = one(op="belief", alphas=alphas, families=families, scores=scores)
+    prompt, rest = variances(scores, COUNTS)
+    means, covariance = generalised_least_squares(scores, prompt, rest)
+    mean, _ = gaussian_process(alphas, 5, means - means.mean(), covariance, math.sqrt(prompt + rest), families)
+    assert found["mean"] == pytest.approx(mean + means.mean(), abs=1e-8)
 
 
 def test_a_collapse_is_left_out_of_the_belief():

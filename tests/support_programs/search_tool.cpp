@@ -45,7 +45,9 @@ class GivenTable {
   }
   static std::vector<Candidate> candidates(const Json& request) {
     std::vector<Candidate> result;
-    for (const double alpha : request.at("alphas")) result.push_back({alpha, label_of(alpha)});
+    for (const double alpha : request.at("alphas")) result.push_back({alpha, label_of(alpha), 0});
+    const auto families = request.value("families", std::vector<std::size_t>(result.size()));
+    for (std::size_t i = 0; i < result.size(); ++i) result[i].family = families.at(i);
     return result;
   }
   std::vector<std::string> names() const {
@@ -105,8 +107,9 @@ Json layout(const Json& request) {
 
 Json belief(const Json& request) {
   const GivenTable given(request);
-  const Belief found =
-      believe(given.table(), given.candidates(), request.value("proposals", Values{}));
+  std::vector<Belief::Point> proposals;
+  for (const double alpha : request.value("proposals", Values{})) proposals.push_back({alpha, 0});
+  const Belief found = believe(given.table(), given.candidates(), proposals);
   return {{"candidates", found.candidates},
           {"mean", found.mean},
           {"covariance", rows(found.covariance)},

@@ -63,7 +63,9 @@ std::vector<Candidate> candidates_of(const Json& header, const std::string& plac
     const std::string label = each.contains("label") && each.at("label").is_string()
                                   ? each.at("label").get<std::string>()
                                   : label_of(alpha);
-    candidates.push_back({alpha, label});
+    const bool has_family = each.contains("family");
+    candidates.push_back(
+        {alpha, label, has_family ? count(each, "family", kMostCandidates, place) : 0});
   }
   if (candidates.empty() || candidates.size() > kMostCandidates) {
     throw input_error(fmt::format("{}: found {} candidates; expected 1 to {}", place,
@@ -193,9 +195,11 @@ std::size_t Recording::index(const ScoreRequest& request) const {
   return (request.prompt * candidates_.size() + request.candidate) * samples_ + request.sample;
 }
 
-std::optional<std::size_t> Recording::candidate_at(double alpha, std::size_t /*like*/) {
+std::optional<std::size_t> Recording::candidate_at(double alpha, std::size_t like) {
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (candidates_[i].alpha == alpha) return i;
+    if (candidates_[i].alpha == alpha && candidates_[i].family == candidates_.at(like).family) {
+      return i;
+    }
   }
   return std::nullopt;
 }
@@ -211,7 +215,8 @@ std::string Recording::text(std::string_view facts) const {
   Json header = {{"format", kFormat}, {"samples", samples_}, {"prompts", prompts_}};
   header["candidates"] = Json::array();
   for (const Candidate& each : candidates_) {
-    header["candidates"].push_back({{"alpha", each.alpha}, {"label", each.label}});
+    header["candidates"].push_back(
+        {{"alpha", each.alpha}, {"label", each.label}, {"family", each.family}});
   }
   header.update(parse_json(facts, "facts of a recording"));
   std::string result = compact_json(header) + "\n";

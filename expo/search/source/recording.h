@@ -13,11 +13,11 @@ namespace expo {
 /// The scores of a real run at several α, to be replayed. Its file is JSON lines: a header
 ///
 ///   {"format": "expo-scores-1", "samples": 2, "prompts": ["a1b2", …],
-///    "candidates": [{"alpha": 0, "label": "α = 0"}, …], …}
+///    "candidates": [{"alpha": 0, "label": "α = 0", "family": 0}, …], …}
 ///
-/// in which `prompts` are names that tell prompts apart (their texts, or digests of them) and other
-/// members are free to say where the scores come from, and then a line for each candidate and
-/// prompt, in any order, with a value for each sample:
+/// in which labels and families may be left out, `prompts` are names that tell prompts apart (their
+/// texts, or digests of them) and other members are free to say where the scores come from, and
+/// then a line for each candidate and prompt, in any order, with a value for each sample:
 ///
 ///   {"candidate": 3, "prompt": 0, "score": [1, 0], "length": [80, 76], "tokens": [20, 19],
 ///    "ending": ["stop", "length"]}

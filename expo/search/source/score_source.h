@@ -14,7 +14,8 @@ namespace expo {
 /// label.
 struct Candidate {
   double alpha = 0;
-  std::string label;  ///< for people: "α = 0.5"
+  std::string label;       ///< for people: "α = 0.5"
+  std::size_t family = 0;  ///< candidates of one family differ in α only
 };
 
 /// How an answer ended.
@@ -51,7 +52,7 @@ class ScoreSource {
   virtual std::size_t prompts() const = 0;
   virtual std::uint32_t samples() const = 0;  ///< of each prompt, at least 1
 
-  /// The number of the candidate that differs from `like` in its α only, which is made if the
+  /// The number of the candidate with this α in the family of `like`, which is made if the
   /// source can; std::nullopt if it cannot (a recording has only what was recorded).
   virtual std::optional<std::size_t> candidate_at(double alpha, std::size_t like) = 0;
 

@@ -42,14 +42,14 @@ std::uint64_t stream_of(std::uint64_t prompt, std::uint64_t place, std::uint64_t
 
 Simulator::Simulator(const Simulation& simulation, std::vector<double> alphas, std::uint64_t seed)
     : simulation_(simulation), seed_(seed), made_(simulation.prompts) {
-  for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha)});
+  for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha), 0});
 }
 
 std::optional<std::size_t> Simulator::candidate_at(double alpha, std::size_t /*like*/) {
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (candidates_[i].alpha == alpha) return i;
   }
-  candidates_.push_back({alpha, label_of(alpha)});
+  candidates_.push_back({alpha, label_of(alpha), 0});
   return candidates_.size() - 1;
 }
 
