@@ -14,7 +14,7 @@
 namespace expo {
 namespace {
 
-constexpr std::array kReaches{0.5, 1.0, 2.0, 4.0};       // on the scale of log_place
+constexpr std::array kReaches{0.35, 0.7, 1.4, 2.8};      // on the scale of log_place
 constexpr std::array kSizes{0.03, 0.08, 0.2, 0.5, 1.2};  // in deviations of a row's score
 constexpr double kOwn = 0.05;    // share of the variation that neighbours do not have in common
 constexpr double kLevel = 2;     // deviations of the common level

@@ -214,7 +214,7 @@ def gaussian_process(alphas, known, means, covariance, unit, families=None):
     distance = np.abs(places[:, None] - places)
     akin = np.ones_like(distance) if families is None else np.equal.outer(families, families)
     parts = []
-    for reach in (0.5, 1, 2, 4):
+    for reach in (0.35, 0.7, 1.4, 2.8):
         for size in (0.03, 0.08, 0.2, 0.5, 1.2):
             scaled = math.sqrt(3) * distance / reach
             kernel = (size * unit) ** 2 * (0.95 * akin * (1 + scaled) * np.exp(-scaled) + 0.05 * np.eye(len(alphas)))
