@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ const std::vector<double> kAlphas{-1, 0, 0.1, 0.2, 0.35, 0.7, 1, 2, 4, 8, 16, 25
 struct Settings {
   std::vector<std::string> scenarios;
   std::string recording;
+  std::string record;
   std::size_t seeds = 200;
   std::uint64_t first_seed = 1;
   std::size_t prompts = 400;
@@ -256,6 +258,23 @@ std::unique_ptr<World> world_of(const std::string& scenario, const Settings& set
   return std::make_unique<SimulatedWorld>(scenario, settings.prompts);
 }
 
+/// Writes a simulation as a recording, as an example of the format.
+void record(World& world, const std::string& path) {
+  const auto source = world.source(1);
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < source->prompts(); ++i) names.push_back(fmt::format("{}", i));
+  Recording recording(source->candidates(), names, source->samples());
+  for (std::size_t candidate = 0; candidate < source->candidates().size(); ++candidate) {
+    for (std::size_t prompt = 0; prompt < names.size(); ++prompt) {
+      for (std::uint32_t sample = 0; sample < source->samples(); ++sample) {
+        const ScoreRequest request{candidate, prompt, sample};
+        recording.set(request, source->scores(std::span(&request, 1)).front());
+      }
+    }
+  }
+  std::ofstream(path) << recording.text();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -264,6 +283,7 @@ int main(int argc, char** argv) {
   app.add_option("scenario", settings.scenarios,
                  "simulated truths, or recording and recording-without-gain");
   app.add_option("--recording", settings.recording, "the file of a recording");
+  app.add_option("--record", settings.record, "only write the first simulation to this file");
   app.add_option("--seeds", settings.seeds);
   app.add_option("--first-seed", settings.first_seed);
   app.add_option("--prompts", settings.prompts, "of a simulation");
@@ -281,6 +301,10 @@ int main(int argc, char** argv) {
     settings.scenarios.insert(settings.scenarios.end(), {"very-noisy", "heavy-tails"});
   }
   try {
+    if (!settings.record.empty()) {
+      record(*world_of(settings.scenarios.front(), settings), settings.record);
+      return 0;
+    }
     fmt::print(
         "| truth | budget | strategy | regret | spent | gain | false gain | undecided "
         "|\n|---|---|---|---|---|---|---|---|\n");

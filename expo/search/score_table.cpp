@@ -96,14 +96,19 @@ std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {
 }
 
 double ScoreTable::token_deviation() const {
-  double squares = 0;
-  double freedom = 0;
+  // A few rows may be alike by chance, so the estimate starts from what lengths of answers do.
+  constexpr double kUsual = 0.7;  // of the mean
+  constexpr double kWeight = 8;   // rows
+  if (all_.rows == 0) return 0;
+  const double usual = kUsual * all_.tokens / all_.rows;
+  double squares = kWeight * usual * usual;
+  double freedom = kWeight;
   for (const Price& price : prices_) {
     if (price.rows < 2) continue;
     squares += price.squares - price.tokens * price.tokens / price.rows;
     freedom += price.rows - 1;
   }
-  return freedom > 0 ? std::sqrt(std::max(0.0, squares / freedom)) : 0;
+  return std::sqrt(std::max(0.0, squares / freedom));
 }
 
 std::vector<double> score_values(std::span<const PromptScore> scores) {

@@ -49,7 +49,9 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, double
 
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
   constexpr std::size_t kProbe = 2;
-  constexpr double kMargin = 2;
+  constexpr double kMargin = 2;  // standard deviations
+  constexpr double kSafe = 6;
+  constexpr std::size_t kGrowth = 3;
   end = std::min(end, table_.rows());
   if (budget_ && table_.tokens() == 0) table_.ask(candidates, std::min(kProbe, end));
   const auto fewest = [&] {
@@ -58,7 +60,9 @@ bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) 
     return least;
   };
   for (std::size_t before = fewest(); before < end; before = fewest()) {
-    const std::size_t next = std::min(end, affordable(candidates, left(), kMargin));
+    std::size_t next = std::min(end, affordable(candidates, left(), kMargin));
+    // What a few rows cost says little, so a demand that may end the budget grows step by step.
+    if (price(candidates, end, kSafe) > left()) next = std::min(next, kGrowth * (before + 1));
     if (next <= before) return false;
     table_.ask(candidates, next);
   }

@@ -105,7 +105,8 @@ TEST(Confirmation, KeepsItsBudgetAndRefusesTooFewPrompts) {
   little.tokens = 3000;
   const Confirmation found = confirm(table, 2, little);
   EXPECT_LE(found.tokens, 3000U);
-  EXPECT_EQ(found.gain->difference.count, 100U);
+  EXPECT_GE(found.tokens, 2700U);
+  EXPECT_EQ(found.gain->difference.count * 30, found.tokens);
   ScoreTable single(source, {0});
   EXPECT_THROW(confirm(single, 2, options()), Error);
 }
