@@ -1,0 +1,16 @@
+#include "expo/search/spending.h"
+#include "expo/search/strategies.h"
+
+namespace expo {
+
+Choice choose_by_grid(ScoreTable& table, const SearchOptions& options) {
+  const std::vector<std::size_t> all = contenders(table);
+  Spending spending(table, options.tokens);
+  spending.extend(all, table.rows());
+  Choice choice;
+  choice.looks.push_back(look_by_mean(table, all, all));
+  choice.chosen = best_by_mean(table, options, all);
+  return choice;
+}
+
+}  // namespace expo

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace expo {
+
+/// One of the models that compete: θ + αΔ of one pair. What else may tell candidates apart (another
+/// ALIGNED checkpoint, an α for each kind of module) is the source's business and stands in the
+/// label.
+struct Candidate {
+  double alpha = 0;
+  std::string label;       ///< for people: "α = 0.5"
+  std::size_t family = 0;  ///< candidates of one family differ in α only
+};
+
+/// How an answer ended.
+enum class Ending {
+  stop,    ///< by the model or a stop string
+  length,  ///< by the limit: it is truncated
+};
+
+/// What is asked for: the score of one sample of one candidate's answers to one prompt.
+struct ScoreRequest {
+  std::size_t candidate = 0;
+  std::size_t prompt = 0;
+  std::uint32_t sample = 0;
+
+  friend bool operator==(const ScoreRequest&, const ScoreRequest&) = default;
+};
+
+/// A scored answer.
+struct Score {
+  double score = 0;          ///< larger is better; finite
+  double length = 0;         ///< of the answer, in any unit
+  std::uint64_t tokens = 0;  ///< that were generated for it: its price
+  Ending ending = Ending::stop;
+};
+
+/// All that a search sees of models, prompts and objectives. Candidates, prompts and samples are
+/// numbers from 0. Not thread-safe.
+class ScoreSource {
+ public:
+  virtual ~ScoreSource() = default;
+
+  /// The candidates so far. candidate_at() may append to them; the numbers of earlier ones stay.
+  virtual const std::vector<Candidate>& candidates() const = 0;
+  virtual std::size_t prompts() const = 0;
+  virtual std::uint32_t samples() const = 0;  ///< of each prompt, at least 1
+
+  /// The number of the candidate with this α in the family of `like`, which is made if the
+  /// source can; std::nullopt if it cannot (a recording has only what was recorded).
+  virtual std::optional<std::size_t> candidate_at(double alpha, std::size_t like) = 0;
+
+  /// The scores of all requests, in their order. A look asks for many at once, so that an engine
+  /// can answer in batches. May throw; what was finished before may then be kept by the source. An
+  /// equal request gives an equal score.
+  virtual std::vector<Score> scores(std::span<const ScoreRequest> requests) = 0;
+};
+
+/// "α = 0.5", with no more digits than needed.
+std::string label_of(double alpha);
+
+}  // namespace expo

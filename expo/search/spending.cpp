@@ -1,0 +1,72 @@
+#include "expo/search/spending.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace expo {
+
+double Spending::left() const {
+  if (!budget_) return std::numeric_limits<double>::infinity();
+  return static_cast<double>(*budget_) - static_cast<double>(spent());
+}
+
+double Spending::price(std::span<const std::size_t> candidates, std::size_t end,
+                       double margin) const {
+  double total = 0;
+  double rows = 0;
+  std::size_t known = 1;
+  std::size_t fresh = 0;
+  for (const std::size_t candidate : candidates) {
+    const std::size_t had = table_.of(candidate).size();
+    known = std::max(known, had);
+    if (had >= end) continue;
+    fresh = std::max(fresh, end - had);
+    total += table_.expected_tokens(candidate).value_or(0) * static_cast<double>(end - had);
+    rows += static_cast<double>(end - had);
+  }
+  if (fresh == 0) return 0;
+  // A prompt with long answers has them at all candidates, so their prices err together, both
+  // those that are to come and those that the expectation stands on.
+  const double error = 1 / static_cast<double>(known) + 1 / static_cast<double>(fresh);
+  return total + margin * table_.token_deviation() * rows * std::sqrt(error);
+}
+
+std::size_t Spending::affordable(std::span<const std::size_t> candidates, double tokens,
+                                 double margin) const {
+  std::size_t low = 0;
+  std::size_t high = table_.rows();
+  while (low < high) {
+    const std::size_t middle = high - (high - low) / 2;
+    if (price(candidates, middle, margin) <= tokens) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
+  constexpr std::size_t kProbe = 2;
+  constexpr double kMargin = 2;  // standard deviations
+  constexpr double kSafe = 6;
+  constexpr std::size_t kGrowth = 3;
+  end = std::min(end, table_.rows());
+  if (budget_ && table_.tokens() == 0) table_.ask(candidates, std::min(kProbe, end));
+  const auto fewest = [&] {
+    std::size_t least = end;
+    for (const std::size_t each : candidates) least = std::min(least, table_.of(each).size());
+    return least;
+  };
+  for (std::size_t before = fewest(); before < end; before = fewest()) {
+    std::size_t next = std::min(end, affordable(candidates, left(), kMargin));
+    // What a few rows cost says little, so a demand that may end the budget grows step by step.
+    if (price(candidates, end, kSafe) > left()) next = std::min(next, kGrowth * (before + 1));
+    if (next <= before) return false;
+    table_.ask(candidates, next);
+  }
+  return true;
+}
+
+}  // namespace expo

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "expo/search/strategy.h"
+
+namespace expo {
+
+// The strategies behind choose(): each fills looks and the chosen candidate only.
+Choice choose_by_grid(ScoreTable& table, const SearchOptions& options);
+Choice choose_by_halving(ScoreTable& table, const SearchOptions& options);
+Choice choose_by_race(ScoreTable& table, const SearchOptions& options);
+
+/// The candidates that may be chosen: those with α ≥ 0.
+std::vector<std::size_t> contenders(const ScoreTable& table);
+
+/// Whether a candidate may be chosen, as its means violate no guard. The baseline always may.
+bool is_eligible(const ScoreTable& table, const SearchOptions& options, std::size_t candidate);
+
+/// The mean score of a candidate; −∞ if it has no prompt.
+double mean_score(const ScoreTable& table, std::size_t candidate);
+
+/// The eligible candidate with the best mean; of equal ones that with the smallest α.
+std::size_t best_by_mean(const ScoreTable& table, const SearchOptions& options,
+                         std::span<const std::size_t> candidates);
+
+/// A look at the candidates by their means; those of `alive` stay.
+Look look_by_mean(const ScoreTable& table, std::span<const std::size_t> candidates,
+                  std::span<const std::size_t> alive);
+
+}  // namespace expo

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+#include "expo/search/source/score_source.h"
+
+namespace expo {
+
+/// A source whose scores are given by a function, which keeps what it was asked for.
+class FakeSource final : public ScoreSource {
+ public:
+  using Function = std::function<Score(double alpha, const ScoreRequest&)>;
+
+  FakeSource(std::vector<double> alphas, std::size_t prompts, Function function,
+             std::uint32_t samples = 1)
+      : prompts_(prompts), samples_(samples), function_(std::move(function)) {
+    for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha), 0});
+  }
+
+  const std::vector<Candidate>& candidates() const override { return candidates_; }
+  std::size_t prompts() const override { return prompts_; }
+  std::uint32_t samples() const override { return samples_; }
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t) override {
+    if (!makes_candidates) return std::nullopt;
+    candidates_.push_back({alpha, label_of(alpha), 0});
+    return candidates_.size() - 1;
+  }
+  std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
+    std::vector<Score> result;
+    for (const ScoreRequest& request : requests) {
+      if (asked.size() >= fails_after) throw std::runtime_error("the engine died");
+      asked.push_back(request);
+      result.push_back(function_(candidates_.at(request.candidate).alpha, request));
+    }
+    return result;
+  }
+
+  std::vector<ScoreRequest> asked;
+  std::size_t fails_after = SIZE_MAX;
+  bool makes_candidates = false;
+
+ private:
+  std::vector<Candidate> candidates_;
+  std::size_t prompts_;
+  std::uint32_t samples_;
+  Function function_;
+};
+
+/// 0, 1, …, count − 1.
+inline std::vector<std::size_t> numbers(std::size_t count) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < count; ++i) result.push_back(i);
+  return result;
+}
+
+/// A number between −1 and 1 that looks random, and depends on its arguments only.
+inline double jitter(std::size_t a, std::size_t b, std::size_t c = 0) {
+  const std::uint64_t mixed =
+      (a * 2654435761U + b * 40503U + c * 97U + 12345U) * 6364136223846793005U;
+  return static_cast<double>(mixed >> 40) / static_cast<double>(1U << 23) - 1;
+}
+
+}  // namespace expo

@@ -1,0 +1,113 @@
+#include "expo/search/score_table.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "expo/core/error.h"
+#include "expo/search/spending.h"
+#include "tests/search/fake_source.h"
+
+namespace expo {
+namespace {
+
+Score numbered(double alpha, const ScoreRequest& request) {
+  return {alpha * 100 + static_cast<double>(request.prompt) + 10.0 * request.sample, 5, 7,
+          request.sample == 0 ? Ending::stop : Ending::length};
+}
+
+TEST(ScoreTable, AveragesTheSamplesOfAPrompt) {
+  FakeSource source({0, 1}, 5, numbered, 2);
+  ScoreTable table(source, {4, 2, 0});
+  table.ask(numbers(2), 2);
+  ASSERT_EQ(table.of(1).size(), 2U);
+  EXPECT_EQ(table.of(1)[0].score, 109);
+  EXPECT_EQ(table.of(1)[1].score, 107);
+  EXPECT_EQ(table.of(0)[0].truncated, 0.5);
+  EXPECT_EQ(table.of(0)[0].tokens, 14);
+  EXPECT_EQ(table.tokens(), 56U);
+  EXPECT_EQ(paired_differences(table.of(1), table.of(0)), (std::vector<double>{100, 100}));
+}
+
+TEST(ScoreTable, AsksForNothingTwice) {
+  FakeSource source({0, 1}, 5, numbered, 2);
+  ScoreTable table(source, {4, 2, 0});
+  table.ask(numbers(2), 2);
+  table.ask(numbers(2), 99);
+  EXPECT_EQ(source.asked.size(), 12U);
+  EXPECT_EQ(source.asked.back(), (ScoreRequest{1, 0, 1}));
+}
+
+TEST(ScoreTable, AsksForSamplesApart) {
+  FakeSource source({0}, 5, numbered, 2);
+  ScoreTable table(source, {4, 2}, SampleOrder::apart);
+  EXPECT_EQ(table.rows(), 4U);
+  table.ask(numbers(1), 3);
+  EXPECT_EQ(source.asked, (std::vector<ScoreRequest>{{0, 4, 0}, {0, 2, 0}, {0, 4, 1}}));
+  const auto means = table.prompt_means(0);
+  ASSERT_EQ(means.size(), 2U);
+  EXPECT_EQ(means[0].score, 9);  // of 4 and 14
+  EXPECT_EQ(means[1].score, 2);
+  EXPECT_EQ(means[0].truncated, 0.5);
+  EXPECT_EQ(table.prompt_means(0, 2)[0].score, 4);
+}
+
+TEST(ScoreTable, KeepsWhatItHasWhenTheSourceFails) {
+  FakeSource source({0, 1}, 5, numbered);
+  ScoreTable table(source, numbers(5));
+  table.ask(numbers(2), 2);
+  source.fails_after = 5;
+  EXPECT_THROW(table.ask(numbers(2), 5), std::runtime_error);
+  EXPECT_EQ(table.of(0).size(), 2U);
+  source.fails_after = SIZE_MAX;
+  table.ask(numbers(2), 5);
+  EXPECT_EQ(table.of(0).size(), 5U);
+}
+
+TEST(ScoreTable, RefusesScoresThatAreNoNumbers) {
+  FakeSource source({0}, 5, [](double, const ScoreRequest&) { return Score{NAN, 1, 1}; });
+  ScoreTable table(source, numbers(5));
+  EXPECT_THROW(table.ask(numbers(1), 1), Error);
+}
+
+TEST(ScoreTable, ExpectsThePricesThatItSaw) {
+  FakeSource source({0, 1}, 100, [](double alpha, const ScoreRequest&) {
+    return Score{0, 1, alpha == 0 ? std::uint64_t{10} : std::uint64_t{90}};
+  });
+  ScoreTable table(source, numbers(100));
+  EXPECT_FALSE(table.expected_tokens(0));
+  table.ask(numbers(2), 1);
+  EXPECT_EQ(table.expected_tokens(0), (4 * 50 + 10) / 5.0);
+  table.ask(numbers(2), 96);
+  EXPECT_EQ(table.expected_tokens(1), (4 * 50 + 96 * 90) / 100.0);
+}
+
+/// Answers that cost between 10 and 190 tokens.
+Score costly(double, const ScoreRequest& request) {
+  const double tokens = 100 + 90 * jitter(request.candidate, request.prompt);
+  return {0, 1, static_cast<std::uint64_t>(tokens)};
+}
+
+TEST(Spending, StopsWhereTheBudgetEnds) {
+  FakeSource source({0, 1, 2}, 1000, costly);
+  ScoreTable table(source, numbers(1000));
+  Spending spending(table, 60000);
+  EXPECT_FALSE(spending.extend(numbers(3), 1000));
+  EXPECT_NEAR(static_cast<double>(spending.spent()), 60000, 600);
+  EXPECT_EQ(table.of(0).size(), table.of(2).size());
+  EXPECT_FALSE(spending.extend(numbers(3), 1000));
+  EXPECT_LT(spending.spent(), 60600U);
+}
+
+TEST(Spending, ReachesWhatItCanPay) {
+  FakeSource source({0, 1, 2}, 1000, costly);
+  ScoreTable table(source, numbers(1000));
+  Spending spending(table, 60000);
+  EXPECT_TRUE(spending.extend(numbers(3), 150));
+  EXPECT_EQ(table.of(1).size(), 150U);
+  EXPECT_TRUE(Spending(table, std::nullopt).extend(numbers(3), 5000));
+  EXPECT_EQ(table.of(1).size(), 1000U);
+}
+
+}  // namespace
+}  // namespace expo
