@@ -97,8 +97,8 @@ TEST(Prompts, NamesTheRowOfWhatIsWrong) {
             "text; --prompt-column names another");
   EXPECT_EQ(refused({{"prompt", ""}}), "/p.jsonl:2: the prompt is empty");
   EXPECT_TRUE(refused({{"prompt", 7}}).starts_with("/p.jsonl:2: the prompt is not a list"));
-  EXPECT_TRUE(
-      refused({{"prompt", Json::array({"a"})}}).starts_with("/p.jsonl:2: the prompt: turn 1 is not"));
+  EXPECT_TRUE(refused({{"prompt", Json::array({"a"})}})
+                  .starts_with("/p.jsonl:2: the prompt: turn 1 is not"));
   EXPECT_TRUE(refused({{"messages", {assistant("a")}}}).find("user's turn") != std::string::npos);
   EXPECT_EQ(refused({{"prompt", "a"}, {"id", 0.5}}),
             "/p.jsonl:2: its id is neither text nor a whole number");
