@@ -10,6 +10,7 @@ Contestants take turns; the figures are medians. Run it with .bench-venv/bin/pyt
 """
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -35,10 +36,10 @@ def words_of(folder):
 
 def write_rows(path, words, count, seed=20240425):
     draw = random.Random(seed)
-    weights = [1 / (rank + 3) for rank in range(len(words))]
+    weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(len(words))))
 
     def text(low, high):
-        return " ".join(draw.choices(words, weights, k=draw.randint(low, high))).capitalize() + "."
+        return " ".join(draw.choices(words, cum_weights=weights, k=draw.randint(low, high))).capitalize() + "."
     with path.open("w", encoding="utf-8") as file:
         for _ in range(count):
             turns = []
