@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <functional>
-#include <numbers>
 #include <string>
 #include <vector>
 
@@ -27,8 +26,7 @@ struct Shape {
 };
 
 double normal(const RandomStream& stream, std::uint64_t index) {
-  return std::sqrt(-2 * std::log1p(-stream.unit_interval(2 * index))) *
-         std::cos(2 * std::numbers::pi * stream.unit_interval(2 * index + 1));
+  return stream.normal_pair(index).first;
 }
 
 /// The mean of two differences between 0/1 scores, of which a prompt's own chance is a part.

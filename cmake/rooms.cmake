@@ -41,7 +41,7 @@ set(EXPO_ROOMS
   "training/run:training/config,training/ranks"
   "training/plugin:training/ranks"
   "search/statistics:core"
-  "search/source:core/disk"
+  "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
   "cli/options:engine"
   "cli:cli/options"

@@ -1,5 +1,8 @@
 #include "expo/core/philox.h"
 
+#include <cmath>
+#include <numbers>
+
 namespace expo {
 namespace {
 
@@ -41,6 +44,12 @@ double RandomStream::unit_interval(std::uint64_t index) const noexcept {
   const std::size_t half = index % 2 * 2;
   const std::uint64_t bits = std::uint64_t{words[half + 1]} << 32 | words[half];
   return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+std::pair<double, double> RandomStream::normal_pair(std::uint64_t index) const noexcept {
+  const double radius = std::sqrt(-2 * std::log1p(-unit_interval(2 * index)));
+  const double angle = 2 * std::numbers::pi * unit_interval(2 * index + 1);
+  return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
 }  // namespace expo

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace expo {
 
@@ -25,6 +26,10 @@ class RandomStream {
   /// A uniform value in [0, 1), a multiple of 2⁻⁵³. Each block yields two: value n comes from block
   /// n/2.
   double unit_interval(std::uint64_t index) const noexcept;
+
+  /// Two independent standard normal values, from the uniform values 2·index and 2·index + 1 (Box
+  /// and Muller).
+  std::pair<double, double> normal_pair(std::uint64_t index) const noexcept;
 
  private:
   std::uint64_t seed_;

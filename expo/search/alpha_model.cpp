@@ -144,11 +144,6 @@ double centre(std::vector<double>& means) {
   return level;
 }
 
-double normal(const RandomStream& stream, std::uint64_t index) {
-  return std::sqrt(-2 * std::log1p(-stream.unit_interval(2 * index))) *
-         std::cos(2 * std::numbers::pi * stream.unit_interval(2 * index + 1));
-}
-
 }  // namespace
 
 Belief believe(const ScoreTable& table, std::span<const std::size_t> candidates,
@@ -189,7 +184,7 @@ std::vector<double> Belief::chances_of_best() const {
   for (std::size_t draw = 0; draw < kDraws; ++draw) {
     std::vector<double> deviates(n);
     const RandomStream stream(0, draw);
-    for (std::size_t i = 0; i < n; ++i) deviates[i] = normal(stream, i);
+    for (std::size_t i = 0; i < n; ++i) deviates[i] = stream.normal_pair(i).first;
     std::vector<double> values = factor ? factor->times(deviates) : std::vector<double>(n);
     for (std::size_t i = 0; i < n; ++i) values[i] += mean[i];
     const auto best = std::max_element(values.begin(), values.end()) - values.begin();

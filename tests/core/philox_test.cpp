@@ -65,5 +65,26 @@ TEST(RandomStream, UnitIntervalIsUniform) {
   EXPECT_LT(chi_square, 110) << "seed " << seed;
 }
 
+TEST(RandomStream, NormalPairsAreIndependentStandardNormals) {
+  const std::uint64_t seed = 5;
+  const RandomStream stream(seed, 3);
+  constexpr int kDraws = 100'000;
+  double first = 0, second = 0, squares = 0, products = 0, fourths = 0;
+  for (std::uint64_t i = 0; i < kDraws; ++i) {
+    const auto [a, b] = stream.normal_pair(i);
+    first += a / kDraws;
+    second += b / kDraws;
+    squares += (a * a + b * b) / (2 * kDraws);
+    fourths += (a * a * a * a + b * b * b * b) / (2 * kDraws);
+    products += a * b / kDraws;
+  }
+  // Five standard errors; the fourth moment of a normal value is 3.
+  EXPECT_NEAR(first, 0, 0.016) << "seed " << seed;
+  EXPECT_NEAR(second, 0, 0.016) << "seed " << seed;
+  EXPECT_NEAR(squares, 1, 0.016) << "seed " << seed;
+  EXPECT_NEAR(products, 0, 0.016) << "seed " << seed;
+  EXPECT_NEAR(fourths, 3, 0.11) << "seed " << seed;
+}
+
 }  // namespace
 }  // namespace expo

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <tuple>
 #include <utility>
 
 #include "expo/core/philox.h"
 #include "expo/search/source/alpha_place.h"
+#include "expo/search/statistics/distributions.h"
 
 namespace expo {
 namespace {
@@ -15,22 +15,11 @@ namespace {
 constexpr double kFirstPlace = -3.1;  // α = −1.06
 constexpr double kLastPlace = 8.0;    // α = 149
 
-/// Normal deviates of one stream, two from each pair of uniform values (Box and Muller).
-std::pair<double, double> two_normals(const RandomStream& stream, std::uint64_t index) {
-  const double radius = std::sqrt(-2 * std::log1p(-stream.unit_interval(2 * index)));
-  const double angle = 2 * std::numbers::pi * stream.unit_interval(2 * index + 1);
-  return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
 /// Student's t with 3 degrees of freedom and variance 1, from four normal deviates.
 double heavy_deviate(const RandomStream& stream) {
-  const auto [a, b] = two_normals(stream, 0);
-  const auto [c, d] = two_normals(stream, 1);
+  const auto [a, b] = stream.normal_pair(0);
+  const auto [c, d] = stream.normal_pair(1);
   return a / std::sqrt(b * b + c * c + d * d);  // t₃ has the variance 3
-}
-
-double standard_normal_cdf(double z) {
-  return std::erfc(-z / std::numbers::sqrt2) / 2;
 }
 
 /// A stream's number for a prompt, a place on the scale of α, and a sample.
@@ -57,13 +46,13 @@ const Simulator::Prompt& Simulator::prompt(std::size_t number) {
   Prompt& prompt = made_.at(number);
   if (!prompt.coupled.empty()) return prompt;
   const RandomStream stream(seed_, stream_of(number, (1U << 20) - 1, 0));
-  std::tie(prompt.own, prompt.size) = two_normals(stream, 0);
+  std::tie(prompt.own, prompt.size) = stream.normal_pair(0);
   // An autoregressive chain over the places has the correlation exp(−distance / reach).
   const double step = (kLastPlace - kFirstPlace) / (kPlaces - 1);
   const double kept = std::exp(-step / simulation_.reach);
   const double fresh = std::sqrt(1 - kept * kept);
   for (std::size_t i = 0; i < kPlaces; i += 2) {
-    const auto [first, second] = two_normals(stream, 1 + i / 2);
+    const auto [first, second] = stream.normal_pair(1 + i / 2);
     prompt.coupled.push_back(i == 0 ? first : kept * prompt.coupled.back() + fresh * first);
     prompt.coupled.push_back(kept * prompt.coupled.back() + fresh * second);
   }
@@ -79,7 +68,7 @@ double Simulator::coupled_at(const Prompt& prompt, double alpha) const {
 double Simulator::score_value(double deviate, double sample, double mean) const {
   const double rest = 1 - simulation_.prompt_share - simulation_.coupled_share;
   const double total = deviate + std::sqrt(rest) * sample;
-  if (simulation_.kind == ScoreKind::binary) return standard_normal_cdf(total) < mean ? 1 : 0;
+  if (simulation_.kind == ScoreKind::binary) return normal_cdf(total) < mean ? 1 : 0;
   return mean + simulation_.deviation * total;
 }
 
@@ -87,7 +76,7 @@ Score Simulator::score(const ScoreRequest& request) {
   const double alpha = candidates_.at(request.candidate).alpha;
   const Prompt& prompt = this->prompt(request.prompt);
   const RandomStream stream(seed_, stream_of(request.prompt, request.candidate, request.sample));
-  const auto [noise, length_noise] = two_normals(stream, 2);
+  const auto [noise, length_noise] = stream.normal_pair(2);
   const double deviate = std::sqrt(simulation_.prompt_share) * prompt.own +
                          std::sqrt(simulation_.coupled_share) * coupled_at(prompt, alpha);
   const bool is_heavy = simulation_.kind == ScoreKind::heavy_tails;
