@@ -154,17 +154,6 @@ void add_regret(World& world, const ScoreSource& source, std::size_t chosen, Tal
   tally.regrets.push_back((best - world.truth(source.candidates()[chosen], chosen)) / gain);
 }
 
-/// As choose() does, without the set of α that cannot be told apart, which costs more than all else
-/// here.
-Choice chosen_by(Strategy strategy, ScoreTable& table, const SearchOptions& options) {
-  const std::uint64_t before = table.tokens();
-  Choice choice = strategy == Strategy::grid      ? choose_by_grid(table, options)
-                  : strategy == Strategy::halving ? choose_by_halving(table, options)
-                                                  : choose_by_race(table, options);
-  choice.tokens = table.tokens() - before;
-  return choice;
-}
-
 void run_once(World& world, Strategy strategy, double budget, std::uint64_t full,
               std::uint64_t seed, const Settings& settings, Tally& tally) {
   const auto source = world.source(seed);
@@ -178,7 +167,7 @@ void run_once(World& world, Strategy strategy, double budget, std::uint64_t full
   options.control = number_of(*source, -1);
   options.refine = settings.refine;
   options.tokens = static_cast<std::uint64_t>((1 - share) * static_cast<double>(tokens));
-  const Choice choice = chosen_by(strategy, choosing, options);
+  const Choice choice = choose_alone(strategy, choosing, options);
   add_regret(world, *source, choice.chosen, tally);
   tally.spent.push_back(static_cast<double>(choice.tokens) / static_cast<double>(tokens));
   if (!settings.confirms) return;

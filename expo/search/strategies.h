@@ -12,6 +12,10 @@ Choice choose_by_grid(ScoreTable& table, const SearchOptions& options);
 Choice choose_by_halving(ScoreTable& table, const SearchOptions& options);
 Choice choose_by_race(ScoreTable& table, const SearchOptions& options);
 
+/// As choose() does, without the set that cannot be told apart, which costs more than all else
+/// where scores are at hand.
+Choice choose_alone(Strategy strategy, ScoreTable& table, const SearchOptions& options);
+
 /// The candidates that may be chosen: those with α ≥ 0.
 std::vector<std::size_t> contenders(const ScoreTable& table);
 

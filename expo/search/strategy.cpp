@@ -90,12 +90,17 @@ Look look_by_mean(const ScoreTable& table, std::span<const std::size_t> candidat
   return look;
 }
 
-Choice choose(Strategy strategy, ScoreTable& table, const SearchOptions& options) {
+Choice choose_alone(Strategy strategy, ScoreTable& table, const SearchOptions& options) {
   const std::uint64_t before = table.tokens();
   Choice choice = strategy == Strategy::grid      ? choose_by_grid(table, options)
                   : strategy == Strategy::halving ? choose_by_halving(table, options)
                                                   : choose_by_race(table, options);
   choice.tokens = table.tokens() - before;
+  return choice;
+}
+
+Choice choose(Strategy strategy, ScoreTable& table, const SearchOptions& options) {
+  Choice choice = choose_alone(strategy, table, options);
   find_ties(table, options, choice);
   return choice;
 }
