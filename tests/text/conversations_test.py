@@ -1,27 +1,20 @@
 """Conversations against transformers: every template with every conversation gives the same tokens and the same mask, or
 is refused where transformers refuses too."""
 
-import json
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
 import conversation_cases as cases
+from text_program import text_tool
 from turn_rule import NotFound, Turns
 
-TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/text_tool"
 TEMPLATES = cases.templates()
 pytest.importorskip("transformers")
 
 
 def ours(what, folder, rows):
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    done = subprocess.run([TOOL, what, folder], input=text, capture_output=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.split("\n") if line]
+    return text_tool(what, folder, lines=rows)
 
 
 def attempt(work):

@@ -3,14 +3,12 @@ reproduced is refused by name. No third kind."""
 
 import json
 import os
-import subprocess
-from pathlib import Path
 
 import pytest
 
 import jinja_cases
+from text_program import text_tool
 
-TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/text_tool"
 pytest.importorskip("transformers")
 
 # Why a template is refused here that jinja2 renders: each says what cannot be reproduced. The last three are slices of
@@ -23,10 +21,7 @@ UNSUPPORTED = ("by its address", "by their address", "a random item", "makes a s
 def ours(templates, folder):
     variables = folder / "variables.json"
     variables.write_text(json.dumps(jinja_cases.VARIABLES), encoding="utf-8")
-    lines = "".join(json.dumps(template) + "\n" for template in templates)
-    done = subprocess.run([TOOL, "jinja", variables, str(jinja_cases.NOW)], input=lines, capture_output=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.split("\n") if line]
+    return text_tool("jinja", variables, jinja_cases.NOW, lines=templates)
 
 
 def test_small_templates_give_the_characters_of_jinja2_or_are_refused_by_both(tmp_path):

@@ -8,19 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from text_program import TOOL, text_tool
 
 ROOT = Path(os.environ["EXPO_SOURCE_DIR"])
 GOLDENS = ROOT / "tests/text/goldens"
-TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/text_tool"
 MODEL = ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHARED = ROOT / "../shared/data"
-
-
-def tool(what, path, lines):
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    done = subprocess.run([TOOL, what, path], input=text, capture_output=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 @pytest.mark.parametrize("script", ["make_tokenizers.py", "make_renderings.py"])
@@ -54,7 +47,7 @@ def test_the_real_tokenizer_gives_the_ids_of_the_python_library(real):
         texts.append("".join(map(chr, points)))
     theirs = tokenizers.Tokenizer.from_file(str(real / "tokenizer.json"))
     expected = [encoding.ids for encoding in theirs.encode_batch(texts, add_special_tokens=False)]
-    assert tool("encode", real / "tokenizer.json", texts) == expected, f"seed {seed}"
+    assert text_tool("encode", real / "tokenizer.json", lines=texts) == expected, f"seed {seed}"
 
 
 def test_conversations_of_the_real_model_are_those_of_transformers(real):
@@ -63,7 +56,7 @@ def test_conversations_of_the_real_model_are_those_of_transformers(real):
     theirs = transformers.AutoTokenizer.from_pretrained(real)
     expected = [theirs.apply_chat_template(conversation, add_generation_prompt=True, return_dict=False)
                 for conversation in conversations]
-    assert [line["ids"] for line in tool("chat", real, conversations)] == expected
+    assert [line["ids"] for line in text_tool("chat", real, lines=conversations)] == expected
 
 
 @pytest.mark.parametrize("name", ["gpt-2", "llama-bpe", "llama-spm", "qwen2"])
@@ -75,5 +68,5 @@ def test_tokenizers_rebuilt_from_gguf_vocabularies_give_the_listed_ids(tmp_path,
     subprocess.run([gguf_tool, "tokenizer", source, tmp_path], check=True, capture_output=True)
     texts = Path(f"{source}.inp").read_bytes().decode().split("\n__ggml_vocab_test__\n")
     expected = [list(map(int, line.split())) for line in Path(f"{source}.out").read_text().splitlines()]
-    ids = tool("encode", tmp_path / "tokenizer.json", texts[:len(expected)])
+    ids = text_tool("encode", tmp_path / "tokenizer.json", lines=texts[:len(expected)])
     assert len(ids) > 40 and ids == expected

@@ -12,7 +12,8 @@ from tiny_chat import chat_model, write_rows
 from train_program import EXPO, TRAIN, load, metrics, train
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "text"))
-from turn_rule import Turns  # noqa: E402  (it lies beside the tests of the room `text`)
+from conversation_cases import Theirs, joined  # noqa: E402  (they lie beside the tests of the room `text`)
+from turn_rule import Turns  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not TRAIN.exists(), reason="built without libtorch")
 
@@ -52,24 +53,6 @@ def model_with(folder, template):
     return folder
 
 
-class Theirs:
-    """transformers, as turn_rule asks it."""
-
-    def __init__(self, folder):
-        import transformers
-
-        self.tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
-        self.special = set(self.tokenizer.all_special_ids)
-
-    def render(self, row, messages=None, **options):
-        return self.tokenizer.apply_chat_template(messages or row["messages"], tools=row.get("tools"), tokenize=False,
-                                                  **options)
-
-    def tokens(self, text):
-        encoding = self.tokenizer._tokenizer.encode(text, add_special_tokens=False)
-        return encoding.ids, encoding.offsets
-
-
 def loss(model, ids, counts):
     """The mean of -log p over the tokens that count."""
     import torch
@@ -86,12 +69,6 @@ def first_loss(model, data, out, **keys):
     return metrics(out)[0]["loss"]
 
 
-def joined(row):
-    def text(content):
-        return " ".join(part["text"] for part in content) if isinstance(content, list) else content
-    return {**row, "messages": [{**message, "content": text(message["content"])} for message in row["messages"]]}
-
-
 @pytest.mark.parametrize("name", ROWS)
 def test_the_loss_is_that_of_transformers_over_every_turn(tmp_path, name):
     folder = model_with(tmp_path / "model", TEMPLATE)
@@ -105,8 +82,7 @@ def test_the_loss_is_that_of_transformers_over_every_turn(tmp_path, name):
 def test_the_loss_of_a_marking_template_is_that_of_its_mask(tmp_path):
     folder = model_with(tmp_path / "model", MARKED)
     row = ROWS["thoughts"]
-    marked = Theirs(folder).tokenizer.apply_chat_template(row["messages"], return_dict=True, return_assistant_tokens_mask=True)
-    expected, _ = loss(load(folder), marked["input_ids"], marked["assistant_masks"])
+    expected, _ = loss(load(folder), *Theirs(folder).marked(row))
     found = first_loss(folder, write_rows(tmp_path / "rows.jsonl", [row]), tmp_path / "out")
     assert math.isclose(found, expected, rel_tol=1e-5)
 
