@@ -13,6 +13,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
@@ -50,8 +51,8 @@ const PythonNumber* python_number_at(std::string_view text, std::size_t place) {
 std::string place_in(std::string_view text, std::size_t place) {
   const std::string_view before = text.substr(0, place);
   const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
-  const auto column = std::ranges::count_if(
-      before.substr(line_begin), [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; });
+  const auto column = std::ranges::count_if(before.substr(line_begin),
+                                            [](char c) { return !continues_character(c); });
   const std::string in_line = "column " + std::to_string(column + 1);
   const std::string_view trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   if (trimmed.find('\n') == std::string_view::npos) return in_line;
@@ -168,7 +169,7 @@ std::string shortened(std::string text) {
   constexpr std::size_t kLongest = 200;
   if (text.size() <= kLongest) return text;
   std::size_t end = kLongest;  // not within a character
-  while (end > 0 && (static_cast<unsigned char>(text[end]) >> 6) == 2) --end;
+  while (end > 0 && continues_character(text[end])) --end;
   return text.substr(0, end) + "…";
 }
 

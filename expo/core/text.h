@@ -12,6 +12,11 @@ std::string lower_case(std::string_view text);
 /// A count with its noun, which takes an s in the plural: "1 row", "2 rows".
 std::string counted(std::uint64_t count, std::string_view noun);
 
+/// Whether a byte of UTF-8 goes on with a character that an earlier byte began.
+constexpr bool continues_character(char byte) {
+  return (static_cast<unsigned char>(byte) >> 6) == 2;
+}
+
 /// Makes foreign text safe for a terminal: control characters (U+0000 to U+001F except line ends,
 /// and U+007F to U+009F) and bytes that are not UTF-8 are written as \xHH, byte by byte. Text that
 /// is already escaped stays as it is.

@@ -95,13 +95,10 @@ std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation
 
 std::vector<TokenId> ModelTokenizer::encode_answer(const Conversation& answered) const {
   const Json& turn = answered.chat.messages.back();
-  for (const char* key : {"tool_calls", "reasoning_content", "thinking", "reasoning"}) {
-    const auto found = turn.find(key);
-    if (found == turn.end() || found->is_null() || found->empty()) continue;
+  if (const char* key = key_beside_content(turn)) {
     throw input_error(
         fmt::format("{}: the answer has {} beside its text, but log-probabilities are those of an "
-                    "answer's text "
-                    "alone; leave the row out, or remove that key",
+                    "answer's text alone; leave the row out, or remove that key",
                     answered.place, key));
   }
   return tokenizer().encode(content_text(turn), SpecialTokens::keep_out);

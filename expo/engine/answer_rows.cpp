@@ -26,12 +26,12 @@ std::string question(const Prompt& prompt) {
 
 Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& text) {
   Json conversation = messages;
-  conversation.push_back({{"role", "assistant"}, {"content", text}});
+  conversation.push_back(assistant_turn(text.get<std::string>()));
   Json row = {{"prompt", question(prompt)},
               {"prompt_id", prompt.id},
               {"messages", std::move(conversation)}};
   // Whoever scores the answer needs what its prompt was rendered with.
-  for (const char* name : {"tools", "chat_template_kwargs"})
+  for (const char* name : kVariableColumns)
     if (prompt.row.contains(name)) row[name] = prompt.row.at(name);
   return row;
 }

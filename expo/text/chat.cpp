@@ -1,5 +1,6 @@
 #include "expo/text/chat.h"
 
+#include <algorithm>
 #include <array>
 
 namespace expo {
@@ -16,6 +17,14 @@ const Json* thoughts_of(const Json& message) {
 }
 
 }  // namespace
+
+Json user_turn(const std::string& text) {
+  return Json::array({{{"role", "user"}, {"content", text}}});
+}
+
+Json assistant_turn(const std::string& text) {
+  return {{"role", "assistant"}, {"content", text}};
+}
 
 std::string content_text(const Json& message) {
   const auto content = message.find("content");
@@ -36,6 +45,16 @@ bool says_something(const Json& message) {
       return true;
   }
   return false;
+}
+
+const char* key_beside_content(const Json& message) {
+  const auto has = [&](const char* key) {
+    const auto found = message.find(key);
+    return found != message.end() && !found->is_null() && !found->empty();
+  };
+  if (has("tool_calls")) return "tool_calls";
+  const auto* thoughts = std::ranges::find_if(kThoughts, has);
+  return thoughts == kThoughts.end() ? nullptr : *thoughts;
 }
 
 Json message_for_template(const Json& message, bool join_parts) {

@@ -17,6 +17,11 @@ struct Chat {
   bool operator==(const Chat&) const = default;
 };
 
+/// A conversation of one user's turn.
+Json user_turn(const std::string& text);
+/// An assistant's turn.
+Json assistant_turn(const std::string& text);
+
 /// What a message says: its content or, of content in parts, their texts joined by spaces, as
 /// `transformers serve` joins them; empty if it has none.
 std::string content_text(const Json& message);
@@ -24,6 +29,10 @@ std::string content_text(const Json& message);
 /// Whether a message has more than its role and name: a content, thoughts or calls that are not
 /// empty.
 bool says_something(const Json& message);
+
+/// The first key by which a message says more than its content, thoughts or calls that are not
+/// empty; nullptr if there is none.
+const char* key_beside_content(const Json& message);
 
 /// A message without the keys that are null, and with the thoughts under each of the names that
 /// templates read them by (reasoning_content, thinking): as transformers' apply_chat_template hands

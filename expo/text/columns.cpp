@@ -175,12 +175,4 @@ Json read_variables(const RowView& row) {
   return variables;
 }
 
-Json user_turn(const std::string& text) {
-  return Json::array({{{"role", "user"}, {"content", text}}});
-}
-
-Json assistant_turn(const std::string& text) {
-  return {{"role", "assistant"}, {"content", text}};
-}
-
 }  // namespace expo

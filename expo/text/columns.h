@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -52,13 +53,11 @@ std::string prompt_text(const RowView& row, const Json& value);
 /// anything else, naming `column` and the turn.
 Json read_messages(const RowView& row, const Json& value, std::string_view column);
 
+/// The columns that read_variables reads.
+inline constexpr std::array kVariableColumns{"tools", "chat_template_kwargs"};
+
 /// What the row sets for its chat template: `tools`, a list of objects (or its JSON text, as TRL
 /// accepts it), and the members of `chat_template_kwargs`. Refuses anything else.
 Json read_variables(const RowView& row);
-
-/// A conversation of one user's turn.
-Json user_turn(const std::string& text);
-/// An assistant's turn.
-Json assistant_turn(const std::string& text);
 
 }  // namespace expo

@@ -61,8 +61,8 @@ class Lines {
 
 /// Puts blanks in place of a byte-order mark, so that places in the text stay what they are.
 void blank_byte_order_mark(std::string& text) {
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kMark)) text.replace(0, kMark.size(), kMark.size(), ' ');
+  constexpr std::size_t kWidth = kByteOrderMark.size();
+  if (text.starts_with(kByteOrderMark)) text.replace(0, kWidth, kWidth, ' ');
 }
 
 void expect_object(const Json& row, const std::string& place) {

@@ -34,7 +34,7 @@ void refuse_wide_characters(std::string_view first, const fs::path& path) {
 
 /// The first character of JSON; 0 if there is none.
 char first_character(std::string_view first) {
-  if (first.starts_with("\xEF\xBB\xBF")) first.remove_prefix(3);
+  if (first.starts_with(kByteOrderMark)) first.remove_prefix(kByteOrderMark.size());
   const std::size_t place = first.find_first_not_of(" \t\r\n");
   return place == std::string_view::npos ? 0 : first[place];
 }

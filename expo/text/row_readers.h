@@ -4,11 +4,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "expo/text/row_reader.h"
 
 namespace expo {
+
+/// A byte-order mark in UTF-8, with which files of JSON may begin.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // The readers that open_rows() chooses from once the format is known.
 

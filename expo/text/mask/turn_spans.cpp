@@ -5,12 +5,13 @@
 #include <algorithm>
 
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
 
 bool within_character(const std::string& text, std::size_t at) {
-  return at < text.size() && (static_cast<unsigned char>(text[at]) >> 6) == 2;
+  return at < text.size() && continues_character(text[at]);
 }
 
 std::size_t common_prefix(const std::string& a, const std::string& b) {
@@ -59,7 +60,7 @@ TurnSpans::TurnSpans(const PreparedChat& chat, const Json& messages, const std::
       marker_(word_not_in(text)) {}
 
 TextSpan TurnSpans::assistant_turn(std::size_t index) {
-  const Change change = change_of_assistant(index);
+  const Change change = change_of(index);
   const std::size_t begin = begin_of(index, change);
   const std::size_t end = end_of(index, change);
   if (begin >= end) refuse(index, "the chat template writes nothing of it");
@@ -67,8 +68,8 @@ TextSpan TurnSpans::assistant_turn(std::size_t index) {
 }
 
 std::size_t TurnSpans::beginning(std::size_t index) {
-  if (!is_assistant(messages_[index])) return characters_before(change_of(index).begin);
-  return characters_before(begin_of(index, change_of_assistant(index)));
+  const Change change = change_of(index);
+  return characters_before(is_assistant(messages_[index]) ? begin_of(index, change) : change.begin);
 }
 
 /// The message with other words in place of its content, in the form of the content.
@@ -115,17 +116,12 @@ const std::optional<TurnSpans::Change>& TurnSpans::replaced(std::size_t index) {
   return place->second;
 }
 
-TurnSpans::Change TurnSpans::change_of(std::size_t index) {
-  if (const auto& change = replaced(index)) return *change;
-  refuse(index, "the chat template does not write it when its content is another");
-}
-
 /// A template may insist on the calls to which later messages answer; then only their arguments
 /// change.
-TurnSpans::Change TurnSpans::change_of_assistant(std::size_t index) {
+TurnSpans::Change TurnSpans::change_of(std::size_t index) {
   if (const auto& change = replaced(index)) return *change;
   const Json& message = messages_[index];
-  if (message.contains("tool_calls") && message["tool_calls"].is_array()) {
+  if (is_assistant(message) && message.contains("tool_calls") && message["tool_calls"].is_array()) {
     if (auto change = change_to(index, with_other_arguments(message, marker_))) return *change;
   }
   refuse(index, "the chat template does not write it when its content is another");
@@ -159,8 +155,8 @@ const std::string& TurnSpans::closing() {
   if (closing_) return *closing_;
   const bool ends_with_assistant = is_assistant(messages_.back());
   const std::size_t index = messages_.size() - (ends_with_assistant ? 1 : 0);
-  const Json words = {{"role", "assistant"}, {"content", marker_}};
-  const auto change = ends_with_assistant ? replaced(index) : change_to(index, words);
+  const auto change =
+      ends_with_assistant ? replaced(index) : change_to(index, expo::assistant_turn(marker_));
   closing_ = change ? change->after : std::string();
   return *closing_;
 }
@@ -219,9 +215,9 @@ std::optional<std::size_t> TurnSpans::special_end(std::size_t from, std::size_t 
 }
 
 std::size_t TurnSpans::characters_before(std::size_t byte) const {
-  return static_cast<std::size_t>(
-      std::count_if(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(byte),
-                    [](char c) { return (static_cast<unsigned char>(c) >> 6) != 2; }));
+  return static_cast<std::size_t>(std::count_if(text_.begin(),
+                                                text_.begin() + static_cast<std::ptrdiff_t>(byte),
+                                                [](char c) { return !continues_character(c); }));
 }
 
 std::size_t TurnSpans::byte_of(std::size_t character) const {

@@ -46,7 +46,6 @@ class TurnSpans {
   std::optional<Change> change_to(std::size_t index, const Json& message) const;
   const std::optional<Change>& replaced(std::size_t index);
   Change change_of(std::size_t index);
-  Change change_of_assistant(std::size_t index);
   std::size_t begin_of(std::size_t index, const Change& change);
   std::size_t end_of(std::size_t index, const Change& change);
   std::optional<std::size_t> special_end(std::size_t from, std::size_t limit) const;

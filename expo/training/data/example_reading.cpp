@@ -105,29 +105,22 @@ class Reading {
   }
 
   Outcome outcome_of(const Row& row) const {
-    Outcome outcome;
     try {
-      outcome.read = make_(row.json, row.place);
-      check(outcome.read.rows, row.place);
+      ReadExample read = make_(row.json, row.place);
+      check(read.rows, row.place);
+      return {std::move(read), nullptr};
+    } catch (const Error& error) {
+      return {{}, with_place(error, row.place)};
     } catch (...) {
-      outcome.failure = std::current_exception();
+      return {{}, std::current_exception()};
     }
-    if (outcome.failure) outcome.failure = with_place(outcome.failure, row.place);
-    return outcome;
   }
 
-  /// Adds the place of the row, which the tokenizer and its template do not know, to their errors.
-  static std::exception_ptr with_place(const std::exception_ptr& failure,
-                                       const std::string& place) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const Error& error) {
-      const std::string what = error.what();
-      if (what.starts_with(place)) return failure;
-      return std::make_exception_ptr(Error(error.category(), place + ": " + what));
-    } catch (...) {
-      return failure;
-    }
+  /// The row's place is added to errors of the tokenizer and its template, which do not know it.
+  static std::exception_ptr with_place(const Error& error, const std::string& place) {
+    const std::string what = error.what();
+    return std::make_exception_ptr(
+        what.starts_with(place) ? error : Error(error.category(), place + ": " + what));
   }
 
   void check(const std::vector<ReadRow>& rows, const std::string& place) const {
