@@ -38,6 +38,9 @@ typedef struct ExpoTokenizer ExpoTokenizer;
 /// Parses a tokenizer.json, with its padding and truncation switched off. Null on failure.
 ExpoTokenizer* expo_tokenizer_new(const uint8_t* json, size_t size, ExpoBytes* error);
 void expo_tokenizer_free(ExpoTokenizer* tokenizer);
+/// Whether this library encodes texts itself (byte-level BPE), and leaves only some of them to
+/// Hugging Face's, which encodes all texts of other tokenizers. Both give the same result.
+bool expo_tokenizer_is_byte_level(const ExpoTokenizer* tokenizer);
 bool expo_tokenizer_encode(const ExpoTokenizer* tokenizer, const uint8_t* text, size_t size,
                            bool add_special_tokens, ExpoIds* ids, ExpoBytes* error);
 /// The same, and for each token the characters of the text that it stands for: a begin and an end,

@@ -1,5 +1,6 @@
 //! Implements `expo/text/bridge.h`, which documents each function.
 
+mod byte_level;
 mod ffi;
 mod table;
 mod template;

@@ -1,5 +1,7 @@
-//! Reads tokenizer.json with Hugging Face's own library.
+//! Reads tokenizer.json with Hugging Face's own library, and encodes with it what byte_level leaves to
+//! it.
 
+use crate::byte_level::ByteLevel;
 use crate::ffi::{guarded, text, view, ExpoBytes, ExpoIds};
 use std::collections::HashSet;
 use tokenizers::Tokenizer;
@@ -8,8 +10,42 @@ const CACHED_WORDS: usize = 200_000;
 
 pub struct ExpoTokenizer {
     tokenizer: Tokenizer,
+    byte_level: Option<ByteLevel>,
+    trims: bool,
     special: HashSet<u32>,
     size: usize,
+}
+
+impl ExpoTokenizer {
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, String> {
+        let fast = self.byte_level.as_ref().and_then(|b| b.encode(&self.tokenizer, text, special));
+        fast.map_or_else(
+            || {
+                let encoding =
+                    self.tokenizer.encode_fast(text, special).map_err(|e| e.to_string())?;
+                Ok(encoding.get_ids().to_vec())
+            },
+            Ok,
+        )
+    }
+
+    fn encode_places(&self, text: &str, special: bool) -> Result<(Vec<u32>, Vec<u32>), String> {
+        let byte_level = self.byte_level.as_ref();
+        let fast = byte_level.and_then(|b| b.encode_places(&self.tokenizer, text, special));
+        fast.map_or_else(
+            || {
+                // The library trims places in whatever unit they have.
+                let (encoding, in_characters) = if self.trims {
+                    (self.tokenizer.encode_char_offsets(text, special), flat as Flatten)
+                } else {
+                    (self.tokenizer.encode(text, special), in_characters as Flatten)
+                };
+                let encoding = encoding.map_err(|e| e.to_string())?;
+                Ok((encoding.get_ids().to_vec(), in_characters(text, encoding.get_offsets())))
+            },
+            Ok,
+        )
+    }
 }
 
 fn load(json: &str) -> Result<ExpoTokenizer, String> {
@@ -24,7 +60,16 @@ fn load(json: &str) -> Result<ExpoTokenizer, String> {
     let special = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
     let highest = tokenizer.get_vocab(true).into_values().max();
     let size = highest.map_or(0, |id| id as usize + 1);
-    Ok(ExpoTokenizer { tokenizer, special, size })
+    let byte_level = ByteLevel::new(json, &tokenizer);
+    let post_processor = serde_json::to_string(&tokenizer.get_post_processor());
+    let trims = post_processor.map_err(|e| e.to_string())?.contains(r#""trim_offsets":true"#);
+    Ok(ExpoTokenizer { tokenizer, byte_level, trims, special, size })
+}
+
+type Flatten = fn(&str, &[(usize, usize)]) -> Vec<u32>;
+
+fn flat(_text: &str, offsets: &[(usize, usize)]) -> Vec<u32> {
+    offsets.iter().flat_map(|&(begin, end)| [begin as u32, end as u32]).collect()
 }
 
 /// Offsets in bytes as offsets in characters, flat: what encode_char_offsets gives, which looks every
@@ -60,6 +105,11 @@ pub unsafe extern "C" fn expo_tokenizer_free(tokenizer: *mut ExpoTokenizer) {
 }
 
 #[no_mangle]
+pub unsafe extern "C" fn expo_tokenizer_is_byte_level(tokenizer: *const ExpoTokenizer) -> bool {
+    (*tokenizer).byte_level.is_some()
+}
+
+#[no_mangle]
 pub unsafe extern "C" fn expo_tokenizer_encode(
     tokenizer: *const ExpoTokenizer,
     data: *const u8,
@@ -68,13 +118,7 @@ pub unsafe extern "C" fn expo_tokenizer_encode(
     ids: *mut ExpoIds,
     error: *mut ExpoBytes,
 ) -> bool {
-    let encoded = guarded(error, || {
-        let encoding = (*tokenizer)
-            .tokenizer
-            .encode_fast(text(data, size)?, add_special_tokens)
-            .map_err(|e| e.to_string())?;
-        Ok(encoding.get_ids().to_vec())
-    });
+    let encoded = guarded(error, || (*tokenizer).encode(text(data, size)?, add_special_tokens));
     encoded.map(|found| *ids = found.into()).is_some()
 }
 
@@ -88,12 +132,8 @@ pub unsafe extern "C" fn expo_tokenizer_encode_places(
     places: *mut ExpoIds,
     error: *mut ExpoBytes,
 ) -> bool {
-    let encoded = guarded(error, || {
-        let text = text(data, size)?;
-        let encoding =
-            (*tokenizer).tokenizer.encode(text, add_special_tokens).map_err(|e| e.to_string())?;
-        Ok((encoding.get_ids().to_vec(), in_characters(text, encoding.get_offsets())))
-    });
+    let encoded =
+        guarded(error, || (*tokenizer).encode_places(text(data, size)?, add_special_tokens));
     encoded
         .map(|(found, spans)| {
             *ids = found.into();
@@ -146,6 +186,9 @@ pub unsafe extern "C" fn expo_tokenizer_token(
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn expo_tokenizer_is_special(tokenizer: *const ExpoTokenizer, id: u32) -> bool {
+pub unsafe extern "C" fn expo_tokenizer_is_special(
+    tokenizer: *const ExpoTokenizer,
+    id: u32,
+) -> bool {
     (*tokenizer).special.contains(&id)
 }

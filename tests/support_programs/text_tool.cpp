@@ -1,5 +1,8 @@
 // Applies the room `text` to standard input, for tests that compare it with Python libraries:
 //   text_tool encode TOKENIZER.json         a JSON text a line -> its ids, without special tokens
+//   text_tool places TOKENIZER.json         a JSON text a line -> {"ids", "places", "plain"}, the
+//                                           first two with special tokens
+//   text_tool kind TOKENIZER.json           nothing -> whether it is encoded without the library
 //   text_tool render TEMPLATE.jinja         a JSON object of variables a line -> the text, as JSON
 //   text_tool jinja VARIABLES.json NOW      a template as JSON text a line ->
 //                                           {"text", "generations"} or {"refused"}
@@ -15,6 +18,7 @@
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
+#include "expo/text/bridge_values.h"
 #include "expo/text/chat_template.h"
 #include "expo/text/chat_tokenizer.h"
 #include "expo/text/columns.h"
@@ -58,6 +62,26 @@ Json pairs(const std::vector<TextSpan>& spans) {
   return result;
 }
 
+int kind(const std::string& json) {
+  bridge::Bytes error;
+  ExpoTokenizer* tokenizer = expo_tokenizer_new(bridge::bytes_of(json), json.size(), error.out());
+  if (tokenizer == nullptr) return 3;
+  std::cout << (expo_tokenizer_is_byte_level(tokenizer) ? "\"byte-level\"\n" : "\"library\"\n");
+  expo_tokenizer_free(tokenizer);
+  return 0;
+}
+
+int places(const std::string& json, const char* path) {
+  const auto tokenizer = Tokenizer::from_json(json, path);
+  return for_each_line([&](const Json& line) -> Json {
+    const std::string text = line.get<std::string>();
+    const EncodedText encoded = tokenizer.encode_with_places(text, SpecialTokens::keep);
+    return {{"ids", encoded.ids},
+            {"places", pairs(encoded.places)},
+            {"plain", tokenizer.encode(text, SpecialTokens::keep_out)}};
+  });
+}
+
 int jinja(const std::string& variables, const char* now) {
   return try_each_line([&](const Json& line) -> Json {
     const auto chat_template = ChatTemplate::from_source(line.get<std::string>(), "template");
@@ -97,6 +121,8 @@ int run(const std::string& what, const char* path, const char* more) {
   if (what == "chat" || what == "mask") return chat(path, what == "mask");
   const std::string text = posix_filesystem().read_text(path);
   if (what == "jinja") return jinja(text, more);
+  if (what == "kind") return kind(text);
+  if (what == "places") return places(text, path);
   if (what == "encode") {
     const auto tokenizer = Tokenizer::from_json(text, path);
     return for_each_line([&](const Json& line) {
