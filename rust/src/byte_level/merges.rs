@@ -1,6 +1,6 @@
 //! The merges of a vocabulary.
 
-use super::shape::{MergeList, Model};
+use super::shape::{self, Model};
 use ahash::AHashMap;
 use std::sync::LazyLock;
 use tokenizers::{Model as _, Tokenizer};
@@ -49,55 +49,56 @@ pub fn by_library(library: &Tokenizer, word: &str, ids: &mut Vec<u32>) -> bool {
     tokens.iter().map(|token| token.value.chars().count()).sum::<usize>() == word.len()
 }
 
-fn pairs(list: MergeList) -> Option<Vec<(String, String)>> {
-    match list {
-        MergeList::Pairs(pairs) => Some(pairs),
-        MergeList::Lines(lines) => lines
-            .iter()
-            .filter(|line| !line.starts_with("#version"))
-            .map(|line| {
-                let (first, second) = line.split_once(' ')?;
-                (!second.contains(' ')).then(|| (first.to_owned(), second.to_owned()))
-            })
-            .collect(),
+/// The number of bytes that each id stands for; None if one id has two tokens.
+fn lengths(model: &Model) -> Option<Vec<u16>> {
+    let size = model.vocab.values().max().map_or(0, |&highest| highest as usize + 1);
+    let is_dense = size <= 8 * model.vocab.len() + 4096;
+    let mut lengths = vec![0; if is_dense { size } else { return None }];
+    for (token, &id) in model.vocab.iter().filter(|(token, _)| !token.is_empty()) {
+        let length = u16::try_from(token.chars().count()).ok()?;
+        if std::mem::replace(&mut lengths[id as usize], length) != 0 {
+            return None;
+        }
     }
+    Some(lengths)
+}
+
+fn table(model: &Model) -> Option<AHashMap<u64, Merge>> {
+    let mut table = AHashMap::with_capacity(model.merges.len());
+    let mut both = String::new();
+    let pairs = model.merges.iter().filter_map(|merge| match merge {
+        shape::Merge::Pair(first, second) => Some((first, second)),
+        shape::Merge::Version => None,
+    });
+    for (rank, (first, second)) in pairs.enumerate() {
+        both.clear();
+        both.push_str(first);
+        both.push_str(second);
+        let parts = key(*model.vocab.get(first)?, *model.vocab.get(second)?);
+        let rank = u32::try_from(rank).ok()?;
+        table.insert(parts, Merge { rank, id: *model.vocab.get(&both)? });
+    }
+    Some(table)
+}
+
+/// The bytes of each token that stands for bytes.
+fn words(model: &Model) -> AHashMap<Box<[u8]>, u32> {
+    let byte_of: AHashMap<char, u8> = (0..=255).map(|b| (LETTERS[usize::from(b)], b)).collect();
+    let bytes = |token: &str| -> Option<Box<[u8]>> {
+        token.chars().map(|c| byte_of.get(&c).copied()).collect()
+    };
+    model.vocab.iter().filter_map(|(token, &id)| Some((bytes(token)?, id))).collect()
 }
 
 impl Merges {
     /// None if the vocabulary gives one id to two tokens.
-    pub fn new(model: Model) -> Option<Self> {
-        let ignores_merges = model.ignores_merges();
-        let Model { vocab, merges, .. } = model;
-        let byte_of: AHashMap<char, u8> = (0..=255).map(|b| (LETTERS[usize::from(b)], b)).collect();
-        let mut of_byte = [0; 256];
-        for (byte, id) in of_byte.iter_mut().enumerate() {
-            *id = vocab.get(LETTERS[byte].to_string().as_str()).copied().unwrap_or(MISSING);
-        }
-        let size = vocab.values().max().map_or(0, |&highest| highest as usize + 1);
-        let is_dense = size <= 8 * vocab.len() + 4096;
-        let mut bytes = vec![0; if is_dense { size } else { return None }];
-        let mut whole = AHashMap::new();
-        for (token, &id) in &vocab {
-            let length = u16::try_from(token.chars().count()).ok()?;
-            if length == 0 {
-                continue; // no merge and no word gives it
-            }
-            if std::mem::replace(&mut bytes[id as usize], length) != 0 {
-                return None;
-            }
-            if ignores_merges {
-                let word: Option<Box<[u8]>> =
-                    token.chars().map(|c| byte_of.get(&c).copied()).collect();
-                whole.extend(word.map(|word| (word, id)));
-            }
-        }
-        let mut table = AHashMap::new();
-        for (rank, (first, second)) in pairs(merges)?.into_iter().enumerate() {
-            let id = *vocab.get(&format!("{first}{second}"))?;
-            let parts = key(*vocab.get(&first)?, *vocab.get(&second)?);
-            table.insert(parts, Merge { rank: u32::try_from(rank).ok()?, id });
-        }
-        Some(Merges { of_byte, merges: table, bytes, whole })
+    pub fn new(model: &Model) -> Option<Self> {
+        let vocab = &model.vocab;
+        let of_byte = std::array::from_fn(|byte| {
+            vocab.get(LETTERS[byte].encode_utf8(&mut [0; 4])).copied().unwrap_or(MISSING)
+        });
+        let whole = if model.ignores_merges() { words(model) } else { AHashMap::new() };
+        Some(Merges { of_byte, merges: table(model)?, bytes: lengths(model)?, whole })
     }
 
     pub fn bytes_of(&self, id: u32) -> usize {

@@ -52,10 +52,10 @@ impl ByteLevel {
         let shape = shape::read(json)?;
         let added = AddedTokens::of(library, &shape)?;
         let encoder = ByteLevel {
-            trimming: shape.trims.map(|prefix| Trimming::new(prefix, library, &added)),
+            trimming: shape.trims.map(|prefix| Trimming::new(prefix, &shape.model.vocab, &added)),
             normalization: shape.normalization,
             splits: Splits::new(shape.steps)?,
-            merges: Merges::new(shape.model)?,
+            merges: Merges::new(&shape.model)?,
             template: Template::of(library)?,
             added,
             caches: Mutex::default(),

@@ -2,7 +2,7 @@
 //! character have the place of all of it, and a post-processor may leave spaces out.
 
 use super::added_tokens::AddedTokens;
-use tokenizers::Tokenizer;
+use super::shape::Vocabulary;
 
 /// The spaces at both ends of each token, by which ByteLevel shortens its place.
 pub struct Trimming {
@@ -16,8 +16,7 @@ fn spaces<'a>(characters: impl Iterator<Item = char> + 'a) -> u16 {
 }
 
 impl Trimming {
-    pub fn new(adds_prefix_space: bool, library: &Tokenizer, added: &AddedTokens) -> Self {
-        let vocabulary = library.get_vocab(false);
+    pub fn new(adds_prefix_space: bool, vocabulary: &Vocabulary, added: &AddedTokens) -> Self {
         let from_model = vocabulary.iter().map(|(token, &id)| (id, token.as_str()));
         let from_added = added.tokens().iter().map(|(id, token)| (*id, token.content.as_str()));
         let mut all = Vec::new();

@@ -1,8 +1,10 @@
 //! Reads from tokenizer.json whether a tokenizer has a shape that is known here.
 
-use serde::Deserialize;
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::fmt;
 
 pub enum Normalization {
     Nothing,
@@ -29,15 +31,52 @@ pub struct Model {
     continuing_subword_prefix: Option<String>,
     end_of_word_suffix: Option<String>,
     ignore_merges: Option<bool>,
-    pub vocab: HashMap<String, u32>,
-    pub merges: MergeList,
+    pub vocab: Vocabulary,
+    pub merges: Vec<Merge>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub enum MergeList {
-    Pairs(Vec<(String, String)>),
-    Lines(Vec<String>),
+pub type Vocabulary = HashMap<String, u32, ahash::RandomState>;
+
+/// A pair of tokens, which is written as a list or as a line with a space between them; or the
+/// version that a list of lines may begin with.
+pub enum Merge {
+    Pair(String, String),
+    Version,
+}
+
+struct MergeVisitor;
+
+impl<'de> Visitor<'de> for MergeVisitor {
+    type Value = Merge;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("two tokens")
+    }
+
+    fn visit_str<E: Error>(self, line: &str) -> Result<Merge, E> {
+        if line.starts_with("#version") {
+            return Ok(Merge::Version);
+        }
+        match line.split_once(' ') {
+            Some((first, second)) if !second.contains(' ') => {
+                Ok(Merge::Pair(first.to_owned(), second.to_owned()))
+            }
+            _ => Err(E::custom("not two tokens")),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Merge, A::Error> {
+        match (list.next_element()?, list.next_element()?, list.next_element::<String>()?) {
+            (Some(first), Some(second), None) => Ok(Merge::Pair(first, second)),
+            _ => Err(A::Error::custom("not two tokens")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Merge {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(MergeVisitor)
+    }
 }
 
 impl Model {
