@@ -1,6 +1,7 @@
 //! The types that cross the boundary: owned bytes and ids, and errors instead of panics.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
 
 #[repr(C)]
 pub struct ExpoBytes {
@@ -69,7 +70,8 @@ pub unsafe fn guarded<T>(
     error: *mut ExpoBytes,
     body: impl FnOnce() -> Result<T, String>,
 ) -> Option<T> {
-    std::panic::set_hook(Box::new(|_| {}));
+    static SILENCE: Once = Once::new();
+    SILENCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

@@ -4,6 +4,7 @@
 use crate::byte_level::ByteLevel;
 use crate::ffi::{guarded, text, view, ExpoBytes, ExpoIds};
 use std::collections::HashSet;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use tokenizers::Tokenizer;
 
 const CACHED_WORDS: usize = 200_000;
@@ -60,7 +61,9 @@ fn load(json: &str) -> Result<ExpoTokenizer, String> {
     let special = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
     let highest = tokenizer.get_vocab(true).into_values().max();
     let size = highest.map_or(0, |id| id as usize + 1);
-    let byte_level = ByteLevel::new(json, &tokenizer);
+    // The library panics at texts where its post-processor names what is not there.
+    let byte_level = catch_unwind(AssertUnwindSafe(|| ByteLevel::new(json, &tokenizer)));
+    let byte_level = byte_level.ok().flatten();
     let post_processor = serde_json::to_string(&tokenizer.get_post_processor());
     let trims = post_processor.map_err(|e| e.to_string())?.contains(r#""trim_offsets":true"#);
     Ok(ExpoTokenizer { tokenizer, byte_level, trims, special, size })

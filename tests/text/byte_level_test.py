@@ -109,6 +109,45 @@ def texts(seed, count):
         yield "".join(parts)
 
 
+def with_a_huge_id(state):
+    state["model"]["vocab"]["ab"] = 700_000_000
+
+
+def with_one_token_twice(state):
+    first = {"single_word": False, "lstrip": False, "rstrip": False, "special": False}
+    state["added_tokens"] += [{"id": 901, "content": "xy", "normalized": flag, **first} for flag in (False, True)]
+
+
+def with_an_id_that_the_model_has(state):
+    # A new token gets the number of tokens as its id, which one of the model's has if another is skipped.
+    vocabulary = state["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.get)] = len(vocabulary)
+    state["added_tokens"][-1]["content"] = "zz1"
+
+
+def with_the_text_twice(state):
+    sequence = {"Sequence": {"id": "A", "type_id": 0}}
+    state["post_processor"] = {"type": "TemplateProcessing", "single": [sequence, sequence], "pair": [sequence, sequence],
+                               "special_tokens": {}}
+
+
+def without_the_letter_a(state):
+    vocabulary = state["model"]["vocab"]
+    state["model"]["vocab"] = {token: number for token, number in vocabulary.items() if "a" not in token or "|" in token}
+    state["model"]["merges"] = []
+    state["post_processor"] = json.loads(bos().__getstate__())
+
+
+@pytest.mark.parametrize("change", [with_a_huge_id, with_one_token_twice, with_an_id_that_the_model_has, with_the_text_twice,
+                                    without_the_letter_a])
+def test_a_tokenizer_that_is_not_what_it_seems_is_left_to_the_library(tmp_path, change):
+    _, path = make(OWN["gpt2, trimmed"], tmp_path)
+    state = json.loads(path.read_text(encoding="utf-8"))
+    change(state)
+    path.write_text(json.dumps(state), encoding="utf-8")
+    assert text_tool("kind", path, lines=[]) == ["library"]
+
+
 @pytest.mark.parametrize("name", [*OWN, *LIBRARY])
 def test_tokens_and_their_places_are_those_of_the_library(tmp_path, name):
     seed = random.SystemRandom().randrange(2**32)

@@ -2,6 +2,7 @@
 //! as it is, then the others between them.
 
 use super::shape::{Normalization, Shape};
+use ahash::{AHashMap, AHashSet};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use tokenizers::{AddedToken, Tokenizer};
 use unicode_normalization_alignments::{is_nfc_quick, IsNormalized};
@@ -27,6 +28,20 @@ fn is_known(token: &AddedToken, shape: &Shape) -> bool {
         || matches!(shape.normalization, Normalization::Nothing)
         || is_nfc_quick(token.content.chars()) == IsNormalized::Yes;
     is_same && !token.single_word && !token.lstrip && !token.rstrip
+}
+
+/// Whether each token has an id to itself and each id one token, those of the model included. The
+/// library takes tokens from lists of its own that cannot be seen where it is not so.
+fn are_distinct(tokens: &[(u32, AddedToken)], shape: &Shape) -> bool {
+    let contents: AHashSet<&str> = shape.added.iter().map(String::as_str).collect();
+    let of_model: AHashMap<u32, &str> =
+        shape.model.vocab.iter().map(|(token, &id)| (id, token.as_str())).collect();
+    contents.len() == shape.added.len()
+        && contents.len() == tokens.len()
+        && tokens.iter().all(|(id, token)| {
+            contents.contains(token.content.as_str())
+                && of_model.get(id).is_none_or(|&other| other == token.content)
+        })
 }
 
 impl Finder {
@@ -61,12 +76,10 @@ impl Finder {
 impl AddedTokens {
     /// None if a token is looked for in a way that is not known here.
     pub fn of(library: &Tokenizer, shape: &Shape) -> Option<Self> {
-        let tokens: Vec<(u32, AddedToken)> = library
-            .get_added_tokens_decoder()
-            .into_iter()
-            .filter(|(_, token)| !token.content.is_empty())
-            .collect();
-        if !tokens.iter().all(|(_, token)| is_known(token, shape)) {
+        let tokens: Vec<(u32, AddedToken)> =
+            library.get_added_tokens_decoder().into_iter().collect();
+        if !are_distinct(&tokens, shape) || !tokens.iter().all(|(_, token)| is_known(token, shape))
+        {
             return None;
         }
         Some(AddedTokens {

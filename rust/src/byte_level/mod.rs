@@ -50,12 +50,13 @@ impl ByteLevel {
     /// None if the tokenizer has a shape that only the library knows.
     pub fn new(json: &str, library: &Tokenizer) -> Option<Self> {
         let shape = shape::read(json)?;
+        let merges = Merges::new(&shape.model)?;
         let added = AddedTokens::of(library, &shape)?;
         let encoder = ByteLevel {
+            merges,
             trimming: shape.trims.map(|prefix| Trimming::new(prefix, &shape.model.vocab, &added)),
             normalization: shape.normalization,
             splits: Splits::new(shape.steps)?,
-            merges: Merges::new(&shape.model)?,
             template: Template::of(library)?,
             added,
             caches: Mutex::default(),
@@ -104,7 +105,8 @@ impl ByteLevel {
             return None;
         }
         tokens.ids.reserve(text.len() / 4 + 8);
-        let mut cache = self.caches.lock().ok()?.pop().unwrap_or_default();
+        let kept = self.caches.lock().ok()?.pop();
+        let mut cache = kept.unwrap_or_default();
         let mut is_known = true;
         self.added.split(text, &mut |piece, begin| match piece {
             added_tokens::Piece::Token(id, end) => tokens.add(id, end),
@@ -129,7 +131,7 @@ impl ByteLevel {
     ) -> bool {
         let first = tokens.ids.len();
         if word.len() > LONGEST_WORD {
-            if !merges::by_library(library, word, &mut tokens.ids) {
+            if !self.merges.merge_by_library(library, word, &mut tokens.ids) {
                 return false;
             }
         } else if !cache.take(word, &mut tokens.ids) {

@@ -98,7 +98,14 @@ struct File {
     normalizer: Option<Value>,
     pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
+    #[serde(default)]
+    added_tokens: Vec<Content>,
     model: Model,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    content: String,
 }
 
 pub struct Shape {
@@ -106,6 +113,8 @@ pub struct Shape {
     pub steps: Vec<Step>,
     /// Whether places are trimmed of spaces, and then the post-processor's `add_prefix_space`.
     pub trims: Option<bool>,
+    /// What the added tokens are written as.
+    pub added: Vec<String>,
     pub model: Model,
 }
 
@@ -119,6 +128,7 @@ pub fn read(json: &str) -> Option<Shape> {
         normalization: normalization(file.normalizer.as_ref())?,
         steps: steps(file.pre_tokenizer.as_ref()?)?,
         trims: trims(file.post_processor.as_ref())?,
+        added: file.added_tokens.into_iter().map(|token| token.content).collect(),
         model: file.model,
     })
 }

@@ -17,7 +17,9 @@ impl Template {
         let is_special = whole.get_special_tokens_mask();
         let begin = is_special.iter().take_while(|&&mark| mark == 1).count();
         let end = begin + plain.get_ids().len();
-        if ids.get(begin..end)? != plain.get_ids() {
+        // A template may have the text twice, and the model no token for this one.
+        let is_once = is_special.get(end..)?.iter().all(|&mark| mark == 1);
+        if begin == end || !is_once || ids[begin..end] != *plain.get_ids() {
             return None;
         }
         Some(Template { opening: ids[..begin].to_vec(), closing: ids[end..].to_vec() })
