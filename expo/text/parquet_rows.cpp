@@ -56,10 +56,9 @@ class ParquetRows final : public RowReader {
  private:
   [[noreturn]] void refuse(const std::string& where, const bridge::Bytes& error) const {
     if (source_.failure) std::rethrow_exception(source_.failure);
-    throw input_error(
-        fmt::format("{}: cannot be read as parquet ({}); it may be incomplete, or "
-                    "compressed by something other than snappy or zstd",
-                    where, error.view()));
+    throw input_error(fmt::format(
+        "{}: cannot be read as parquet ({}); it may be incomplete, or compressed by LZO", where,
+        error.view()));
   }
 
   struct Free {

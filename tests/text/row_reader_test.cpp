@@ -230,7 +230,8 @@ TEST_P(ParquetParity, GivesTheRowsThatWereWritten) {
   EXPECT_EQ(found, on_disk(goldens + "rows.jsonl"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Codecs, ParquetParity, testing::Values("snappy", "zstd", "none"),
+INSTANTIATE_TEST_SUITE_P(Codecs, ParquetParity,
+                         testing::Values("snappy", "zstd", "none", "gzip", "brotli", "lz4"),
                          [](const auto& codec) { return std::string(codec.param); });
 
 TEST(Parquet, PublishedPreferencesAreTheSameRowsAsTheirJson) {

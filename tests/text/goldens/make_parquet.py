@@ -28,7 +28,8 @@ def main():
     rows = [row(number) for number in range(12)]
     (HERE / "rows.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
     table = pa.Table.from_pylist(rows, SCHEMA)
-    for codec, options in (("snappy", {}), ("zstd", {"data_page_version": "2.0"}), ("none", {"use_dictionary": False})):
+    for codec, options in (("snappy", {}), ("zstd", {"data_page_version": "2.0"}), ("none", {"use_dictionary": False}),
+                           ("gzip", {}), ("brotli", {}), ("lz4", {})):
         pq.write_table(table, HERE / f"rows.{codec}.parquet", compression=codec, row_group_size=5, store_schema=False, **options)
 
 
