@@ -19,6 +19,7 @@ const CancellationToken& catch_signals() {
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGHUP, &action, nullptr);  // sent when the terminal is closed
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond `ulimit -f` fails instead
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {  // hundreds of shards are open at once
     files.rlim_cur = files.rlim_max;
