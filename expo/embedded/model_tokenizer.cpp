@@ -7,6 +7,7 @@
 #include "expo/core/error.h"
 #include "expo/extrapolation/diagnosis/model_files.h"
 #include "expo/extrapolation/write/input_digest.h"
+#include "expo/text/unwritten_keys.h"
 
 namespace expo {
 namespace {
@@ -76,6 +77,9 @@ std::vector<TokenId> ModelTokenizer::encode(const Conversation& conversation) co
     if (raw_text_) return encode_raw(conversation);
     ChatOptions options = options_;
     options.add_generation_prompt = !conversation.is_answered();
+    const Json& messages = conversation.chat.messages;
+    if (conversation.is_answered() && content_text(messages.back()).empty())
+      refuse_unwritten(chat_.prepare(conversation.chat, options), messages);
     return chat_.encode(conversation.chat, options);
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("{}: {}", conversation.place, error.what()));
@@ -95,11 +99,11 @@ std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation
 
 std::vector<TokenId> ModelTokenizer::encode_answer(const Conversation& answered) const {
   const Json& turn = answered.chat.messages.back();
-  if (const char* key = key_beside_content(turn)) {
+  if (const auto keys = keys_beside_content(turn); !keys.empty()) {
     throw input_error(
         fmt::format("{}: the answer has {} beside its text, but log-probabilities are those of an "
                     "answer's text alone; leave the row out, or remove that key",
-                    answered.place, key));
+                    answered.place, keys.front()));
   }
   return tokenizer().encode(content_text(turn), SpecialTokens::keep_out);
 }

@@ -41,20 +41,23 @@ std::string content_text(const Json& message) {
 bool says_something(const Json& message) {
   for (const auto& [key, value] : message.items()) {
     if (key == "role" || key == "name" || value.is_null()) continue;
-    if (value.is_string() ? !value.get_ref<const std::string&>().empty() : !value.empty())
+    const bool is_text = key == "content" || value.is_string();
+    if (is_text ? !(key == "content" ? content_text(message) : value.get<std::string>()).empty()
+                : !value.empty())
       return true;
   }
   return false;
 }
 
-const char* key_beside_content(const Json& message) {
-  const auto has = [&](const char* key) {
+std::vector<std::string> keys_beside_content(const Json& message) {
+  std::vector<std::string> keys;
+  const auto add = [&](const char* key) {
     const auto found = message.find(key);
-    return found != message.end() && !found->is_null() && !found->empty();
+    if (found != message.end() && !found->is_null() && !found->empty()) keys.emplace_back(key);
   };
-  if (has("tool_calls")) return "tool_calls";
-  const auto* thoughts = std::ranges::find_if(kThoughts, has);
-  return thoughts == kThoughts.end() ? nullptr : *thoughts;
+  add("tool_calls");
+  for (const char* key : kThoughts) add(key);
+  return keys;
 }
 
 Json message_for_template(const Json& message, bool join_parts) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "expo/core/json.h"
 
@@ -30,9 +31,8 @@ std::string content_text(const Json& message);
 /// empty.
 bool says_something(const Json& message);
 
-/// The first key by which a message says more than its content, thoughts or calls that are not
-/// empty; nullptr if there is none.
-const char* key_beside_content(const Json& message);
+/// The keys by which a message says more than its content: calls and thoughts that are not empty.
+std::vector<std::string> keys_beside_content(const Json& message);
 
 /// A message without the keys that are null, and with the thoughts under each of the names that
 /// templates read them by (reasoning_content, thinking): as transformers' apply_chat_template hands

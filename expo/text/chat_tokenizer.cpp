@@ -145,7 +145,8 @@ const ChatTokenizer::NamedTemplate& ChatTokenizer::choose(const ChatOptions& opt
                                                           const Chat& chat) const {
   if (templates_.empty()) {
     throw input_error(where_ +
-                      ": the model has no chat template; give one with --chat-template FILE");
+                      ": the model has no chat template; give one with --chat-template FILE, in "
+                      "expo train with --chat-template-path FILE");
   }
   const bool tools = has_value(chat.variables, "tools") || has_value(options.variables, "tools");
   std::string name = tools && templates_.contains("tool_use") ? "tool_use" : "default";

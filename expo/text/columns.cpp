@@ -120,11 +120,15 @@ const Json& RowView::require(const std::string& name,
   for (const std::string_view candidate : candidates) {
     if (name.empty()) refuse_null(candidate);
   }
-  std::vector<std::string> there;
-  for (const auto& [key, value] : row_.items()) there.push_back(key);
   refuse(fmt::format("there is no column {}; it has {}; {} names another",
-                     name.empty() ? fmt::format("{}", fmt::join(candidates, ", ")) : name,
-                     there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", ")), option));
+                     name.empty() ? fmt::format("{}", fmt::join(candidates, ", ")) : name, names(),
+                     option));
+}
+
+std::string RowView::names() const {
+  std::vector<std::string> all;
+  for (const auto& [key, value] : row_.items()) all.push_back(key);
+  return all.empty() ? "none" : fmt::format("{}", fmt::join(all, ", "));
 }
 
 void RowView::refuse_non_finite(std::string_view column, const Json& value) const {

@@ -33,6 +33,8 @@ class RowView {
   /// The same, but throws Error(input) if there is none, naming `option`, which chooses the column.
   const Json& require(const std::string& name, std::initializer_list<std::string_view> candidates,
                       std::string_view option) const;
+  /// The names of all columns, for a message: "a, b", or "none".
+  std::string names() const;
   /// Throws Error(input) with the place and with what is wrong.
   [[noreturn]] void refuse(const std::string& what) const;
 

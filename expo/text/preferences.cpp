@@ -19,7 +19,9 @@ Side side(const RowView& row, const Json& value, std::string_view column) {
       row.refuse(fmt::format("{} is neither text nor a list of messages", column));
     Json messages = read_messages(row, value, column);
     if (messages.back()["role"] != "assistant")
-      row.refuse(fmt::format("{} does not end with an assistant's turn", column));
+      row.refuse(
+          fmt::format("{} does not end with an assistant's turn, but with one of the role {}",
+                      column, messages.back()["role"].get<std::string>()));
     result.answer = messages.back();
     messages.erase(messages.size() - 1);
     result.before = std::move(messages);
@@ -57,7 +59,9 @@ Preference read_preference(const Json& json, const std::string& place, const Col
       side(row, row.require(columns.rejected, {"rejected"}, "--rejected-column"), "rejected");
   if (chosen.before != rejected.before)
     row.refuse(
-        "chosen and rejected are not answers to one prompt: they differ before the last turn");
+        "chosen and rejected are not answers to one prompt: they differ before the last turn, and "
+        "an "
+        "answer is one turn of the assistant");
   const Json* prompt = row.find(columns.prompt, {"prompt", "instruction", "question"});
   if (prompt == nullptr && chosen.before.empty())
     row.refuse("there is no prompt: neither a column of that name nor turns before the answers");
@@ -69,7 +73,10 @@ Preference read_preference(const Json& json, const std::string& place, const Col
     if (turns.empty()) {
       turns = std::move(messages);
     } else if (!agrees(messages, turns)) {
-      row.refuse("prompt differs from the turns that chosen and rejected begin with");
+      row.refuse(
+          "prompt is not all turns that chosen and rejected begin with before their last one, "
+          "which "
+          "is the answer");
     }
   }
   const Json* id = row.find(columns.id, {"prompt_id", "id"});

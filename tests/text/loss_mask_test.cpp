@@ -163,6 +163,63 @@ TEST(LossMask, NamesTheTurnThatCannotBeFound) {
   EXPECT_TRUE(contains(refusal(entangled, kTwoTurns), "turn 2, by the assistant, cannot be found"));
 }
 
+TEST(LossMask, RefusesATurnWhoseWordsStandTwice) {
+  const auto preview = with_template(
+      "LAST {{ messages[-1].content }}\n{% for m in messages %}[{{ m.content }}]{% endfor %}");
+  EXPECT_TRUE(contains(refusal(preview, kTwoTurns), "turn 4, by the assistant, cannot be found"));
+  EXPECT_TRUE(contains(refusal(preview, kTwoTurns), "more than once"));
+}
+
+TEST(LossMask, RefusesAGreetingOnWhichTheTextBeforeItDepends) {
+  const auto counting = with_template(
+      "({{ messages[0].content | length }}) {% for m in messages %}<{{ m.content }}>{% endfor %}"
+      "{% if add_generation_prompt %}{{ '<' }}{% endif %}");
+  EXPECT_TRUE(contains(refusal(counting, {turn("assistant", "greeting"), turn("user", "x")}),
+                       "turn 1, by the assistant, cannot be found"));
+}
+
+/// A template that knows only role and content.
+constexpr const char* kContentOnly =
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content or '' }}<|im_end|>\n{% endfor "
+    "%}";
+
+TEST(LossMask, RefusesATurnOfWhichTheTemplateWritesNothing) {
+  Json calling = turn("assistant", "");
+  calling["tool_calls"] = {{{"function", {{"name", "f"}, {"arguments", {{"x", 1}}}}}}};
+  EXPECT_TRUE(contains(refusal(with_template(kContentOnly), {turn("user", "x"), calling}),
+                       "turn 2, by the assistant, says nothing but tool_calls, which the chat "
+                       "template does not write"));
+}
+
+TEST(LossMask, NamesWhatTheTemplateDoesNotWrite) {
+  Json thinking = turn("assistant", "y");
+  thinking["reasoning_content"] = "because";
+  const Json messages = {turn("user", "x"), thinking};
+  const auto unwritten = [&](const std::string& chat_template) {
+    return mask_chat(with_template(chat_template), {messages}, {}, {}).unwritten;
+  };
+  EXPECT_EQ(unwritten(kContentOnly), std::vector<std::string>{"reasoning_content"});
+  EXPECT_TRUE(unwritten("{% for m in messages %}[{{ m.reasoning_content }}|{{ m.content }}]"
+                        "{% endfor %}")
+                  .empty());
+}
+
+TEST(LossMask, SpacesCountWhereATokenizerLeavesThemOutOfPlaces) {
+  const auto path =
+      std::filesystem::path(EXPO_SOURCE_DIR) / "tests/text/goldens/byte_level.tokenizer.json";
+  Json trimming = parse_json(posix_filesystem().read_text(path), "tokenizer");
+  trimming["post_processor"] = {{"type", "ByteLevel"},
+                                {"add_prefix_space", false},
+                                {"trim_offsets", true},
+                                {"use_regex", true}};
+  const TextFile file{"tokenizer.json", [&] { return trimming.dump(); }};
+  ChatTokenizer tokenizer = ChatTokenizer::from_files({&file, 1}, "model");
+  const std::string spaced = "{% for m in messages %}<|im_start|>{{ m.content }} {% endfor %}";
+  tokenizer.set_template(spaced, "template");
+  const Json messages = {turn("user", "x"), turn("assistant", "r  ")};
+  EXPECT_EQ(counted(tokenizer, messages), counted(with_template(spaced), messages));
+}
+
 TEST(LossMask, EmojiAndOtherCharactersCountWhole) {
   const auto tokenizer = with_template("{% for m in messages %}[{{ m.content }}]{% endfor %}");
   EXPECT_EQ(

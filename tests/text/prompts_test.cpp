@@ -158,13 +158,15 @@ TEST(Preferences, NamesTheRowAndColumnOfWhatIsWrong) {
   EXPECT_EQ(
       refused({{"chosen", {user("q"), assistant("a")}}, {"rejected", {user("r"), assistant("b")}}}),
       "t.jsonl:5: chosen and rejected are not answers to one prompt: they differ before the last "
-      "turn");
+      "turn, and an answer is one turn of the assistant");
   EXPECT_EQ(refused({{"prompt", "other"},
                      {"chosen", {user("q"), assistant("a")}},
                      {"rejected", {user("q"), assistant("b")}}}),
-            "t.jsonl:5: prompt differs from the turns that chosen and rejected begin with");
-  EXPECT_EQ(refused({{"prompt", "q"}, {"chosen", Json::array({user("q")})}, {"rejected", "b"}}),
-            "t.jsonl:5: chosen does not end with an assistant's turn");
+            "t.jsonl:5: prompt is not all turns that chosen and rejected begin with before their "
+            "last one, which is the answer");
+  EXPECT_EQ(
+      refused({{"prompt", "q"}, {"chosen", Json::array({user("q")})}, {"rejected", "b"}}),
+      "t.jsonl:5: chosen does not end with an assistant's turn, but with one of the role user");
 }
 
 TEST(Preferences, ReadsThePublishedOnes) {

@@ -55,10 +55,12 @@ class Turns:
         begin = min(same, first)
         after = suffix(self.whole, text, len(self.whole))
         end = len(self.whole) - min(after, len(text) - last, len(self.whole) - begin)
-        return begin, end, same >= first, after >= len(text) - last, text[last:]
+        return begin, end, same >= first, after >= len(text) - last, text[last:], last == first + len(MARKER)
 
     def changed(self, index):
         found = self.change(index, self.other(index))
+        if found is not None and not found[5]:
+            raise NotFound(index)
         if found is None and self.messages[index].get("tool_calls"):
             found = self.change(index, self.other_arguments(index))
         if found is None:
@@ -90,7 +92,7 @@ class Turns:
             raise NotFound(index)
         if found >= before[1]:
             return min(found + len(opening), change[1])
-        if change[0] < before[1]:
+        if index == 0 or change[0] < before[1]:
             raise NotFound(index)
         return change[0]
 
@@ -122,11 +124,19 @@ class Turns:
         for index, message in enumerate(self.messages):
             if message["role"] != "assistant":
                 continue
+            if self.is_unwritten(index):
+                raise NotFound(index)
             change = self.changed(index)
             begin, end = self.begin(index, change), self.end(index, change, special)
             if begin >= end:
                 raise NotFound(index)
             yield begin, end
+
+    def is_unwritten(self, index):
+        """Whether the turn says nothing but what the template leaves out."""
+        message = self.messages[index]
+        empty = {key: value for key, value in message.items() if key != "tool_calls"} | {"content": message["content"] or ""}
+        return not message["content"] and self.rendered([*self.messages[:index], empty, *self.messages[index + 1:]]) == self.whole
 
     def mask(self):
         ids, places = self.theirs.tokens(self.whole)

@@ -105,8 +105,9 @@ def test_pairs_that_teach_nothing_and_long_prompts_are_counted(tmp_path, model):
     done = train("dpo", model_name_or_path=model, output_dir=out, max_length=40, max_prompt_length=20,
                  dataset_name=write_rows(tmp_path / "rows.jsonl", rows))
     counts = json.loads((out / "run.json").read_text())["data"]["train"]
+    assert 0 < counts.pop("counted_tokens") < counts.pop("tokens") < 5 * 2 * 40
     assert counts == {"rows": 6, "chosen_rows": 6, "examples": 5, "prompts_cut": 1, "answers_cut": 1, "same_answers": 1,
-                      "too_long": 0, "without_answer": 0}
+                      "too_long": 0, "without_answer": 0, "unwritten": 0}
     assert "chosen and rejected are the same" in done.stderr and "rows.jsonl:3" in done.stderr
     done = train("dpo", 3, model_name_or_path=model, output_dir=tmp_path / "none",
                  dataset_name=write_rows(tmp_path / "one.jsonl", rows[2:3]))

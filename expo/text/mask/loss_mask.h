@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "expo/text/chat_tokenizer.h"
@@ -18,13 +19,16 @@ struct MaskedChat {
   std::vector<TokenId> ids;
   std::vector<bool> counts;         ///< one per id
   bool marked_by_template = false;  ///< {% generation %} decided, and not TurnSpans
+  /// Calls, and thoughts of the last turn, that the template does not write: unwritten_keys().
+  std::vector<std::string> unwritten = {};
 };
 
 /// Renders a conversation without a generation prompt and marks the tokens that count. A template
 /// with {% generation %} decides what the assistant's turns are, with the very mask that
 /// transformers' return_assistant_tokens_mask gives; for others TurnSpans finds them, and each
 /// token counts that has a character of a turn. Throws Error(input) for what the template refuses,
-/// and naming the turn if it has no words or cannot be found whole.
+/// and naming the turn if it has no words, if the template writes none of them, or if it cannot be
+/// found whole.
 MaskedChat mask_chat(const ChatTokenizer& tokenizer, const Chat& chat, const ChatOptions& options,
                      const LossMaskOptions& mask);
 

@@ -106,6 +106,7 @@ std::optional<TurnSpans::Change> TurnSpans::change_to(std::size_t index,
   while (within_character(text_, change.begin)) --change.begin;
   while (within_character(text_, change.end)) ++change.end;
   change.after = other.substr(last);
+  change.once = first + marker_.size() == last;
   return change;
 }
 
@@ -119,12 +120,15 @@ const std::optional<TurnSpans::Change>& TurnSpans::replaced(std::size_t index) {
 /// A template may insist on the calls to which later messages answer; then only their arguments
 /// change.
 TurnSpans::Change TurnSpans::change_of(std::size_t index) {
-  if (const auto& change = replaced(index)) return *change;
+  if (const auto& change = replaced(index)) {
+    if (change->once) return *change;
+    refuse(index, "the chat template writes it more than once");
+  }
   const Json& message = messages_[index];
   if (is_assistant(message) && message.contains("tool_calls") && message["tool_calls"].is_array()) {
     if (auto change = change_to(index, with_other_arguments(message, marker_))) return *change;
   }
-  refuse(index, "the chat template does not write it when its content is another");
+  refuse(index, "the chat template changes what it says, or leaves it out");
 }
 
 /// What opens an assistant's turn, where the template says it: what add_generation_prompt adds to
@@ -179,7 +183,7 @@ std::size_t TurnSpans::begin_of(std::size_t index, const Change& change) {
     least = before->end;
   }
   if (opens && found >= least) return std::min(found + opening.size(), change.end);
-  if (change.begin < least) refuse(index, "the text before it depends on it");
+  if (index == 0 || change.begin < least) refuse(index, "the text before it depends on it");
   return change.begin;
 }
 
@@ -231,8 +235,10 @@ std::size_t TurnSpans::byte_of(std::size_t character) const {
 
 void TurnSpans::refuse(std::size_t index, const std::string& why) const {
   const std::string role = messages_[index].at("role");
-  throw input_error(fmt::format("turn {}, by the {}, cannot be found in the rendered text: {}",
-                                index + 1, role, why));
+  throw input_error(fmt::format(
+      "turn {}, by the {}, cannot be found in the rendered text: {}; {{% generation %}} "
+      "in the template can mark it, or assistant_only_loss=false count everything",
+      index + 1, role, why));
 }
 
 }  // namespace expo

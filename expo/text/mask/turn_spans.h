@@ -39,6 +39,7 @@ class TurnSpans {
     std::size_t end = 0;
     bool begins_with_words = false;  ///< nothing before the words changes with them
     bool ends_with_words = false;    ///< nothing behind the words changes with them
+    bool once = true;                ///< the template writes the other words in one place
     std::string after;               ///< what the other rendering writes behind the other words
   };
 

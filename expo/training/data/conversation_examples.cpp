@@ -1,4 +1,8 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 
 #include "expo/text/mask/loss_mask.h"
 #include "expo/training/data/example_reading.h"
@@ -29,10 +33,12 @@ Conversation conversation_of(const RowView& row) {
   }
   const Json* prompt = row.find("", {"prompt", "instruction"});
   const Json* completion = row.find("", {"completion", "output"});
-  if (prompt == nullptr || completion == nullptr)
-    row.refuse(
+  if (prompt == nullptr || completion == nullptr) {
+    row.refuse(fmt::format(
         "there is neither a column messages nor both a prompt (prompt, instruction) and an answer "
-        "(completion, output)");
+        "(completion, output) that is not null; it has {}",
+        row.names()));
+  }
   turns = turns_of(row, *prompt, "prompt", "user");
   result.completion = turns.size();
   for (Json& turn : turns_of(row, *completion, "completion", "assistant"))
@@ -59,7 +65,11 @@ void refuse_without_answer(const RowView& row, const Json& messages, bool marked
         "the chat template marks nothing of it with {% generation %}, so there is nothing to train "
         "on");
   }
-  row.refuse("it has no assistant turn, so there is nothing to train on");
+  std::set<std::string> roles;
+  for (const Json& turn : messages) roles.insert(turn["role"].get<std::string>());
+  row.refuse(
+      fmt::format("it has no assistant turn, so there is nothing to train on; its roles are {}",
+                  fmt::join(roles, ", ")));
 }
 
 ReadExample example_of(const Json& json, const std::string& place, const ChatTokenizer& tokenizer,
@@ -72,6 +82,7 @@ ReadExample example_of(const Json& json, const std::string& place, const ChatTok
   if (!masked.ids.empty() && std::ranges::count(masked.counts, true) == 0)
     refuse_without_answer(row, conversation.chat.messages, masked.marked_by_template);
   ReadExample result;
+  result.unwritten = std::move(masked.unwritten);
   const auto length = static_cast<std::size_t>(options.max_length);
   if (masked.ids.size() > length) {
     result.answer_cut = true;

@@ -10,7 +10,10 @@ Json to_json(const ExampleCounts& counts) {
           {"answers_cut", counts.answers_cut},
           {"same_answers", counts.same_answers},
           {"too_long", counts.too_long},
-          {"without_answer", counts.without_answer}};
+          {"without_answer", counts.without_answer},
+          {"unwritten", counts.unwritten},
+          {"tokens", counts.tokens},
+          {"counted_tokens", counts.counted_tokens}};
 }
 
 }  // namespace expo

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 
 #include "expo/core/disk/spilling_memory.h"
 #include "expo/core/error.h"
@@ -134,6 +135,8 @@ class Reading {
   void take(ReadExample read, const std::string& place) {
     if (read.prompt_cut) prompts_cut_.add(place);
     if (read.answer_cut) answers_cut_.add(place);
+    for (const std::string& key : read.unwritten) unwritten_[key].add(place);
+    if (!read.unwritten.empty()) ++set_.counts.unwritten;
     switch (read.omission) {
       case ReadExample::Omission::same_answers:
         return same_.add(place);
@@ -150,6 +153,8 @@ class Reading {
     Example& example = set_.examples.emplace_back();
     example.place = place;
     for (const ReadRow& row : rows) {
+      set_.counts.tokens += static_cast<std::int64_t>(row.ids.size());
+      set_.counts.counted_tokens += std::ranges::count(row.counts, true);
       example.rows.push_back(stored(row));
       digest(example.rows.back());
     }
@@ -185,6 +190,8 @@ class Reading {
     same_.warn("left out: chosen and rejected are the same", set_.warnings);
     too_long_.warn("left out: longer than max_length", set_.warnings);
     without_answer_.warn("left out: cut before an assistant's token", set_.warnings);
+    for (const auto& [key, rows] : unwritten_)
+      rows.warn(("have " + key + " that the chat template does not write").c_str(), set_.warnings);
     if (set_.examples.empty()) {
       throw input_error(fmt::format("{}: has {}, and none is left to train on{}{}", options_.name,
                                     counted(counts.rows, "row"), set_.warnings.empty() ? "" : ": ",
@@ -203,6 +210,7 @@ class Reading {
   ByteDigest digest_;
   ExampleSet set_;
   Noted prompts_cut_, answers_cut_, same_, too_long_, without_answer_;
+  std::map<std::string, Noted> unwritten_;  ///< by the key
 };
 
 }  // namespace

@@ -22,8 +22,9 @@ struct ReadExample {
   Omission omission = Omission::none;
   bool prompt_cut = false;
   bool answer_cut = false;
+  std::vector<std::string> unwritten = {};  ///< keys of messages that the template does not write
 
-  static ReadExample left_out(Omission why) { return {{}, why}; }
+  static ReadExample left_out(Omission why) { return {.rows = {}, .omission = why}; }
 };
 
 /// Makes an example of a row; thread-safe. Throws Error(input), with or without the place.

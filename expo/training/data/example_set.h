@@ -40,6 +40,9 @@ struct ExampleCounts {
   std::int64_t same_answers = 0;    ///< left out: chosen and rejected are the same
   std::int64_t too_long = 0;        ///< left out: longer than max_length (reward models)
   std::int64_t without_answer = 0;  ///< left out: cut before an assistant's token
+  std::int64_t unwritten = 0;       ///< have calls or thoughts that the chat template leaves out
+  std::int64_t tokens = 0;          ///< of all examples
+  std::int64_t counted_tokens = 0;  ///< of these, that the loss counts
 };
 Json to_json(const ExampleCounts& counts);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "expo/text/preferences.h"
+#include "expo/text/unwritten_keys.h"
 #include "expo/training/data/example_reading.h"
 #include "expo/training/data/example_set.h"
 
@@ -77,6 +78,22 @@ ReadExample reward_example(const PairIds& pair, const ExampleOptions& options) {
   return result;
 }
 
+/// The keys of an answer that the template does not write, if it has others to say; the row is
+/// refused if it has not.
+void check_written(const ChatTokenizer& tokenizer, const Preference& pair, ReadExample& example) {
+  for (const Json* answer : {&pair.chosen, &pair.rejected}) {
+    if (keys_beside_content(*answer).empty()) continue;
+    const Chat chat = pair.with(*answer);
+    ChatOptions options;
+    options.add_generation_prompt = false;
+    const PreparedChat prepared = tokenizer.prepare(chat, options);
+    refuse_unwritten(prepared, chat.messages);
+    for (const std::string& key : unwritten_keys(prepared, chat.messages, chat.messages.size() - 1))
+      if (std::ranges::find(example.unwritten, key) == example.unwritten.end())
+        example.unwritten.push_back(key);
+  }
+}
+
 using MakePair = ReadExample (*)(const PairIds&, const ExampleOptions&);
 
 ExampleSet read(const RowSource& source, const ChatTokenizer& tokenizer,
@@ -89,7 +106,9 @@ ExampleSet read(const RowSource& source, const ChatTokenizer& tokenizer,
                       encode(tokenizer, pair.with(pair.chosen), false),
                       encode(tokenizer, pair.with(pair.rejected), false)};
     if (ids.chosen == ids.rejected) return ReadExample::left_out(Omission::same_answers);
-    return make(ids, options);
+    ReadExample result = make(ids, options);
+    check_written(tokenizer, pair, result);
+    return result;
   };
   return read_examples(source, tokenizer.tokenizer(), options, example, cancellation);
 }
