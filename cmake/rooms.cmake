@@ -43,8 +43,9 @@ set(EXPO_ROOMS
   "search/statistics:core"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
+  "search/run:search,engine"
   "cli/options:engine"
-  "cli:cli/options"
+  "cli:cli/options,search/run"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)
