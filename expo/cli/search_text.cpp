@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "expo/core/shell_word.h"
 #include "expo/core/text.h"
 
 namespace expo {
@@ -92,8 +93,18 @@ std::string verdict_sentence(const Json& result) {
 }
 
 std::string next_step(const Json& result) {
-  if (!result.contains("command") || result.at("command").is_null()) return {};
-  return fmt::format("to write it: {}\n", result.at("command").get<std::string>());
+  if (result.at("alpha") == 0) return {};
+  const Json& setting = result.at("setting");
+  const std::string rounding = setting.at("rounding");
+  const std::string policy = result.at("on_mismatch");
+  return fmt::format(
+      "to write it: expo extrapolate {} {} -o OUT --alpha {} --out-dtype {} --rounding {}{}{}\n",
+      shell_quoted(result.at("sft")), shell_quoted(result.at("aligned")),
+      result.at("alpha").get<double>(), setting.at("dtype").get<std::string>(), rounding,
+      rounding == "stochastic"
+          ? fmt::format(" --seed {}", setting.at("rounding_seed").get<std::uint64_t>())
+          : "",
+      policy == "refuse" ? "" : " --on-mismatch " + policy);
 }
 
 std::string tied_sentence(const Json& result) {

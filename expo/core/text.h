@@ -25,7 +25,4 @@ std::string escape_controls(std::string_view text);
 /// Does the same for text that must stay on one line, such as a name: line ends are escaped too.
 std::string on_one_line(std::string_view text);
 
-/// Quotes an argument for a POSIX shell if it needs quoting.
-std::string shell_quoted(const std::string& word);
-
 }  // namespace expo

@@ -31,7 +31,7 @@ class SearchFolder {
   /// if another process is searching in the folder.
   void begin(const Json& settings);
 
-  /// The result of a search that is finished already; call it after begin().
+  /// The result of a search that is finished already; of which settings, begin() finds out.
   std::optional<Json> finished() const;
 
   std::filesystem::path file(std::string_view name) const { return folder_ / name; }
