@@ -43,6 +43,7 @@ set(EXPO_ROOMS
   "search/statistics:core"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
+  "search/live:search/source,engine"
   "cli/options:engine"
   "cli:cli/options"
   "program:cli,embedded,training/run"
