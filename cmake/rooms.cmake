@@ -45,8 +45,8 @@ set(EXPO_ROOMS
   "search:search/statistics,search/source"
   "search/live:search/source,engine"
   "search/run:search,search/live"
-  "cli/options:engine"
-  "cli:cli/options,search/run"
+  "cli/options:engine,search/run"
+  "cli:cli/options"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)

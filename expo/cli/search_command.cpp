@@ -14,7 +14,7 @@
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/row_options.h"
-#include "expo/cli/search_settings.h"
+#include "expo/cli/options/search_settings.h"
 #include "expo/cli/search_text.h"
 #include "expo/cli/terminal_progress.h"
 #include "expo/core/error.h"
@@ -24,6 +24,7 @@
 #include "expo/engine/conversations.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
+#include "expo/extrapolation/write/output_folder.h"
 #include "expo/search/live/command_scorer.h"
 #include "expo/search/live/model_scorers.h"
 #include "expo/search/run/development_prompts.h"
@@ -73,7 +74,7 @@ class SearchCommand {
     read_data();
     open_pair();
     take_fitting();
-    SearchFolder folder(posix_filesystem(), options_.rows.output, inputs());
+    SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
     if (!folder.earlier()) scorer_->check(search_.prompts);
     if (!folder.finished()) check_writing();
     folder.begin(settings());
@@ -121,6 +122,9 @@ class SearchCommand {
                               context_.cancellation);
     spec.dtype = torch_name(setting_.dtype);
     spec.rounding = setting_.rounding;
+    for (const Checkpoint* side : {sft.get(), aligned.get()})
+      std::ranges::move(input_paths(filesystem, *side), std::back_inserter(inputs_));
+    inputs_.emplace_back(options_.rows.data);
     policy_ = context_.open_engine(policy_spec_);
     for (std::string& warning :
          pair_warnings(filesystem, *sft, *aligned, spec.threads, context_.cancellation))
@@ -144,6 +148,7 @@ class SearchCommand {
       spec.model = options_.search.reward_model;
       options_.machine.set(spec);
       reward_model_ = context_.open_engine(spec);
+      std::ranges::move(reward_model_->sources(), std::back_inserter(inputs_));
       scorer_ = reward_scorer(*reward_model_, context_.cancellation);
     }
   }
@@ -182,13 +187,6 @@ class SearchCommand {
     prompts_digest_ = digest_of(kept);
     search_.split = split_prompts(kept_texts);
     check_parts(search_.split, options_.rows.data);
-  }
-
-  std::vector<std::filesystem::path> inputs() const {
-    std::vector<std::filesystem::path> all = policy_->sources();
-    if (reward_model_) std::ranges::move(reward_model_->sources(), std::back_inserter(all));
-    all.emplace_back(options_.rows.data);
-    return all;
   }
 
   /// All that a search in this folder depends on.
@@ -319,6 +317,7 @@ class SearchCommand {
   std::unique_ptr<AnswerScorer> scorer_;
   LiveSearch search_;
   std::string prompts_digest_;
+  std::vector<std::filesystem::path> inputs_;
 };
 
 void declare_files(CLI::App& command, Options& options) {

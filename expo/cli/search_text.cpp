@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "expo/core/shell_word.h"
+#include "expo/cli/shell_word.h"
 #include "expo/core/text.h"
 
 namespace expo {

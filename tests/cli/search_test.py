@@ -49,8 +49,8 @@ def models(tmp_path_factory):
             "scorer": f"{sys.executable} {folder / 'scorer.py'}"}
 
 
-def command(models, run, *options):
-    return ["search", models["sft"], models["aligned"], models["data"], "-o", run, "--scorer", models["scorer"], *NEW,
+def command(models, run, *options, new=NEW):
+    return ["search", models["sft"], models["aligned"], models["data"], "-o", run, "--scorer", models["scorer"], *new,
             *options]
 
 
@@ -168,7 +168,7 @@ def test_killed_searches_end_as_undisturbed_ones(tmp_path, models):
 
 def test_an_interrupted_search_can_be_resumed(tmp_path, models):
     run = tmp_path / "run"
-    process = subprocess.Popen([EXPO, *map(str, command(models, run, "--max-new-tokens", "400", "--ignore-eos"))],
+    process = subprocess.Popen([EXPO, *map(str, command(models, run, "--ignore-eos", new=["--threads", "1"]))],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and len((run / "answers.jsonl").read_text().splitlines()
                                          if (run / "answers.jsonl").exists() else []) < 3:
@@ -258,18 +258,32 @@ def empty(folder, models):
     (["--strategy", "luck"], 2, "no strategy is named 'luck'"),
     (["--prefer", "largest"], 2, "expected best or smallest"),
     (["--min-gain", "-1"], 2, "--min-gain"),
-    (["--objective", "reward"], 2, "--objective reward does not use --scorer"),
+    (["--objective", "reward"], 2, "--objective reward needs --reward-model"),
+    (["--objective", "implicit"], 2, "--objective implicit does not use --scorer"),
     (["--objective", "kindness"], 2, "--objective: 'kindness' is not known"),
     (["--dtype", "f16"], 2, "--dtype"),
-    (["--scorer", "true"], 4, "has ended"),
 ])
 def test_bad_options_get_a_sentence_and_nothing_is_written(tmp_path, models, options, code, said):
     done = search(models, tmp_path / "run", *options, check=False)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert done.stdout == ""
-    if code == 2:
-        assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scorer_that_fails_is_named_and_what_was_paid_for_is_kept(tmp_path, models):
+    run, broken = tmp_path / "run", tmp_path / "scorer.sh"
+    broken.write_text("read line; echo 1; exit 3\n")
+    options = ["--alphas", "1"]
+    done = search(models | {"scorer": f"sh {broken}"}, run, *options, check=False)
+    assert done.returncode == 4, done.stderr
+    assert "exit status 3" in done.stderr and "the same command goes on" in done.stderr
+    paid = [row["key"] for row in read_rows(run / "answers.jsonl") if "text" in row]
+    assert len(paid) > 10
+    broken.write_text("while read line; do echo nan; done\n")
+    done = search(models | {"scorer": f"sh {broken}"}, tmp_path / "other", *options, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "nan" in done.stderr
 
 
 @pytest.mark.parametrize("make, said", [(doubled, "repeats the prompt of"), (few, "at least 5 in each"), (empty, "empty")])

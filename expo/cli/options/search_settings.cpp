@@ -1,4 +1,4 @@
-#include "expo/cli/search_settings.h"
+#include "expo/cli/options/search_settings.h"
 
 #include <fmt/format.h>
 
