@@ -10,7 +10,6 @@
 #include "expo/core/text.h"
 #include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/write/input_digest.h"
-#include "expo/search/live/engine_identity.h"
 
 namespace expo {
 namespace {
@@ -42,19 +41,13 @@ double characters(std::string_view text) {
 
 }  // namespace
 
-LiveCandidate uniform_candidate(double alpha, std::size_t policy, const std::string& label) {
-  const std::string name = label_of(alpha);
-  return {
-      {alpha, label.empty() ? name : label + ", " + name, policy}, policy, AlphaSchedule(alpha)};
-}
-
 LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
                                  std::vector<LiveCandidate> candidates,
                                  const std::vector<Prompt>& prompts,
                                  std::vector<AnswerScorer*> scorers, AnswerCache& cache,
                                  LiveOptions options, RowProgress* progress,
                                  const CancellationToken& cancellation)
-    : policies_(std::move(policies)),
+    : candidates_(std::move(policies), to_json(options.answer), cancellation),
       prompts_(prompts),
       scorers_(std::move(scorers)),
       cache_(cache),
@@ -65,35 +58,11 @@ LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
     scorer->check(prompts_);
     scorer_digests_.push_back(digest(scorer->identity()));
   }
-  for (const Policy& policy : policies_) {
-    policy_digests_.push_back(
-        digest({identity_with_digests(*policy.engine, cancellation_), to_json(options_.answer)}));
-  }
   for (const Prompt& prompt : prompts_) {
     conversations_.push_back({prompt.chat, prompt.id, prompt.place});
     prompt_digests_.push_back(digest({prompt.id, prompt.chat.messages, prompt.chat.variables}));
   }
   for (LiveCandidate& candidate : candidates) add(std::move(candidate));
-}
-
-std::size_t LiveScoreSource::add(LiveCandidate candidate) {
-  const Json alpha = candidate.schedule ? Json(candidate.schedule->description()) : Json();
-  candidate_digests_.push_back(digest({policy_digests_.at(candidate.policy), alpha}));
-  candidates_.push_back(candidate.candidate);
-  live_.push_back(std::move(candidate));
-  return live_.size() - 1;
-}
-
-std::optional<std::size_t> LiveScoreSource::candidate_at(double alpha, std::size_t like) {
-  const LiveCandidate& model = live_.at(like);
-  if (!model.schedule || !model.schedule->uniform()) return std::nullopt;
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha) return i;
-  }
-  LiveCandidate made = uniform_candidate(
-      alpha, model.policy, policies_.size() > 1 ? policies_.at(model.policy).label : "");
-  made.candidate.family = model.candidate.family;
-  return add(std::move(made));
 }
 
 AnswerOptions LiveScoreSource::present_options() const {
@@ -103,7 +72,7 @@ AnswerOptions LiveScoreSource::present_options() const {
 }
 
 AnswerKey LiveScoreSource::key_of(const ScoreRequest& request) const {
-  return {digest({candidate_digests_.at(request.candidate), prompt_digests_.at(request.prompt),
+  return {digest({candidates_.digest(request.candidate), prompt_digests_.at(request.prompt),
                   request.sample}),
           present_options().stop.max_tokens};
 }
@@ -148,11 +117,10 @@ std::vector<ScoreRequest> LiveScoreSource::missing(std::span<const ScoreRequest>
 void LiveScoreSource::answer(std::size_t candidate, std::span<const ScoreRequest> requests) {
   if (requests.empty()) return;
   cancellation_.check();
-  Engine& engine = *policies_.at(live_[candidate].policy).engine;
-  if (live_[candidate].schedule) engine.move_to(*live_[candidate].schedule, cancellation_);
+  Engine& engine = candidates_.engine_at(candidates_[candidate], cancellation_);
   std::vector<AnswerTask> tasks;
   for (const ScoreRequest& request : requests) tasks.push_back({request.prompt, request.sample});
-  RowProgressSpan span(progress_, "answering, " + candidates_[candidate].label, tasks.size());
+  RowProgressSpan span(progress_, "answering, " + candidates()[candidate].label, tasks.size());
   const auto advance = [&](std::uint64_t tokens) {
     work_.tokens += tokens;
     span.advance_tokens(tokens);
@@ -167,7 +135,7 @@ void LiveScoreSource::answer(std::size_t candidate, std::span<const ScoreRequest
 
 void LiveScoreSource::keep(const ScoreRequest& request, const Answer& answer) {
   cache_.add(key_of(request), answer,
-             {{"candidate", candidates_[request.candidate].label},
+             {{"candidate", candidates()[request.candidate].label},
               {"prompt", prompts_[request.prompt].id},
               {"sample", request.sample}});
   ++work_.answers;

@@ -13,25 +13,11 @@
 #include "expo/engine/engine.h"
 #include "expo/search/live/answer_cache.h"
 #include "expo/search/live/answer_scorer.h"
+#include "expo/search/live/live_candidates.h"
 #include "expo/search/source/score_source.h"
 #include "expo/text/prompts.h"
 
 namespace expo {
-
-/// A model that answers: an ALIGNED checkpoint with its SFT checkpoint, or a model alone.
-struct Policy {
-  Engine* engine = nullptr;
-  std::string label;  ///< precedes "α = 0.5" where there are several policies
-};
-
-/// A candidate of a live search, and how it is made.
-struct LiveCandidate {
-  Candidate candidate;
-  std::size_t policy = 0;
-  /// Where the policy's weights move to; std::nullopt: the engine is used as it was opened, as for
-  /// a model without an SFT checkpoint, and never moves.
-  std::optional<AlphaSchedule> schedule;
-};
 
 struct LiveOptions {
   /// The user's own, with the limit that decides. Draws depend on its seed, the prompt's id and the
@@ -71,18 +57,18 @@ class LiveScoreSource final : public ScoreSource {
                   AnswerCache& cache, LiveOptions options, RowProgress* progress,
                   const CancellationToken& cancellation);
 
-  const std::vector<Candidate>& candidates() const override { return candidates_; }
+  const std::vector<Candidate>& candidates() const override { return candidates_.list(); }
   std::size_t prompts() const override { return prompts_.size(); }
   std::uint32_t samples() const override { return options_.samples; }
 
-  /// Finds or makes a candidate with one α for all tensors; std::nullopt if `like` has another kind
-  /// of schedule, or none.
-  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override;
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
+    return candidates_.at(alpha, like);
+  }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
 
   /// Adds a candidate of any kind and returns its number.
-  std::size_t add(LiveCandidate candidate);
-  const LiveCandidate& live_candidate(std::size_t number) const { return live_.at(number); }
+  std::size_t add(LiveCandidate candidate) { return candidates_.add(std::move(candidate)); }
+  const LiveCandidate& live_candidate(std::size_t number) const { return candidates_[number]; }
 
   /// From now on, answers end at `tokens` (std::nullopt: at the user's own limit), if that is less.
   /// Only while screening: what is truncated then may get another score without the cap.
@@ -106,7 +92,7 @@ class LiveScoreSource final : public ScoreSource {
   void judge(std::size_t scorer, std::span<const ScoreRequest> requests);
   Score score_of(const ScoreRequest& request) const;
 
-  std::vector<Policy> policies_;
+  LiveCandidates candidates_;
   const std::vector<Prompt>& prompts_;
   std::vector<AnswerScorer*> scorers_;
   AnswerCache& cache_;
@@ -114,19 +100,10 @@ class LiveScoreSource final : public ScoreSource {
   RowProgress* progress_;
   const CancellationToken& cancellation_;
   std::optional<std::size_t> cap_;
-  std::vector<Candidate> candidates_;
-  std::vector<LiveCandidate> live_;
-  std::vector<std::string> policy_digests_;  ///< of engine, models and answer options
-  std::vector<std::string> candidate_digests_;
   std::vector<std::string> prompt_digests_;
   std::vector<std::string> scorer_digests_;
   std::vector<Conversation> conversations_;
   LiveWork work_;
 };
-
-/// A candidate with one α for all tensors, whose family is its policy's number. `label` precedes
-/// "α = 0.5" unless it is empty.
-LiveCandidate uniform_candidate(double alpha, std::size_t policy = 0,
-                                const std::string& label = "");
 
 }  // namespace expo

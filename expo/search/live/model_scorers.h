@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -30,16 +29,7 @@ std::unique_ptr<AnswerScorer> reward_scorer(Engine& reward_model,
 std::unique_ptr<AnswerScorer> implicit_scorer(Engine& policy,
                                               const CancellationToken& cancellation);
 
-/// The log-probability of an answer's text, given the prompt.
-struct AnswerLogProb {
-  double sum = 0;            ///< natural logarithm; 0 for an empty answer
-  std::uint64_t tokens = 0;  ///< that it is the sum of
-};
-
-/// The log-probabilities of answers by the engine where it is now. The mean log-ratio of a token
-/// between two α (drift) is the difference of two such sums by the tokens. Throws Error(input)
-/// naming the answer that does not fit the context.
-std::vector<AnswerLogProb> answer_log_probs(Engine& engine, std::span<const ScorableAnswer> answers,
-                                            const CancellationToken& cancellation);
+/// The prompt with the answer as its last turn.
+std::vector<Conversation> conversations_of(std::span<const ScorableAnswer> answers);
 
 }  // namespace expo
