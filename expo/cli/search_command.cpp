@@ -73,9 +73,13 @@ class SearchCommand {
     check_options();
     read_data();
     open_pair();
-    take_fitting();
+    if (by_pairs()) {
+      split_pairs();
+    } else {
+      take_fitting();
+    }
     SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
-    if (!folder.earlier()) scorer_->check(search_.prompts);
+    if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
     if (!folder.finished()) check_writing();
     folder.begin(settings());
     const Json result = result_in(folder);
@@ -88,6 +92,13 @@ class SearchCommand {
     if (options_.rows.output.empty())
       throw usage_error("search: no folder is named for the result; give -o RUN");
     objective_ = options_.search.chosen_objective();
+    if (options_.rows.data.empty() != by_pairs()) {
+      throw usage_error(by_pairs() ? "search: --pairs is the data of --objective preference; leave "
+                                     "DATA out"
+                                   : "search: no development prompts are named; give DATA");
+    }
+    if (options_.search.dpo_beta)
+      search_.preference = {PreferenceMeasure::dpo_loss, *options_.search.dpo_beta};
     search_.alphas = options_.search.alpha_list();
     search_.run = options_.search.run_options();
     drop_unused_filters(options_.answering.sampling);
@@ -132,8 +143,14 @@ class SearchCommand {
     open_scorer();
   }
 
+  bool by_pairs() const { return objective_ == Objective::preference; }
+
   void open_scorer() {
-    if (objective_ == Objective::command) {
+    if (by_pairs()) {
+      search_.warnings.push_back(
+          "preference pairs are a proxy: they show whether a model finds good answers more likely, "
+          "not whether it writes them");
+    } else if (objective_ == Objective::command) {
       CommandScorerOptions options;
       options.timeout = std::chrono::milliseconds(
           static_cast<std::int64_t>(1000 * options_.search.scorer_timeout));
@@ -154,12 +171,37 @@ class SearchCommand {
   }
 
   void read_data() {
+    if (by_pairs()) options_.rows.data = options_.search.pairs;
     const auto reader = open_first_rows(posix_filesystem(), options_.rows);
+    const Columns columns{.prompt = options_.rows.prompt_column, .id = options_.rows.id_column};
     std::size_t repeated = 0;
-    search_.prompts = read_prompts(
-        *reader, {.prompt = options_.rows.prompt_column, .id = options_.rows.id_column}, &repeated);
+    if (by_pairs()) {
+      for (Json row; reader->next(row);)
+        search_.pairs.push_back(read_preference(row, reader->place(), columns));
+    } else {
+      search_.prompts = read_prompts(*reader, columns, &repeated);
+    }
     std::ranges::move(row_warnings(*reader), std::back_inserter(search_.warnings));
     check_distinct(search_.prompts, split_texts(search_.prompts), repeated, options_.rows.data);
+  }
+
+  /// Of several pairs with one prompt the first one counts, as the others would not be independent.
+  void split_pairs() {
+    std::vector<Prompt> prompts;
+    std::vector<Conversation> conversations;
+    for (Preference& pair : search_.pairs) {
+      prompts.push_back({pair.id, pair.prompt, Json(), pair.place});
+      pair.prompt = with_system(pair.prompt, options_.model.system);
+      for (const Json* answer : {&pair.chosen, &pair.rejected})
+        conversations.push_back({pair.with(*answer), pair.id, pair.place});
+    }
+    prompts_digest_ = digest_of(conversations);
+    search_.split = split_prompts(split_texts(prompts));
+    check_parts(search_.split, options_.rows.data);
+    if (search_.split.duplicates > 0) {
+      search_.warnings.push_back(fmt::format("{} left out, as an earlier pair has the same prompt",
+                                             counted(search_.split.duplicates, "pair")));
+    }
   }
 
   /// Splits the prompts that fit the model, whatever --system says, and adds the system turn.
@@ -193,13 +235,15 @@ class SearchCommand {
   Json settings() const {
     Json model = policy_->describe().identity;
     model.erase("alpha");
-    return {{"expo", std::string(version())},
-            {"model", std::move(model)},
-            {"scorer", scorer_->identity()},
-            {"prompts", {{"rows", search_.prompts.size()}, {"digest", prompts_digest_}}},
-            {"samples", search_.live.samples},
-            {"answers", answer_settings(search_.live.answer)},
-            {"search", options_.search.to_json()}};
+    return {
+        {"expo", std::string(version())},
+        {"model", std::move(model)},
+        {"scorer", scorer_ ? scorer_->identity() : Json()},
+        {"prompts",
+         {{"rows", search_.prompts.size() + search_.pairs.size()}, {"digest", prompts_digest_}}},
+        {"samples", search_.live.samples},
+        {"answers", answer_settings(search_.live.answer)},
+        {"search", options_.search.to_json()}};
   }
 
   /// The result of the search in the folder, which is carried out unless it is finished.
@@ -215,8 +259,9 @@ class SearchCommand {
     announce();
     TerminalRowProgress progress;
     try {
-      const Json result = run_live_search(posix_filesystem(), folder, *policy_, *scorer_, search_,
-                                          &progress, context_.cancellation);
+      const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};
+      const Json result = by_pairs() ? search_by_pairs(run, *policy_, search_)
+                                     : search_by_answers(run, *policy_, *scorer_, search_);
       const auto warnings = result.at("warnings").get<std::vector<std::string>>();
       print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
                       warnings.end()});
@@ -251,7 +296,7 @@ class SearchCommand {
             {"sft", options_.sft},
             {"aligned", options_.model.model},
             {"data", options_.rows.data},
-            {"scorer", scorer_->name()},
+            {"scorer", scorer_ ? scorer_->name() : "preference pairs"},
             {"setting", to_json(setting_)},
             {"on_mismatch", mismatch_policy_name(std::get<EmbeddedSpec>(policy_spec_).on_mismatch)},
             {"samples", search_.live.samples},
@@ -322,11 +367,9 @@ class SearchCommand {
 
 void declare_files(CLI::App& command, Options& options) {
   command.option_defaults()->group(help_section::kInputAndOutput);
-  command
-      .add_option("DATA", options.rows.data,
-                  "Development prompts: a .jsonl, .json or .parquet file, or the folder of a "
-                  "data set")
-      ->required();
+  command.add_option("DATA", options.rows.data,
+                     "Development prompts: a .jsonl, .json or .parquet file, or the folder of a "
+                     "data set");
   command
       .add_option("-o,--output", options.rows.output,
                   "Folder of the search; the same command goes on with what is in it")

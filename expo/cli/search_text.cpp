@@ -34,8 +34,12 @@ std::string estimate(const Json& part) {
 
 std::string costs(const Json& part) {
   if (part.is_null()) return {};
-  return fmt::format("{:>10.1f}  {:>9.1f} %", part.at("length").get<double>(),
-                     100 * part.at("truncated").get<double>());
+  const Json& repetition = part.at("repetition");
+  return fmt::format("{:>8.1f}  {:>7.1f} %  {:>8}", part.at("length").get<double>(),
+                     100 * part.at("truncated").get<double>(),
+                     repetition.is_null()
+                         ? std::string()
+                         : fmt::format("{:.1f} %", 100 * repetition.get<double>()));
 }
 
 std::string mark(const Json& candidate) {
@@ -46,8 +50,8 @@ std::string mark(const Json& candidate) {
 
 std::string table(const Json& result) {
   std::string text = fmt::format(
-      "           {:^26}   {:^26}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
-      "error      length   truncated\n",
+      "            {:^26}  {:^26}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
+      "error    length  truncated  repeated\n",
       "on the choosing part", "on the confirming part");
   for (const Json& each : result.at("candidates")) {
     const Json& confirming = each.at("confirming");

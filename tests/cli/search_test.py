@@ -237,6 +237,36 @@ def test_the_pair_can_be_its_own_judge(tmp_path, models):
     assert any("proxy" in warning for warning in result["warnings"])
 
 
+def test_preference_pairs_need_no_answers(tmp_path, models):
+    texts = prompts(np.random.default_rng(SEED + 1), 120, shortest=4)
+    pairs = write_rows(tmp_path / "pairs.jsonl", [{"prompt": texts[i], "chosen": texts[i + 40], "rejected": texts[i + 80]}
+                                                  for i in range(40)])
+    run = tmp_path / "run"
+    base = ["search", models["sft"], models["aligned"], "--alphas", "1,4", "--json", "--threads", "1"]
+    result = json.loads(expo(*base, "--pairs", pairs, "-o", run).stdout)
+    assert result["search"]["objective"] == "preference"
+    assert any("proxy" in warning for warning in result["warnings"])
+    rows = {row["prompt"]: row for row in read_rows(pairs)}
+    apart = confirming(rows)
+    for part in result["candidates"]:
+        if not part["confirming"]:
+            continue
+        data = write_rows(tmp_path / "answers.jsonl", [{"prompt": text, "answer": rows[text][side]}
+                                                       for side in ("chosen", "rejected") for text in apart])
+        done = expo("score", models["aligned"], data, "--log-probs", "--sft", models["sft"], "--alpha", part["alpha"])
+        means = [row["log_prob"] / len(row["answer"].split()) for row in map(json.loads, done.stdout.splitlines())]
+        wins = np.array(means[:len(apart)]) > np.array(means[len(apart):])
+        assert part["confirming"]["mean"] == pytest.approx(wins.mean())
+    assert not (run / "samples.jsonl").exists()
+    assert expo(*base, "--pairs", pairs, "-o", run).stdout == (run / "search.json").read_text()
+    loss = json.loads(expo(*base, "--pairs", pairs, "--dpo-beta", "0.1", "-o", tmp_path / "loss").stdout)
+    assert all(part["choosing"] is None or part["choosing"]["mean"] < 0 for part in loss["candidates"])
+    for options, said in ((["--guard", "length<=2x"], "--guard has no effect"), ([models["data"]], "leave DATA out"),
+                          (["--dpo-beta", "0"], "--dpo-beta: 0 is not")):
+        done = expo(*base, "--pairs", pairs, "-o", tmp_path / "none", *options, check=False)
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+
+
 def doubled(folder, models):
     rows = read_rows(models["data"])
     return write_rows(folder / "doubled.jsonl", [*rows, rows[3] | {"id": "again"}])
@@ -299,7 +329,7 @@ def test_an_objective_without_its_data_is_refused(tmp_path, models):
     base = ["search", models["sft"], models["aligned"], models["data"], "-o", tmp_path / "run"]
     for options, said in (([], "nothing says how answers are scored"), (["--objective", "command"], "needs --scorer"),
                           (["--objective", "reward"], "needs --reward-model"),
-                          (["--reward-model", "x", "--scorer", "y"], "are both given")):
+                          (["--reward-model", "x", "--scorer", "y"], "more than one is given")):
         done = expo(*base, *options, check=False)
         assert done.returncode == 2 and said in done.stderr, done.stderr
     done = expo(*base, "--reward-model", models["sft"], *NEW, check=False)

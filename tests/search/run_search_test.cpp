@@ -103,7 +103,7 @@ TEST(SearchRun, PreferenceForTheSmallestNeverTakesZero) {
     return Score{gain + jitter(request.candidate, request.prompt), 10, 10};
   });
   SearchRunOptions options;
-  options.prefer = Preference::smallest;
+  options.prefer = TiePreference::smallest;
   options.strategy = Strategy::grid;
   const SearchResult result = run_search(source, split_of(300), options);
   EXPECT_EQ(alpha_of(result, result.chosen), 1);

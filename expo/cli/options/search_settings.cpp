@@ -14,18 +14,21 @@ namespace expo {
 namespace {
 
 Objective parse_objective(const std::string& word) {
-  for (const Objective each : {Objective::reward, Objective::command, Objective::implicit}) {
+  for (const Objective each :
+       {Objective::reward, Objective::command, Objective::implicit, Objective::preference}) {
     if (word == objective_name(each)) return each;
   }
   throw usage_error(fmt::format(
-      "--objective: '{}' is not known; expected reward, command or implicit", on_one_line(word)));
+      "--objective: '{}' is not known; expected reward, command, implicit or preference",
+      on_one_line(word)));
 }
 
 void declare_objective(CLI::App& command, SearchSettings& settings) {
   command
       .add_option("--objective", settings.objective,
-                  "What answers are scored by: reward, command or implicit (the pair's own "
-                  "log-probabilities, a proxy); default: by what is given")
+                  "What decides: reward, command, implicit (the pair's own log-probabilities) or "
+                  "preference (pairs, without answers), the last two proxies; default: by what is "
+                  "given")
       ->type_name("KIND");
   command
       .add_option("--reward-model", settings.reward_model,
@@ -41,6 +44,14 @@ void declare_objective(CLI::App& command, SearchSettings& settings) {
                   "Longest silence of the program, in seconds; default: 300")
       ->check(CLI::Range(0.001, 1e6))
       ->type_name("SECONDS");
+  command
+      .add_option("--pairs", settings.pairs,
+                  "A data set of preference pairs instead of DATA, for --objective preference")
+      ->type_name("FILE");
+  command
+      .add_option("--dpo-beta", settings.dpo_beta,
+                  "Score pairs by DPO's loss with this β instead of accuracy")
+      ->type_name("B");
 }
 
 void declare_choice(CLI::App& command, SearchSettings& settings) {
@@ -75,6 +86,23 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
       ->type_name("N");
 }
 
+/// Throws for options that pairs need in another way than answers.
+void check_preference(Objective objective, const SearchSettings& settings) {
+  if (objective != Objective::preference) {
+    if (settings.dpo_beta)
+      throw usage_error("--dpo-beta applies to --objective preference only; leave it out");
+    return;
+  }
+  if (settings.dpo_beta && !(*settings.dpo_beta > 0 && std::isfinite(*settings.dpo_beta))) {
+    throw usage_error(
+        fmt::format("--dpo-beta: {:g} is not a β; expected a number above 0", *settings.dpo_beta));
+  }
+  if (!settings.guards.empty()) {
+    throw usage_error(
+        "--guard has no effect with --objective preference, which writes no answers; leave it out");
+  }
+}
+
 /// Throws if something is given that the objective does not use, or not given that it needs.
 void check_data(Objective objective, const SearchSettings& settings) {
   const auto check = [&](Objective owner, const std::string& value, const char* option) {
@@ -88,6 +116,8 @@ void check_data(Objective objective, const SearchSettings& settings) {
   };
   check(Objective::reward, settings.reward_model, "--reward-model MODEL");
   check(Objective::command, settings.scorer, "--scorer COMMAND");
+  check(Objective::preference, settings.pairs, "--pairs FILE");
+  check_preference(objective, settings);
 }
 
 }  // namespace
@@ -99,9 +129,11 @@ std::string_view objective_name(Objective objective) {
     case Objective::command:
       return "command";
     case Objective::implicit:
+      return "implicit";
+    case Objective::preference:
       break;
   }
-  return "implicit";
+  return "preference";
 }
 
 void SearchSettings::declare(CLI::App& command) {
@@ -111,16 +143,21 @@ void SearchSettings::declare(CLI::App& command) {
 }
 
 Objective SearchSettings::chosen_objective() const {
-  if (objective.empty() && reward_model.empty() && scorer.empty()) {
+  const int given =
+      (reward_model.empty() ? 0 : 1) + (scorer.empty() ? 0 : 1) + (pairs.empty() ? 0 : 1);
+  if (objective.empty() && given == 0) {
     throw usage_error(
-        "search: nothing says how answers are scored; give --reward-model MODEL, --scorer COMMAND "
-        "or --objective implicit");
+        "search: nothing says how answers are scored; give --reward-model MODEL, --scorer COMMAND, "
+        "--pairs FILE or --objective implicit");
   }
-  if (objective.empty() && !reward_model.empty() && !scorer.empty())
-    throw usage_error("search: --reward-model and --scorer are both given; give one of them");
+  if (objective.empty() && given > 1) {
+    throw usage_error(
+        "search: of --reward-model, --scorer and --pairs more than one is given; give one of them");
+  }
   const Objective chosen = !objective.empty()      ? parse_objective(objective)
                            : !reward_model.empty() ? Objective::reward
-                                                   : Objective::command;
+                           : !scorer.empty()       ? Objective::command
+                                                   : Objective::preference;
   check_data(chosen, *this);
   return chosen;
 }
@@ -148,6 +185,7 @@ SearchRunOptions SearchSettings::run_options() const {
 Json SearchSettings::to_json() const {
   const SearchRunOptions run = run_options();
   return {{"objective", objective_name(chosen_objective())},
+          {"dpo_beta", dpo_beta ? Json(*dpo_beta) : Json()},
           {"strategy", strategy_name(run.strategy)},
           {"alphas", alpha_list()},
           {"guards", guards},

@@ -15,9 +15,10 @@ namespace expo {
 
 /// What answers are scored by.
 enum class Objective {
-  reward,    ///< a reward model
-  command,   ///< a program
-  implicit,  ///< the pair's own log-probabilities
+  reward,      ///< a reward model
+  command,     ///< a program
+  implicit,    ///< the pair's own log-probabilities
+  preference,  ///< no answers: which answer of preference pairs is found more likely
 };
 
 std::string_view objective_name(Objective objective);
@@ -28,6 +29,8 @@ struct SearchSettings {
   std::string reward_model;
   std::string scorer;
   double scorer_timeout = 300;  ///< seconds
+  std::string pairs;            ///< file
+  std::optional<double> dpo_beta;
   std::string alphas;
   std::string strategy;
   std::vector<std::string> guards;

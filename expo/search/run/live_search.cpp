@@ -1,6 +1,9 @@
 #include "expo/search/run/live_search.h"
 
 #include <algorithm>
+#include <functional>
+
+#include "expo/search/live/answer_measures.h"
 
 namespace expo {
 namespace {
@@ -47,6 +50,27 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
   return rows;
 }
 
+/// Adds what the texts of a candidate's answers to some prompts show.
+void measure(const LiveScoreSource& source, std::size_t candidate,
+             const std::vector<std::size_t>& prompts, std::optional<Estimate>& estimate) {
+  if (!estimate) return;
+  double answers = 0;
+  double repetition = 0;
+  double distinct = 0;
+  for (const std::size_t prompt : prompts) {
+    for (std::uint32_t sample = 0; sample < source.samples(); ++sample) {
+      const KeptAnswer* answer = source.answer_of({candidate, prompt, sample});
+      if (answer == nullptr) continue;
+      ++answers;
+      repetition += 1 - distinct_share(answer->text, 4);
+      distinct += distinct_share(answer->text, 2);
+    }
+  }
+  if (answers == 0) return;
+  estimate->repetition = repetition / answers;
+  estimate->distinct = distinct / answers;
+}
+
 Json result_json(const LiveSearch& search, SearchResult result) {
   result.warnings.insert(result.warnings.begin(), search.warnings.begin(), search.warnings.end());
   Json json = {{"schema", "expo-search-1"}};
@@ -55,27 +79,46 @@ Json result_json(const LiveSearch& search, SearchResult result) {
   return json;
 }
 
-}  // namespace
-
-Json run_live_search(Filesystem& filesystem, SearchFolder& folder, Engine& policy,
-                     AnswerScorer& scorer, const LiveSearch& search, RowProgress* progress,
-                     const CancellationToken& cancellation) {
-  AnswerCache cache(filesystem, folder.file("answers.jsonl"));
-  LiveScoreSource source({{&policy, ""}}, candidates_of(search.alphas), search.prompts, {&scorer},
-                         cache, search.live, progress, cancellation);
-  SearchRunOptions run = search.run;
-  run.on_look = [&](const Look& look, std::size_t number, const std::vector<Candidate>& all) {
-    folder.trace(to_json(look, number, all));
+/// Searches over a source; `samples` may add to the result and makes the rows of samples.jsonl.
+Json search_in_folder(const LiveRun& live, ScoreSource& source, const LiveSearch& search,
+                      const std::function<std::vector<Json>(SearchResult&)>& samples) {
+  SearchRunOptions options = search.run;
+  options.on_look = [&](const Look& look, std::size_t number, const std::vector<Candidate>& all) {
+    live.folder.trace(to_json(look, number, all));
     if (search.run.on_look) search.run.on_look(look, number, all);
   };
-  const SearchResult result = run_search(source, search.split, run);
-  folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
-                {"prompts", result.compared_prompts},
-                {"tokens", result.tokens}});
-  cancellation.check();
-  Json json = result_json(search, result);
-  folder.commit(sample_rows(source, search, result), json);
+  SearchResult result = run_search(source, search.split, options);
+  live.folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
+                     {"prompts", result.compared_prompts},
+                     {"tokens", result.tokens}});
+  live.cancellation.check();
+  const std::vector<Json> rows = samples(result);
+  Json json = result_json(search, std::move(result));
+  live.folder.commit(rows, json);
   return json;
+}
+
+}  // namespace
+
+Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
+                       const LiveSearch& search) {
+  AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
+  LiveScoreSource source({{&policy, ""}}, candidates_of(search.alphas), search.prompts, {&scorer},
+                         cache, search.live, run.progress, run.cancellation);
+  return search_in_folder(run, source, search, [&](SearchResult& result) {
+    for (std::size_t i = 0; i < result.candidates.size(); ++i) {
+      measure(source, i, search.split.choosing, result.candidates[i].choosing);
+      measure(source, i, search.split.confirming, result.candidates[i].confirming);
+    }
+    return sample_rows(source, search, result);
+  });
+}
+
+Json search_by_pairs(const LiveRun& run, Engine& policy, const LiveSearch& search) {
+  PairCache cache(run.filesystem, run.folder.file("pairs.jsonl"));
+  PreferenceSource source({{&policy, ""}}, candidates_of(search.alphas), search.pairs, cache,
+                          search.preference, run.progress, run.cancellation);
+  return search_in_folder(run, source, search, [](SearchResult&) { return std::vector<Json>{}; });
 }
 
 }  // namespace expo

@@ -96,7 +96,7 @@ void SearchFolder::commit(const std::vector<Json>& samples, const Json& result) 
   if (trace_) trace_->close();
   std::string rows;
   for (const Json& sample : samples) rows += compact_json(sample) + "\n";
-  replace("samples.jsonl", rows);
+  if (!samples.empty()) replace("samples.jsonl", rows);
   replace(kResult, format_json(result));
 }
 

@@ -36,7 +36,9 @@ Json estimate_json(const std::optional<Estimate>& estimate) {
           {"mean", estimate->mean},
           {"standard_error", estimate->standard_error},
           {"length", estimate->length},
-          {"truncated", estimate->truncated}};
+          {"truncated", estimate->truncated},
+          {"repetition", estimate->repetition ? Json(*estimate->repetition) : Json()},
+          {"distinct_2", estimate->distinct ? Json(*estimate->distinct) : Json()}};
 }
 
 Json equal_length_json(const std::optional<EqualLengthGain>& gain) {

@@ -87,7 +87,8 @@ class Run {
       result_.candidates.push_back(
           {source_.candidates()[i], estimate_of(choosing_, i), std::nullopt, eligible});
     }
-    if (options_.prefer == Preference::smallest && alpha_of(choice.chosen) > 0) prefer_smallest();
+    if (options_.prefer == TiePreference::smallest && alpha_of(choice.chosen) > 0)
+      prefer_smallest();
   }
 
   double alpha_of(std::size_t candidate) const { return source_.candidates()[candidate].alpha; }
@@ -183,15 +184,11 @@ class Run {
 
 }  // namespace
 
-Preference preference_named(std::string_view name) {
-  if (name == "best") return Preference::best;
-  if (name == "smallest") return Preference::smallest;
+TiePreference preference_named(std::string_view name) {
+  if (name == "best") return TiePreference::best;
+  if (name == "smallest") return TiePreference::smallest;
   throw usage_error(
       fmt::format("--prefer: '{}' is not known; expected best or smallest", on_one_line(name)));
-}
-
-std::string_view preference_name(Preference preference) {
-  return preference == Preference::best ? "best" : "smallest";
 }
 
 void check_parts(const PromptSplit& split, const std::string& place) {

@@ -15,19 +15,18 @@
 namespace expo {
 
 /// Which of the α that cannot be told apart is taken.
-enum class Preference {
+enum class TiePreference {
   best,      ///< the one with the best estimate
   smallest,  ///< the smallest above 0
 };
 
 /// "best" or "smallest"; throws Error(usage) for anything else.
-Preference preference_named(std::string_view name);
-std::string_view preference_name(Preference preference);
+TiePreference preference_named(std::string_view name);
 
 /// How a search goes about it.
 struct SearchRunOptions {
   Strategy strategy = Strategy::race;
-  Preference prefer = Preference::best;
+  TiePreference prefer = TiePreference::best;
   std::vector<Guard> guards;
   double min_gain = 0;                  ///< a gain below it is not worth having
   std::optional<std::uint64_t> tokens;  ///< budget of the whole search
@@ -45,6 +44,10 @@ struct Estimate {
   double standard_error = 0;
   double length = 0;
   double truncated = 0;  ///< share of the answers that the limit ended
+  /// Means over answers, where there are texts: the share of 4-grams of words that repeat earlier
+  /// ones of the answer, and of 2-grams that do not.
+  std::optional<double> repetition = {};
+  std::optional<double> distinct = {};
 };
 
 struct SearchedCandidate {
