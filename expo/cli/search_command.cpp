@@ -141,6 +141,19 @@ class SearchCommand {
          pair_warnings(filesystem, *sft, *aligned, spec.threads, context_.cancellation))
       search_.warnings.push_back(std::move(warning));
     open_scorer();
+    open_rival();
+  }
+
+  /// Opens the model of --baseline, in the type in which the pair runs.
+  void open_rival() {
+    if (options_.search.baseline.empty()) return;
+    EmbeddedSpec spec = std::get<EmbeddedSpec>(policy_spec_);
+    spec.model = options_.search.baseline;
+    spec.sft.reset();
+    rival_ = context_.open_engine(spec);
+    std::ranges::move(rival_->sources(), std::back_inserter(inputs_));
+    search_.rival = rival_.get();
+    search_.rival_name = options_.search.baseline;
   }
 
   bool by_pairs() const { return objective_ == Objective::preference; }
@@ -218,6 +231,10 @@ class SearchCommand {
                        policy_->describe().context, 1, options_.rows.skip_too_long);
     for (std::string& warning : describe_skipped(fitting, fitting.skipped.size()))
       search_.warnings.push_back(std::move(warning));
+    if (rival_) {
+      choose_fitting(conversations, rival_->count_tokens(conversations), rival_->describe().context,
+                     1, false);
+    }
     search_.prompts.clear();
     std::vector<Conversation> kept;
     std::vector<std::string> kept_texts;
@@ -238,6 +255,7 @@ class SearchCommand {
     return {
         {"expo", std::string(version())},
         {"model", std::move(model)},
+        {"baseline", rival_ ? rival_->describe().identity : Json()},
         {"scorer", scorer_ ? scorer_->identity() : Json()},
         {"prompts",
          {{"rows", search_.prompts.size() + search_.pairs.size()}, {"digest", prompts_digest_}}},
@@ -285,9 +303,9 @@ class SearchCommand {
                                  const std::vector<Candidate>& candidates) {
       print_notes({describe(look, number, candidates, options_.search.token_budget)});
     };
-    search_.run.on_confirming = [](const Candidate& chosen, std::size_t prompts) {
-      print_notes({fmt::format("{} is compared with α = 0 on {} that chose nothing", chosen.label,
-                               counted(prompts, "prompt"))});
+    search_.run.on_confirming = [this](const Candidate& chosen, std::size_t prompts) {
+      print_notes({fmt::format("{} is compared with {} on {} that chose nothing", chosen.label,
+                               rival_ ? search_.rival_name : "α = 0", counted(prompts, "prompt"))});
     };
   }
 
@@ -359,6 +377,7 @@ class SearchCommand {
   ScoringSetting setting_;
   std::unique_ptr<Engine> policy_;
   std::unique_ptr<Engine> reward_model_;
+  std::unique_ptr<Engine> rival_;
   std::unique_ptr<AnswerScorer> scorer_;
   LiveSearch search_;
   std::string prompts_digest_;

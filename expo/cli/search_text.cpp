@@ -48,6 +48,12 @@ std::string mark(const Json& candidate) {
   return candidate.at("tied").get<bool>() ? "  not told apart from the best" : "";
 }
 
+/// The α, or the name of a model that is no α of the pair.
+std::string name_of(const Json& candidate) {
+  const std::string label = candidate.at("label");
+  return label.starts_with("α = ") ? shown_alpha(candidate.at("alpha")) : label;
+}
+
 std::string table(const Json& result) {
   std::string text = fmt::format(
       "            {:^26}  {:^26}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
@@ -55,8 +61,8 @@ std::string table(const Json& result) {
       "on the choosing part", "on the confirming part");
   for (const Json& each : result.at("candidates")) {
     const Json& confirming = each.at("confirming");
-    text += fmt::format("{:>10}  {}  {}  {}{}\n", shown_alpha(each.at("alpha")),
-                        estimate(each.at("choosing")), estimate(confirming),
+    text += fmt::format("{:>10}  {}  {}  {}{}\n", name_of(each), estimate(each.at("choosing")),
+                        estimate(confirming),
                         costs(confirming.is_null() ? each.at("choosing") : confirming), mark(each));
   }
   return text;
@@ -84,8 +90,9 @@ std::string verdict_sentence(const Json& result) {
   const Json& comparison = result.at("confirmation");
   if (comparison.is_null())
     return "no worthwhile gain: the choosing part prefers α = 0, ALIGNED itself\n";
-  std::string text = fmt::format("α = {} scores {} more than α = 0, on {} that did not choose it\n",
-                                 shown_alpha(result.at("chosen")), difference(comparison),
+  const std::string baseline = result.at("baseline");
+  std::string text = fmt::format("α = {} scores {} more than {}, on {} that did not choose it\n",
+                                 shown_alpha(result.at("chosen")), difference(comparison), baseline,
                                  counted(comparison.at("prompts").get<std::size_t>(), "prompt"));
   if (const Json& equal = comparison.at("at_equal_length"); !equal.is_null()) {
     text += fmt::format("at equal length: {:+.4f} ± {:.4f}\n", equal.at("gain").get<double>(),
@@ -93,6 +100,7 @@ std::string verdict_sentence(const Json& result) {
   }
   if (verdict == "gain") return text + "a gain\n";
   if (verdict == "undecided") return text + undecided_sentence(result);
+  if (!baseline.starts_with("α = ")) return text + "no worthwhile gain over it\n";
   return text + "no worthwhile gain: α = 0, ALIGNED itself, is recommended\n";
 }
 

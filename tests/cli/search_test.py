@@ -237,6 +237,28 @@ def test_the_pair_can_be_its_own_judge(tmp_path, models):
     assert any("proxy" in warning for warning in result["warnings"])
 
 
+def test_another_model_can_be_the_baseline(tmp_path, models):
+    run = tmp_path / "run"
+    other = model(tmp_path / "other", "llama", change=lambda tensors: {
+        key: (value * 1.05).astype(value.dtype) for key, value in tensors.items()})
+    result = json.loads(search(models, run, "--alphas", "1", "--json", "--baseline", other, "--seed", "2").stdout)
+    assert result["baseline"] == str(other)
+    assert result["alpha"] == result["chosen"]
+    rows = {row["prompt"]: row for row in read_rows(models["data"])}
+    apart = confirming(rows)
+    means = {}
+    for name, options in (("chosen", [models["aligned"], "--sft", models["sft"], "--alpha", result["chosen"]]),
+                          ("other", [other])):
+        done = expo("generate", options[0], models["data"], *options[1:], "--seed", "2", "--temperature", "0.7", "--top-k",
+                    "40", "--top-p", "0.9", "--presence-penalty", "0.1", "--frequency-penalty", "0.1", *NEW)
+        scores = {row["prompt"]: score(row["messages"][-1]["content"], rows[row["prompt"]]["bonus"])
+                  for row in map(json.loads, done.stdout.splitlines())}
+        means[name] = np.mean([scores[text] for text in apart])
+    assert result["gain"] == pytest.approx(means["chosen"] - means["other"], abs=1e-9)
+    assert [row["label"] for row in result["candidates"]].count(str(other)) == 1
+    assert [answer["label"] for answer in read_rows(run / "samples.jsonl")[0]["answers"]][-1] == str(other)
+
+
 def test_preference_pairs_need_no_answers(tmp_path, models):
     texts = prompts(np.random.default_rng(SEED + 1), 120, shortest=4)
     pairs = write_rows(tmp_path / "pairs.jsonl", [{"prompt": texts[i], "chosen": texts[i + 40], "rejected": texts[i + 80]}

@@ -76,6 +76,10 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
                   "Which of the α that cannot be told apart is taken: best (default) or smallest")
       ->type_name("WHICH");
   command
+      .add_option("--baseline", settings.baseline,
+                  "Compare the chosen α with this model instead of with ALIGNED")
+      ->type_name("MODEL");
+  command
       .add_option("--min-gain", settings.min_gain,
                   "The least gain in the mean score that is worth having; default: 0")
       ->type_name("X");

@@ -16,12 +16,19 @@ std::vector<LiveCandidate> candidates_of(const std::vector<double>& alphas) {
   return candidates;
 }
 
+std::vector<Policy> policies_of(Engine& policy, const LiveSearch& search) {
+  std::vector<Policy> policies{{&policy, ""}};
+  if (search.rival != nullptr) policies.push_back({search.rival, search.rival_name});
+  return policies;
+}
+
 /// What a candidate answers to a prompt, for samples.jsonl; null if it was not asked.
 Json shown_answer(const LiveScoreSource& source, const ScoreRequest& request) {
   const KeptAnswer* answer = source.answer_of(request);
   if (answer == nullptr) return {};
   const auto score = source.scores_of(request).at(0);
   return {{"alpha", source.candidates()[request.candidate].alpha},
+          {"label", source.candidates()[request.candidate].label},
           {"answer", answer->text},
           {"score", score ? Json(*score) : Json()},
           {"tokens", answer->tokens},
@@ -34,6 +41,7 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
   std::vector<std::size_t> compared{result.baseline};
   if (result.control) compared.insert(compared.begin(), *result.control);
   if (result.chosen != result.baseline) compared.push_back(result.chosen);
+  if (result.rival) compared.push_back(*result.rival);
   std::vector<Json> rows;
   for (const std::size_t prompt : search.split.confirming) {
     if (rows.size() == kShownPrompts) break;
@@ -80,13 +88,19 @@ Json result_json(const LiveSearch& search, SearchResult result) {
 }
 
 /// Searches over a source; `samples` may add to the result and makes the rows of samples.jsonl.
-Json search_in_folder(const LiveRun& live, ScoreSource& source, const LiveSearch& search,
+template <typename Source>
+Json search_in_folder(const LiveRun& live, Source& source, const LiveSearch& search,
                       const std::function<std::vector<Json>(SearchResult&)>& samples) {
   SearchRunOptions options = search.run;
   options.on_look = [&](const Look& look, std::size_t number, const std::vector<Candidate>& all) {
     live.folder.trace(to_json(look, number, all));
     if (search.run.on_look) search.run.on_look(look, number, all);
   };
+  if (search.rival != nullptr) {
+    options.add_rival = [&] {
+      return source.add({{.alpha = 0, .label = search.rival_name, .family = 1}, 1, std::nullopt});
+    };
+  }
   SearchResult result = run_search(source, search.split, options);
   live.folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
                      {"prompts", result.compared_prompts},
@@ -103,8 +117,8 @@ Json search_in_folder(const LiveRun& live, ScoreSource& source, const LiveSearch
 Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
                        const LiveSearch& search) {
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
-  LiveScoreSource source({{&policy, ""}}, candidates_of(search.alphas), search.prompts, {&scorer},
-                         cache, search.live, run.progress, run.cancellation);
+  LiveScoreSource source(policies_of(policy, search), candidates_of(search.alphas), search.prompts,
+                         {&scorer}, cache, search.live, run.progress, run.cancellation);
   return search_in_folder(run, source, search, [&](SearchResult& result) {
     for (std::size_t i = 0; i < result.candidates.size(); ++i) {
       measure(source, i, search.split.choosing, result.candidates[i].choosing);
@@ -116,8 +130,8 @@ Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
 
 Json search_by_pairs(const LiveRun& run, Engine& policy, const LiveSearch& search) {
   PairCache cache(run.filesystem, run.folder.file("pairs.jsonl"));
-  PreferenceSource source({{&policy, ""}}, candidates_of(search.alphas), search.pairs, cache,
-                          search.preference, run.progress, run.cancellation);
+  PreferenceSource source(policies_of(policy, search), candidates_of(search.alphas), search.pairs,
+                          cache, search.preference, run.progress, run.cancellation);
   return search_in_folder(run, source, search, [](SearchResult&) { return std::vector<Json>{}; });
 }
 

@@ -20,7 +20,9 @@ struct LiveSearch {
   PromptSplit split;              ///< of either
   std::vector<double> alphas;     ///< with 0 and −1
   LiveOptions live;               ///< of answers
-  PreferenceOptions preference;   ///< of pairs
+  Engine* rival = nullptr;        ///< to compare the chosen α with instead of α = 0, as it is
+  std::string rival_name;
+  PreferenceOptions preference;  ///< of pairs
   SearchRunOptions run;
   /// What search.json says beside the result, as an object: models, objective, setting.
   Json facts = Json::object();

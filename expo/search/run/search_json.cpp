@@ -105,6 +105,7 @@ Json to_json(const SearchResult& result) {
           {"interval", gain ? interval_json(gain->interval) : Json()},
           {"p", gain ? Json(gain->p) : Json()},
           {"tokens", result.tokens},
+          {"baseline", result.candidates[result.rival.value_or(result.baseline)].candidate.label},
           {"chosen", result.candidates[result.chosen].candidate.alpha},
           {"best", result.candidates[result.best].candidate.alpha},
           {"tied", alphas_json(result)},

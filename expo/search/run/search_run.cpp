@@ -101,7 +101,8 @@ class Run {
 
   void confirm_alpha() {
     ConfirmationOptions options;
-    options.baseline = result_.baseline;
+    if (options_.add_rival) add_rival();
+    options.baseline = result_.rival.value_or(result_.baseline);
     options.aligned = result_.baseline;
     options.control = result_.control;
     options.min_gain = options_.min_gain;
@@ -109,8 +110,13 @@ class Run {
     if (options_.tokens)
       options.tokens = *options_.tokens - std::min(*options_.tokens, result_.choosing_tokens);
     result_.confirmation = confirm(confirming_, result_.chosen, options);
-    if (result_.confirmation.verdict != Verdict::no_worthwhile_gain)
+    if (result_.rival || result_.confirmation.verdict != Verdict::no_worthwhile_gain)
       result_.alpha = alpha_of(result_.chosen);
+  }
+
+  void add_rival() {
+    result_.rival = options_.add_rival();
+    result_.candidates.push_back({source_.candidates()[*result_.rival], {}, {}, true});
   }
 
   void collect() {

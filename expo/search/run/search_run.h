@@ -33,6 +33,9 @@ struct SearchRunOptions {
   std::uint64_t seed = 0;               ///< of the test's random flips
   /// Hears of each look, numbered from 1, as it is made.
   std::function<void(const Look&, std::size_t number, const std::vector<Candidate>&)> on_look = {};
+  /// Makes another model a candidate of the source once α is chosen, and returns its number. The
+  /// chosen α is then compared with it instead of with α = 0.
+  std::function<std::size_t()> add_rival = {};
   /// Hears what was chosen before the confirming part is asked for anything.
   std::function<void(const Candidate& chosen, std::size_t prompts)> on_confirming = {};
 };
@@ -62,10 +65,11 @@ struct SearchResult {
   std::vector<SearchedCandidate> candidates;
   std::size_t baseline = 0;
   std::optional<std::size_t> control;
-  std::size_t best = 0;    ///< by the strategy
-  std::size_t chosen = 0;  ///< that and the preference
+  std::optional<std::size_t> rival;  ///< what the chosen α is compared with, if not the baseline
+  std::size_t best = 0;              ///< by the strategy
+  std::size_t chosen = 0;            ///< that and the preference
   std::vector<std::size_t> tied;
-  /// What is recommended: the chosen α, or 0 if there is no worthwhile gain.
+  /// What is recommended: the chosen α, or 0 if there is no worthwhile gain over it.
   double alpha = 0;
   Confirmation confirmation;
   std::optional<LengthSurge> surge;  ///< on the choosing part
