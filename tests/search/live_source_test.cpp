@@ -274,8 +274,10 @@ TEST_F(LiveSourceTest, ShowsAnswersAndTheScoresOfAllScorers) {
 TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   FakePolicy second;
   second.digest = "other";
+  FakePolicy third;
+  third.digest = "third";
   AnswerCache cache(disk_, kFile);
-  LiveScoreSource source({{&engine_, "all"}, {&second, "fifth"}},
+  LiveScoreSource source({{&engine_, "all"}, {&second, "fifth"}, {&third, "other"}},
                          {uniform_candidate(0, 0, "all"), uniform_candidate(0, 1, "fifth")},
                          prompts_, {&scorer_}, cache, options_, nullptr, token_);
   EXPECT_EQ(source.candidate_at(0, 1), 1U);
@@ -284,12 +286,20 @@ TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   EXPECT_EQ(source.candidate_at(4, 0), 3U);
   EXPECT_EQ(source.candidates()[2].label, "fifth, α = 4");
   EXPECT_EQ(source.candidates()[2].family, 1U);
-  const std::size_t alone = source.add({{0, "baseline", 2}, 1, std::nullopt});
+  AlphaSchedule modules(4);
+  modules.add_rule("mlp", 2);
+  const LiveCandidate by_module{{4, "modules", 3}, 0, modules};
+  const std::size_t shaped = source.add(by_module);
+  EXPECT_FALSE(source.candidate_at(2, shaped));
+  const LiveCandidate unmoved{{0, "baseline", 4}, 2, std::nullopt};
+  const std::size_t alone = source.add(unmoved);
   EXPECT_FALSE(source.candidate_at(1, alone));
-  source.scores(std::vector<ScoreRequest>{{2, 0, 0}, {3, 0, 0}, {alone, 0, 0}});
-  EXPECT_EQ(engine_.moves, std::vector<std::string>{"4"});
-  EXPECT_EQ(second.moves, std::vector<std::string>{"4"});  // the baseline stays where it is
-  EXPECT_EQ(second.answered.size(), 2U);
+  source.scores(std::vector<ScoreRequest>{{2, 0, 0}, {3, 0, 0}, {shaped, 0, 0}, {alone, 0, 0}});
+  EXPECT_EQ(engine_.moves, (std::vector<std::string>{"4", modules.description()}));
+  EXPECT_EQ(engine_.answered.size(), 2U);
+  EXPECT_EQ(second.moves, std::vector<std::string>{"4"});
+  EXPECT_TRUE(third.moves.empty());
+  EXPECT_EQ(third.answered.size(), 1U);
 }
 
 TEST_F(LiveSourceTest, StopsBeforeTheNextCandidateOnceCancelled) {
