@@ -116,7 +116,9 @@ TEST_F(LiveSourceTest, TakesFromTheFileWhatAnEarlierRunHasMade) {
 }
 
 TEST_F(LiveSourceTest, ContinuesAfterAnEndAtAnyByteOfTheFile) {
-  const auto requests = everything();
+  auto requests = everything();
+  std::erase_if(requests, [](const ScoreRequest& request) { return request.prompt > 1; });
+  options_.answer.stop.max_tokens = 3;
   run(requests);
   const std::string whole = disk_.read_text(kFile);
   for (std::size_t size = 0; size <= whole.size(); ++size) {
@@ -132,8 +134,8 @@ TEST_F(LiveSourceTest, ContinuesAfterAnEndAtAnyByteOfTheFile) {
     engine_.answered.clear();
     scorer_.judged.clear();
     expect_truth(requests, run(requests));
-    ASSERT_EQ(engine_.answered.size(), 24 - answers) << size;
-    ASSERT_EQ(scorer_.judged.size(), 24 - scores) << size;
+    ASSERT_EQ(engine_.answered.size(), 12 - answers) << size;
+    ASSERT_EQ(scorer_.judged.size(), 12 - scores) << size;
   }
 }
 
@@ -274,8 +276,10 @@ TEST_F(LiveSourceTest, ShowsAnswersAndTheScoresOfAllScorers) {
 TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   FakePolicy second;
   second.digest = "other";
+  FakePolicy third;
+  third.digest = "third";
   AnswerCache cache(disk_, kFile);
-  LiveScoreSource source({{&engine_, "all"}, {&second, "fifth"}},
+  LiveScoreSource source({{&engine_, "all"}, {&second, "fifth"}, {&third, "other"}},
                          {uniform_candidate(0, 0, "all"), uniform_candidate(0, 1, "fifth")},
                          prompts_, {&scorer_}, cache, options_, nullptr, token_);
   EXPECT_EQ(source.candidate_at(0, 1), 1U);
@@ -284,12 +288,23 @@ TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   EXPECT_EQ(source.candidate_at(4, 0), 3U);
   EXPECT_EQ(source.candidates()[2].label, "fifth, α = 4");
   EXPECT_EQ(source.candidates()[2].family, 1U);
-  const std::size_t alone = source.add({{0, "baseline", 2}, 1, std::nullopt});
+  AlphaSchedule modules(4);
+  modules.add_rule("mlp", 2);
+  LiveCandidate by_module = uniform_candidate(4);
+  by_module.candidate.family = 3;
+  by_module.schedule = modules;
+  const std::size_t shaped = source.add(by_module);
+  EXPECT_FALSE(source.candidate_at(2, shaped));
+  LiveCandidate unmoved = uniform_candidate(0, 2);
+  unmoved.schedule.reset();
+  const std::size_t alone = source.add(unmoved);
   EXPECT_FALSE(source.candidate_at(1, alone));
-  source.scores(std::vector<ScoreRequest>{{2, 0, 0}, {3, 0, 0}, {alone, 0, 0}});
-  EXPECT_EQ(engine_.moves, std::vector<std::string>{"4"});
-  EXPECT_EQ(second.moves, std::vector<std::string>{"4"});  // the baseline stays where it is
-  EXPECT_EQ(second.answered.size(), 2U);
+  source.scores(std::vector<ScoreRequest>{{2, 0, 0}, {3, 0, 0}, {shaped, 0, 0}, {alone, 0, 0}});
+  EXPECT_EQ(engine_.moves, (std::vector<std::string>{"4", modules.description()}));
+  EXPECT_EQ(engine_.answered.size(), 2U);
+  EXPECT_EQ(second.moves, std::vector<std::string>{"4"});
+  EXPECT_TRUE(third.moves.empty());
+  EXPECT_EQ(third.answered.size(), 1U);
 }
 
 TEST_F(LiveSourceTest, StopsBeforeTheNextCandidateOnceCancelled) {

@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::uint64_t kLargestJournal = std::uint64_t{16} << 30;
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
+}
+
 }  // namespace
 
 LineJournal::LineJournal(Filesystem& filesystem, std::filesystem::path path,
@@ -18,7 +22,7 @@ LineJournal::LineJournal(Filesystem& filesystem, std::filesystem::path path,
     : filesystem_(filesystem),
       path_(std::move(path)),
       head_(compact_json({{"format", format}}) + "\n") {
-  filesystem_.create_directory(path_.parent_path());
+  filesystem_.create_directory(folder_of(path_));
   begin(filesystem_.exists(path_) ? read(take) : head_);
 }
 
@@ -53,7 +57,7 @@ void LineJournal::begin(std::string_view lines) {
   write(lines);
   file_->sync();
   filesystem_.rename_replace(fresh, path_);
-  filesystem_.sync_directory(path_.parent_path());
+  filesystem_.sync_directory(folder_of(path_));
 }
 
 void LineJournal::write(std::string_view lines) {

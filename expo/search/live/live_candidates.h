@@ -22,7 +22,7 @@ struct LiveCandidate {
   Candidate candidate;
   std::size_t policy = 0;
   /// Where the policy's weights move to; std::nullopt: the engine is used as it was opened, as for
-  /// a model without an SFT checkpoint, and never moves.
+  /// a model without an SFT checkpoint, and never moves. Such a policy has no other candidate.
   std::optional<AlphaSchedule> schedule;
 };
 
