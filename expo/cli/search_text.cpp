@@ -71,7 +71,7 @@ std::string table(const Json& result) {
 std::string training_sentence(const Json& result) {
   const Json& training = result.at("training");
   if (training.is_null()) return {};
-  return fmt::format("ALIGNED (α = 0) scores {} more than SFT (α = −1)\n", difference(training));
+  return fmt::format("ALIGNED (α = 0) against SFT (α = −1): {}\n", difference(training));
 }
 
 std::string undecided_sentence(const Json& result) {
@@ -91,8 +91,8 @@ std::string verdict_sentence(const Json& result) {
   if (comparison.is_null())
     return "no worthwhile gain: the choosing part prefers α = 0, ALIGNED itself\n";
   const std::string baseline = result.at("baseline");
-  std::string text = fmt::format("α = {} scores {} more than {}, on {} that did not choose it\n",
-                                 shown_alpha(result.at("chosen")), difference(comparison), baseline,
+  std::string text = fmt::format("α = {} against {}: {}, on {} that did not choose it\n",
+                                 shown_alpha(result.at("chosen")), baseline, difference(comparison),
                                  counted(comparison.at("prompts").get<std::size_t>(), "prompt"));
   if (const Json& equal = comparison.at("at_equal_length"); !equal.is_null()) {
     text += fmt::format("at equal length: {:+.4f} ± {:.4f}\n", equal.at("gain").get<double>(),
