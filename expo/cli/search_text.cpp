@@ -56,7 +56,7 @@ std::string name_of(const Json& candidate) {
 
 std::string table(const Json& result) {
   std::string text = fmt::format(
-      "            {:^26}  {:^26}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
+      "            {:^26}     {}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
       "error    length  truncated  repeated\n",
       "on the choosing part", "on the confirming part");
   for (const Json& each : result.at("candidates")) {
@@ -80,9 +80,8 @@ std::string undecided_sentence(const Json& result) {
     return "undecided: no gain was seen, so no number of prompts would show one, nor is it ruled "
            "out\n";
   return fmt::format(
-      "undecided: these prompts do not tell; about {} in the confirming part would, which is half "
-      "of all\n",
-      needed.get<std::size_t>());
+      "undecided: these prompts do not tell; about {} in the confirming part ({} in all) would\n",
+      needed.get<std::size_t>(), 2 * needed.get<std::size_t>());
 }
 
 std::string verdict_sentence(const Json& result) {
