@@ -43,7 +43,9 @@ set(EXPO_ROOMS
   "search/statistics:core"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
-  "cli/options:engine"
+  "search/live:search/source,engine"
+  "search/run:search,search/live"
+  "cli/options:engine,search/run"
   "cli:cli/options"
   "program:cli,embedded,training/run"
 )

@@ -2,22 +2,10 @@
 
 #include "expo/cli/engine_program.h"
 #include "expo/cli/options/output_options.h"
+#include "expo/cli/shell_word.h"
 
 namespace expo {
 namespace {
-
-/// Quotes an argument for a POSIX shell if it needs quoting.
-std::string shell_quoted(const std::string& word) {
-  const bool plain =
-      !word.empty() &&
-      word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:@%,") ==
-          std::string::npos;
-  if (plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 std::string joined(int argc, const char* const* argv) {
   std::string line = "expo";

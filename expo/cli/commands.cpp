@@ -12,6 +12,7 @@ Run declare_inspect(CLI::App& program);
 Run declare_convert(CLI::App& program);
 Run declare_generate(CLI::App& program);
 Run declare_score(CLI::App& program);
+Run declare_search(CLI::App& program);
 
 namespace {
 
@@ -34,6 +35,7 @@ const std::vector<Command>& commands() {
       {"convert", declare_convert},
       {"generate", declare_generate},
       {"score", declare_score},
+      {"search", declare_search},
       {"train", declare_train_elsewhere},
   };
   return table;

@@ -69,8 +69,8 @@ AlphaSchedule base_schedule(const Options& options, const Recipe& recipe) {
   if (recipe.gamma) return AlphaSchedule(alpha_from_gamma(*recipe.gamma));
   throw usage_error(
       "give --alpha A (or --gamma G), how far to extrapolate; the paper's Table 3 found 0.1 to 0.5 "
-      "for fully trained models, 2.5 and 8 for models trained on 20 % and 10 % of the data (`expo "
-      "search`, which is to find it on development prompts, is not in this version yet)");
+      "for fully trained models, 2.5 and 8 for models trained on 20 % and 10 % of the data; `expo "
+      "search` finds it on development prompts");
 }
 
 AlphaSchedule schedule(const Options& options, const Recipe& recipe) {

@@ -2,25 +2,10 @@
 
 #include <ATen/Parallel.h>
 
-#include <map>
-
 #include "expo/core/error.h"
 #include "expo/model/device.h"
 
 namespace expo {
-namespace {
-
-/// Chooses bfloat16 for a model that was trained or stored in 16 bits or less.
-DType natural_dtype(const Checkpoint& checkpoint) {
-  if (!checkpoint.quantised_formats().empty()) return DType::bf16;
-  std::map<DType, std::uint64_t> amounts;
-  for (const Tensor& tensor : checkpoint.tensors()) amounts[tensor.nominal] += tensor.elements();
-  const DType main = main_dtype(amounts);
-  return main == DType::f32 || main == DType::f64 ? DType::f32 : DType::bf16;
-}
-
-}  // namespace
-
 std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environment& environment,
                                           const EmbeddedSpec& spec) {
   auto model = std::make_unique<EmbeddedModel>();
@@ -39,7 +24,7 @@ std::unique_ptr<EmbeddedModel> open_model(Filesystem& filesystem, const Environm
   }
   model->architecture = read_architecture(model->aligned->config(), place + "/config.json");
   const auto dtype = parse_running_dtype(spec.dtype);
-  model->dtype = dtype ? *dtype : natural_dtype(*model->aligned);
+  model->dtype = dtype ? *dtype : natural_running_dtype(*model->aligned);
   return model;
 }
 

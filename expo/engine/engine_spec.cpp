@@ -1,5 +1,8 @@
 #include "expo/engine/engine_spec.h"
 
+#include <map>
+
+#include "expo/checkpoint/checkpoint.h"
 #include "expo/core/device_word.h"
 #include "expo/core/error.h"
 
@@ -16,6 +19,14 @@ std::optional<DType> parse_running_dtype(const std::string& word) {
   if (dtype == DType::f32 || dtype == DType::bf16) return dtype;
   throw usage_error("--dtype: \"" + word +
                     "\" is not a type that models run in; expected auto, f32 or bf16");
+}
+
+DType natural_running_dtype(const Checkpoint& checkpoint) {
+  if (!checkpoint.quantised_formats().empty()) return DType::bf16;
+  std::map<DType, std::uint64_t> amounts;
+  for (const Tensor& tensor : checkpoint.tensors()) amounts[tensor.nominal] += tensor.elements();
+  const DType main = main_dtype(amounts);
+  return main == DType::f32 || main == DType::f64 ? DType::f32 : DType::bf16;
 }
 
 bool needs_libtorch(const EngineSpec& spec) {

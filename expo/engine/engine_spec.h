@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "expo/checkpoint/checkpoint.h"
 #include "expo/checkpoint/hub/cache.h"
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/dtype.h"
@@ -49,6 +50,10 @@ struct EmbeddedSpec {
 /// The type that EmbeddedSpec::dtype names; std::nullopt for auto. Throws Error(usage) for any
 /// other word.
 std::optional<DType> parse_running_dtype(const std::string& word);
+
+/// The type that auto means for a checkpoint: bf16 if it was trained or stored in 16 bits or less,
+/// else f32.
+DType natural_running_dtype(const Checkpoint& checkpoint);
 
 /// Which engine is wanted and how it is to run; each kind has a struct. Its `needs_libtorch` says
 /// whether only a program that links libtorch can open it; its check() throws Error(usage) for

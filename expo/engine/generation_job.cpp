@@ -4,31 +4,13 @@
 
 #include "expo/core/error.h"
 #include "expo/core/version.h"
+#include "expo/engine/answer_settings.h"
 #include "expo/engine/conversations.h"
 #include "expo/engine/kept_rows.h"
 #include "expo/engine/row_progress_span.h"
 
 namespace expo {
 namespace {
-
-Json to_json(const SamplingOptions& sampling) {
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"presence_penalty", sampling.presence_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"seed", sampling.seed}};
-}
-
-Json to_json(const AnswerOptions& options) {
-  return {{"sampling", to_json(options.sampling)},
-          {"stop", options.stop.strings},
-          {"stop_token_ids", options.stop.tokens},
-          {"ignore_eos", options.ignore_eos},
-          {"max_new_tokens", options.stop.max_tokens ? Json(*options.stop.max_tokens) : Json()}};
-}
 
 Json result_of(const Answer& answer) {
   return {{"text", answer.text},
@@ -114,7 +96,7 @@ class Job {
             {"model", engine_.describe().identity},
             {"prompts", {{"rows", conversations_.size()}, {"digest", digest_of(conversations_)}}},
             {"samples", job_.samples},
-            {"answers", to_json(job_.answer)},
+            {"answers", answer_settings(job_.answer)},
             {"format", answer_format_name(job_.format)},
             {"as_array", job_.output.as_array},
             {"generator", job_.generator}};

@@ -1,13 +1,11 @@
 #include "expo/engine/resumable_output.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
 
 #include "expo/checkpoint/folder/links.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
+#include "expo/engine/settings_difference.h"
 #include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
@@ -16,35 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestJournal = std::uint64_t{16} << 30;
-
-/// Adds a text such as "sampling.seed was 0 and is 1" for every leaf in which two objects differ.
-void list_differences(const Json& before, const Json& now, const std::string& path,
-                      std::vector<std::string>& found) {
-  if (before == now) return;
-  if (!before.is_object() || !now.is_object()) {
-    const auto shown = [](const Json& value) {
-      const std::string text = compact_json(value);
-      return text.size() <= 100 ? text : text.substr(0, 97) + "…";
-    };
-    found.push_back(fmt::format("{} was {} and is {}", path, shown(before), shown(now)));
-    return;
-  }
-  const std::string prefix = path.empty() ? "" : path + ".";
-  for (const auto& [key, value] : before.items())
-    list_differences(value, now.value(key, Json()), prefix + key, found);
-  for (const auto& [key, value] : now.items()) {
-    if (!before.contains(key)) list_differences(Json(), value, prefix + key, found);
-  }
-}
-
-/// Joins the first of the differences, with the number of the rest.
-std::string shown(std::vector<std::string> differences) {
-  constexpr std::size_t kShown = 5;
-  const std::size_t rest = differences.size() - std::min(kShown, differences.size());
-  differences.resize(std::min(kShown, differences.size()));
-  return fmt::format("{}{}", fmt::join(differences, ", "),
-                     rest == 0 ? "" : fmt::format(" and {} more", rest));
-}
 
 /// Throws if there is something at `place` that a file cannot replace.
 void check_replaceable(Filesystem& filesystem, const fs::path& place) {
@@ -90,8 +59,7 @@ void ResumableOutput::refuse_existing() {
   std::string advice = "--overwrite replaces it, or choose another output";
   if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
     Json record = parse_python_json(filesystem_.read_text(record_file()), record_file().string());
-    std::vector<std::string> found;
-    list_differences(record.value("settings", Json()), options_.settings, "", found);
+    const std::string found = difference_of(record.value("settings", Json()), options_.settings);
     const bool whole =
         record.value("digest", "") == text_digest(filesystem_.read_text(file_, kLargestJournal));
     if (found.empty() && whole) {
@@ -100,7 +68,7 @@ void ResumableOutput::refuse_existing() {
     }
     advice = fmt::format("{}; {}",
                          found.empty() ? "it is not what the run wrote"
-                                       : "it was finished with other settings: " + shown(found),
+                                       : "it was finished with other settings: " + found,
                          advice);
   }
   throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
@@ -197,13 +165,12 @@ Json ResumableOutput::read_journal() {
 }
 
 void ResumableOutput::check_settings(const Json& earlier) const {
-  std::vector<std::string> found;
-  list_differences(earlier, options_.settings, "", found);
+  const std::string found = difference_of(earlier, options_.settings);
   if (found.empty()) return;
   throw usage_error(fmt::format(
       "{}: --resume needs the settings of the interrupted run: {}; give those again, or "
       "--overwrite alone to start over",
-      options_.file.string(), shown(found)));
+      options_.file.string(), found));
 }
 
 /// Writes the journal anew, with what was taken over, first under another name, so that the old one

@@ -8,7 +8,7 @@ Choice choose_by_grid(ScoreTable& table, const SearchOptions& options) {
   Spending spending(table, options.tokens);
   spending.extend(all, table.rows());
   Choice choice;
-  choice.looks.push_back(look_by_mean(table, all, all));
+  record(look_by_mean(table, all, all), options, choice);
   choice.chosen = best_by_mean(table, options, all);
   return choice;
 }

@@ -65,7 +65,7 @@ Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
     spending.extend(alive, end);
     const std::vector<std::size_t> seen = alive;
     if (round + 1 < rounds) alive = best_third(table, options, alive);
-    choice.looks.push_back(look_by_mean(table, seen, alive));
+    record(look_by_mean(table, seen, alive), options, choice);
   }
   choice.chosen = best_by_mean(table, options, alive);
   return choice;

@@ -19,6 +19,7 @@ constexpr std::size_t kRefinedRows = 64;  // with fewer, further α only spread 
 constexpr double kCovered = 0.97;         // chance that the best one stays
 constexpr double kKept = 0.75;            // of the candidates, at most
 constexpr std::size_t kFewest = 3;        // that this share may leave
+constexpr std::size_t kFirstRows = 2;     // that every candidate gets
 constexpr std::size_t kControlRows = 16;
 
 class Race {
@@ -29,7 +30,7 @@ class Race {
   }
 
   Choice run() {
-    if (options_.tokens) spending_.extend(alive_, 2);
+    spending_.extend(alive_, kFirstRows);
     for (std::size_t look = 0; look < kLooks; ++look) {
       extend(look);
       const bool is_last = look + 1 == kLooks;
@@ -115,7 +116,7 @@ class Race {
       entry.belief = belief_.mean[place];
       entry.chance = chances_[place];
     }
-    choice_.looks.push_back(std::move(look));
+    record(std::move(look), options_, choice_);
     alive_ = std::move(survivors);
   }
 

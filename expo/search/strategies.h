@@ -33,4 +33,7 @@ std::size_t best_by_mean(const ScoreTable& table, const SearchOptions& options,
 Look look_by_mean(const ScoreTable& table, std::span<const std::size_t> candidates,
                   std::span<const std::size_t> alive);
 
+/// Appends a look to the choice, and tells of it.
+void record(Look look, const SearchOptions& options, Choice& choice);
+
 }  // namespace expo

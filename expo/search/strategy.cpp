@@ -90,6 +90,11 @@ Look look_by_mean(const ScoreTable& table, std::span<const std::size_t> candidat
   return look;
 }
 
+void record(Look look, const SearchOptions& options, Choice& choice) {
+  choice.looks.push_back(std::move(look));
+  if (options.on_look) options.on_look(choice.looks.back());
+}
+
 Choice choose_alone(Strategy strategy, ScoreTable& table, const SearchOptions& options) {
   const std::uint64_t before = table.tokens();
   Choice choice = strategy == Strategy::grid      ? choose_by_grid(table, options)
@@ -103,6 +108,18 @@ Choice choose(Strategy strategy, ScoreTable& table, const SearchOptions& options
   Choice choice = choose_alone(strategy, table, options);
   find_ties(table, options, choice);
   return choice;
+}
+
+std::string_view strategy_name(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::grid:
+      return "grid";
+    case Strategy::halving:
+      return "halving";
+    case Strategy::race:
+      break;
+  }
+  return "race";
 }
 
 Strategy strategy_named(std::string_view name) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -17,12 +18,15 @@ enum class Strategy {
   race,     ///< looks at growing numbers of prompts, neighbours lending each other strength
 };
 
+struct Look;
+
 struct SearchOptions {
   std::size_t baseline = 0;             ///< α = 0, which is never dropped
   std::optional<std::size_t> control;   ///< α = −1: seen at the first look, never chosen
   std::optional<std::uint64_t> tokens;  ///< budget; std::nullopt: all that the strategy wants
   std::vector<Guard> guards;
-  bool refine = true;  ///< the race may ask the source for further α
+  bool refine = true;                             ///< the race may ask the source for further α
+  std::function<void(const Look&)> on_look = {};  ///< hears of each look as it is made
 };
 
 /// One candidate at one look.
@@ -58,5 +62,6 @@ Choice choose(Strategy strategy, ScoreTable& table, const SearchOptions& options
 
 /// "grid", "halving" or "race"; throws Error(usage) for anything else.
 Strategy strategy_named(std::string_view name);
+std::string_view strategy_name(Strategy strategy);
 
 }  // namespace expo

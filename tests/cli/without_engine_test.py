@@ -10,8 +10,8 @@ import pytest
 from checkpoints import EXPO
 from small_models import needs_engine
 
-SECTIONS = ["Model", "Input and output", "Extrapolation", "Sampling", "Machine", "Help"]
-COMMANDS = ["extrapolate", "inspect", "convert", "generate", "score"]
+SECTIONS = ["Model", "Input and output", "Search", "Extrapolation", "Sampling", "Machine", "Help"]
+COMMANDS = ["extrapolate", "inspect", "convert", "generate", "score", "search"]
 
 
 @pytest.fixture
@@ -89,6 +89,24 @@ def test_score_refuses_wrong_options_by_itself(alone, options, words):
     assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
+@pytest.mark.parametrize("options, words", [
+    (["--alphas", "0.3,0.3"], "stands there twice"),
+    (["--guard", "length<1"], "there is no <="),
+    (["--reward-model", "RM"], "more than one is given"),
+    (["--temperature", "0", "--n", "2"], "temperature"),
+    (["--rounding", "up"], "--rounding"),
+    (["--rounding", "nearest", "--rounding-seed", "1"], "--rounding auto or stochastic"),
+    (["--dtype", "f16"], "--dtype"),
+    (["--scorer-timeout", "0"], "--scorer-timeout"),
+    (["--dpo-beta", "0.1"], "--dpo-beta applies"),
+    (["--no-chat-template", "--system", "x"], "--no-chat-template"),
+])
+def test_search_refuses_wrong_options_by_itself(alone, options, words):
+    done = alone("search", "SFT", "MODEL", "dev.jsonl", "-o", "run", "--scorer", "true", *options)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
 @pytest.mark.parametrize("arguments, words", [
     (("generate", "MODEL"), "there are no prompts"), (("generate", "MODEL", "--prompt", ""), "the text is empty"),
     (("generate", "MODEL", "--prompt", "x", "--limit", "1"), "apply to a data set"), (("score", "MODEL"), "no data set is named")])
@@ -100,7 +118,7 @@ def test_a_missing_source_is_refused_by_itself(alone, arguments, words):
 @pytest.mark.parametrize("arguments", [
     ("generate", "MODEL", "prompts.jsonl", "-o", "out.jsonl"), ("generate", "MODEL", "--prompt", "x", *MOVED),
     ("score", "MODEL", "answers.jsonl"), ("score", "MODEL", "answers.jsonl", "--log-probs", "--batch-size", "3", *MOVED),
-    ("train", "dpo"), ("train", "--help")])
+    ("search", "SFT", "MODEL", "dev.jsonl", "-o", "run", "--scorer", "true"), ("train", "dpo"), ("train", "--help")])
 def test_what_runs_a_model_says_that_this_build_runs_none(alone, tmp_path, arguments):
     done = alone(*arguments)
     assert (done.returncode, done.stdout) == (4, ""), done.stderr
@@ -119,7 +137,7 @@ def test_help_has_its_sections_in_order_and_an_example_that_parses(alone, comman
     assert words[0] == command
     done = alone(*words)
     # Its files are not there, or there is no program that would read them.
-    assert (done.returncode, done.stdout) == (4 if command in ("generate", "score") else 3, ""), done.stderr
+    assert (done.returncode, done.stdout) == (4 if command in ("generate", "score", "search") else 3, ""), done.stderr
 
 
 @needs_engine

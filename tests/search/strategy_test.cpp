@@ -62,6 +62,14 @@ TEST_P(EachStrategy, KeepsItsBudget) {
   }
 }
 
+TEST_P(EachStrategy, ChoosesAmongAFewPromptsToo) {
+  for (const std::size_t prompts : {1U, 2U, 5U}) {
+    FakeSource source(kAlphas, prompts, peak_at(2, 0));
+    ScoreTable table(source, numbers(prompts));
+    EXPECT_EQ(source.candidates()[choose(GetParam(), table, options()).chosen].alpha, 2);
+  }
+}
+
 TEST_P(EachStrategy, NeverChoosesTheControl) {
   FakeSource source(kAlphas, 100, peak_at(-1));
   ScoreTable table(source, numbers(100));

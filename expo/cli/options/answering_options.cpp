@@ -1,5 +1,7 @@
 #include "expo/cli/options/answering_options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/options/help_sections.h"
@@ -7,17 +9,21 @@
 
 namespace expo {
 
-void AnsweringOptions::declare(CLI::App& command) {
+void AnsweringOptions::declare(CLI::App& command, const std::string& samples_name) {
   command.option_defaults()->group(help_section::kSampling);
   command
       .add_option("--temperature", sampling.temperature,
-                  "0 (default) is greedy: always the most likely token")
+                  fmt::format("0 is greedy: always the most likely token; default: {:g}",
+                              sampling.temperature))
       ->type_name("T");
   command
-      .add_option("--max-new-tokens", max_new_tokens, "Longest answer, in tokens; default: 2048")
+      .add_option("--max-new-tokens", max_new_tokens,
+                  fmt::format("Longest answer, in tokens; default: {}", max_new_tokens))
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
       ->type_name("N");
-  command.add_option("--n", samples, "Number of answers to each prompt; default: 1")
+  command
+      .add_option(samples_name, samples,
+                  fmt::format("Number of answers to each prompt; default: {}", samples))
       ->check(CLI::Range(1, 1'000'000))
       ->type_name("N");
   command.add_option("--seed", sampling.seed, "Seed of the random draws; default: 0")
@@ -31,11 +37,14 @@ void AnsweringOptions::declare(CLI::App& command) {
 void AnsweringOptions::declare_filters(CLI::App& command) {
   command
       .add_option("--top-p", sampling.top_p,
-                  "Sample from the most likely tokens of total probability P; 1 (default): all")
+                  fmt::format("Sample from the most likely tokens of total probability P; 1: all; "
+                              "default: {:g}",
+                              sampling.top_p))
       ->type_name("P");
   command
-      .add_option("--top-k", sampling.top_k,
-                  "Sample from the K most likely tokens; 0 (default): all")
+      .add_option(
+          "--top-k", sampling.top_k,
+          fmt::format("Sample from the K most likely tokens; 0: all; default: {}", sampling.top_k))
       ->type_name("K");
   command
       .add_option(
@@ -48,11 +57,14 @@ void AnsweringOptions::declare_penalties(CLI::App& command) {
   command
       .add_option(
           "--presence-penalty", sampling.presence_penalty,
-          "Subtracted from the logit of every token already in the answer, -2 to 2; default: 0")
+          fmt::format("Subtracted from the logit of every token already in the answer, -2 to 2; "
+                      "default: {:g}",
+                      sampling.presence_penalty))
       ->type_name("X");
   command
       .add_option("--frequency-penalty", sampling.frequency_penalty,
-                  "The same, once for each occurrence, -2 to 2; default: 0")
+                  fmt::format("The same, once for each occurrence, -2 to 2; default: {:g}",
+                              sampling.frequency_penalty))
       ->type_name("X");
   command
       .add_option("--repetition-penalty", sampling.repetition_penalty,

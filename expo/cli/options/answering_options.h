@@ -22,7 +22,9 @@ struct AnsweringOptions {
   std::vector<TokenId> stop_tokens;
   bool ignore_eos = false;
 
-  void declare(CLI::App& command);
+  /// Declares the options with the values that the members have as their defaults. `samples_name`
+  /// is the option of the number of answers.
+  void declare(CLI::App& command, const std::string& samples_name = "--n");
   AnswerOptions answer() const;
 
  private:

@@ -15,12 +15,15 @@ void ExtrapolationOptions::declare(CLI::App& command) {
                   "θ_sft, from which MODEL was trained: run θ + α(θ − θ_sft) without writing it")
       ->type_name("MODEL");
   alpha.declare(command);
-  command
-      .add_option(
-          "--rounding", rounding,
-          "How extrapolated weights are rounded: auto (default: to nearest if that keeps α, "
-          "otherwise stochastically), nearest or stochastic")
-      ->type_name("HOW");
+  declare_rounding(command,
+                   "How extrapolated weights are rounded: auto (default: to nearest if that keeps "
+                   "α, otherwise stochastically), nearest or stochastic");
+}
+
+void ExtrapolationOptions::declare_rounding(CLI::App& command,
+                                            const std::string& rounding_description) {
+  command.option_defaults()->group(help_section::kExtrapolation);
+  command.add_option("--rounding", rounding, rounding_description)->type_name("HOW");
   command.add_option("--rounding-seed", rounding_seed, "Seed of stochastic rounding; default: 0")
       ->type_name("N")
       ->check(is_seed);
@@ -36,7 +39,11 @@ void ExtrapolationOptions::check_moving() const {
         "--rounding, --rounding-seed and --on-mismatch apply only to an extrapolated model; give "
         "--sft MODEL and --alpha A, or leave them out");
   }
-  if (rounding_seed && parse_rounding_word(rounding) == RoundingChoice::nearest) {
+  check_rounding_words();
+}
+
+void ExtrapolationOptions::check_rounding_words() const {
+  if (parse_rounding_word(rounding) == RoundingChoice::nearest && rounding_seed) {
     throw usage_error(
         "--rounding-seed is the seed of stochastic rounding; give --rounding auto or stochastic, "
         "or leave it out");

@@ -22,9 +22,14 @@ struct ExtrapolationOptions {
   std::string on_mismatch;
 
   void declare(CLI::App& command);
+  /// Declares only how weights are rounded and what becomes of tensors that do not fit, for
+  /// commands that choose α themselves.
+  void declare_rounding(CLI::App& command, const std::string& rounding_description);
   /// How far to extrapolate the model; std::nullopt if it runs as it is. Throws Error(usage) for
   /// --alpha without --sft or vice versa, and for options about an extrapolation if there is none.
   std::optional<AlphaSchedule> schedule() const;
+  /// Throws Error(usage) for an unknown rounding, and for a seed of nothing.
+  void check_rounding_words() const;
   /// Sets the fields of `spec` that these options determine. Throws Error(usage) for values that
   /// are not valid.
   void set(EmbeddedSpec& spec) const;

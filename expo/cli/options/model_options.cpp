@@ -33,6 +33,11 @@ void add_variable(Json& variables, const std::string& word) {
 void ModelOptions::declare(CLI::App& command, const std::string& model_description) {
   command.option_defaults()->group(help_section::kModel);
   command.add_option("MODEL", model, model_description)->required();
+  declare_conversation(command);
+}
+
+void ModelOptions::declare_conversation(CLI::App& command) {
+  command.option_defaults()->group(help_section::kModel);
   command.add_option("--system", system, "System turn for rows that have none of their own")
       ->type_name("TEXT");
   command

@@ -22,6 +22,8 @@ struct ModelOptions {
   std::vector<std::string> template_variables;
 
   void declare(CLI::App& command, const std::string& model_description);
+  /// Declares all but MODEL, for commands with other models.
+  void declare_conversation(CLI::App& command);
   /// The engine that the options of a command ask for together. Throws Error(usage) for options
   /// that make no sense, as check(EngineSpec) does.
   EngineSpec spec(const ExtrapolationOptions& extrapolation, const MachineOptions& machine) const;

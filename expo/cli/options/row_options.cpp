@@ -22,6 +22,11 @@ void RowOptions::declare(CLI::App& command) {
   command.add_flag("--overwrite", overwrite,
                    "Replace FILE, and discard what an interrupted run has left");
   command.add_flag("--json", json, "Print the summary as one JSON object; needs -o");
+  declare_reading(command);
+}
+
+void RowOptions::declare_reading(CLI::App& command) {
+  command.option_defaults()->group(help_section::kInputAndOutput);
   command.add_option("--limit", limit, "Read only the first N rows")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40))
       ->type_name("N");

@@ -28,6 +28,8 @@ struct RowOptions {
   bool json = false;
 
   void declare(CLI::App& command);
+  /// Declares only what says which rows are read, without DATA.
+  void declare_reading(CLI::App& command);
   /// Whether the output is one JSON array.
   bool as_array() const;
   /// Throws Error(usage) for options that need an output file if none is named.

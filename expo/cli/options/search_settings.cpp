@@ -1,0 +1,201 @@
+#include "expo/cli/options/search_settings.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+
+#include "expo/cli/options/help_sections.h"
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+#include "expo/search/run/alpha_list.h"
+
+namespace expo {
+namespace {
+
+Objective parse_objective(const std::string& word) {
+  for (const Objective each :
+       {Objective::reward, Objective::command, Objective::implicit, Objective::preference}) {
+    if (word == objective_name(each)) return each;
+  }
+  throw usage_error(fmt::format(
+      "--objective: '{}' is not known; expected reward, command, implicit or preference",
+      on_one_line(word)));
+}
+
+void declare_objective(CLI::App& command, SearchSettings& settings) {
+  command
+      .add_option("--objective", settings.objective,
+                  "What decides: reward, command, implicit (the pair's own log-probabilities) or "
+                  "preference (pairs, without answers), the last two proxies; default: by what is "
+                  "given")
+      ->type_name("KIND");
+  command
+      .add_option("--reward-model", settings.reward_model,
+                  "A reward model (…ForSequenceClassification), for --objective reward")
+      ->type_name("MODEL");
+  command
+      .add_option("--scorer", settings.scorer,
+                  "A program, for --objective command: a JSON line with prompt, answer and the "
+                  "row's columns in, a line with a number out")
+      ->type_name("COMMAND");
+  command
+      .add_option("--scorer-timeout", settings.scorer_timeout,
+                  "Longest silence of the program, in seconds; default: 300")
+      ->check(CLI::Range(0.001, 1e6))
+      ->type_name("SECONDS");
+  command
+      .add_option("--pairs", settings.pairs,
+                  "A data set of preference pairs instead of DATA, for --objective preference")
+      ->type_name("FILE");
+  command
+      .add_option("--dpo-beta", settings.dpo_beta,
+                  "Score pairs by DPO's loss with this β instead of accuracy")
+      ->type_name("B");
+}
+
+void declare_choice(CLI::App& command, SearchSettings& settings) {
+  command
+      .add_option("--alphas", settings.alphas,
+                  "α to try, such as 0.1,0.3,0.5, all on all prompts; default: a race over a grid "
+                  "to 25")
+      ->type_name("LIST");
+  command
+      .add_option("--strategy", settings.strategy,
+                  "race (default), halving or grid (default with --alphas)")
+      ->type_name("NAME");
+  command
+      .add_option("--guard", settings.guards,
+                  "What an α may cost: 'length<=1.5x' or 'truncated<=0.05'; repeatable")
+      ->type_name("LIMIT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  command
+      .add_option("--prefer", settings.prefer,
+                  "Which of the α that cannot be told apart is taken: best (default) or smallest")
+      ->type_name("WHICH");
+  command
+      .add_option("--baseline", settings.baseline,
+                  "Compare the chosen α with this model instead of with ALIGNED")
+      ->type_name("MODEL");
+  command
+      .add_option("--min-gain", settings.min_gain,
+                  "The least gain in the mean score that is worth having; default: 0")
+      ->type_name("X");
+  command
+      .add_option("--token-budget", settings.token_budget,
+                  "Most tokens to generate, a third of them kept for the confirmation")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 50))
+      ->type_name("N");
+}
+
+/// Throws for options that pairs need in another way than answers.
+void check_preference(Objective objective, const SearchSettings& settings) {
+  if (objective != Objective::preference) {
+    if (settings.dpo_beta)
+      throw usage_error("--dpo-beta applies to --objective preference only; leave it out");
+    return;
+  }
+  if (settings.dpo_beta && !(*settings.dpo_beta > 0 && std::isfinite(*settings.dpo_beta))) {
+    throw usage_error(
+        fmt::format("--dpo-beta: {:g} is not a β; expected a number above 0", *settings.dpo_beta));
+  }
+  if (!settings.guards.empty()) {
+    throw usage_error(
+        "--guard has no effect with --objective preference, which writes no answers; leave it out");
+  }
+}
+
+/// Throws if something is given that the objective does not use, or not given that it needs.
+void check_data(Objective objective, const SearchSettings& settings) {
+  const auto check = [&](Objective owner, const std::string& value, const char* option) {
+    if (objective == owner && value.empty()) {
+      throw usage_error(fmt::format("--objective {} needs {}", objective_name(objective), option));
+    }
+    if (objective != owner && !value.empty()) {
+      throw usage_error(fmt::format("--objective {} does not use {}; leave one of them out",
+                                    objective_name(objective), option));
+    }
+  };
+  check(Objective::reward, settings.reward_model, "--reward-model MODEL");
+  check(Objective::command, settings.scorer, "--scorer COMMAND");
+  check(Objective::preference, settings.pairs, "--pairs FILE");
+  check_preference(objective, settings);
+}
+
+}  // namespace
+
+std::string_view objective_name(Objective objective) {
+  switch (objective) {
+    case Objective::reward:
+      return "reward";
+    case Objective::command:
+      return "command";
+    case Objective::implicit:
+      return "implicit";
+    case Objective::preference:
+      break;
+  }
+  return "preference";
+}
+
+void SearchSettings::declare(CLI::App& command) {
+  command.option_defaults()->group(help_section::kSearch);
+  declare_objective(command, *this);
+  declare_choice(command, *this);
+}
+
+Objective SearchSettings::chosen_objective() const {
+  const int given =
+      (reward_model.empty() ? 0 : 1) + (scorer.empty() ? 0 : 1) + (pairs.empty() ? 0 : 1);
+  if (objective.empty() && given == 0) {
+    throw usage_error(
+        "search: nothing says how answers are scored; give --reward-model MODEL, --scorer COMMAND, "
+        "--pairs FILE or --objective implicit");
+  }
+  if (objective.empty() && given > 1) {
+    throw usage_error(
+        "search: of --reward-model, --scorer and --pairs more than one is given; give one of them");
+  }
+  const Objective chosen = !objective.empty()      ? parse_objective(objective)
+                           : !reward_model.empty() ? Objective::reward
+                           : !scorer.empty()       ? Objective::command
+                                                   : Objective::preference;
+  check_data(chosen, *this);
+  return chosen;
+}
+
+std::vector<double> SearchSettings::alpha_list() const {
+  return alphas.empty() ? default_alphas() : parse_alphas(alphas);
+}
+
+SearchRunOptions SearchSettings::run_options() const {
+  SearchRunOptions run;
+  run.strategy = !strategy.empty() ? strategy_named(strategy)
+                 : alphas.empty()  ? Strategy::race
+                                   : Strategy::grid;
+  run.prefer = preference_named(prefer);
+  for (const std::string& text : guards) run.guards.push_back(parse_guard(text));
+  if (!std::isfinite(min_gain) || min_gain < 0) {
+    throw usage_error(
+        fmt::format("--min-gain: {:g} is not a gain; expected a number from 0 on", min_gain));
+  }
+  run.min_gain = min_gain;
+  run.tokens = token_budget;
+  return run;
+}
+
+Json SearchSettings::to_json() const {
+  const SearchRunOptions run = run_options();
+  return {{"objective", objective_name(chosen_objective())},
+          {"dpo_beta", dpo_beta ? Json(*dpo_beta) : Json()},
+          {"strategy", strategy_name(run.strategy)},
+          {"alphas", alpha_list()},
+          {"guards", guards},
+          {"prefer", prefer},
+          {"min_gain", min_gain},
+          {"token_budget", token_budget ? Json(*token_budget) : Json()}};
+}
+
+}  // namespace expo

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/search/run/search_run.h"
+
+namespace CLI {
+class App;
+}
+
+namespace expo {
+
+/// What answers are scored by.
+enum class Objective {
+  reward,      ///< a reward model
+  command,     ///< a program
+  implicit,    ///< the pair's own log-probabilities
+  preference,  ///< no answers: which answer of preference pairs is found more likely
+};
+
+std::string_view objective_name(Objective objective);
+
+/// The options of `expo search` that say what is searched, by which scores, and how.
+struct SearchSettings {
+  std::string objective;
+  std::string reward_model;
+  std::string scorer;
+  double scorer_timeout = 300;  ///< seconds
+  std::string pairs;            ///< file
+  std::optional<double> dpo_beta;
+  std::string alphas;
+  std::string strategy;
+  std::vector<std::string> guards;
+  double min_gain = 0;
+  std::string prefer = "best";
+  std::string baseline;
+  std::optional<std::uint64_t> token_budget;
+
+  void declare(CLI::App& command);
+
+  /// The objective that is named, or that what is given implies. Throws Error(usage) if there is
+  /// none, if its data is missing, and for data that it does not use.
+  Objective chosen_objective() const;
+  /// The α to search, ascending, with −1 and 0.
+  std::vector<double> alpha_list() const;
+  /// Throws Error(usage) for words and numbers that mean nothing.
+  SearchRunOptions run_options() const;
+  /// All of them, as run.json and search.json hold them.
+  Json to_json() const;
+};
+
+}  // namespace expo

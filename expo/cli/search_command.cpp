@@ -1,0 +1,434 @@
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/cli/command.h"
+#include "expo/cli/extrapolation_text.h"
+#include "expo/cli/options/answering_options.h"
+#include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/model_options.h"
+#include "expo/cli/options/output_options.h"
+#include "expo/cli/options/row_options.h"
+#include "expo/cli/options/search_settings.h"
+#include "expo/cli/search_text.h"
+#include "expo/cli/terminal_progress.h"
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+#include "expo/core/version.h"
+#include "expo/engine/answer_settings.h"
+#include "expo/engine/conversations.h"
+#include "expo/engine/generation_job.h"
+#include "expo/extrapolation/extrapolation_job.h"
+#include "expo/extrapolation/write/output_folder.h"
+#include "expo/search/live/command_scorer.h"
+#include "expo/search/live/model_scorers.h"
+#include "expo/search/run/development_prompts.h"
+#include "expo/search/run/live_search.h"
+#include "expo/search/run/scoring_setting.h"
+
+namespace expo {
+namespace {
+
+/// Appendix B of the paper.
+AnsweringOptions answering_of_the_paper() {
+  AnsweringOptions options;
+  options.sampling.temperature = 0.7;
+  options.sampling.top_k = 40;
+  options.sampling.top_p = 0.9;
+  options.sampling.presence_penalty = 0.1;
+  options.sampling.frequency_penalty = 0.1;
+  return options;
+}
+
+struct Options {
+  std::string sft;
+  ModelOptions model;  ///< ALIGNED
+  RowOptions rows;
+  std::string write;
+  SearchSettings search;
+  ExtrapolationOptions extrapolation;
+  AnsweringOptions answering = answering_of_the_paper();
+  MachineOptions machine;
+};
+
+/// Where nothing is drawn, filters have no effect; the defaults must not be refused for that.
+void drop_unused_filters(SamplingOptions& sampling) {
+  if (sampling.temperature > 0) return;
+  const SamplingOptions paper = answering_of_the_paper().sampling;
+  if (sampling.top_k == paper.top_k) sampling.top_k = 0;
+  if (sampling.top_p == paper.top_p) sampling.top_p = 1;
+}
+
+class SearchCommand {
+ public:
+  SearchCommand(Options options, const CommandContext& context)
+      : options_(std::move(options)), context_(context) {}
+
+  void run() {
+    check_options();
+    read_data();
+    open_pair();
+    if (by_pairs()) {
+      split_pairs();
+    } else {
+      take_fitting();
+    }
+    SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
+    if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
+    if (!folder.finished()) check_writing();
+    folder.begin(settings());
+    const Json result = result_in(folder);
+    std::cout << (options_.rows.json ? format_json(result) : describe_search(result));
+    write(result);
+  }
+
+ private:
+  void check_options() {
+    if (options_.rows.output.empty())
+      throw usage_error("search: no folder is named for the result; give -o RUN");
+    objective_ = options_.search.chosen_objective();
+    if (options_.rows.data.empty() != by_pairs()) {
+      throw usage_error(by_pairs() ? "search: --pairs is the data of --objective preference; leave "
+                                     "DATA out"
+                                   : "search: no development prompts are named; give DATA");
+    }
+    if (options_.search.dpo_beta)
+      search_.preference = {PreferenceMeasure::dpo_loss, *options_.search.dpo_beta};
+    search_.alphas = options_.search.alpha_list();
+    search_.run = options_.search.run_options();
+    drop_unused_filters(options_.answering.sampling);
+    search_.run.seed = options_.answering.sampling.seed;
+    search_.live = {options_.answering.answer(), options_.answering.samples};
+    GenerationJob job;
+    job.samples = options_.answering.samples;
+    job.answer = search_.live.answer;
+    check(job);
+    options_.extrapolation.check_rounding_words();
+    policy_spec_ = options_.model.spec(options_.extrapolation, options_.machine);
+    context_.prepare(policy_spec_);
+  }
+
+  /// Diagnoses the pair, fixes type and rounding for all α, and opens the engines.
+  void open_pair() {
+    Filesystem& filesystem = posix_filesystem();
+    const auto sft = open_checkpoint(filesystem, options_.sft, {}, hugging_face_environment());
+    OpenOptions over_sft;
+    over_sft.adapter_base = sft;
+    const auto aligned =
+        open_checkpoint(filesystem, options_.model.model, over_sft, hugging_face_environment());
+    auto& spec = std::get<EmbeddedSpec>(policy_spec_);
+    spec.sft = options_.sft;
+    setting_ = choose_setting(*sft, *aligned, search_.alphas,
+                              {.dtype = spec.dtype,
+                               .rounding = spec.rounding,
+                               .seed = spec.rounding_seed,
+                               .on_mismatch = spec.on_mismatch,
+                               .threads = spec.threads,
+                               .memory = machine_memory()},
+                              context_.cancellation);
+    spec.dtype = torch_name(setting_.dtype);
+    spec.rounding = setting_.rounding;
+    for (const Checkpoint* side : {sft.get(), aligned.get()})
+      std::ranges::move(input_paths(filesystem, *side), std::back_inserter(inputs_));
+    inputs_.emplace_back(options_.rows.data);
+    policy_ = context_.open_engine(policy_spec_);
+    for (std::string& warning :
+         pair_warnings(filesystem, *sft, *aligned, spec.threads, context_.cancellation))
+      search_.warnings.push_back(std::move(warning));
+    open_scorer();
+    open_rival();
+  }
+
+  /// Opens the model of --baseline, in the type in which the pair runs.
+  void open_rival() {
+    if (options_.search.baseline.empty()) return;
+    EmbeddedSpec spec = std::get<EmbeddedSpec>(policy_spec_);
+    spec.model = options_.search.baseline;
+    spec.sft.reset();
+    rival_ = context_.open_engine(spec);
+    std::ranges::move(rival_->sources(), std::back_inserter(inputs_));
+    search_.rival = rival_.get();
+    search_.rival_name = options_.search.baseline;
+  }
+
+  bool by_pairs() const { return objective_ == Objective::preference; }
+
+  void open_scorer() {
+    if (by_pairs()) {
+      search_.warnings.push_back(
+          "preference pairs are a proxy: they show whether a model finds good answers more likely, "
+          "not whether it writes them");
+    } else if (objective_ == Objective::command) {
+      CommandScorerOptions options;
+      options.timeout = std::chrono::milliseconds(
+          static_cast<std::int64_t>(1000 * options_.search.scorer_timeout));
+      scorer_ = command_scorer(posix_filesystem(), options_.search.scorer, options);
+    } else if (objective_ == Objective::implicit) {
+      scorer_ = implicit_scorer(*policy_, context_.cancellation);
+      search_.warnings.push_back(
+          "the pair's own log-probabilities are a proxy: they grow with what training has changed, "
+          "whether that was good or not");
+    } else {
+      EmbeddedSpec spec;
+      spec.model = options_.search.reward_model;
+      options_.machine.set(spec);
+      reward_model_ = context_.open_engine(spec);
+      std::ranges::move(reward_model_->sources(), std::back_inserter(inputs_));
+      scorer_ = reward_scorer(*reward_model_, context_.cancellation);
+    }
+  }
+
+  void read_data() {
+    if (by_pairs()) options_.rows.data = options_.search.pairs;
+    const auto reader = open_first_rows(posix_filesystem(), options_.rows);
+    const Columns columns{.prompt = options_.rows.prompt_column, .id = options_.rows.id_column};
+    std::size_t repeated = 0;
+    if (by_pairs()) {
+      for (Json row; reader->next(row);)
+        search_.pairs.push_back(read_preference(row, reader->place(), columns));
+    } else {
+      search_.prompts = read_prompts(*reader, columns, &repeated);
+    }
+    std::ranges::move(row_warnings(*reader), std::back_inserter(search_.warnings));
+    check_distinct(search_.prompts, split_texts(search_.prompts), repeated, options_.rows.data);
+  }
+
+  /// Of several pairs with one prompt the first one counts, as the others would not be independent.
+  void split_pairs() {
+    std::vector<Prompt> prompts;
+    std::vector<Conversation> conversations;
+    for (Preference& pair : search_.pairs) {
+      prompts.push_back({pair.id, pair.prompt, Json(), pair.place});
+      pair.prompt = with_system(pair.prompt, options_.model.system);
+      for (const Json* answer : {&pair.chosen, &pair.rejected})
+        conversations.push_back({pair.with(*answer), pair.id, pair.place});
+    }
+    prompts_digest_ = digest_of(conversations);
+    search_.split = split_prompts(split_texts(prompts));
+    check_parts(search_.split, options_.rows.data);
+    if (search_.split.duplicates > 0) {
+      search_.warnings.push_back(fmt::format("{} left out, as an earlier pair has the same prompt",
+                                             counted(search_.split.duplicates, "pair")));
+    }
+  }
+
+  /// Splits the prompts that fit the model, whatever --system says, and adds the system turn.
+  void take_fitting() {
+    std::vector<Prompt> prompts = std::move(search_.prompts);
+    const std::vector<std::string> texts = split_texts(prompts);
+    std::vector<Conversation> conversations;
+    for (Prompt& prompt : prompts) {
+      prompt.chat = with_system(prompt.chat, options_.model.system);
+      conversations.push_back({prompt.chat, prompt.id, prompt.place});
+    }
+    const Fitting fitting =
+        choose_fitting(conversations, policy_->count_tokens(conversations),
+                       policy_->describe().context, 1, options_.rows.skip_too_long);
+    for (std::string& warning : describe_skipped(fitting, fitting.skipped.size()))
+      search_.warnings.push_back(std::move(warning));
+    if (rival_) {
+      choose_fitting(conversations, rival_->count_tokens(conversations), rival_->describe().context,
+                     1, false);
+    }
+    search_.prompts.clear();
+    std::vector<Conversation> kept;
+    std::vector<std::string> kept_texts;
+    for (const std::size_t index : fitting.kept) {
+      search_.prompts.push_back(std::move(prompts[index]));
+      kept.push_back(std::move(conversations[index]));
+      kept_texts.push_back(texts[index]);
+    }
+    prompts_digest_ = digest_of(kept);
+    search_.split = split_prompts(kept_texts);
+    check_parts(search_.split, options_.rows.data);
+  }
+
+  /// All that a search in this folder depends on.
+  Json settings() const {
+    Json model = policy_->describe().identity;
+    model.erase("alpha");
+    return {
+        {"expo", std::string(version())},
+        {"model", std::move(model)},
+        {"baseline", rival_ ? rival_->describe().identity : Json()},
+        {"scorer", scorer_ ? scorer_->identity() : Json()},
+        {"prompts",
+         {{"rows", search_.prompts.size() + search_.pairs.size()}, {"digest", prompts_digest_}}},
+        {"samples", search_.live.samples},
+        {"answers", answer_settings(search_.live.answer)},
+        {"search", options_.search.to_json()}};
+  }
+
+  /// The result of the search in the folder, which is carried out unless it is finished.
+  Json result_in(SearchFolder& folder) {
+    if (std::optional<Json> finished = folder.finished()) {
+      print_notes({fmt::format("{}: the search is finished already, and its result is shown again",
+                               options_.rows.output)});
+      return *std::move(finished);
+    }
+    print_warnings(search_.warnings);
+    print_notes({setting_.reason, parts_sentence()});
+    search_.facts = facts();
+    announce();
+    TerminalRowProgress progress;
+    try {
+      const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};
+      const Json result = by_pairs() ? search_by_pairs(run, *policy_, search_)
+                                     : search_by_answers(run, *policy_, *scorer_, search_);
+      const auto warnings = result.at("warnings").get<std::vector<std::string>>();
+      print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
+                      warnings.end()});
+      return result;
+    } catch (const Error& error) {
+      throw Error(error.category(),
+                  fmt::format("{}; what is finished is kept in {}: the same command goes on from "
+                              "there",
+                              error.what(), options_.rows.output));
+    }
+  }
+
+  std::string parts_sentence() const {
+    return fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
+                       search_.split.confirming.size());
+  }
+
+  /// Makes the search tell of its progress.
+  void announce() {
+    search_.run.on_look = [this](const Look& look, std::size_t number,
+                                 const std::vector<Candidate>& candidates) {
+      print_notes({describe(look, number, candidates, options_.search.token_budget)});
+    };
+    search_.run.on_confirming = [this](const Candidate& chosen, std::size_t prompts) {
+      print_notes({fmt::format("{} is compared with {} on {} that chose nothing", chosen.label,
+                               rival_ ? search_.rival_name : "α = 0", counted(prompts, "prompt"))});
+    };
+  }
+
+  Json facts() const {
+    return {{"expo", std::string(version())},
+            {"sft", options_.sft},
+            {"aligned", options_.model.model},
+            {"data", options_.rows.data},
+            {"scorer", scorer_ ? scorer_->name() : "preference pairs"},
+            {"setting", to_json(setting_)},
+            {"on_mismatch", mismatch_policy_name(std::get<EmbeddedSpec>(policy_spec_).on_mismatch)},
+            {"samples", search_.live.samples},
+            {"answers", answer_settings(search_.live.answer)},
+            {"search", options_.search.to_json()},
+            {"engine", policy_->describe().facts}};
+  }
+
+  ExtrapolationJob writing_job(double alpha) const {
+    const auto& spec = std::get<EmbeddedSpec>(policy_spec_);
+    ExtrapolationJob job;
+    job.sft = options_.sft;
+    job.aligned = options_.model.model;
+    job.output = options_.write;
+    job.alpha = AlphaSchedule(alpha);
+    job.out_type = setting_.dtype;
+    job.rounding = setting_.rounding;
+    job.seed = setting_.seed;
+    job.on_mismatch = spec.on_mismatch;
+    job.threads = spec.threads;
+    job.command = context_.command_line;
+    return job;
+  }
+
+  /// Finds before the search what is wrong with the place of --write.
+  void check_writing() const {
+    if (options_.write.empty()) return;
+    ExtrapolationJob job = writing_job(search_.alphas.back());
+    job.dry_run = true;
+    run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr,
+                      context_.cancellation);
+  }
+
+  void write(const Json& result) const {
+    if (options_.write.empty()) return;
+    if (posix_filesystem().exists(options_.write)) {
+      print_notes({fmt::format("{}: exists already, and is left as it is", options_.write)});
+      return;
+    }
+    const auto alpha = result.at("alpha").get<double>();
+    if (alpha == 0) {
+      print_warnings({fmt::format("{} is not written: α = 0 is ALIGNED itself", options_.write)});
+      return;
+    }
+    if (result.at("verdict") == "undecided") {
+      print_warnings({fmt::format("α = {:g} is written although its gain is not decided", alpha)});
+    }
+    TerminalProgress progress;
+    const ExtrapolationReport report =
+        run_extrapolation(posix_filesystem(), hugging_face_environment(), writing_job(alpha),
+                          &progress, context_.cancellation);
+    print_warnings(report.warnings);
+    (options_.rows.json ? std::cerr : std::cout) << describe(report);
+  }
+
+  Options options_;
+  const CommandContext& context_;
+  Objective objective_ = Objective::reward;
+  EngineSpec policy_spec_;
+  ScoringSetting setting_;
+  std::unique_ptr<Engine> policy_;
+  std::unique_ptr<Engine> reward_model_;
+  std::unique_ptr<Engine> rival_;
+  std::unique_ptr<AnswerScorer> scorer_;
+  LiveSearch search_;
+  std::string prompts_digest_;
+  std::vector<std::filesystem::path> inputs_;
+};
+
+void declare_files(CLI::App& command, Options& options) {
+  command.option_defaults()->group(help_section::kInputAndOutput);
+  command.add_option("DATA", options.rows.data,
+                     "Development prompts: a .jsonl, .json or .parquet file, or the folder of a "
+                     "data set");
+  command
+      .add_option("-o,--output", options.rows.output,
+                  "Folder of the search; the same command goes on with what is in it")
+      ->type_name("RUN");
+  command
+      .add_option("--write", options.write,
+                  "Checkpoint folder to write with the α that is recommended, if it is not 0")
+      ->type_name("OUT");
+  command.add_flag("--json", options.rows.json, "Print the result as one JSON object");
+  options.rows.declare_reading(command);
+}
+
+}  // namespace
+
+std::function<void(const CommandContext&)> declare_search(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "search",
+      "Find α on development prompts, and test its gain on prompts that did not choose it");
+  command->option_defaults()->group(help_section::kModel);
+  command
+      ->add_option("SFT", options->sft,
+                   "θ_sft: a folder, a file, a Hugging Face id in the cache, or BASE+ADAPTER")
+      ->required();
+  command
+      ->add_option("ALIGNED", options->model.model,
+                   "θ, trained from SFT by DPO or RLHF; may be a PEFT LoRA adapter over SFT")
+      ->required();
+  options->model.declare_conversation(*command);
+  declare_files(*command, *options);
+  options->search.declare(*command);
+  options->extrapolation.declare_rounding(
+      *command,
+      "How weights are rounded, the same for all α: auto (default: to nearest if that keeps each α "
+      "in the running type or in float32, otherwise stochastically), nearest or stochastic");
+  options->answering.declare(*command, "--n,--samples");
+  options->machine.declare(*command, "Most answers generated at the same time; default: 64");
+  options->machine.declare_cache(*command);
+  command->footer("Example:\n  expo search SFT ALIGNED dev.jsonl --reward-model RM -o RUN");
+  return [options](const CommandContext& context) { SearchCommand(*options, context).run(); };
+}
+
+}  // namespace expo

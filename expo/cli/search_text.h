@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "expo/core/json.h"
+#include "expo/search/run/search_run.h"
+
+namespace expo {
+
+/// The result of a search, as search.json holds it, as text for a person: the table, the verdict,
+/// and what to do next.
+std::string describe_search(const Json& result);
+
+/// A line about a look: which α stay, what they score, and what is left of a budget.
+std::string describe(const Look& look, std::size_t number, const std::vector<Candidate>& candidates,
+                     std::optional<std::uint64_t> budget);
+
+}  // namespace expo

@@ -1,0 +1,180 @@
+#include "expo/search/live/live_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+#include "expo/engine/row_progress_span.h"
+#include "expo/extrapolation/write/input_digest.h"
+
+namespace expo {
+namespace {
+
+/// All options but the limit, which is the key's own part.
+Json to_json(const AnswerOptions& options) {
+  const SamplingOptions& sampling = options.sampling;
+  return {{"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"presence_penalty", sampling.presence_penalty},
+          {"frequency_penalty", sampling.frequency_penalty},
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"seed", sampling.seed},
+          {"stop", options.stop.strings},
+          {"stop_token_ids", options.stop.tokens},
+          {"ignore_eos", options.ignore_eos}};
+}
+
+std::string digest(const Json& facts) {
+  return text_digest(compact_json(facts));
+}
+
+double characters(std::string_view text) {
+  return static_cast<double>(
+      std::ranges::count_if(text, [](char byte) { return !continues_character(byte); }));
+}
+
+}  // namespace
+
+LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
+                                 std::vector<LiveCandidate> candidates,
+                                 const std::vector<Prompt>& prompts,
+                                 std::vector<AnswerScorer*> scorers, AnswerCache& cache,
+                                 LiveOptions options, RowProgress* progress,
+                                 const CancellationToken& cancellation)
+    : candidates_(std::move(policies), to_json(options.answer), cancellation),
+      prompts_(prompts),
+      scorers_(std::move(scorers)),
+      cache_(cache),
+      options_(std::move(options)),
+      progress_(progress),
+      cancellation_(cancellation) {
+  for (const AnswerScorer* scorer : scorers_) {
+    scorer->check(prompts_);
+    scorer_digests_.push_back(digest(scorer->identity()));
+  }
+  for (const Prompt& prompt : prompts_) {
+    conversations_.push_back({prompt.chat, prompt.id, prompt.place});
+    prompt_digests_.push_back(digest({prompt.id, prompt.chat.messages, prompt.chat.variables}));
+  }
+  for (LiveCandidate& candidate : candidates) add(std::move(candidate));
+}
+
+AnswerOptions LiveScoreSource::present_options() const {
+  AnswerOptions options = options_.answer;
+  if (cap_) options.stop.max_tokens = std::min(*cap_, options.stop.max_tokens.value_or(*cap_));
+  return options;
+}
+
+AnswerKey LiveScoreSource::key_of(const ScoreRequest& request) const {
+  return {digest({candidates_.digest(request.candidate), prompt_digests_.at(request.prompt),
+                  request.sample}),
+          present_options().stop.max_tokens};
+}
+
+const KeptAnswer* LiveScoreSource::answer_of(const ScoreRequest& request) const {
+  return cache_.find(key_of(request));
+}
+
+std::vector<std::optional<double>> LiveScoreSource::scores_of(const ScoreRequest& request) const {
+  const KeptAnswer* answer = answer_of(request);
+  std::vector<std::optional<double>> result(scorers_.size());
+  for (std::size_t i = 0; answer != nullptr && i < scorers_.size(); ++i) {
+    const auto found = answer->scores.find(scorer_digests_[i]);
+    if (found != answer->scores.end()) result[i] = found->second;
+  }
+  return result;
+}
+
+std::vector<Score> LiveScoreSource::scores(std::span<const ScoreRequest> requests) {
+  std::set<std::size_t> wanted;
+  for (const ScoreRequest& request : requests) wanted.insert(request.candidate);
+  for (const std::size_t candidate : wanted) answer(candidate, missing(requests, candidate));
+  for (std::size_t scorer = 0; scorer < scorers_.size(); ++scorer) judge(scorer, requests);
+  std::vector<Score> result;
+  for (const ScoreRequest& request : requests) result.push_back(score_of(request));
+  return result;
+}
+
+/// The candidate's requests without an answer, each once, in the order of prompts and samples.
+std::vector<ScoreRequest> LiveScoreSource::missing(std::span<const ScoreRequest> requests,
+                                                   std::size_t candidate) const {
+  std::set<std::pair<std::size_t, std::uint32_t>> places;
+  for (const ScoreRequest& request : requests) {
+    if (request.candidate == candidate && answer_of(request) == nullptr)
+      places.emplace(request.prompt, request.sample);
+  }
+  std::vector<ScoreRequest> result;
+  for (const auto& [prompt, sample] : places) result.push_back({candidate, prompt, sample});
+  return result;
+}
+
+void LiveScoreSource::answer(std::size_t candidate, std::span<const ScoreRequest> requests) {
+  if (requests.empty()) return;
+  cancellation_.check();
+  Engine& engine = candidates_.engine_at(candidates_[candidate], cancellation_);
+  std::vector<AnswerTask> tasks;
+  for (const ScoreRequest& request : requests) tasks.push_back({request.prompt, request.sample});
+  RowProgressSpan span(progress_, "answering, " + candidates()[candidate].label, tasks.size());
+  const auto advance = [&](std::uint64_t tokens) {
+    work_.tokens += tokens;
+    span.advance_tokens(tokens);
+  };
+  const auto sink = [&](const Answer& answer) {
+    keep({candidate, answer.task.prompt, answer.task.sample}, answer);
+    span.advance_rows(1);
+  };
+  work_.seconds +=
+      engine.answer(conversations_, tasks, present_options(), sink, advance, cancellation_).seconds;
+}
+
+void LiveScoreSource::keep(const ScoreRequest& request, const Answer& answer) {
+  cache_.add(key_of(request), answer,
+             {{"candidate", candidates()[request.candidate].label},
+              {"prompt", prompts_[request.prompt].id},
+              {"sample", request.sample}});
+  ++work_.answers;
+}
+
+/// Has one scorer judge those answers that it has not judged yet, each once.
+void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> requests) {
+  const std::string& name = scorer_digests_.at(scorer);
+  std::unordered_set<const KeptAnswer*> seen;
+  std::vector<const KeptAnswer*> answers;
+  std::vector<ScorableAnswer> scorable;
+  for (const ScoreRequest& request : requests) {
+    const KeptAnswer* answer = answer_of(request);
+    if (answer->scores.contains(name) || !seen.insert(answer).second) continue;
+    answers.push_back(answer);
+    scorable.push_back({&prompts_[request.prompt], request.sample, answer->text, answer->finish});
+  }
+  if (scorable.empty()) return;
+  RowProgressSpan span(progress_, "scoring, " + scorers_[scorer]->name(), scorable.size());
+  const auto sink = [&](std::size_t index, double score) {
+    if (!std::isfinite(score)) {
+      throw input_error(
+          fmt::format("{}: the score of the answer by the {} is {}, not a finite number",
+                      place_of(scorable.at(index)), scorers_[scorer]->name(), score));
+    }
+    cache_.add_score(*answers.at(index), name, score);
+    ++work_.scored;
+    span.advance_rows(1);
+  };
+  scorers_[scorer]->score(scorable, sink, cancellation_);
+  cache_.sync();
+}
+
+Score LiveScoreSource::score_of(const ScoreRequest& request) const {
+  const KeptAnswer& answer = *answer_of(request);
+  return {.score = answer.scores.at(scorer_digests_.front()),
+          .length = characters(answer.text),
+          .tokens = answer.tokens,
+          .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop};
+}
+
+}  // namespace expo

@@ -1,0 +1,45 @@
+#include "expo/search/run/development_prompts.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+#include <unordered_map>
+
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+
+namespace expo {
+
+std::vector<std::string> split_texts(const std::vector<Prompt>& prompts) {
+  std::vector<std::string> texts;
+  for (const Prompt& prompt : prompts) {
+    const Chat& chat = prompt.chat;
+    const std::string first = content_text(chat.messages.at(0));
+    if (chat.variables.empty() && chat.messages == user_turn(first)) {
+      texts.push_back(first);
+    } else {
+      texts.push_back(compact_json(Json::array({chat.messages, chat.variables})));
+    }
+  }
+  return texts;
+}
+
+void check_distinct(const std::vector<Prompt>& prompts, const std::vector<std::string>& texts,
+                    std::size_t repeated, const std::string& data) {
+  constexpr const char* kWhy =
+      "a prompt that counts twice would make a search surer than it may be; leave it out";
+  if (repeated > 0) {
+    throw input_error(fmt::format(
+        "{}: {} the id and prompt of an earlier row; {}", data,
+        repeated == 1 ? "1 row repeats" : fmt::format("{} rows repeat", repeated), kWhy));
+  }
+  std::unordered_map<std::string_view, std::size_t> seen;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto [first, is_new] = seen.try_emplace(texts[i], i);
+    if (is_new) continue;
+    throw input_error(fmt::format("{}: repeats the prompt of {}; {}", prompts[i].place,
+                                  prompts[first->second].place, kWhy));
+  }
+}
+
+}  // namespace expo

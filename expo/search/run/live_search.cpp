@@ -1,0 +1,138 @@
+#include "expo/search/run/live_search.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "expo/search/live/answer_measures.h"
+
+namespace expo {
+namespace {
+
+constexpr std::size_t kShownPrompts = 10;  // in samples.jsonl
+
+std::vector<LiveCandidate> candidates_of(const std::vector<double>& alphas) {
+  std::vector<LiveCandidate> candidates;
+  for (const double alpha : alphas) candidates.push_back(uniform_candidate(alpha));
+  return candidates;
+}
+
+std::vector<Policy> policies_of(Engine& policy, const LiveSearch& search) {
+  std::vector<Policy> policies{{&policy, ""}};
+  if (search.rival != nullptr) policies.push_back({search.rival, search.rival_name});
+  return policies;
+}
+
+/// What a candidate answers to a prompt, for samples.jsonl; null if it was not asked.
+Json shown_answer(const LiveScoreSource& source, const ScoreRequest& request) {
+  const KeptAnswer* answer = source.answer_of(request);
+  if (answer == nullptr) return {};
+  const auto score = source.scores_of(request).at(0);
+  return {{"alpha", source.candidates()[request.candidate].alpha},
+          {"label", source.candidates()[request.candidate].label},
+          {"answer", answer->text},
+          {"score", score ? Json(*score) : Json()},
+          {"tokens", answer->tokens},
+          {"finish_reason", answer->finish == FinishReason::length ? "length" : "stop"}};
+}
+
+/// SFT, ALIGNED and the chosen α side by side, on prompts that chose nothing.
+std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& search,
+                              const SearchResult& result) {
+  std::vector<std::size_t> compared{result.baseline};
+  if (result.control) compared.insert(compared.begin(), *result.control);
+  if (result.chosen != result.baseline) compared.push_back(result.chosen);
+  if (result.rival) compared.push_back(*result.rival);
+  std::vector<Json> rows;
+  for (const std::size_t prompt : search.split.confirming) {
+    if (rows.size() == kShownPrompts) break;
+    Json answers = Json::array();
+    for (const std::size_t candidate : compared) {
+      if (Json shown = shown_answer(source, {candidate, prompt, 0}); !shown.is_null())
+        answers.push_back(std::move(shown));
+    }
+    if (answers.empty()) continue;
+    rows.push_back({{"prompt_id", search.prompts[prompt].id},
+                    {"messages", search.prompts[prompt].chat.messages},
+                    {"answers", std::move(answers)}});
+  }
+  return rows;
+}
+
+/// Adds what the texts of a candidate's answers to some prompts show.
+void measure(const LiveScoreSource& source, std::size_t candidate,
+             const std::vector<std::size_t>& prompts, std::optional<Estimate>& estimate) {
+  if (!estimate) return;
+  double answers = 0;
+  double repetition = 0;
+  double distinct = 0;
+  for (const std::size_t prompt : prompts) {
+    for (std::uint32_t sample = 0; sample < source.samples(); ++sample) {
+      const KeptAnswer* answer = source.answer_of({candidate, prompt, sample});
+      if (answer == nullptr) continue;
+      ++answers;
+      repetition += 1 - distinct_share(answer->text, 4);
+      distinct += distinct_share(answer->text, 2);
+    }
+  }
+  if (answers == 0) return;
+  estimate->repetition = repetition / answers;
+  estimate->distinct = distinct / answers;
+}
+
+Json result_json(const LiveSearch& search, SearchResult result) {
+  result.warnings.insert(result.warnings.begin(), search.warnings.begin(), search.warnings.end());
+  Json json = {{"schema", "expo-search-1"}};
+  json.update(to_json(result));
+  json.update(search.facts);
+  return json;
+}
+
+/// Searches over a source; `samples` may add to the result and makes the rows of samples.jsonl.
+template <typename Source>
+Json search_in_folder(const LiveRun& live, Source& source, const LiveSearch& search,
+                      const std::function<std::vector<Json>(SearchResult&)>& samples) {
+  SearchRunOptions options = search.run;
+  options.on_look = [&](const Look& look, std::size_t number, const std::vector<Candidate>& all) {
+    live.folder.trace(to_json(look, number, all));
+    if (search.run.on_look) search.run.on_look(look, number, all);
+  };
+  if (search.rival != nullptr) {
+    options.add_rival = [&] {
+      return source.add({{.alpha = 0, .label = search.rival_name, .family = 1}, 1, std::nullopt});
+    };
+  }
+  SearchResult result = run_search(source, search.split, options);
+  live.folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
+                     {"prompts", result.compared_prompts},
+                     {"tokens", result.tokens}});
+  live.cancellation.check();
+  const std::vector<Json> rows = samples(result);
+  Json json = result_json(search, std::move(result));
+  live.folder.commit(rows, json);
+  return json;
+}
+
+}  // namespace
+
+Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
+                       const LiveSearch& search) {
+  AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
+  LiveScoreSource source(policies_of(policy, search), candidates_of(search.alphas), search.prompts,
+                         {&scorer}, cache, search.live, run.progress, run.cancellation);
+  return search_in_folder(run, source, search, [&](SearchResult& result) {
+    for (std::size_t i = 0; i < result.candidates.size(); ++i) {
+      measure(source, i, search.split.choosing, result.candidates[i].choosing);
+      measure(source, i, search.split.confirming, result.candidates[i].confirming);
+    }
+    return sample_rows(source, search, result);
+  });
+}
+
+Json search_by_pairs(const LiveRun& run, Engine& policy, const LiveSearch& search) {
+  PairCache cache(run.filesystem, run.folder.file("pairs.jsonl"));
+  PreferenceSource source(policies_of(policy, search), candidates_of(search.alphas), search.pairs,
+                          cache, search.preference, run.progress, run.cancellation);
+  return search_in_folder(run, source, search, [](SearchResult&) { return std::vector<Json>{}; });
+}
+
+}  // namespace expo

@@ -1,0 +1,119 @@
+#include "expo/search/run/scoring_setting.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "expo/core/error.h"
+#include "expo/engine/engine_spec.h"
+#include "expo/extrapolation/diagnosis/diagnosis.h"
+#include "expo/extrapolation/diagnosis/model_files.h"
+#include "expo/extrapolation/diagnosis/pair_files.h"
+#include "expo/extrapolation/diagnosis/rounding_decision.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
+
+namespace expo {
+namespace {
+
+class Chooser {
+ public:
+  Chooser(const Checkpoint& sft, const Checkpoint& aligned, std::span<const double> alphas,
+          const SettingRequest& request, const CancellationToken& cancellation)
+      : sft_(sft),
+        aligned_(aligned),
+        alphas_(alphas),
+        request_(request),
+        cancellation_(cancellation),
+        asked_dtype_(parse_running_dtype(request.dtype)) {}
+
+  ScoringSetting choose() const {
+    const DType dtype = asked_dtype_.value_or(natural_running_dtype(aligned_));
+    if (request_.rounding != RoundingChoice::automatic)
+      return setting(dtype, request_.rounding, "");
+    const auto bent = first_bent(dtype);
+    if (!bent) {
+      return setting(dtype, RoundingChoice::nearest,
+                     ": rounding to nearest keeps every α, judged by a sample of the weights");
+    }
+    const std::string why = fmt::format(
+        ": rounded to nearest in {}, the α of {:.4g} would have the effect of {:.4g}, judged by a "
+        "sample of the weights",
+        torch_name(dtype), bent->asked_alpha.value_or(0), bent->nearest_alpha.value_or(0));
+    if (!asked_dtype_ && dtype != DType::f32 && fits_in_float32())
+      return setting(DType::f32, RoundingChoice::nearest, why);
+    return setting(dtype, RoundingChoice::stochastic, why);
+  }
+
+ private:
+  /// The first α that rounding to nearest in this type would bend.
+  std::optional<RoundingDecision> first_bent(DType dtype) const {
+    for (const double alpha : alphas_) {
+      const Plan plan = make_plan(
+          sft_, aligned_, {AlphaSchedule(alpha), dtype, request_.on_mismatch}, cancellation_);
+      const RoundingDecision decision = decide_rounding(
+          &sft_, aligned_, plan, {RoundingChoice::automatic, request_.seed, request_.threads},
+          cancellation_);
+      if (decision.used == Rounding::stochastic) return decision;
+    }
+    return std::nullopt;
+  }
+
+  bool fits_in_float32() const {
+    std::uint64_t elements = 0;
+    for (const Tensor& tensor : aligned_.tensors()) elements += tensor.elements();
+    return elements <= request_.memory / 2 / sizeof(float);
+  }
+
+  ScoringSetting setting(DType dtype, RoundingChoice rounding, const std::string& why) const {
+    return {dtype, rounding, request_.seed,
+            fmt::format("all α run in {}, rounded {}{}", torch_name(dtype),
+                        rounding == RoundingChoice::stochastic
+                            ? fmt::format("stochastically with seed {}", request_.seed)
+                            : "to nearest",
+                        why)};
+  }
+
+  const Checkpoint& sft_;
+  const Checkpoint& aligned_;
+  std::span<const double> alphas_;
+  const SettingRequest& request_;
+  const CancellationToken& cancellation_;
+  std::optional<DType> asked_dtype_;
+};
+
+}  // namespace
+
+ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
+                              std::span<const double> alphas, const SettingRequest& request,
+                              const CancellationToken& cancellation) {
+  return Chooser(sft, aligned, alphas, request, cancellation).choose();
+}
+
+std::uint64_t machine_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long size = ::sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0
+             ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size)
+             : 0;
+}
+
+Json to_json(const ScoringSetting& setting) {
+  return {{"dtype", torch_name(setting.dtype)},
+          {"rounding", rounding_name(setting.rounding)},
+          {"rounding_seed", setting.seed}};
+}
+
+std::vector<std::string> pair_warnings(Filesystem& filesystem, const Checkpoint& sft,
+                                       const Checkpoint& aligned, unsigned threads,
+                                       const CancellationToken& cancellation) {
+  DiagnosisOptions options;
+  options.sample = true;
+  options.threads = threads;
+  const Verdict verdict =
+      judge(diagnose(sft, aligned, options, cancellation), pair_facts(filesystem, sft, aligned));
+  if (!verdict.warns()) return {};
+  return {verdict.headline + " " + verdict.advice + " (`expo inspect` shows the evidence)"};
+}
+
+}  // namespace expo

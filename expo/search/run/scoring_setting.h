@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/checkpoint.h"
+#include "expo/core/json.h"
+#include "expo/core/progress.h"
+#include "expo/extrapolation/plan/plan.h"
+#include "expo/extrapolation/plan/rounding_choice.h"
+
+namespace expo {
+
+/// In which type all α of a search run, and how their weights are rounded: one setting for all,
+/// which the checkpoint that is written shares.
+struct ScoringSetting {
+  DType dtype = DType::f32;                           ///< f32 or bf16
+  RoundingChoice rounding = RoundingChoice::nearest;  ///< nearest or stochastic
+  std::uint64_t seed = 0;                             ///< of stochastic rounding
+  std::string reason;                                 ///< a sentence for a person
+};
+
+/// What the user says of it.
+struct SettingRequest {
+  std::string dtype = "auto";  ///< as EmbeddedSpec::dtype
+  RoundingChoice rounding = RoundingChoice::automatic;
+  std::uint64_t seed = 0;
+  MismatchPolicy on_mismatch = MismatchPolicy::refuse;
+  unsigned threads = 0;
+  std::uint64_t memory = 0;  ///< of the machine, in bytes
+};
+
+/// Fixes the setting before the first answer. Left to itself, it is the type that the model runs
+/// in, rounded to nearest, if that keeps each α (keeps_alpha(), judged by a sample of the weights).
+/// Otherwise it is float32 if the weights then take at most half of the memory, and stochastic
+/// rounding in the running type if not. Depends on nothing that changes from run to run. Throws
+/// what make_plan and decide_rounding throw.
+ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
+                              std::span<const double> alphas, const SettingRequest& request,
+                              const CancellationToken& cancellation);
+
+/// The memory of the machine in bytes, whether it is in use or not.
+std::uint64_t machine_memory();
+
+/// {"dtype": "float32", "rounding": "nearest", "rounding_seed": 0}
+Json to_json(const ScoringSetting& setting);
+
+/// Sentences about a pair that looks like none that ExPO helps; reads a sixteenth of the weights.
+std::vector<std::string> pair_warnings(Filesystem& filesystem, const Checkpoint& sft,
+                                       const Checkpoint& aligned, unsigned threads,
+                                       const CancellationToken& cancellation);
+
+}  // namespace expo

@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "expo/search/run/search_run.h"
+
+namespace expo {
+namespace {
+
+/// JSON has no infinity: a bound that few prompts leave open is null.
+Json value_or_null(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+Json interval_json(const std::pair<double, double>& interval) {
+  return Json::array({value_or_null(interval.first), value_or_null(interval.second)});
+}
+
+const char* method_name(FlipMethod method) {
+  switch (method) {
+    case FlipMethod::sign_test:
+      return "sign-test";
+    case FlipMethod::lattice:
+      return "exact";
+    case FlipMethod::enumeration:
+      return "enumeration";
+    case FlipMethod::monte_carlo:
+      break;
+  }
+  return "monte-carlo";
+}
+
+Json estimate_json(const std::optional<Estimate>& estimate) {
+  if (!estimate) return {};
+  return {{"prompts", estimate->prompts},
+          {"mean", estimate->mean},
+          {"standard_error", estimate->standard_error},
+          {"length", estimate->length},
+          {"truncated", estimate->truncated},
+          {"repetition", estimate->repetition ? Json(*estimate->repetition) : Json()},
+          {"distinct_2", estimate->distinct ? Json(*estimate->distinct) : Json()}};
+}
+
+Json equal_length_json(const std::optional<EqualLengthGain>& gain) {
+  if (!gain) return {};
+  return {{"gain", gain->gain},
+          {"standard_error", gain->standard_error},
+          {"interval_95", interval_json(gain->interval)},
+          {"per_unit", gain->per_unit}};
+}
+
+Json comparison_json(const std::optional<Comparison>& comparison) {
+  if (!comparison) return {};
+  return {{"prompts", comparison->difference.count},
+          {"gain", comparison->difference.mean},
+          {"standard_deviation", comparison->difference.deviation},
+          {"interval", interval_json(comparison->interval)},
+          {"interval_95", interval_json(comparison->wide_interval)},
+          {"p", comparison->p},
+          {"method", method_name(comparison->method)},
+          {"at_equal_length", equal_length_json(comparison->at_equal_length)}};
+}
+
+/// Numbers of candidates in the order of their α.
+std::vector<std::size_t> by_alpha(const std::vector<SearchedCandidate>& candidates) {
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
+    return candidates[left].candidate.alpha < candidates[right].candidate.alpha;
+  });
+  return order;
+}
+
+Json candidates_json(const SearchResult& result) {
+  Json rows = Json::array();
+  for (const std::size_t i : by_alpha(result.candidates)) {
+    const SearchedCandidate& each = result.candidates[i];
+    const bool tied = std::find(result.tied.begin(), result.tied.end(), i) != result.tied.end();
+    rows.push_back({{"alpha", each.candidate.alpha},
+                    {"label", each.candidate.label},
+                    {"chosen", i == result.chosen},
+                    {"tied", tied},
+                    {"eligible", each.eligible},
+                    {"choosing", estimate_json(each.choosing)},
+                    {"confirming", estimate_json(each.confirming)}});
+  }
+  return rows;
+}
+
+Json alphas_json(const SearchResult& result) {
+  Json alphas = Json::array();
+  for (const std::size_t each : result.tied)
+    alphas.push_back(result.candidates[each].candidate.alpha);
+  return alphas;
+}
+
+}  // namespace
+
+Json to_json(const SearchResult& result) {
+  const auto& gain = result.confirmation.gain;
+  const auto& needed = result.confirmation.needed_prompts;
+  return {{"alpha", result.alpha},
+          {"verdict", verdict_name(result.confirmation.verdict)},
+          {"gain", gain ? Json(gain->difference.mean) : Json()},
+          {"interval", gain ? interval_json(gain->interval) : Json()},
+          {"p", gain ? Json(gain->p) : Json()},
+          {"tokens", result.tokens},
+          {"baseline", result.candidates[result.rival.value_or(result.baseline)].candidate.label},
+          {"chosen", result.candidates[result.chosen].candidate.alpha},
+          {"best", result.candidates[result.best].candidate.alpha},
+          {"tied", alphas_json(result)},
+          {"needed_prompts", needed ? Json(*needed) : Json()},
+          {"confirmation", comparison_json(gain)},
+          {"training", comparison_json(result.confirmation.training)},
+          {"prompts",
+           {{"choosing", result.choosing_prompts},
+            {"confirming", result.confirming_prompts},
+            {"compared", result.compared_prompts}}},
+          {"choosing_tokens", result.choosing_tokens},
+          {"candidates", candidates_json(result)},
+          {"warnings", result.warnings}};
+}
+
+Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates) {
+  Json entries = Json::array();
+  for (const LookEntry& entry : look.entries) {
+    entries.push_back({{"alpha", candidates.at(entry.candidate).alpha},
+                       {"rows", entry.prompts},
+                       {"mean", value_or_null(entry.mean)},
+                       {"belief", value_or_null(entry.belief)},
+                       {"chance", entry.chance},
+                       {"alive", entry.alive}});
+  }
+  return {{"look", number}, {"tokens", look.tokens}, {"candidates", std::move(entries)}};
+}
+
+}  // namespace expo

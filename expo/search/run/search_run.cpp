@@ -1,0 +1,218 @@
+#include "expo/search/run/search_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+#include "expo/search/strategies.h"
+
+namespace expo {
+namespace {
+
+std::optional<std::size_t> candidate_with(const ScoreSource& source, double alpha) {
+  const auto& all = source.candidates();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const Candidate& each) { return each.alpha == alpha; });
+  if (found == all.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - all.begin());
+}
+
+std::optional<Estimate> estimate_of(const ScoreTable& table, std::size_t candidate) {
+  const std::vector<PromptScore> prompts = table.prompt_means(candidate);
+  if (prompts.empty()) return std::nullopt;
+  const Summary scores = summarize(score_values(prompts));
+  Estimate result{scores.count, scores.mean, scores.standard_error};
+  for (const PromptScore& each : prompts) {
+    result.length += each.length / static_cast<double>(prompts.size());
+    result.truncated += each.truncated / static_cast<double>(prompts.size());
+  }
+  return result;
+}
+
+class Run {
+ public:
+  Run(ScoreSource& source, const PromptSplit& split, const SearchRunOptions& options)
+      : source_(source),
+        options_(options),
+        choosing_(source, split.choosing,
+                  options.strategy == Strategy::race ? SampleOrder::apart : SampleOrder::together),
+        confirming_(source, split.confirming) {
+    const auto baseline = candidate_with(source, 0);
+    if (!baseline) throw usage_error("a search needs α = 0 among its candidates, to compare with");
+    result_.baseline = *baseline;
+    result_.control = candidate_with(source, -1);
+    result_.choosing_prompts = split.choosing.size();
+    result_.confirming_prompts = split.confirming.size();
+  }
+
+  SearchResult run() {
+    choose_alpha();
+    if (options_.on_confirming) {
+      options_.on_confirming(source_.candidates()[result_.chosen], result_.confirming_prompts);
+    }
+    confirm_alpha();
+    collect();
+    warn();
+    return std::move(result_);
+  }
+
+ private:
+  SearchOptions search_options() {
+    SearchOptions options;
+    options.baseline = result_.baseline;
+    options.control = result_.control;
+    options.guards = options_.guards;
+    options.on_look = [this](const Look& look) {
+      ++looks_;
+      if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
+    };
+    if (options_.tokens) {
+      options.tokens = static_cast<std::uint64_t>((1 - kConfirmingShare) *
+                                                  static_cast<double>(*options_.tokens));
+    }
+    return options;
+  }
+
+  void choose_alpha() {
+    const SearchOptions options = search_options();
+    const Choice choice = choose(options_.strategy, choosing_, options);
+    result_.best = result_.chosen = choice.chosen;
+    result_.tied = choice.tied;
+    result_.choosing_tokens = choice.tokens;
+    for (std::size_t i = 0; i < source_.candidates().size(); ++i) {
+      const bool eligible = choosing_.of(i).empty() || is_eligible(choosing_, options, i);
+      result_.candidates.push_back(
+          {source_.candidates()[i], estimate_of(choosing_, i), std::nullopt, eligible});
+    }
+    if (options_.prefer == TiePreference::smallest && alpha_of(choice.chosen) > 0)
+      prefer_smallest();
+  }
+
+  double alpha_of(std::size_t candidate) const { return source_.candidates()[candidate].alpha; }
+
+  /// α = 0 is left out here: whether extrapolation gains anything is what the confirmation decides.
+  void prefer_smallest() {
+    result_.chosen = *std::find_if(result_.tied.begin(), result_.tied.end(),
+                                   [&](std::size_t each) { return alpha_of(each) > 0; });
+  }
+
+  void confirm_alpha() {
+    ConfirmationOptions options;
+    if (options_.add_rival) add_rival();
+    options.baseline = result_.rival.value_or(result_.baseline);
+    options.aligned = result_.baseline;
+    options.control = result_.control;
+    options.min_gain = options_.min_gain;
+    options.seed = options_.seed;
+    if (options_.tokens)
+      options.tokens = *options_.tokens - std::min(*options_.tokens, result_.choosing_tokens);
+    result_.confirmation = confirm(confirming_, result_.chosen, options);
+    if (result_.rival || result_.confirmation.verdict != Verdict::no_worthwhile_gain)
+      result_.alpha = alpha_of(result_.chosen);
+  }
+
+  void add_rival() {
+    result_.rival = options_.add_rival();
+    result_.candidates.push_back({source_.candidates()[*result_.rival], {}, {}, true});
+  }
+
+  void collect() {
+    std::vector<LengthAtAlpha> lengths;
+    for (std::size_t i = 0; i < result_.candidates.size(); ++i) {
+      SearchedCandidate& each = result_.candidates[i];
+      each.confirming = estimate_of(confirming_, i);
+      if (each.choosing) lengths.push_back({each.candidate.alpha, each.choosing->length});
+    }
+    result_.surge = surge_of_length(lengths);
+    result_.compared_prompts = confirming_.prompt_means(result_.baseline).size();
+    result_.tokens = choosing_.tokens() + confirming_.tokens();
+  }
+
+  void warn() {
+    warn_of_training();
+    warn_of_edge();
+    warn_of_guards();
+    if (result_.surge) {
+      result_.warnings.push_back(fmt::format(
+          "at α = {:g} answers are already {:.1f} times as long as at α = 0: the paper reads such "
+          "a surge as a sign that training has learnt length rather than preference (§3.3)",
+          result_.surge->alpha, result_.surge->ratio));
+    }
+    if (result_.compared_prompts < result_.confirming_prompts) {
+      result_.warnings.push_back(fmt::format(
+          "the budget reached {} of the confirming part's {}; a larger --token-budget decides more "
+          "surely",
+          result_.compared_prompts, counted(result_.confirming_prompts, "prompt")));
+    }
+  }
+
+  void warn_of_training() {
+    constexpr double kLevel = 0.05;
+    if (!result_.confirmation.training || result_.confirmation.training->p <= kLevel) return;
+    const Comparison& training = *result_.confirmation.training;
+    result_.warnings.push_back(fmt::format(
+        "ALIGNED (α = 0) is {} SFT (α = −1) on the confirming part: the difference is {:+.4f} (90 "
+        "%: {:+.4f} to {:+.4f}); extrapolating a step that did not help rarely does",
+        training.interval.second < 0 ? "worse than" : "not shown to be better than",
+        training.difference.mean, training.interval.first, training.interval.second));
+  }
+
+  void warn_of_edge() {
+    double largest = 0;
+    for (const auto& each : result_.candidates) largest = std::max(largest, each.candidate.alpha);
+    if (alpha_of(result_.best) <= 0 || alpha_of(result_.best) < largest) return;
+    result_.warnings.push_back(
+        fmt::format("the best α, {:g}, is the largest that was tried; larger ones may be better "
+                    "still: name them with --alphas",
+                    largest));
+  }
+
+  void warn_of_guards() {
+    for (const Guard& guard : options_.guards) {
+      if (!violates(guard, confirming_.of(result_.chosen), confirming_.of(result_.baseline)))
+        continue;
+      result_.warnings.push_back(fmt::format(
+          "on the confirming part, {} violates --guard '{}', which it obeyed on the choosing one",
+          source_.candidates()[result_.chosen].label, guard.text));
+    }
+  }
+
+  ScoreSource& source_;
+  const SearchRunOptions& options_;
+  ScoreTable choosing_;
+  ScoreTable confirming_;
+  SearchResult result_;
+  std::size_t looks_ = 0;
+};
+
+}  // namespace
+
+TiePreference preference_named(std::string_view name) {
+  if (name == "best") return TiePreference::best;
+  if (name == "smallest") return TiePreference::smallest;
+  throw usage_error(
+      fmt::format("--prefer: '{}' is not known; expected best or smallest", on_one_line(name)));
+}
+
+void check_parts(const PromptSplit& split, const std::string& place) {
+  // With this many, hardly one split in a thousand leaves either part too small.
+  constexpr std::size_t kSafe = 6 * kFewestPrompts;
+  if (std::min(split.choosing.size(), split.confirming.size()) >= kFewestPrompts) return;
+  throw input_error(fmt::format(
+      "{}: of its {}, {} fall to the part that chooses α and {} to the part that confirms it, but "
+      "a "
+      "claim needs at least {} in each; give about {} prompts, and some hundreds to find small "
+      "gains",
+      place, counted(split.choosing.size() + split.confirming.size(), "prompt"),
+      split.choosing.size(), split.confirming.size(), kFewestPrompts, kSafe));
+}
+
+SearchResult run_search(ScoreSource& source, const PromptSplit& split,
+                        const SearchRunOptions& options) {
+  return Run(source, split, options).run();
+}
+
+}  // namespace expo

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/core/json.h"
+#include "expo/search/confirmation.h"
+#include "expo/search/prompt_split.h"
+#include "expo/search/source/score_source.h"
+#include "expo/search/strategy.h"
+
+namespace expo {
+
+/// Which of the α that cannot be told apart is taken.
+enum class TiePreference {
+  best,      ///< the one with the best estimate
+  smallest,  ///< the smallest above 0
+};
+
+/// "best" or "smallest"; throws Error(usage) for anything else.
+TiePreference preference_named(std::string_view name);
+
+/// How a search goes about it.
+struct SearchRunOptions {
+  Strategy strategy = Strategy::race;
+  TiePreference prefer = TiePreference::best;
+  std::vector<Guard> guards;
+  double min_gain = 0;                  ///< a gain below it is not worth having
+  std::optional<std::uint64_t> tokens;  ///< budget of the whole search
+  std::uint64_t seed = 0;               ///< of the test's random flips
+  /// Hears of each look, numbered from 1, as it is made.
+  std::function<void(const Look&, std::size_t number, const std::vector<Candidate>&)> on_look = {};
+  /// Makes another model a candidate of the source once α is chosen, and returns its number. The
+  /// chosen α is then compared with it instead of with α = 0.
+  std::function<std::size_t()> add_rival = {};
+  /// Hears what was chosen before the confirming part is asked for anything.
+  std::function<void(const Candidate& chosen, std::size_t prompts)> on_confirming = {};
+};
+
+/// What some prompts say of a candidate: means of prompt means.
+struct Estimate {
+  std::size_t prompts = 0;
+  double mean = 0;
+  double standard_error = 0;
+  double length = 0;
+  double truncated = 0;  ///< share of the answers that the limit ended
+  /// Means over answers, where there are texts: the share of 4-grams of words that repeat earlier
+  /// ones of the answer, and of 2-grams that do not.
+  std::optional<double> repetition = {};
+  std::optional<double> distinct = {};
+};
+
+struct SearchedCandidate {
+  Candidate candidate;
+  std::optional<Estimate> choosing;    ///< flatters the candidate that it chose
+  std::optional<Estimate> confirming;  ///< of those that were compared there
+  bool eligible = true;                ///< violates no guard on the choosing part
+};
+
+/// What a search found. Candidates are numbers of the source.
+struct SearchResult {
+  std::vector<SearchedCandidate> candidates;
+  std::size_t baseline = 0;
+  std::optional<std::size_t> control;
+  std::optional<std::size_t> rival;  ///< what the chosen α is compared with, if not the baseline
+  std::size_t best = 0;              ///< by the strategy
+  std::size_t chosen = 0;            ///< that and the preference
+  std::vector<std::size_t> tied;
+  /// What is recommended: the chosen α, or 0 if there is no worthwhile gain over it.
+  double alpha = 0;
+  Confirmation confirmation;
+  std::optional<LengthSurge> surge;  ///< on the choosing part
+  std::size_t choosing_prompts = 0;
+  std::size_t confirming_prompts = 0;
+  std::size_t compared_prompts = 0;  ///< of the confirming part, as far as the budget reached
+  std::uint64_t choosing_tokens = 0;
+  std::uint64_t tokens = 0;
+  std::vector<std::string> warnings;
+};
+
+/// The fewest prompts of the confirming part with which a gain can be claimed at all: if each is in
+/// its favour, the sign-flip test gives 1/32.
+inline constexpr std::size_t kFewestPrompts = 5;
+
+/// The share of a budget that is kept for the confirmation.
+inline constexpr double kConfirmingShare = 1.0 / 3;
+
+/// Throws Error(input), naming the number, if a part of the split holds too few prompts for a
+/// claim. `place` names the data.
+void check_parts(const PromptSplit& split, const std::string& place);
+
+/// Chooses an α on the choosing part and compares it with α = 0 on the other one. The source must
+/// have a candidate with α = 0; one with α = −1 is the control. Equal scores give an equal result.
+/// Throws what the source throws.
+SearchResult run_search(ScoreSource& source, const PromptSplit& split,
+                        const SearchRunOptions& options);
+
+/// The members of search.json that the scores decide: "alpha", "verdict", "gain", "interval", "p",
+/// "tokens", "candidates" and so on.
+Json to_json(const SearchResult& result);
+
+/// A line of trace.jsonl.
+Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates);
+
+}  // namespace expo

@@ -1,0 +1,81 @@
+#include "expo/search/run/scoring_setting.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/core/disk/memory_filesystem.h"
+#include "tests/support/folder_files.h"
+#include "tests/support/tensor_file.h"
+
+namespace expo {
+namespace {
+
+constexpr std::size_t kValues = 4096;
+const std::vector<double> kAlphas{-1, 0, 0.2, 2};
+
+/// A pair of bfloat16 models whose values differ by about `step` of their size.
+class ScoringSettingTest : public testing::Test {
+ protected:
+  std::shared_ptr<const Checkpoint> model(const std::string& name, double step) {
+    std::mt19937 engine(7);
+    std::normal_distribution<double> normal;
+    std::vector<double> values(kValues);
+    for (double& value : values) value = 0.02 * normal(engine);
+    for (double& value : values) value *= 1 + step * normal(engine);
+    write_files(
+        disk_, name,
+        {{"config.json", R"({"model_type": "llama"})"},
+         {"model.safetensors",
+          tensor_file({{"model.layers.0.mlp.up_proj.weight", {64, 64}, values, DType::bf16}})}});
+    return open_checkpoint(disk_, name, {}, Environment{});
+  }
+
+  ScoringSetting choose(double step, const SettingRequest& request) {
+    const auto sft = model("/sft", 0);
+    const auto aligned = model("/aligned", step);
+    return choose_setting(*sft, *aligned, kAlphas, request, cancellation_);
+  }
+
+  MemoryFilesystem disk_;
+  CancellationToken cancellation_;
+};
+
+constexpr double kBent = 0.003;  // about a step of bfloat16
+constexpr double kKept = 0.5;
+constexpr std::uint64_t kEnough = 2 * kValues * sizeof(float);
+
+TEST_F(ScoringSettingTest, IsTheRunningTypeRoundedToNearestWhereThatKeepsEachAlpha) {
+  const ScoringSetting setting = choose(kKept, {.memory = kEnough});
+  EXPECT_EQ(setting.dtype, DType::bf16);
+  EXPECT_EQ(setting.rounding, RoundingChoice::nearest);
+}
+
+TEST_F(ScoringSettingTest, IsFloat32WhereRoundingBendsAnAlphaAndMemoryAllows) {
+  const ScoringSetting setting = choose(kBent, {.memory = kEnough});
+  EXPECT_EQ(setting.dtype, DType::f32);
+  EXPECT_EQ(setting.rounding, RoundingChoice::nearest);
+  EXPECT_NE(setting.reason.find("rounded to nearest in bfloat16"), std::string::npos)
+      << setting.reason;
+}
+
+TEST_F(ScoringSettingTest, IsStochasticWhereMemoryDoesNotAllowFloat32) {
+  const ScoringSetting setting = choose(kBent, {.seed = 5, .memory = kEnough - 2});
+  EXPECT_EQ(setting.dtype, DType::bf16);
+  EXPECT_EQ(setting.rounding, RoundingChoice::stochastic);
+  EXPECT_EQ(setting.seed, 5U);
+}
+
+TEST_F(ScoringSettingTest, ObeysTheUser) {
+  const ScoringSetting dtype = choose(kBent, {.dtype = "bf16", .memory = kEnough});
+  EXPECT_EQ(dtype.dtype, DType::bf16);
+  EXPECT_EQ(dtype.rounding, RoundingChoice::stochastic);
+  const ScoringSetting both =
+      choose(kBent, {.dtype = "bf16", .rounding = RoundingChoice::nearest, .memory = kEnough});
+  EXPECT_EQ(both.rounding, RoundingChoice::nearest);
+  EXPECT_EQ(to_json(both)["dtype"], "bfloat16");
+}
+
+}  // namespace
+}  // namespace expo
