@@ -46,8 +46,7 @@ std::vector<std::string> row_warnings(const RowReader& rows);
 ///                        Both are UTF-8, with or without a byte-order mark.
 ///   FILE.parquet         uncompressed, snappy, zstd, gzip, brotli or lz4; nested columns become
 ///                        lists and objects
-///   FOLDER               a data set as Hugging Face lays it out: the files of one split, ordered
-///   by
+///   FOLDER               a data set as Hugging Face lays it out: a split's files, ordered by
 ///                        name, in the folder itself or else in its data/. The split is taken from
 ///                        the file name: train for train-00000-of-00002.parquet and train.jsonl.
 /// `split` is needed if a folder has several splits, and refused for a single file. Throws
