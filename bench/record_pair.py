@@ -2,11 +2,13 @@
 """Records the scores of a real pair at several α, for the replays of a search (docs/search/recording.md).
 
     record_pair.py RECORDING.jsonl --work FOLDER [--expo PROGRAM] [--model GGUF] [--served]
+    record_pair.py RECORDING.jsonl --table
 
 Answers of θ_sft to the instructions of examples/constraints are graded by check.py and become preference pairs; DPO on
 all of them and on a fifth gives two models; both are extrapolated to each α in float32 and answer the development
 prompts. FOLDER keeps every step, and a step that is done is skipped, so the same command continues after an
-interruption. With --served, the best model is also answered as bfloat16 would serve it.
+interruption. With --served, the best models also answer as bfloat16 would serve them. With --table, the table of a
+recording that is there is printed and nothing runs.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONSTRAINTS = ROOT / "examples/constraints"
 
-TRAINING_PROMPTS, TRAINING_SAMPLES, MOST_PAIRS = 700, 4, 200
+TRAINING_PROMPTS, TRAINING_SAMPLES, MOST_PAIRS = 600, 4, 200
 DEVELOPMENT_PROMPTS, SAMPLES = 400, 2
 MOST_TOKENS = 96
 ALPHAS = (-1, 0, 0.1, 0.3, 0.5, 1, 2, 4, 8, 12, 16, 25)
@@ -241,12 +243,17 @@ def serve(steps, scores):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recording", type=Path, metavar="RECORDING.jsonl")
-    parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--work", type=Path, metavar="FOLDER")
     parser.add_argument("--expo", type=Path, default=ROOT / "build/release/expo", metavar="PROGRAM")
     parser.add_argument("--model", type=Path, default=ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf", metavar="GGUF")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--served", action="store_true", help="also compare what bfloat16 makes of the best models")
+    parser.add_argument("--table", action="store_true", help="only print the table of the recording")
     arguments = parser.parse_args()
+    if arguments.table:
+        return print_table(arguments.recording)
+    if not arguments.work:
+        parser.error("--work is needed: the folder that keeps the steps")
     arguments.work.mkdir(parents=True, exist_ok=True)
     steps = Steps(arguments)
     if not (steps.work / "sft/config.json").is_file():
@@ -257,6 +264,7 @@ def main():
     scores = print_table(arguments.recording)
     if arguments.served:
         serve(steps, scores)
+    return None
 
 
 if __name__ == "__main__":

@@ -57,14 +57,16 @@ def sentences(text):
 KINDS = {
     "at-most-words": (lambda text, n: len(words(text)) <= n, (
         "Use at most {} words.", "Do not write more than {} words.", "Keep your answer to {} words or fewer.")),
+    "at-most-characters": (lambda text, n: len(text) <= n, (
+        "Use at most {} characters.", "It must fit into {} characters.", "Do not write more than {} characters.")),
     "at-least-words": (lambda text, n: len(words(text)) >= n, (
         "Use at least {} words.", "Do not write fewer than {} words.", "Your answer needs {} words or more.")),
     "words-between": (lambda text, ends: ends[0] <= len(words(text)) <= ends[1], (
         "Use between {} and {} words.", "Your answer must have {} to {} words.",
         "Write no fewer than {} and no more than {} words.")),
     "sentences": (lambda text, n: sentences(text) == n, (
-        "Answer in exactly {} sentences.", "Write {} sentences, no more and no fewer.",
-        "Your answer must have exactly {} sentences.")),
+        "Your answer must have exactly {} sentence(s).", "Write {} sentence(s), no more and no fewer.",
+        "Number of sentences: {}.")),
     "paragraphs": (lambda text, n: len(paragraphs(text)) == n, (
         "Write exactly {} paragraphs, with an empty line between them.",
         "Your answer must have {} paragraphs that are separated by an empty line.")),

@@ -30,20 +30,20 @@ TASKS = ("Write about {}.", "Tell me about {}.", "Explain why people care about 
          "Describe {} to a child.", "What makes {} special?", "Why do some people dislike {}?",
          "Write a note to a friend about {}.", "Invent a slogan about {}.")
 VALUES = {
-    "at-most-words": (8, 10, 12, 15, 20, 25), "at-least-words": (30, 40, 50), "sentences": (2, 3, 4),
-    "words-between": ([10, 20], [15, 25], [20, 30], [30, 45]), "paragraphs": (2, 3), "bullets": (2, 3, 4),
-    "numbered": (2, 3, 4), "json": ("answer", "text", "reply"),
+    "at-most-words": (8, 10, 12, 15, 20, 25), "at-most-characters": (60, 80, 100, 140), "at-least-words": (25, 30, 40),
+    "words-between": ([5, 10], [5, 15], [10, 20], [15, 30]), "sentences": (1, 2, 3), "paragraphs": (2, 3),
+    "bullets": (2, 3), "numbered": (2, 3, 4), "json": ("answer", "text", "reply"),
     "include": ("because", "always", "quiet", "sometimes", "together", "weather", "yellow", "neighbour"),
     "exclude": ("is", "it", "can", "they", "people", "also", "these", "often", "unique", "important"),
     "start": ("Perhaps", "Today", "Many", "Nobody", "Imagine", "First"),
     "end": ("today", "friends", "everything", "indeed", "home", "goodbye"),
 }
 # Kinds that take turns. Those that a small model obeys now and then, and so learns from, occur more often.
-TURNS = tuple(KINDS) + ("at-most-words", "at-most-words", "at-least-words", "words-between", "sentences", "numbered",
-                        "no-commas", "one-line", "include", "exclude", "start")
+TURNS = tuple(KINDS) + ("at-most-words",) * 4 + ("at-most-characters", "words-between", "sentences", "no-commas",
+                                                 "exclude") * 2 + ("one-line",)
 # A floor for the length keeps the shortest answers from being the best ones.
-FLOORS, FLOOR_CHANCE = (12, 15, 20, 25), 0.4
-WITHOUT_FLOOR = {"at-most-words", "at-least-words", "words-between", "json"}
+FLOORS, FLOOR_CHANCE = (6, 8, 10, 12), 0.4
+WITHOUT_FLOOR = {"at-most-words", "at-most-characters", "at-least-words", "words-between", "json"}
 
 
 def topics(split):

@@ -44,6 +44,7 @@ def both(tmp_path_factory):
 
 CASES = {  # (kind, value): (answers that obey, answers that do not)
     ("at-most-words", 4): (["One two three four.", "a-b isn't two words", " 1 2 "], ["One two three four five"]),
+    ("at-most-characters", 5): (["12345", " 1234 \n"], ["123456"]),
     ("at-least-words", 3): (["one two three", "one, two\nthree four"], ["one two", "one - two !"]),
     ("words-between", (2, 3)): (["one two", "one two three"], ["one", "one two three four"]),
     ("sentences", 2): (["One is. Two are!", "Is it? It is", "It costs 2.50 now. \"Good.\""],
