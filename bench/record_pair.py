@@ -114,7 +114,7 @@ def by_prompt(rows):
 
 
 def preference_pairs(rows):
-    """One right and one wrong answer to each prompt that has both. What was cut off teaches no end, so it isn't right."""
+    """One right and one wrong answer to each prompt that has both. A right one must have come to its own end."""
     pairs = []
     for samples in by_prompt(rows):
         right = [row for row in samples if row["score"] == 1 and row["finish_reason"] == "stop"]
@@ -142,9 +142,9 @@ def train(steps):
                    family.name, "--fraction", family.fraction, *DPO, "--resume")
 
 
-def candidates():
+def candidates(families):
     """(family's number, α) of each candidate. α = −1 is θ_sft whatever was trained, so it is there once."""
-    return [(number, alpha) for number in range(len(FAMILIES)) for alpha in ALPHAS if number == 0 or alpha != -1]
+    return [(number, alpha) for number in range(families) for alpha in ALPHAS if number == 0 or alpha != -1]
 
 
 def answers_at(steps, prompts, number, alpha, *how, place="answers"):
@@ -164,12 +164,12 @@ def digest(path):
     return "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def header(steps, model, prompts, pairs):
+def header(steps, arguments, prompts, pairs):
     return {"format": "expo-scores-1", "samples": SAMPLES,
             "prompts": [hashlib.sha256(prompt.encode()).hexdigest()[:12] for prompt in prompts],
-            "candidates": [{"alpha": alpha, "family": number} for number, alpha in candidates()],
-            "families": [f"DPO on {family.fraction} of {pairs} pairs" for family in FAMILIES],
-            "model": {"name": model.name, "digest": digest(model)},
+            "candidates": [{"alpha": alpha, "family": number} for number, alpha in candidates(arguments.families)],
+            "families": [f"DPO on {family.fraction} of {pairs} pairs" for family in FAMILIES[:arguments.families]],
+            "model": {"name": arguments.model.name, "digest": digest(arguments.model)},
             "instructions": {name: digest(CONSTRAINTS / name) for name in ("constraints.py", "instructions.py",
                                                                            "check.py")},
             "score": "1 where check.py says that the answer obeys all constraints", "length": "characters",
@@ -179,11 +179,11 @@ def header(steps, model, prompts, pairs):
 def record(steps, arguments, pairs):
     prompts = steps.instructions("dev", DEVELOPMENT_PROMPTS)
     lines, names = [], []
-    for candidate, (number, alpha) in enumerate(candidates()):
+    for candidate, (number, alpha) in enumerate(candidates(arguments.families)):
         groups = by_prompt(answers_at(steps, prompts, number, alpha))
         names = [samples[0]["prompt"] for samples in groups]
         lines += [cell(candidate, prompt, samples) for prompt, samples in enumerate(groups)]
-    write_rows(arguments.recording, [header(steps, arguments.model, names, pairs), *lines])
+    write_rows(arguments.recording, [header(steps, arguments, names, pairs), *lines])
 
 
 def mean_and_error(values):
@@ -222,11 +222,11 @@ def print_table(recording):
             for each, row in zip(head["candidates"], rows)]
 
 
-def serve(steps, scores):
+def serve(steps, scores, families):
     """Each family at its best α: in float32, and as bfloat16 would serve it."""
     print("\n| pairs | α | weights | running type | obeyed | against float32 | length | tokens | cut off |\n"
           "|---|---|---|---|---|---|---|---|---|")
-    for number, family in enumerate(FAMILIES):
+    for number, family in enumerate(FAMILIES[:families]):
         alpha = max((score, -alpha) for of, alpha, score in scores if of == number)[1] * -1
         ways = {"float32": ("--dtype", "f32"),
                 "stochastic rounding": ("--dtype", "bf16", "--rounding", "stochastic"),
@@ -247,6 +247,7 @@ def main():
     parser.add_argument("--expo", type=Path, default=ROOT / "build/release/expo", metavar="PROGRAM")
     parser.add_argument("--model", type=Path, default=ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf", metavar="GGUF")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--families", type=int, choices=(1, 2), default=2, help="1 records only the model of all pairs")
     parser.add_argument("--served", action="store_true", help="also compare what bfloat16 makes of the best models")
     parser.add_argument("--table", action="store_true", help="only print the table of the recording")
     arguments = parser.parse_args()
@@ -263,7 +264,7 @@ def main():
     record(steps, arguments, pairs)
     scores = print_table(arguments.recording)
     if arguments.served:
-        serve(steps, scores)
+        serve(steps, scores, arguments.families)
     return None
 
 
