@@ -54,9 +54,12 @@ class Steps:
         self.threads = ["--threads", str(arguments.threads)]
         self.commands = []
 
-    def expo(self, *words):
+    def expo(self, *words, made=None):
+        """Runs `expo` with the words, unless the file that it makes is there."""
         words = [str(word) for word in words]
         self.commands.append(shlex.join(["expo", *words]))
+        if made and (self.work / made).is_file():
+            return ""
         say(self.commands[-1])
         done = subprocess.run([self.expo_program, *words, *self.threads], cwd=self.work, stdout=subprocess.PIPE,
                               text=True, check=False)
@@ -136,10 +139,9 @@ def make_pairs(steps):
 
 def train(steps):
     for family in FAMILIES:
-        if (steps.work / family.name / "final/model.safetensors").is_file():
-            continue
         steps.expo("train", "dpo", "--model-name-or-path", "sft", "--dataset-name", "pairs.jsonl", "--output-dir",
-                   family.name, "--fraction", family.fraction, *DPO, "--resume")
+                   family.name, "--fraction", family.fraction, *DPO, "--resume",
+                   made=f"{family.name}/final/model.safetensors")
 
 
 def candidates(families):
@@ -273,8 +275,10 @@ def main():
         parser.error("--work is needed: the folder that keeps the steps")
     arguments.work.mkdir(parents=True, exist_ok=True)
     steps = Steps(arguments)
-    if not (steps.work / "sft/config.json").is_file():
-        steps.expo("convert", arguments.model.resolve(), "-o", "sft", "--out-dtype", "bf16")
+    model = steps.work / arguments.model.name
+    if not model.exists():
+        model.symlink_to(arguments.model.resolve())
+    steps.expo("convert", model.name, "-o", "sft", "--out-dtype", "bf16", made="sft/config.json")
     pairs = make_pairs(steps)
     train(steps)
     record(steps, arguments, pairs)
