@@ -31,6 +31,7 @@ const std::vector<double> kAlphas{-1, 0, 0.1, 0.2, 0.35, 0.7, 1, 2, 4, 8, 16, 25
 struct Settings {
   std::vector<std::string> scenarios;
   std::string recording;
+  std::size_t family = 0;
   std::string record;
   std::size_t seeds = 200;
   std::uint64_t first_seed = 1;
@@ -75,10 +76,45 @@ class SimulatedWorld final : public World {
   Simulation simulation_;
 };
 
+bool has_control(const Recording& recording, std::size_t family) {
+  return std::ranges::any_of(recording.candidates(), [&](const Candidate& each) {
+    return each.family == family && each.alpha == -1;
+  });
+}
+
+/// The candidates of one family; a family without a control gets that of the others.
+Recording only_family(Recording& all, std::size_t family) {
+  const bool lacks_control = !has_control(all, family);
+  std::vector<std::size_t> kept;
+  std::vector<Candidate> candidates;
+  for (std::size_t i = 0; i < all.candidates().size(); ++i) {
+    const Candidate& each = all.candidates()[i];
+    if (each.family != family && !(lacks_control && each.alpha == -1)) continue;
+    kept.push_back(i);
+    candidates.push_back(each);
+    candidates.back().family = family;
+  }
+  Recording one(candidates, all.prompt_names(), all.samples());
+  for (std::size_t candidate = 0; candidate < kept.size(); ++candidate) {
+    for (std::size_t prompt = 0; prompt < all.prompts(); ++prompt) {
+      for (std::uint32_t sample = 0; sample < all.samples(); ++sample) {
+        const ScoreRequest asked{kept[candidate], prompt, sample};
+        one.set({candidate, prompt, sample}, all.scores(std::span(&asked, 1)).front());
+      }
+    }
+  }
+  return one;
+}
+
+Recording read_family(const std::string& path, std::size_t family) {
+  Recording all = Recording::read(posix_filesystem(), path);
+  return only_family(all, family);
+}
+
 class RecordedWorld final : public World {
  public:
-  RecordedWorld(const std::string& path, bool without_gain)
-      : recording_(Recording::read(posix_filesystem(), path)), without_gain_(without_gain) {
+  RecordedWorld(const Settings& settings, bool without_gain)
+      : recording_(read_family(settings.recording, settings.family)), without_gain_(without_gain) {
     for (std::size_t i = 0; i < recording_.candidates().size(); ++i) truths_.push_back(mean(i));
   }
   std::unique_ptr<ScoreSource> source(std::uint64_t seed) override {
@@ -240,9 +276,9 @@ void replay(const std::string& scenario, World& world, const Settings& settings)
 }
 
 std::unique_ptr<World> world_of(const std::string& scenario, const Settings& settings) {
-  if (scenario == "recording") return std::make_unique<RecordedWorld>(settings.recording, false);
+  if (scenario == "recording") return std::make_unique<RecordedWorld>(settings, false);
   if (scenario == "recording-without-gain") {
-    return std::make_unique<RecordedWorld>(settings.recording, true);
+    return std::make_unique<RecordedWorld>(settings, true);
   }
   return std::make_unique<SimulatedWorld>(scenario, settings.prompts);
 }
@@ -272,6 +308,7 @@ int main(int argc, char** argv) {
   app.add_option("scenario", settings.scenarios,
                  "simulated truths, or recording and recording-without-gain");
   app.add_option("--recording", settings.recording, "the file of a recording");
+  app.add_option("--family", settings.family, "of the recording's candidates");
   app.add_option("--record", settings.record, "only write the first simulation to this file");
   app.add_option("--seeds", settings.seeds);
   app.add_option("--first-seed", settings.first_seed);
