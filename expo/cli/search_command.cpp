@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <iterator>
@@ -24,6 +25,7 @@
 #include "expo/engine/conversations.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
+#include "expo/extrapolation/write/input_digest.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/search/live/command_scorer.h"
 #include "expo/search/live/model_scorers.h"
@@ -231,14 +233,19 @@ class SearchCommand {
                        policy_->describe().context, 1, options_.rows.skip_too_long);
     for (std::string& warning : describe_skipped(fitting, fitting.skipped.size()))
       search_.warnings.push_back(std::move(warning));
+    std::vector<std::size_t> fitting_both = fitting.kept;
     if (rival_) {
-      choose_fitting(conversations, rival_->count_tokens(conversations), rival_->describe().context,
-                     1, false);
+      const Fitting rivals =
+          choose_fitting(conversations, rival_->count_tokens(conversations),
+                         rival_->describe().context, 1, options_.rows.skip_too_long);
+      std::erase_if(fitting_both, [&](std::size_t index) {
+        return std::ranges::find(rivals.kept, index) == rivals.kept.end();
+      });
     }
     search_.prompts.clear();
     std::vector<Conversation> kept;
     std::vector<std::string> kept_texts;
-    for (const std::size_t index : fitting.kept) {
+    for (const std::size_t index : fitting_both) {
       search_.prompts.push_back(std::move(prompts[index]));
       kept.push_back(std::move(conversations[index]));
       kept_texts.push_back(texts[index]);
@@ -248,20 +255,29 @@ class SearchCommand {
     check_parts(search_.split, options_.rows.data);
   }
 
+  /// What a program sees beside prompt and answer; null where no program scores.
+  Json columns_digest() const {
+    if (objective_ != Objective::command) return {};
+    std::string all;
+    for (const Prompt& prompt : search_.prompts) all += compact_json(prompt.row) + '\n';
+    return text_digest(all);
+  }
+
   /// All that a search in this folder depends on.
   Json settings() const {
     Json model = policy_->describe().identity;
     model.erase("alpha");
-    return {
-        {"expo", std::string(version())},
-        {"model", std::move(model)},
-        {"baseline", rival_ ? rival_->describe().identity : Json()},
-        {"scorer", scorer_ ? scorer_->identity() : Json()},
-        {"prompts",
-         {{"rows", search_.prompts.size() + search_.pairs.size()}, {"digest", prompts_digest_}}},
-        {"samples", search_.live.samples},
-        {"answers", answer_settings(search_.live.answer)},
-        {"search", options_.search.to_json()}};
+    return {{"expo", std::string(version())},
+            {"model", std::move(model)},
+            {"baseline", rival_ ? rival_->describe().identity : Json()},
+            {"scorer", scorer_ ? scorer_->identity() : Json()},
+            {"prompts",
+             {{"rows", search_.prompts.size() + search_.pairs.size()},
+              {"digest", prompts_digest_},
+              {"columns", columns_digest()}}},
+            {"samples", search_.live.samples},
+            {"answers", answer_settings(search_.live.answer)},
+            {"search", options_.search.to_json()}};
   }
 
   /// The result of the search in the folder, which is carried out unless it is finished.
@@ -304,6 +320,7 @@ class SearchCommand {
       print_notes({describe(look, number, candidates, options_.search.token_budget)});
     };
     search_.run.on_confirming = [this](const Candidate& chosen, std::size_t prompts) {
+      if (!rival_ && chosen.alpha == 0) return;
       print_notes({fmt::format("{} is compared with {} on {} that chose nothing", chosen.label,
                                rival_ ? search_.rival_name : "α = 0", counted(prompts, "prompt"))});
     };

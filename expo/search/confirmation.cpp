@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "expo/core/error.h"
 #include "expo/search/spending.h"
+#include "expo/search/statistics/distributions.h"
 #include "expo/search/statistics/sign_flip.h"
 
 namespace expo {
@@ -26,21 +28,53 @@ std::vector<std::size_t> contestants(std::size_t chosen, const ConfirmationOptio
   return all;
 }
 
+constexpr std::size_t kFewest = 50;      // differences for a claim without an exact test
+constexpr std::size_t kFewestSeen = 20;  // of them that are not 0, for a bound
+
 /// Whether there are enough differences for a claim about the side on which `skewness` is positive.
 bool keeps_level(const Comparison& gain, double skewness) {
-  return gain.method == FlipMethod::sign_test ||
-         gain.difference.count >= prompts_for_skewness(skewness);
+  return gain.difference.count >= std::max(kFewest, prompts_for_skewness(skewness));
+}
+
+bool shows_gain(const Comparison& gain) {
+  return gain.p <= kLevel &&
+         (gain.method == FlipMethod::sign_test || keeps_level(gain, -gain.difference.skewness));
+}
+
+/// An upper bound of the gain where all differences that are not 0 have one magnitude: from the
+/// shares of better and of worse prompts, each bounded with half of the error. The flips know only
+/// differences that occurred.
+double exact_upper_bound(const Comparison& gain) {
+  if (gain.largest == 0) return std::numeric_limits<double>::infinity();
+  const std::size_t count = gain.difference.count;
+  const double most_better = binomial_upper(gain.better, count, kLevel / 2);
+  const double least_worse = 1 - binomial_upper(count - gain.worse, count, kLevel / 2);
+  return gain.largest * (most_better - least_worse);
+}
+
+bool rules_out(const Comparison& gain, double least) {
+  if (gain.interval.second >= least) return false;
+  if (gain.method == FlipMethod::sign_test) return exact_upper_bound(gain) < least;
+  return gain.better + gain.worse >= kFewestSeen && keeps_level(gain, gain.difference.skewness);
+}
+
+/// More prompts than there are: those decided nothing.
+std::optional<std::size_t> prompts_that_decide(const Comparison& gain, double min_gain) {
+  const Summary& difference = gain.difference;
+  const double sought = std::max(difference.mean, min_gain);
+  if (sought <= 0 || difference.deviation == 0) return std::nullopt;
+  return std::max({needed_prompts(difference.deviation, sought),
+                   prompts_for_skewness(std::abs(difference.skewness)),
+                   difference.count + difference.count / 4 + 1});
 }
 
 void judge(const Comparison& gain, const ConfirmationOptions& options, Confirmation& result) {
-  const double skewness = gain.difference.skewness;
-  if (gain.p <= kLevel && keeps_level(gain, -skewness)) {
-    result.verdict = Verdict::gain;
-  } else if (gain.interval.second < options.min_gain && keeps_level(gain, skewness)) {
+  if (rules_out(gain, options.min_gain)) {
     result.verdict = Verdict::no_worthwhile_gain;
-  } else if (const double sought = std::max(gain.difference.mean, options.min_gain); sought > 0) {
-    result.needed_prompts = std::max(needed_prompts(gain.difference.deviation, sought),
-                                     prompts_for_skewness(std::abs(skewness)));
+  } else if (shows_gain(gain)) {
+    result.verdict = Verdict::gain;
+  } else {
+    result.needed_prompts = prompts_that_decide(gain, options.min_gain);
   }
 }
 
@@ -73,6 +107,11 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
   const SignFlipTest test(differences, seed);
   Comparison result;
   result.difference = summarize(differences);
+  for (const double difference : differences) {
+    result.better += difference > 0 ? 1 : 0;
+    result.worse += difference < 0 ? 1 : 0;
+    result.largest = std::max(result.largest, std::abs(difference));
+  }
   result.p = test.p_value();
   result.method = test.method();
   result.interval = test.interval(0.9);

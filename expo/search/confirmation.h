@@ -14,18 +14,23 @@ namespace expo {
 
 /// A candidate against another one on common prompts.
 struct Comparison {
-  Summary difference;  ///< of prompt means, the candidate's minus the other's
-  double p = 1;        ///< one-sided: "it is not better"
+  Summary difference;      ///< of prompt means, the candidate's minus the other's
+  std::size_t better = 0;  ///< prompts on which the candidate's is the higher one
+  std::size_t worse = 0;
+  double largest = 0;                           ///< magnitude of a difference
+  double p = 1;                                 ///< one-sided: "it is not better"
   FlipMethod method = FlipMethod::monte_carlo;  ///< that computed p
   std::pair<double, double> interval;  ///< two-sided, 90 %: its ends are one-sided bounds of 95 %
   std::pair<double, double> wide_interval;  ///< two-sided, 95 %
   std::optional<EqualLengthGain> at_equal_length;
 };
 
-/// Neither of the first two is said where the differences are so skewed that their number does not
-/// keep the level of the test (see prompts_for_skewness); the exact sign test keeps it always.
+/// Neither of the first two is said where the differences do not keep the level of the test: where
+/// there are fewer than 50, or so skewed that their number is too small (see prompts_for_skewness).
+/// For a gain, the exact sign test of 0/1 scores keeps it always. For the second, such scores need
+/// an exact bound, and others 20 differences that are not 0: what is rare may not have occurred.
 enum class Verdict {
-  gain,                ///< p ≤ 0.05
+  gain,                ///< p ≤ 0.05, and not the next
   no_worthwhile_gain,  ///< the upper bound of the gain is below the least gain that is wanted
   undecided,
 };

@@ -27,9 +27,11 @@ bool is_clearly_worse(const ScoreTable& table, std::size_t candidate, std::size_
 
 /// Adds what follows from the choice.
 void find_ties(const ScoreTable& table, const SearchOptions& options, Choice& choice) {
+  const std::size_t rows = table.of(choice.chosen).size();
   for (const std::size_t candidate : contenders(table)) {
+    const bool is_known = 2 * table.of(candidate).size() >= rows;
     const bool stays =
-        candidate == choice.chosen || (is_eligible(table, options, candidate) &&
+        candidate == choice.chosen || (is_known && is_eligible(table, options, candidate) &&
                                        !is_clearly_worse(table, candidate, choice.chosen));
     if (stays) choice.tied.push_back(candidate);
   }

@@ -49,7 +49,9 @@ struct Look {
 struct Choice {
   std::size_t chosen = 0;
   /// The candidates that cannot be told apart from the chosen one on the common prompts (one-sided
-  /// sign-flip test at 5 %), with it, in the order of their α, none of them below 0.
+  /// sign-flip test at 5 %), with it, in the order of their α, none of them below 0. What was left
+  /// out while it had less than half of the chosen one's rows is not among them: so few tell
+  /// nothing apart.
   std::vector<std::size_t> tied;
   std::size_t smallest = 0;  ///< the first of them
   std::vector<Look> looks;

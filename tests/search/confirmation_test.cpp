@@ -98,6 +98,44 @@ TEST(Confirmation, BelievesTheExactSignTestWhateverTheSkewness) {
   EXPECT_EQ(found.verdict, Verdict::gain);
 }
 
+TEST(Confirmation, ClaimsNothingFromFewDifferencesThatAreNotOfOneSize) {
+  FakeSource source = source_with(0.3, 0.1, 40);
+  ScoreTable table(source, numbers(40));
+  const Confirmation found = confirm(table, 2, options());
+  EXPECT_LE(found.gain->p, 0.05);
+  EXPECT_EQ(found.verdict, Verdict::undecided);
+  EXPECT_GT(found.needed_prompts, 49U);
+}
+
+/// Scores of 0 or 1 of which the first `better` prompts are better at α = 1.
+FakeSource rarely_better(std::size_t prompts, std::size_t better) {
+  return {{-1, 0, 1}, prompts, [=](double alpha, const ScoreRequest& request) {
+            return Score{alpha > 0 && request.prompt < better ? 1.0 : 0.0, 1, 1};
+          }};
+}
+
+TEST(Confirmation, RulesAGainOutOnlyByAnExactBoundWhereDifferencesAreRare) {
+  // One of 50: by Clopper and Pearson, up to 10.6 in 100 are compatible with it (scipy: beta.ppf(
+  // 0.975, 2, 49) = 0.1065).
+  FakeSource few = rarely_better(50, 1);
+  ScoreTable table(few, numbers(50));
+  const Confirmation found = confirm(table, 2, options(0.1));
+  EXPECT_LT(found.gain->interval.second, 0.1);
+  EXPECT_EQ(found.verdict, Verdict::undecided);
+  EXPECT_EQ(confirm(table, 2, options(0.11)).verdict, Verdict::no_worthwhile_gain);
+  FakeSource none = rarely_better(22, 0);
+  ScoreTable empty(none, numbers(22));
+  EXPECT_EQ(confirm(empty, 2, options(0.05)).verdict, Verdict::undecided);
+}
+
+TEST(Confirmation, AGainThatIsCertainlyTooSmallIsNotWorthwhile) {
+  FakeSource source = source_with(0.3, 0.5);
+  ScoreTable table(source, numbers(200));
+  const Confirmation found = confirm(table, 2, options(1));
+  EXPECT_LE(found.gain->p, 0.05);
+  EXPECT_EQ(found.verdict, Verdict::no_worthwhile_gain);
+}
+
 TEST(Confirmation, KeepsItsBudgetAndRefusesTooFewPrompts) {
   FakeSource source = source_with(0.3, 0.5);
   ScoreTable table(source, numbers(200));

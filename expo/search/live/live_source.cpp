@@ -30,6 +30,9 @@ Json to_json(const AnswerOptions& options) {
           {"ignore_eos", options.ignore_eos}};
 }
 
+/// Beyond it, sums of squares lose what tells scores apart.
+constexpr double kLargestScore = 1e15;
+
 std::string digest(const Json& facts) {
   return text_digest(compact_json(facts));
 }
@@ -61,6 +64,7 @@ LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
   for (const Prompt& prompt : prompts_) {
     conversations_.push_back({prompt.chat, prompt.id, prompt.place});
     prompt_digests_.push_back(digest({prompt.id, prompt.chat.messages, prompt.chat.variables}));
+    row_digests_.push_back(digest(prompt.row));
   }
   for (LiveCandidate& candidate : candidates) add(std::move(candidate));
 }
@@ -85,7 +89,7 @@ std::vector<std::optional<double>> LiveScoreSource::scores_of(const ScoreRequest
   const KeptAnswer* answer = answer_of(request);
   std::vector<std::optional<double>> result(scorers_.size());
   for (std::size_t i = 0; answer != nullptr && i < scorers_.size(); ++i) {
-    const auto found = answer->scores.find(scorer_digests_[i]);
+    const auto found = answer->scores.find(score_name(i, request.prompt));
     if (found != answer->scores.end()) result[i] = found->second;
   }
   return result;
@@ -143,25 +147,27 @@ void LiveScoreSource::keep(const ScoreRequest& request, const Answer& answer) {
 
 /// Has one scorer judge those answers that it has not judged yet, each once.
 void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> requests) {
-  const std::string& name = scorer_digests_.at(scorer);
+  std::vector<std::string> names;
   std::unordered_set<const KeptAnswer*> seen;
   std::vector<const KeptAnswer*> answers;
   std::vector<ScorableAnswer> scorable;
   for (const ScoreRequest& request : requests) {
     const KeptAnswer* answer = answer_of(request);
+    std::string name = score_name(scorer, request.prompt);
     if (answer->scores.contains(name) || !seen.insert(answer).second) continue;
+    names.push_back(std::move(name));
     answers.push_back(answer);
     scorable.push_back({&prompts_[request.prompt], request.sample, answer->text, answer->finish});
   }
   if (scorable.empty()) return;
   RowProgressSpan span(progress_, "scoring, " + scorers_[scorer]->name(), scorable.size());
   const auto sink = [&](std::size_t index, double score) {
-    if (!std::isfinite(score)) {
-      throw input_error(
-          fmt::format("{}: the score of the answer by the {} is {}, not a finite number",
-                      place_of(scorable.at(index)), scorers_[scorer]->name(), score));
+    if (!(std::abs(score) <= kLargestScore)) {
+      throw input_error(fmt::format(
+          "{}: the score of the answer by the {} is {}, not a finite number of at most 1e15",
+          place_of(scorable.at(index)), scorers_[scorer]->name(), score));
     }
-    cache_.add_score(*answers.at(index), name, score);
+    cache_.add_score(*answers.at(index), names.at(index), score);
     ++work_.scored;
     span.advance_rows(1);
   };
@@ -169,9 +175,13 @@ void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> re
   cache_.sync();
 }
 
+std::string LiveScoreSource::score_name(std::size_t scorer, std::size_t prompt) const {
+  return scorer_digests_.at(scorer) + "/" + row_digests_.at(prompt);
+}
+
 Score LiveScoreSource::score_of(const ScoreRequest& request) const {
   const KeptAnswer& answer = *answer_of(request);
-  return {.score = answer.scores.at(scorer_digests_.front()),
+  return {.score = answer.scores.at(score_name(0, request.prompt)),
           .length = characters(answer.text),
           .tokens = answer.tokens,
           .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop};

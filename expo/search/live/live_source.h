@@ -44,7 +44,8 @@ struct LiveWork {
 /// score is the first scorer's; scores_of() has those of all.
 ///
 /// Answers are told apart by the engine's identity, its models' digests, the schedule of α, all
-/// answer options, and the prompt's messages, variables, id and sample.
+/// answer options, and the prompt's messages, variables, id and sample. Scores are told apart by
+/// the scorer's identity and by all columns of the prompt's row.
 class LiveScoreSource final : public ScoreSource {
  public:
   /// Prompts are answered as they are (a system turn is added before), and must fit the engines.
@@ -91,6 +92,8 @@ class LiveScoreSource final : public ScoreSource {
   void keep(const ScoreRequest& request, const Answer& answer);
   void judge(std::size_t scorer, std::span<const ScoreRequest> requests);
   Score score_of(const ScoreRequest& request) const;
+  /// The name under which a scorer's scores of answers to a prompt are kept.
+  std::string score_name(std::size_t scorer, std::size_t prompt) const;
 
   LiveCandidates candidates_;
   const std::vector<Prompt>& prompts_;
@@ -102,6 +105,7 @@ class LiveScoreSource final : public ScoreSource {
   std::optional<std::size_t> cap_;
   std::vector<std::string> prompt_digests_;
   std::vector<std::string> scorer_digests_;
+  std::vector<std::string> row_digests_;  ///< by prompt; scorers may read any column
   std::vector<Conversation> conversations_;
   LiveWork work_;
 };

@@ -79,6 +79,15 @@ double student_quantile(double p, double freedom) {
   return bisect(cdf, p, low, 0);
 }
 
+double binomial_upper(std::size_t successes, std::size_t trials, double error) {
+  if (successes >= trials) return 1;
+  const auto above = [&](double chance) {  // P(X > successes)
+    return incomplete_beta(static_cast<double>(successes) + 1,
+                           static_cast<double>(trials - successes), chance);
+  };
+  return bisect(above, 1 - error, 0, 1);
+}
+
 double sign_test(std::size_t successes, std::size_t trials) {
   if (successes == 0) return 1;
   // I_{1/2}(k, n − k + 1) is the upper tail of the binomial distribution.

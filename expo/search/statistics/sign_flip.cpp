@@ -33,7 +33,8 @@ std::optional<std::vector<int>> on_a_lattice(std::span<const double> values) {
     for (const double value : values) {
       const double multiple = value * parts;
       const double rounded = std::nearbyint(multiple);
-      if (std::abs(rounded) > kWidest || std::abs(multiple - rounded) > 1e-9) break;
+      const bool vanishes = rounded == 0 && value != 0;
+      if (vanishes || std::abs(rounded) > kWidest || std::abs(multiple - rounded) > 1e-9) break;
       multiples.push_back(static_cast<int>(rounded));
     }
     if (multiples.size() == values.size()) return multiples;
