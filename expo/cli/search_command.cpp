@@ -25,7 +25,6 @@
 #include "expo/engine/conversations.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
-#include "expo/extrapolation/write/input_digest.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/search/live/command_scorer.h"
 #include "expo/search/live/model_scorers.h"
@@ -255,14 +254,6 @@ class SearchCommand {
     check_parts(search_.split, options_.rows.data);
   }
 
-  /// What a program sees beside prompt and answer; null where no program scores.
-  Json columns_digest() const {
-    if (objective_ != Objective::command) return {};
-    std::string all;
-    for (const Prompt& prompt : search_.prompts) all += compact_json(prompt.row) + '\n';
-    return text_digest(all);
-  }
-
   /// All that a search in this folder depends on.
   Json settings() const {
     Json model = policy_->describe().identity;
@@ -274,7 +265,8 @@ class SearchCommand {
             {"prompts",
              {{"rows", search_.prompts.size() + search_.pairs.size()},
               {"digest", prompts_digest_},
-              {"columns", columns_digest()}}},
+              {"columns",
+               objective_ == Objective::command ? Json(columns_digest(search_.prompts)) : Json()}}},
             {"samples", search_.live.samples},
             {"answers", answer_settings(search_.live.answer)},
             {"search", options_.search.to_json()}};

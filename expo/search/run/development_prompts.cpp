@@ -7,6 +7,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
 
@@ -40,6 +41,12 @@ void check_distinct(const std::vector<Prompt>& prompts, const std::vector<std::s
     throw input_error(fmt::format("{}: repeats the prompt of {}; {}", prompts[i].place,
                                   prompts[first->second].place, kWhy));
   }
+}
+
+std::string columns_digest(const std::vector<Prompt>& prompts) {
+  std::string all;
+  for (const Prompt& prompt : prompts) all += compact_json(prompt.row) + '\n';
+  return text_digest(all);
 }
 
 }  // namespace expo

@@ -17,4 +17,7 @@ std::vector<std::string> split_texts(const std::vector<Prompt>& prompts);
 void check_distinct(const std::vector<Prompt>& prompts, const std::vector<std::string>& texts,
                     std::size_t repeated, const std::string& data);
 
+/// A digest of all columns of the prompts' rows, which a program that scores answers may read.
+std::string columns_digest(const std::vector<Prompt>& prompts);
+
 }  // namespace expo
