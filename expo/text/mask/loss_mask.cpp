@@ -50,37 +50,33 @@ std::size_t leading_spaces(const std::string& token) {
   return count;
 }
 
-/// Some tokenizers leave the spaces that a token begins with out of its place; this gives them
-/// back.
-std::vector<TextSpan> whole_places(const EncodedText& encoded, const Tokenizer& tokenizer) {
-  std::vector<TextSpan> places = encoded.places;
+/// Some tokenizers leave the spaces that a token begins with out of its place. Of the token behind
+/// the span they may still belong to it.
+void mark_overlapping(const TextSpan& span, const EncodedText& encoded, const Tokenizer& tokenizer,
+                      std::vector<bool>& counts) {
   std::size_t before = 0;
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    TextSpan& place = places[i];
-    if (before < place.begin) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const TextSpan& place = encoded.places[i];
+    std::size_t begin = place.begin;
+    if (before < span.end && span.end <= place.begin) {
       const std::size_t spaces = leading_spaces(tokenizer.token(encoded.ids[i]).value_or(""));
-      place.begin = std::max(before, place.begin - std::min(place.begin, spaces));
+      begin = std::max(before, place.begin - std::min(place.begin, spaces));
     }
+    if (begin < span.end && span.begin < place.end) counts[i] = true;
     before = std::max(before, place.end);
   }
-  return places;
-}
-
-void mark_overlapping(const TextSpan& span, const std::vector<TextSpan>& places,
-                      std::vector<bool>& counts) {
-  for (std::size_t i = 0; i < counts.size(); ++i)
-    if (places[i].begin < span.end && span.begin < places[i].end) counts[i] = true;
 }
 
 void mark_turns(const PreparedChat& prepared, const Chat& chat, const LossMaskOptions& mask,
-                TurnSpans& spans, const std::vector<TextSpan>& places, std::vector<bool>& counts) {
+                TurnSpans& spans, const EncodedText& encoded, const Tokenizer& tokenizer,
+                std::vector<bool>& counts) {
   for (std::size_t turn = mask.first_message; turn < chat.messages.size(); ++turn) {
     const Json& message = chat.messages[turn];
     if (!is_assistant(message)) continue;
     if (!says_something(message))
       throw input_error(fmt::format("turn {}, by the assistant, is empty", turn + 1));
     refuse_unwritten(prepared, chat.messages, turn);
-    mark_overlapping(spans.assistant_turn(turn), places, counts);
+    mark_overlapping(spans.assistant_turn(turn), encoded, tokenizer, counts);
   }
 }
 
@@ -114,8 +110,7 @@ MaskedChat mask_chat(const ChatTokenizer& tokenizer, const Chat& chat, const Cha
   } else if (prepared.marks_generation()) {
     mark_generations(rendered.generations, encoded, result.counts);
   } else {
-    mark_turns(prepared, chat, mask, spans, whole_places(encoded, tokenizer.tokenizer()),
-               result.counts);
+    mark_turns(prepared, chat, mask, spans, encoded, tokenizer.tokenizer(), result.counts);
   }
   const bool from_the_middle =
       mask.first_message > 0 && (!mask.assistant_only || prepared.marks_generation());
