@@ -49,6 +49,12 @@ void Filesystem::write_text(const Path& path, std::string_view text) {
   file->close();
 }
 
+void Filesystem::replace_text(const Path& path, const Path& partial, std::string_view text) {
+  write_text(partial, text);
+  rename_replace(partial, path);
+  sync_directory(path.parent_path());
+}
+
 bool Filesystem::is_directory(const Path& path) {
   const auto found = status(path);
   return found && found->is_directory;

@@ -124,6 +124,9 @@ class Filesystem {
   std::string read_text(const Path& path, std::uint64_t max_size = std::uint64_t{256} << 20);
   /// Creates the file, writes it, syncs it and closes it.
   void write_text(const Path& path, std::string_view text);
+  /// Puts a text in the place of a file, which is the old one or the new one whatever happens;
+  /// `partial`, in the same folder, is the new one's name until then.
+  void replace_text(const Path& path, const Path& partial, std::string_view text);
   bool exists(const Path& path) { return status(path).has_value(); }
   bool is_directory(const Path& path);
 };

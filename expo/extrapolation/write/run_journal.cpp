@@ -83,10 +83,7 @@ void RunJournal::record(const std::string& file, std::map<std::size_t, DeltaSums
     for (const auto& [tensor, values] : tensors)
       list.push_back(Json::array({tensor, to_json(values)}));
   }
-  const auto temporary = folder_ / ".expo-journal.new";
-  filesystem_.write_text(temporary, compact_json(root));
-  filesystem_.rename_replace(temporary, path());
-  filesystem_.sync_directory(folder_);
+  filesystem_.replace_text(path(), folder_ / ".expo-journal.new", compact_json(root));
 }
 
 }  // namespace expo

@@ -101,10 +101,7 @@ void SearchFolder::commit(const std::vector<Json>& samples, const Json& result) 
 }
 
 void SearchFolder::replace(std::string_view name, std::string_view text) {
-  const fs::path partial = folder_ / fmt::format("{}{}", kUnfinished, name);
-  filesystem_.write_text(partial, text);
-  filesystem_.rename_replace(partial, folder_ / name);
-  filesystem_.sync_directory(folder_);
+  filesystem_.replace_text(folder_ / name, folder_ / fmt::format("{}{}", kUnfinished, name), text);
 }
 
 }  // namespace expo

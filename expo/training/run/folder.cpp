@@ -146,9 +146,8 @@ std::unique_ptr<AtomicDirectory> RunFolder::open(const fs::path& folder) const {
 }
 
 void RunFolder::write_record(const Json& record) const {
-  filesystem_.write_text(folder_ / ".run.json.partial", format_json(record));
-  filesystem_.rename_replace(folder_ / ".run.json.partial", folder_ / "run.json");
-  filesystem_.sync_directory(folder_);
+  filesystem_.replace_text(folder_ / "run.json", folder_ / ".run.json.partial",
+                           format_json(record));
 }
 
 void RunFolder::keep_newest(std::int64_t checkpoints) const {
