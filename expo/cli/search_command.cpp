@@ -105,10 +105,7 @@ class SearchCommand {
     drop_unused_filters(options_.answering.sampling);
     search_.run.seed = options_.answering.sampling.seed;
     search_.live = {options_.answering.answer(), options_.answering.samples};
-    GenerationJob job;
-    job.samples = options_.answering.samples;
-    job.answer = search_.live.answer;
-    check(job);
+    check(search_.live.answer, search_.live.samples);
     options_.extrapolation.check_rounding_words();
     policy_spec_ = options_.model.spec(options_.extrapolation, options_.machine);
     context_.prepare(policy_spec_);

@@ -51,8 +51,7 @@ const PythonNumber* python_number_at(std::string_view text, std::size_t place) {
 std::string place_in(std::string_view text, std::size_t place) {
   const std::string_view before = text.substr(0, place);
   const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
-  const auto column = std::ranges::count_if(before.substr(line_begin),
-                                            [](char c) { return !continues_character(c); });
+  const std::size_t column = count_characters(before.substr(line_begin));
   const std::string in_line = "column " + std::to_string(column + 1);
   const std::string_view trimmed = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
   if (trimmed.find('\n') == std::string_view::npos) return in_line;

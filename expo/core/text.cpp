@@ -56,6 +56,17 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
+std::size_t count_characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char byte) { return !continues_character(byte); }));
+}
+
+std::string_view trimmed(std::string_view text, std::string_view spaces) {
+  const std::size_t first = text.find_first_not_of(spaces);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(spaces) - first + 1);
+}
+
 std::string escape_controls(std::string_view text) {
   return escape(text, true);
 }

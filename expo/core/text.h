@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +17,12 @@ std::string counted(std::uint64_t count, std::string_view noun);
 constexpr bool continues_character(char byte) {
   return (static_cast<unsigned char>(byte) >> 6) == 2;
 }
+
+/// The number of characters (code points) of UTF-8 text.
+std::size_t count_characters(std::string_view text);
+
+/// The text without the `spaces` at its ends.
+std::string_view trimmed(std::string_view text, std::string_view spaces = " ");
 
 /// Makes foreign text safe for a terminal: control characters (U+0000 to U+001F except line ends,
 /// and U+007F to U+009F) and bytes that are not UTF-8 are written as \xHH, byte by byte. Text that

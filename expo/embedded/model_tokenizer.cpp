@@ -77,13 +77,19 @@ std::vector<TokenId> ModelTokenizer::encode(const Conversation& conversation) co
     if (raw_text_) return encode_raw(conversation);
     ChatOptions options = options_;
     options.add_generation_prompt = !conversation.is_answered();
-    const Json& messages = conversation.chat.messages;
-    if (conversation.is_answered() && content_text(messages.back()).empty())
-      refuse_unwritten(chat_.prepare(conversation.chat, options), messages);
+    if (conversation.is_answered()) refuse_unwritten_answer(conversation, options);
     return chat_.encode(conversation.chat, options);
   } catch (const Error& error) {
     throw Error(error.category(), fmt::format("{}: {}", conversation.place, error.what()));
   }
+}
+
+void ModelTokenizer::refuse_unwritten_answer(const Conversation& answered,
+                                             const ChatOptions& options) const {
+  const Json& messages = answered.chat.messages;
+  if (!content_text(messages.back()).empty()) return;
+  const PreparedChat prepared = chat_.prepare(answered.chat, options);
+  refuse_unwritten(prepared, prepared.render(false).text, messages, messages.size() - 1);
 }
 
 std::vector<TokenId> ModelTokenizer::encode_raw(const Conversation& conversation) const {

@@ -37,6 +37,7 @@ class ModelTokenizer {
 
  private:
   std::vector<TokenId> encode_raw(const Conversation& conversation) const;
+  void refuse_unwritten_answer(const Conversation& answered, const ChatOptions& options) const;
 
   std::string digest_;
   ChatTokenizer chat_;

@@ -16,18 +16,10 @@ constexpr std::pair<AnswerFormat, const char*> kNames[] = {
     {AnswerFormat::plain, "plain"},
     {AnswerFormat::text, "text"}};
 
-/// The last turn of the user: what AlpacaEval and UltraFeedback call the prompt.
-std::string question(const Prompt& prompt) {
-  const Json& messages = prompt.chat.messages;
-  const auto last = std::find_if(messages.rbegin(), messages.rend(),
-                                 [](const Json& turn) { return turn.at("role") == "user"; });
-  return content_text(last == messages.rend() ? messages.back() : *last);
-}
-
 Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& text) {
   Json conversation = messages;
   conversation.push_back(assistant_turn(text.get<std::string>()));
-  Json row = {{"prompt", question(prompt)},
+  Json row = {{"prompt", question_of(prompt.chat.messages)},
               {"prompt_id", prompt.id},
               {"messages", std::move(conversation)}};
   // Whoever scores the answer needs what its prompt was rendered with.
@@ -37,7 +29,9 @@ Json ultrafeedback_row(const Prompt& prompt, const Json& messages, const Json& t
 }
 
 Json alpaca_row(const Prompt& prompt, const Json& text, const std::string& generator) {
-  Json row = {{"instruction", question(prompt)}, {"output", text}, {"generator", generator}};
+  Json row = {{"instruction", question_of(prompt.chat.messages)},
+              {"output", text},
+              {"generator", generator}};
   // The question was joined from an instruction and an input: both are written as they were, so
   // that the rows can be matched.
   const bool joined = prompt.row.contains("instruction") && prompt.row.contains("input");

@@ -23,7 +23,7 @@ struct Conversation {
   std::string id;     ///< seeds the random draws, so it must not depend on the rest of the batch
   std::string place;  ///< for error messages: "dev.jsonl:3"
 
-  bool is_answered() const { return chat.messages.back().at("role") == "assistant"; }
+  bool is_answered() const { return is_assistant(chat.messages.back()); }
 };
 
 /// One answer to be written.

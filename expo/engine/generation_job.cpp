@@ -18,10 +18,9 @@ Json result_of(const Answer& answer) {
           {"tokens", answer.tokens}};
 }
 
-void check_drawing(const GenerationJob& job) {
-  const SamplingOptions& sampling = job.answer.sampling;
+void check_drawing(const SamplingOptions& sampling, std::uint32_t samples) {
   if (sampling.temperature > 0) return;
-  if (job.samples > 1) {
+  if (samples > 1) {
     throw usage_error(
         "at temperature 0 all samples of a prompt are the same; give a --temperature above 0, or "
         "--n 1");
@@ -176,11 +175,15 @@ class Job {
 
 }  // namespace
 
-void check(const GenerationJob& job) {
-  check(job.answer.sampling);
-  if (std::ranges::any_of(job.answer.stop.strings, &std::string::empty))
+void check(const AnswerOptions& options, std::uint32_t samples) {
+  check(options.sampling);
+  if (std::ranges::any_of(options.stop.strings, &std::string::empty))
     throw usage_error("a stop string is empty, which would end every answer at once");
-  check_drawing(job);
+  check_drawing(options.sampling, samples);
+}
+
+void check(const GenerationJob& job) {
+  check(job.answer, job.samples);
   if (job.samples > 1 && job.format == AnswerFormat::alpaca) {
     throw usage_error(
         "AlpacaEval's format holds one answer per instruction; give --n 1, or another --format");

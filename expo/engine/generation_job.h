@@ -27,6 +27,10 @@ struct GenerationJob {
   bool skip_too_long = false;  ///< skip prompts that do not fit instead of refusing them
 };
 
+/// Throws Error(usage) for options of answers that are out of range or contradict each other or the
+/// number of answers to each prompt.
+void check(const AnswerOptions& options, std::uint32_t samples);
+
 /// Throws Error(usage) for settings that contradict each other. run_generation checks this itself;
 /// call this to fail before an engine is opened.
 void check(const GenerationJob& job);

@@ -25,7 +25,7 @@ Json prompt_and_answer(const RowView& row, const Json& answer, const Columns& co
   const auto& text = answer.get_ref<const std::string&>();
   if (prompt.is_string()) return with_answer(user_turn(prompt_text(row, prompt)), text);
   Json messages = read_messages(row, prompt, "the prompt");
-  if (messages.back().at("role") == "assistant") messages.erase(messages.size() - 1);
+  if (is_assistant(messages.back())) messages.erase(messages.size() - 1);
   if (messages.empty()) row.refuse("there is an answer but no prompt that it answers");
   return with_answer(std::move(messages), text);
 }
@@ -34,7 +34,7 @@ Json conversation(const RowView& row, const Columns& columns) {
   const Json& value =
       row.require(columns.prompt, {"messages"}, "--answer-column or --prompt-column");
   Json messages = read_messages(row, value, "the conversation");
-  if (messages.back().at("role") != "assistant")
+  if (!is_assistant(messages.back()))
     row.refuse("the conversation does not end with an assistant's turn: there is no answer");
   if (messages.size() < 2) row.refuse("there is an answer but no prompt that it answers");
   return messages;

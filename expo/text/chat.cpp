@@ -38,13 +38,23 @@ std::string content_text(const Json& message) {
   return text;
 }
 
+bool is_assistant(const Json& message) {
+  return message.at("role").get_ref<const std::string&>() == "assistant";
+}
+
+std::string question_of(const Json& messages) {
+  const auto last = std::find_if(messages.rbegin(), messages.rend(),
+                                 [](const Json& turn) { return turn.at("role") == "user"; });
+  return content_text(last == messages.rend() ? messages.back() : *last);
+}
+
 bool says_something(const Json& message) {
   for (const auto& [key, value] : message.items()) {
     if (key == "role" || key == "name" || value.is_null()) continue;
-    const bool is_text = key == "content" || value.is_string();
-    if (is_text ? !(key == "content" ? content_text(message) : value.get<std::string>()).empty()
-                : !value.empty())
-      return true;
+    const bool is_empty = key == "content"    ? content_text(message).empty()
+                          : value.is_string() ? value.get_ref<const std::string&>().empty()
+                                              : value.empty();
+    if (!is_empty) return true;
   }
   return false;
 }

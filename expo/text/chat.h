@@ -27,6 +27,13 @@ Json assistant_turn(const std::string& text);
 /// `transformers serve` joins them; empty if it has none.
 std::string content_text(const Json& message);
 
+/// Whether a message, whose role is text, is the assistant's.
+bool is_assistant(const Json& message);
+
+/// What the user's last turn says, which AlpacaEval and UltraFeedback call the prompt; without one,
+/// what the last turn says.
+std::string question_of(const Json& messages);
+
 /// Whether a message has more than its role and name: a content, thoughts or calls that are not
 /// empty.
 bool says_something(const Json& message);

@@ -18,7 +18,7 @@ Side side(const RowView& row, const Json& value, std::string_view column) {
     if (!value.is_array())
       row.refuse(fmt::format("{} is neither text nor a list of messages", column));
     Json messages = read_messages(row, value, column);
-    if (messages.back()["role"] != "assistant")
+    if (!is_assistant(messages.back()))
       row.refuse(
           fmt::format("{} does not end with an assistant's turn, but with one of the role {}",
                       column, messages.back()["role"].get<std::string>()));

@@ -22,7 +22,7 @@ Json conversation(const RowView& row, const Json& value) {
     return user_turn(text);
   }
   Json messages = read_messages(row, value, "the prompt");
-  if (messages.back()["role"] == "assistant") messages.erase(messages.size() - 1);
+  if (is_assistant(messages.back())) messages.erase(messages.size() - 1);
   if (messages.empty() || !asks(messages.back())) {
     row.refuse(
         "the conversation does not end with a user's turn (or a tool's answer), which the model "

@@ -20,11 +20,9 @@ bool makes_a_difference(const PreparedChat& chat, const std::string& text, std::
 
 }  // namespace
 
-std::vector<std::string> unwritten_keys(const PreparedChat& chat, const Json& messages,
-                                        std::size_t index) {
+std::vector<std::string> unwritten_keys(const PreparedChat& chat, const std::string& text,
+                                        const Json& messages, std::size_t index) {
   std::vector<std::string> keys = keys_beside_content(messages.at(index));
-  if (keys.empty()) return keys;
-  const std::string text = chat.render(false).text;
   std::erase_if(keys, [&](const std::string& key) {
     Json other = messages[index];
     other.erase(key);
@@ -34,18 +32,15 @@ std::vector<std::string> unwritten_keys(const PreparedChat& chat, const Json& me
   return keys;
 }
 
-void refuse_unwritten(const PreparedChat& chat, const Json& messages, std::size_t index) {
+void refuse_unwritten(const PreparedChat& chat, const std::string& text, const Json& messages,
+                      std::size_t index) {
   if (!content_text(messages.at(index)).empty()) return;
-  const auto keys = unwritten_keys(chat, messages, index);
+  const auto keys = unwritten_keys(chat, text, messages, index);
   if (keys.empty() || keys.size() < keys_beside_content(messages[index]).size()) return;
   throw input_error(fmt::format(
       "turn {}, by the {}, says nothing but {}, which the chat template does not write: give a "
       "template that does, or leave the row out",
       index + 1, messages[index].at("role").get<std::string>(), fmt::join(keys, " and ")));
-}
-
-void refuse_unwritten(const PreparedChat& chat, const Json& messages) {
-  refuse_unwritten(chat, messages, messages.size() - 1);
 }
 
 }  // namespace expo

@@ -19,31 +19,18 @@ namespace {
 constexpr std::uint64_t kLargestDigested = std::uint64_t{64} << 20;
 constexpr std::string_view kSpace = " \t\r\n";
 
-/// The last turn of the user, or of whoever spoke last.
-std::string question(const Json& messages) {
-  const auto last = std::find_if(messages.rbegin(), messages.rend(),
-                                 [](const Json& turn) { return turn.at("role") == "user"; });
-  return content_text(last == messages.rend() ? messages.back() : *last);
-}
-
 std::string line_of(const ScorableAnswer& answer) {
   const Prompt& prompt = *answer.prompt;
-  Json line = {{"prompt", question(prompt.chat.messages)}, {"answer", std::string(answer.text)}};
+  Json line = {{"prompt", question_of(prompt.chat.messages)}, {"answer", std::string(answer.text)}};
   for (const auto& [column, value] : prompt.row.items())
     if (!line.contains(column)) line[column] = value;
   if (!line.contains("messages")) line["messages"] = prompt.chat.messages;
   return compact_json(line) + "\n";
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
-}
-
 /// The finite number that a line holds, and nothing else.
 std::optional<double> number_in(std::string_view line) {
-  std::string_view digits = trimmed(line);
+  std::string_view digits = trimmed(line, kSpace);
   if (digits.starts_with('+')) digits.remove_prefix(1);
   double value = 0;
   const char* end = digits.data() + digits.size();
@@ -73,7 +60,7 @@ class CommandScorer final : public AnswerScorer {
  public:
   CommandScorer(Filesystem& filesystem, std::string command, CommandScorerOptions options)
       : command_(std::move(command)), options_(options), files_(files_in(filesystem, command_)) {
-    if (trimmed(command_).empty())
+    if (trimmed(command_, kSpace).empty())
       throw usage_error("the scorer's command is empty; give a command for the shell");
   }
 

@@ -8,6 +8,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/engine/answer_settings.h"
 #include "expo/engine/row_progress_span.h"
 #include "expo/extrapolation/write/input_digest.h"
 
@@ -15,19 +16,10 @@ namespace expo {
 namespace {
 
 /// All options but the limit, which is the key's own part.
-Json to_json(const AnswerOptions& options) {
-  const SamplingOptions& sampling = options.sampling;
-  return {{"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"presence_penalty", sampling.presence_penalty},
-          {"frequency_penalty", sampling.frequency_penalty},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"seed", sampling.seed},
-          {"stop", options.stop.strings},
-          {"stop_token_ids", options.stop.tokens},
-          {"ignore_eos", options.ignore_eos}};
+Json settings_without_limit(const AnswerOptions& options) {
+  Json settings = answer_settings(options);
+  settings.erase("max_new_tokens");
+  return settings;
 }
 
 /// Beyond it, sums of squares lose what tells scores apart.
@@ -35,11 +27,6 @@ constexpr double kLargestScore = 1e15;
 
 std::string digest(const Json& facts) {
   return text_digest(compact_json(facts));
-}
-
-double characters(std::string_view text) {
-  return static_cast<double>(
-      std::ranges::count_if(text, [](char byte) { return !continues_character(byte); }));
 }
 
 }  // namespace
@@ -50,7 +37,7 @@ LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
                                  std::vector<AnswerScorer*> scorers, AnswerCache& cache,
                                  LiveOptions options, RowProgress* progress,
                                  const CancellationToken& cancellation)
-    : candidates_(std::move(policies), to_json(options.answer), cancellation),
+    : candidates_(std::move(policies), settings_without_limit(options.answer), cancellation),
       prompts_(prompts),
       scorers_(std::move(scorers)),
       cache_(cache),
@@ -182,7 +169,7 @@ std::string LiveScoreSource::score_name(std::size_t scorer, std::size_t prompt) 
 Score LiveScoreSource::score_of(const ScoreRequest& request) const {
   const KeptAnswer& answer = *answer_of(request);
   return {.score = answer.scores.at(score_name(0, request.prompt)),
-          .length = characters(answer.text),
+          .length = static_cast<double>(count_characters(answer.text)),
           .tokens = answer.tokens,
           .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop};
 }

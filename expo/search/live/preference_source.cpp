@@ -30,12 +30,6 @@ double log_sigmoid(double x) {
   return std::min(x, 0.0) - std::log1p(std::exp(-std::abs(x)));
 }
 
-double characters(const Json& message) {
-  const std::string text = content_text(message);
-  return static_cast<double>(
-      std::ranges::count_if(text, [](char byte) { return !continues_character(byte); }));
-}
-
 }  // namespace
 
 PairCache::PairCache(Filesystem& filesystem, std::filesystem::path path)
@@ -98,7 +92,8 @@ std::vector<Score> PreferenceSource::scores(std::span<const ScoreRequest> reques
   for (const ScoreRequest& request : requests) {
     const auto& pair = *cache_.find(key_of(candidates_[request.candidate], request.prompt));
     result.push_back({.score = score_of(pair, request.prompt),
-                      .length = characters(pairs_[request.prompt].chosen),
+                      .length = static_cast<double>(
+                          count_characters(content_text(pairs_[request.prompt].chosen))),
                       .tokens = pair.chosen.tokens + pair.rejected.tokens});
   }
   return result;

@@ -14,12 +14,6 @@ namespace {
 
 constexpr double kLargest = 1000;
 
-std::string_view trimmed(std::string_view word) {
-  while (word.starts_with(' ')) word.remove_prefix(1);
-  while (word.ends_with(' ')) word.remove_suffix(1);
-  return word;
-}
-
 double parse_alpha(std::string_view word) {
   const std::string_view digits = word.starts_with('+') ? word.substr(1) : word;
   double alpha = 0;

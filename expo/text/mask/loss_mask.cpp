@@ -14,10 +14,6 @@
 namespace expo {
 namespace {
 
-bool is_assistant(const Json& message) {
-  return message.at("role").get_ref<const std::string&>() == "assistant";
-}
-
 /// The first token that stands for a character, as char_to_token of transformers finds it.
 std::optional<std::size_t> token_of(const std::vector<TextSpan>& places, std::size_t character) {
   for (std::size_t i = 0; i < places.size(); ++i) {
@@ -67,27 +63,28 @@ void mark_overlapping(const TextSpan& span, const EncodedText& encoded, const To
   }
 }
 
-void mark_turns(const PreparedChat& prepared, const Chat& chat, const LossMaskOptions& mask,
-                TurnSpans& spans, const EncodedText& encoded, const Tokenizer& tokenizer,
-                std::vector<bool>& counts) {
+void mark_turns(const PreparedChat& prepared, const std::string& text, const Chat& chat,
+                const LossMaskOptions& mask, TurnSpans& spans, const EncodedText& encoded,
+                const Tokenizer& tokenizer, std::vector<bool>& counts) {
   for (std::size_t turn = mask.first_message; turn < chat.messages.size(); ++turn) {
     const Json& message = chat.messages[turn];
     if (!is_assistant(message)) continue;
     if (!says_something(message))
       throw input_error(fmt::format("turn {}, by the assistant, is empty", turn + 1));
-    refuse_unwritten(prepared, chat.messages, turn);
+    refuse_unwritten(prepared, text, chat.messages, turn);
     mark_overlapping(spans.assistant_turn(turn), encoded, tokenizer, counts);
   }
 }
 
 /// The keys of messages of which the template writes nothing.
-std::vector<std::string> unwritten(const PreparedChat& prepared, const Json& messages) {
+std::vector<std::string> unwritten(const PreparedChat& prepared, const std::string& text,
+                                   const Json& messages) {
   std::vector<std::string> all;
   bool is_last = true;
   for (std::size_t i = messages.size(); i-- > 0;) {
     if (!is_assistant(messages[i])) continue;
     // Templates leave out the thoughts of earlier turns on purpose.
-    for (const std::string& key : unwritten_keys(prepared, messages, i))
+    for (const std::string& key : unwritten_keys(prepared, text, messages, i))
       if ((is_last || key == "tool_calls") && std::ranges::find(all, key) == all.end())
         all.push_back(key);
     is_last = false;
@@ -103,14 +100,15 @@ MaskedChat mask_chat(const ChatTokenizer& tokenizer, const Chat& chat, const Cha
   const RenderedChat rendered = prepared.render(false);
   EncodedText encoded = tokenizer.encode_rendered(rendered.text);
   MaskedChat result{{}, std::vector<bool>(encoded.ids.size(), false), prepared.marks_generation()};
-  result.unwritten = unwritten(prepared, chat.messages);
+  result.unwritten = unwritten(prepared, rendered.text, chat.messages);
   TurnSpans spans(prepared, chat.messages, rendered.text, encoded, tokenizer.tokenizer());
   if (!mask.assistant_only) {
     result.counts.assign(encoded.ids.size(), true);
   } else if (prepared.marks_generation()) {
     mark_generations(rendered.generations, encoded, result.counts);
   } else {
-    mark_turns(prepared, chat, mask, spans, encoded, tokenizer.tokenizer(), result.counts);
+    mark_turns(prepared, rendered.text, chat, mask, spans, encoded, tokenizer.tokenizer(),
+               result.counts);
   }
   const bool from_the_middle =
       mask.first_message > 0 && (!mask.assistant_only || prepared.marks_generation());

@@ -32,10 +32,6 @@ std::string word_not_in(const std::string& text) {
   return word;
 }
 
-bool is_assistant(const Json& message) {
-  return message.at("role") == "assistant";
-}
-
 /// Other arguments for every call of a message's tools, whose names and ids stay what they are.
 Json with_other_arguments(Json message, const std::string& marker) {
   for (Json& call : message["tool_calls"]) {
@@ -219,9 +215,7 @@ std::optional<std::size_t> TurnSpans::special_end(std::size_t from, std::size_t 
 }
 
 std::size_t TurnSpans::characters_before(std::size_t byte) const {
-  return static_cast<std::size_t>(std::count_if(text_.begin(),
-                                                text_.begin() + static_cast<std::ptrdiff_t>(byte),
-                                                [](char c) { return !continues_character(c); }));
+  return count_characters(std::string_view(text_).substr(0, byte));
 }
 
 std::size_t TurnSpans::byte_of(std::size_t character) const {

@@ -58,8 +58,7 @@ std::size_t first_message(const RowView& row, const Conversation& conversation,
 }
 
 void refuse_without_answer(const RowView& row, const Json& messages, bool marked) {
-  const bool answered =
-      std::ranges::any_of(messages, [](const Json& turn) { return turn["role"] == "assistant"; });
+  const bool answered = std::ranges::any_of(messages, is_assistant);
   if (answered && marked) {
     row.refuse(
         "the chat template marks nothing of it with {% generation %}, so there is nothing to train "

@@ -87,8 +87,10 @@ void check_written(const ChatTokenizer& tokenizer, const Preference& pair, ReadE
     ChatOptions options;
     options.add_generation_prompt = false;
     const PreparedChat prepared = tokenizer.prepare(chat, options);
-    refuse_unwritten(prepared, chat.messages);
-    for (const std::string& key : unwritten_keys(prepared, chat.messages, chat.messages.size() - 1))
+    const std::string text = prepared.render(false).text;
+    const std::size_t last = chat.messages.size() - 1;
+    refuse_unwritten(prepared, text, chat.messages, last);
+    for (const std::string& key : unwritten_keys(prepared, text, chat.messages, last))
       if (std::ranges::find(example.unwritten, key) == example.unwritten.end())
         example.unwritten.push_back(key);
   }
