@@ -20,32 +20,30 @@ pub struct ExpoTokenizer {
 impl ExpoTokenizer {
     fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, String> {
         let fast = self.byte_level.as_ref().and_then(|b| b.encode(&self.tokenizer, text, special));
-        fast.map_or_else(
-            || {
-                let encoding =
-                    self.tokenizer.encode_fast(text, special).map_err(|e| e.to_string())?;
-                Ok(encoding.get_ids().to_vec())
-            },
-            Ok,
-        )
+        if let Some(ids) = fast {
+            return Ok(ids);
+        }
+        let encoding = self.tokenizer.encode_fast(text, special).map_err(|e| e.to_string())?;
+        Ok(encoding.get_ids().to_vec())
     }
 
     fn encode_places(&self, text: &str, special: bool) -> Result<(Vec<u32>, Vec<u32>), String> {
         let byte_level = self.byte_level.as_ref();
-        let fast = byte_level.and_then(|b| b.encode_places(&self.tokenizer, text, special));
-        fast.map_or_else(
-            || {
-                // The library trims places in whatever unit they have.
-                let (encoding, in_characters) = if self.trims {
-                    (self.tokenizer.encode_char_offsets(text, special), flat as Flatten)
-                } else {
-                    (self.tokenizer.encode(text, special), in_characters as Flatten)
-                };
-                let encoding = encoding.map_err(|e| e.to_string())?;
-                Ok((encoding.get_ids().to_vec(), in_characters(text, encoding.get_offsets())))
-            },
-            Ok,
-        )
+        if let Some(found) =
+            byte_level.and_then(|b| b.encode_places(&self.tokenizer, text, special))
+        {
+            return Ok(found);
+        }
+        // The library trims places in whatever unit they have.
+        let encoding = if self.trims {
+            self.tokenizer.encode_char_offsets(text, special)
+        } else {
+            self.tokenizer.encode(text, special)
+        };
+        let encoding = encoding.map_err(|e| e.to_string())?;
+        let places = flat(encoding.get_offsets());
+        let places = if self.trims { places } else { in_characters(text, places) };
+        Ok((encoding.get_ids().to_vec(), places))
     }
 }
 
@@ -69,25 +67,23 @@ fn load(json: &str) -> Result<ExpoTokenizer, String> {
     Ok(ExpoTokenizer { tokenizer, byte_level, trims, special, size })
 }
 
-type Flatten = fn(&str, &[(usize, usize)]) -> Vec<u32>;
-
-fn flat(_text: &str, offsets: &[(usize, usize)]) -> Vec<u32> {
+/// Begins and ends in one list.
+pub fn flat(offsets: &[(usize, usize)]) -> Vec<u32> {
     offsets.iter().flat_map(|&(begin, end)| [begin as u32, end as u32]).collect()
 }
 
-/// Offsets in bytes as offsets in characters, flat: what encode_char_offsets gives, which looks every
-/// byte up in a map.
-fn in_characters(text: &str, offsets: &[(usize, usize)]) -> Vec<u32> {
-    let flat = offsets.iter().flat_map(|&(begin, end)| [begin, end]);
+/// Offsets in bytes as offsets in characters: what encode_char_offsets gives, which looks every byte
+/// up in a map.
+fn in_characters(text: &str, offsets: Vec<u32>) -> Vec<u32> {
     if text.is_ascii() {
-        return flat.map(|at| at as u32).collect();
+        return offsets;
     }
     let mut characters = Vec::with_capacity(text.len() + 1);
     for (number, c) in text.chars().enumerate() {
         characters.extend(std::iter::repeat_n(number as u32, c.len_utf8()));
     }
     characters.push(characters.last().map_or(0, |last| last + 1));
-    flat.map(|at| characters[at.min(text.len())]).collect()
+    offsets.into_iter().map(|at| characters[(at as usize).min(text.len())]).collect()
 }
 
 #[no_mangle]

@@ -88,7 +88,8 @@ impl ByteLevel {
             places.add(id, end);
         }
         self.template.close(special, &mut tokens.ids);
-        Some((tokens.ids.clone(), places.filled(tokens.ids.len())))
+        let places = places.filled(tokens.ids.len());
+        Some((tokens.ids, places))
     }
 
     fn started(&self, special: bool, with_ends: bool) -> Tokens {

@@ -1,6 +1,7 @@
 //! Compares an encoder with the library before it is used.
 
 use super::ByteLevel;
+use crate::tokenizer::flat;
 use tokenizers::Tokenizer;
 
 const PROBES: [&str; 8] = [
@@ -14,17 +15,12 @@ const PROBES: [&str; 8] = [
     "<|im_start|>user\nHello<|im_end|>\n<|endoftext|></s><s><unk>",
 ];
 
-fn is_flat(places: &[u32], pairs: &[(usize, usize)]) -> bool {
-    let flat = pairs.iter().flat_map(|&(begin, end)| [begin as u32, end as u32]);
-    flat.eq(places.iter().copied())
-}
-
 fn agrees_on(encoder: &ByteLevel, library: &Tokenizer, text: &str, special: bool) -> bool {
     let Ok(expected) = library.encode_char_offsets(text, special) else { return false };
     match encoder.encode_places(library, text, special) {
         Some((ids, places)) => {
             ids == expected.get_ids()
-                && is_flat(&places, expected.get_offsets())
+                && places == flat(expected.get_offsets())
                 && encoder.encode(library, text, special).as_deref() == Some(&ids[..])
         }
         None => true, // the library has it
