@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <functional>
 #include <thread>
 
 #include "checkpoint/atomic_run.h"
@@ -14,22 +13,13 @@
 #include "expo/core/disk/memory_filesystem.h"
 #include "expo/core/error.h"
 #include "support/contains.h"
+#include "support/refusal.h"
 #include "support/temporary_folder.h"
 
 namespace expo {
 namespace {
 
 using Path = std::filesystem::path;
-std::string refusal(ErrorCategory category, const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.category(), category) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "was accepted";
-  return "";
-}
 
 class AtomicDirectoryInMemory : public ::testing::Test {
  protected:

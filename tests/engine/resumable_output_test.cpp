@@ -6,6 +6,7 @@
 #include "expo/core/disk/fault_injecting_filesystem.h"
 #include "expo/core/disk/memory_filesystem.h"
 #include "support/contains.h"
+#include "support/refusal.h"
 
 namespace expo {
 namespace {
@@ -37,17 +38,6 @@ void run_once(Filesystem& filesystem, const ResumableOutput::Options& given,
   std::string text;
   for (const auto& [number, result] : output.finished()) text += compact_json(result) + "\n";
   output.commit(text, {{"rows", kRows}});
-}
-
-template <typename Work>
-std::string refusal(Work&& work, ErrorCategory category = ErrorCategory::usage) {
-  try {
-    work();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.category(), category);
-    return error.what();
-  }
-  return "nothing was refused";
 }
 
 MemoryFilesystem& with_folder(MemoryFilesystem& memory) {
@@ -105,7 +95,7 @@ TEST(ResumableOutput, RefusesWhatNoRunHasLeft) {
     MemoryFilesystem memory;
     with_folder(memory).write_text("/disk/.out.jsonl.expo-partial", text);
     const std::string message =
-        refusal([&] { ResumableOutput(memory, options(true)); }, ErrorCategory::input);
+        refusal(ErrorCategory::input, [&] { ResumableOutput(memory, options(true)); });
     EXPECT_TRUE(contains(message, ".out.jsonl.expo-partial"));
     EXPECT_TRUE(contains(message, "--overwrite discards it"));
     EXPECT_TRUE(ResumableOutput(memory, options(false, true)).finished().empty());
@@ -115,7 +105,8 @@ TEST(ResumableOutput, RefusesWhatNoRunHasLeft) {
 TEST(ResumableOutput, NeverDropsRowsUnasked) {
   MemoryFilesystem memory;
   leave_two_rows(with_folder(memory));
-  const std::string message = refusal([&] { ResumableOutput(memory, options()); });
+  const std::string message =
+      refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, options()); });
   EXPECT_TRUE(contains(message, "has left 2 rows finished"));
   EXPECT_TRUE(contains(message, "--resume"));
   EXPECT_EQ(ResumableOutput(memory, options(true)).finished().size(), 2U);
@@ -128,7 +119,8 @@ TEST(ResumableOutput, RefusesOtherSettingsByName) {
   ResumableOutput::Options other = options(true);
   other.settings["sampling"]["seed"] = 2;
   other.settings["more"] = true;
-  const std::string message = refusal([&] { ResumableOutput(memory, other); });
+  const std::string message =
+      refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, other); });
   EXPECT_TRUE(contains(message, "sampling.seed was 1 and is 2, more was null and is true"));
   EXPECT_EQ(ResumableOutput(memory, options(true)).finished().size(), 2U);
 }
@@ -136,13 +128,16 @@ TEST(ResumableOutput, RefusesOtherSettingsByName) {
 TEST(ResumableOutput, ReplacesWhatIsThereOnlyIfTold) {
   MemoryFilesystem memory;
   with_folder(memory).write_text(kFile, "mine");
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, options()); }), "exists already"));
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, options()); }),
+                       "exists already"));
   leave_two_rows(*[&] {
     memory.remove(kFile);
     return &memory;
   }());
   memory.write_text(kFile, "somebody's");
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, options(true)); }), "exists already"));
+  EXPECT_TRUE(
+      contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, options(true)); }),
+               "exists already"));
   std::uint64_t appended = 0;
   run_once(memory, options(true, true), appended);
   EXPECT_EQ(memory.read_text(kFile), kWhole);
@@ -154,31 +149,34 @@ TEST(ResumableOutput, RefusesInputsFoldersAndASecondWriter) {
   ResumableOutput::Options input = options(false, true);
   input.file = "/disk/../disk/data.jsonl";
   input.inputs = {"/disk/data.jsonl"};
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, input); }), "is an input"));
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, input); }),
+                       "is an input"));
   ResumableOutput::Options record = options(false, true);
   record.inputs = {"/disk/out.jsonl.run.json"};
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, record); }),
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, record); }),
                        "out.jsonl.run.json: is an input"));
   ResumableOutput::Options within = options(false, true);
   within.file = "/disk/more/data/out.jsonl";
   within.inputs = {"/disk/more"};
   memory.create_directory("/disk/more");
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, within); }), "lies in /disk/more"));
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, within); }),
+                       "lies in /disk/more"));
   within.file = "/disk/more.jsonl";
   EXPECT_NO_THROW(ResumableOutput(memory, within));
   ResumableOutput::Options folder = options();
   folder.file = "/disk";
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, folder); }), "is a folder"));
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, folder); }),
+                       "is a folder"));
   const ResumableOutput first(memory, options());
   EXPECT_TRUE(
-      contains(refusal([&] { ResumableOutput(memory, options()); }, ErrorCategory::environment),
+      contains(refusal(ErrorCategory::environment, [&] { ResumableOutput(memory, options()); }),
                "another run"));
 }
 
 TEST(ResumableOutput, RefusesAFolderInTheRecordsPlace) {
   MemoryFilesystem memory;
   with_folder(memory).create_directory("/disk/out.jsonl.run.json");
-  EXPECT_TRUE(contains(refusal([&] { ResumableOutput(memory, options()); }),
+  EXPECT_TRUE(contains(refusal(ErrorCategory::usage, [&] { ResumableOutput(memory, options()); }),
                        "out.jsonl.run.json: is a folder"));
 }
 
@@ -194,7 +192,7 @@ TEST(ResumableOutput, WritesTheFileThatALinkLeadsTo) {
     ResumableOutput::Options direct = options(true);
     direct.file = "/far/real.jsonl";
     EXPECT_TRUE(
-        contains(refusal([&] { ResumableOutput(memory, direct); }, ErrorCategory::environment),
+        contains(refusal(ErrorCategory::environment, [&] { ResumableOutput(memory, direct); }),
                  "another run"));
     output.commit("new\n", {{"rows", 1}});
   }

@@ -16,6 +16,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/philox.h"
+#include "support/refusal.h"
 
 namespace expo {
 namespace {
@@ -444,17 +445,6 @@ TEST(Sampler, TemperaturesFarOutOfTheOrdinaryWork) {
   EXPECT_EQ(support({.temperature = 1e300, .top_p = 0.75}, {3e38F, -3e38F, 0, 9}),
             (Tokens{0, 2, 3}));
   EXPECT_EQ(support({.temperature = 1}, {-kInfinity, -3e38F, -kInfinity}), (Tokens{1}));
-}
-
-std::string refusal(ErrorCategory category, const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.category(), category);
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return {};
 }
 
 TEST(Sampler, RefusesOptionsOutOfRange) {

@@ -42,22 +42,10 @@ class CommandScorerTest : public testing::Test {
     return of_texts();
   }
 
-  std::vector<ScorableAnswer> of_texts() const {
-    std::vector<ScorableAnswer> result;
-    for (std::size_t i = 0; i < texts_.size(); ++i)
-      result.push_back({&prompts_[i], 0, texts_[i], FinishReason::stop});
-    return result;
-  }
-
-  std::vector<double> score(AnswerScorer& scorer, const std::vector<ScorableAnswer>& all) {
-    std::vector<double> result(all.size(), -1);
-    scorer.score(
-        all, [&](std::size_t i, double score) { result.at(i) = score; }, token_);
-    return result;
-  }
+  std::vector<ScorableAnswer> of_texts() const { return scorable(prompts_, texts_); }
 
   std::vector<double> score(const std::string& command, const std::vector<ScorableAnswer>& all) {
-    return score(*command_scorer(posix_filesystem(), command, options_), all);
+    return scores_of(*command_scorer(posix_filesystem(), command, options_), all, token_);
   }
 
   /// The message with which scoring some answers fails.
@@ -117,8 +105,8 @@ TEST_F(CommandScorerTest, KeepsTheProgramRunning) {
   const auto scorer =
       command_scorer(posix_filesystem(), "i=0; while read -r line; do i=$((i+1)); echo $i; done",
                      {.batch_size = 2});
-  EXPECT_EQ(score(*scorer, answers(5)), (std::vector<double>{1, 2, 3, 4, 5}));
-  EXPECT_EQ(score(*scorer, answers(1)), (std::vector<double>{6}));
+  EXPECT_EQ(scores_of(*scorer, answers(5), token_), (std::vector<double>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(scores_of(*scorer, answers(1), token_), (std::vector<double>{6}));
 }
 
 TEST_F(CommandScorerTest, NeitherSideWaitsForTheOther) {
@@ -190,7 +178,7 @@ TEST_F(CommandScorerTest, FindsTooManyLinesAlsoWhenTheyComeLater) {
       command_scorer(posix_filesystem(), "while read -r a; do echo 1; echo 2; done", options_);
   const auto one = answers(1);
   try {  // Usually at the first answer, but it is chance when a line arrives.
-    for (int i = 0; i < 50; ++i) score(*scorer, one);
+    for (int i = 0; i < 50; ++i) scores_of(*scorer, one, token_);
     ADD_FAILURE() << "nothing failed";
   } catch (const Error& error) {
     EXPECT_TRUE(contains(error.what(), "dev.jsonl:1")) << error.what();
@@ -267,7 +255,7 @@ TEST_F(CommandScorerTest, PassesScoresOnBatchByBatch) {
                Error);
   EXPECT_EQ(passed, (std::vector<double>{1, 2}));
   // The next call starts the program anew.
-  EXPECT_EQ(score(*scorer, answers(2)), (std::vector<double>{1, 2}));
+  EXPECT_EQ(scores_of(*scorer, answers(2), token_), (std::vector<double>{1, 2}));
 }
 
 TEST_F(CommandScorerTest, InheritsNoFiles) {

@@ -109,4 +109,22 @@ inline std::vector<Prompt> fake_prompts(std::size_t count) {
   return result;
 }
 
+/// Answers to the prompts of the same places, to be scored; both must outlive the result.
+inline std::vector<ScorableAnswer> scorable(const std::vector<Prompt>& prompts,
+                                            const std::vector<std::string>& texts) {
+  std::vector<ScorableAnswer> result;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    result.push_back({&prompts[i], 0, texts[i], FinishReason::stop});
+  return result;
+}
+
+/// What a scorer says of each answer; −1 where it says nothing.
+inline std::vector<double> scores_of(AnswerScorer& scorer, std::span<const ScorableAnswer> answers,
+                                     const CancellationToken& token) {
+  std::vector<double> result(answers.size(), -1);
+  scorer.score(
+      answers, [&](std::size_t i, double score) { result.at(i) = score; }, token);
+  return result;
+}
+
 }  // namespace expo

@@ -7,6 +7,7 @@
 #include "expo/search/live/live_source.h"
 #include "search/fake_engine.h"
 #include "support/contains.h"
+#include "support/refusal.h"
 
 namespace expo {
 namespace {
@@ -46,26 +47,10 @@ class ModelScorersTest : public testing::Test {
   std::vector<ScorableAnswer> answers(std::vector<std::string> texts) {
     prompts_ = fake_prompts(texts.size());
     texts_ = std::move(texts);
-    std::vector<ScorableAnswer> result;
-    for (std::size_t i = 0; i < texts_.size(); ++i)
-      result.push_back({&prompts_[i], 0, texts_[i], FinishReason::stop});
-    return result;
+    return scorable(prompts_, texts_);
   }
   std::vector<double> score(AnswerScorer& scorer, const std::vector<ScorableAnswer>& all) {
-    std::vector<double> result(all.size(), -1);
-    scorer.score(
-        all, [&](std::size_t i, double score) { result.at(i) = score; }, token_);
-    return result;
-  }
-  template <typename Work>
-  static std::string refusal(ErrorCategory category, Work&& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      EXPECT_EQ(error.category(), category);
-      return error.what();
-    }
-    return "nothing was refused";
+    return scores_of(scorer, all, token_);
   }
 
   std::vector<Prompt> prompts_;

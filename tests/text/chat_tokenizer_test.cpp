@@ -4,6 +4,7 @@
 
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
+#include "support/refusal.h"
 
 namespace expo {
 namespace {
@@ -27,16 +28,6 @@ struct Folder {
   Folder& config(const Json& json) { return add("tokenizer_config.json", json.dump()); }
   ChatTokenizer open() const { return ChatTokenizer::from_files(files, "model"); }
 };
-
-std::string reason(ErrorCategory category, const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.category(), category);
-    return error.what();
-  }
-  return "nothing was refused";
-}
 
 const Json kTokens = {{"bos_token", "<s>"},
                       {"eos_token", {{"content", "</s>"}, {"lstrip", false}}}};
@@ -113,7 +104,7 @@ TEST(ChatTokenizer, ChoosesAmongNamedTemplates) {
   options.variables = {{"tools", Json::array()}};
   EXPECT_EQ(model.render(kHello, options), "tools");
   options.template_name = "none";
-  EXPECT_EQ(reason(ErrorCategory::input, [&] { model.render(kHello, options); }),
+  EXPECT_EQ(refusal(ErrorCategory::input, [&] { model.render(kHello, options); }),
             "model: there is no chat template \"none\", only default, rag, tool_use");
 }
 
@@ -140,19 +131,19 @@ TEST(ChatTokenizer, ATemplateOfOnesOwnReplacesAll) {
 TEST(ChatTokenizer, SaysWhatIsMissingOrBroken) {
   const auto bare = Folder().open();
   EXPECT_FALSE(bare.has_template());
-  EXPECT_TRUE(reason(ErrorCategory::input, [&] {
+  EXPECT_TRUE(refusal(ErrorCategory::input, [&] {
                 bare.render(kHello, {});
               }).starts_with("model: the model has no chat template; "));
-  EXPECT_TRUE(reason(ErrorCategory::input, [] {
+  EXPECT_TRUE(refusal(ErrorCategory::input, [] {
                 ChatTokenizer::from_files({}, "model");
               }).starts_with("model: there is no tokenizer.json; "));
-  EXPECT_TRUE(reason(ErrorCategory::input, [] {
+  EXPECT_TRUE(refusal(ErrorCategory::input, [] {
                 Folder().config(with_template("{% if %}")).open();
               }).starts_with("model/tokenizer_config.json: the chat template cannot be read: "));
-  EXPECT_TRUE(reason(ErrorCategory::input, [] {
+  EXPECT_TRUE(refusal(ErrorCategory::input, [] {
                 Folder().config(with_template(Json::array({{{"name", "x"}}}))).open();
               }).starts_with("model/tokenizer_config.json: chat_template holds"));
-  EXPECT_TRUE(reason(ErrorCategory::input, [] {
+  EXPECT_TRUE(refusal(ErrorCategory::input, [] {
                 Folder().config(Json::array()).open();
               }).starts_with("model/tokenizer_config.json: not a JSON object"));
 }
