@@ -22,7 +22,6 @@
 #include "expo/core/text.h"
 #include "expo/core/version.h"
 #include "expo/engine/answer_settings.h"
-#include "expo/engine/conversations.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/write/output_folder.h"
@@ -31,6 +30,7 @@
 #include "expo/search/run/development_prompts.h"
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/scoring_setting.h"
+#include "expo/search/run/search_data.h"
 
 namespace expo {
 namespace {
@@ -74,11 +74,7 @@ class SearchCommand {
     check_options();
     read_data();
     open_pair();
-    if (by_pairs()) {
-      split_pairs();
-    } else {
-      take_fitting();
-    }
+    take_data();
     SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
     if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
     if (!folder.finished()) check_writing();
@@ -181,74 +177,29 @@ class SearchCommand {
     }
   }
 
+  SearchDataOptions data_options() const {
+    return {options_.rows.data, options_.model.system, options_.rows.skip_too_long};
+  }
+
   void read_data() {
     if (by_pairs()) options_.rows.data = options_.search.pairs;
     const auto reader = open_first_rows(posix_filesystem(), options_.rows);
     const Columns columns{.prompt = options_.rows.prompt_column, .id = options_.rows.id_column};
-    std::size_t repeated = 0;
-    if (by_pairs()) {
-      for (Json row; reader->next(row);)
-        search_.pairs.push_back(read_preference(row, reader->place(), columns));
-    } else {
-      search_.prompts = read_prompts(*reader, columns, &repeated);
-    }
-    std::ranges::move(row_warnings(*reader), std::back_inserter(search_.warnings));
-    check_distinct(search_.prompts, split_texts(search_.prompts), repeated, options_.rows.data);
+    data_ = by_pairs() ? read_search_pairs(*reader, columns, data_options())
+                       : read_search_prompts(*reader, columns, data_options());
   }
 
-  /// Of several pairs with one prompt the first one counts, as the others would not be independent.
-  void split_pairs() {
-    std::vector<Prompt> prompts;
-    std::vector<Conversation> conversations;
-    for (Preference& pair : search_.pairs) {
-      prompts.push_back({pair.id, pair.prompt, Json(), pair.place});
-      pair.prompt = with_system(pair.prompt, options_.model.system);
-      for (const Json* answer : {&pair.chosen, &pair.rejected})
-        conversations.push_back({pair.with(*answer), pair.id, pair.place});
+  /// Hands the search the data that all engines can take.
+  void take_data() {
+    if (!by_pairs()) {
+      std::vector<Engine*> engines{policy_.get()};
+      if (rival_) engines.push_back(rival_.get());
+      take_fitting(data_, engines, data_options());
     }
-    prompts_digest_ = digest_of(conversations);
-    search_.split = split_prompts(split_texts(prompts));
-    check_parts(search_.split, options_.rows.data);
-    if (search_.split.duplicates > 0) {
-      search_.warnings.push_back(fmt::format("{} left out, as an earlier pair has the same prompt",
-                                             counted(search_.split.duplicates, "pair")));
-    }
-  }
-
-  /// Splits the prompts that fit the model, whatever --system says, and adds the system turn.
-  void take_fitting() {
-    std::vector<Prompt> prompts = std::move(search_.prompts);
-    const std::vector<std::string> texts = split_texts(prompts);
-    std::vector<Conversation> conversations;
-    for (Prompt& prompt : prompts) {
-      prompt.chat = with_system(prompt.chat, options_.model.system);
-      conversations.push_back({prompt.chat, prompt.id, prompt.place});
-    }
-    const Fitting fitting =
-        choose_fitting(conversations, policy_->count_tokens(conversations),
-                       policy_->describe().context, 1, options_.rows.skip_too_long);
-    for (std::string& warning : describe_skipped(fitting, fitting.skipped.size()))
-      search_.warnings.push_back(std::move(warning));
-    std::vector<std::size_t> fitting_both = fitting.kept;
-    if (rival_) {
-      const Fitting rivals =
-          choose_fitting(conversations, rival_->count_tokens(conversations),
-                         rival_->describe().context, 1, options_.rows.skip_too_long);
-      std::erase_if(fitting_both, [&](std::size_t index) {
-        return std::ranges::find(rivals.kept, index) == rivals.kept.end();
-      });
-    }
-    search_.prompts.clear();
-    std::vector<Conversation> kept;
-    std::vector<std::string> kept_texts;
-    for (const std::size_t index : fitting_both) {
-      search_.prompts.push_back(std::move(prompts[index]));
-      kept.push_back(std::move(conversations[index]));
-      kept_texts.push_back(texts[index]);
-    }
-    prompts_digest_ = digest_of(kept);
-    search_.split = split_prompts(kept_texts);
-    check_parts(search_.split, options_.rows.data);
+    std::ranges::move(data_.warnings, std::back_inserter(search_.warnings));
+    search_.prompts = std::move(data_.prompts);
+    search_.pairs = std::move(data_.pairs);
+    search_.split = std::move(data_.split);
   }
 
   /// All that a search in this folder depends on.
@@ -261,7 +212,7 @@ class SearchCommand {
             {"scorer", scorer_ ? scorer_->identity() : Json()},
             {"prompts",
              {{"rows", search_.prompts.size() + search_.pairs.size()},
-              {"digest", prompts_digest_},
+              {"digest", data_.digest},
               {"columns",
                objective_ == Objective::command ? Json(columns_digest(search_.prompts)) : Json()}}},
             {"samples", search_.live.samples},
@@ -386,7 +337,7 @@ class SearchCommand {
   std::unique_ptr<Engine> rival_;
   std::unique_ptr<AnswerScorer> scorer_;
   LiveSearch search_;
-  std::string prompts_digest_;
+  SearchData data_;  ///< until the search has it
   std::vector<std::filesystem::path> inputs_;
 };
 
