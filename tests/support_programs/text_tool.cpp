@@ -7,10 +7,10 @@
 //   text_tool jinja VARIABLES.json NOW      a template as JSON text a line ->
 //                                           {"text", "generations"} or {"refused"}
 //   text_tool rows DATA_SET [SPLIT]         nothing -> a row a line
-//   text_tool chat FOLDER                   a row with messages a line -> {"ids"} or {"refused"},
-//   with a
-//                                           generation prompt
-//   text_tool mask FOLDER                   the same -> {"ids", "counts"} or {"refused"}
+//   text_tool chat FOLDER [NOW]             a row with messages a line -> {"ids"} or {"refused"},
+//                                           with a generation prompt
+//   text_tool mask FOLDER [NOW]             the same -> {"ids", "counts"} or {"refused"}
+// NOW is the time that strftime_now tells, in seconds since 1970 (UTC).
 
 #include <filesystem>
 #include <iostream>
@@ -97,28 +97,30 @@ Chat chat_of(const Json& line) {
   return {read_messages(row, json.at("messages"), "messages"), read_variables(row)};
 }
 
-Json masked(const ChatTokenizer& tokenizer, const Json& line) {
+Json masked(const ChatTokenizer& tokenizer, const Json& line, const ChatOptions& render) {
   LossMaskOptions options;
   options.assistant_only = line.value("assistant_only_loss", true);
   options.first_message = line.value("first_message", 0);
-  const MaskedChat result = mask_chat(tokenizer, chat_of(line), {}, options);
+  const MaskedChat result = mask_chat(tokenizer, chat_of(line), render, options);
   return {{"ids", result.ids}, {"counts", result.counts}};
 }
 
-int chat(const std::string& folder, bool mask) {
+int chat(const std::string& folder, bool mask, const char* now) {
   std::vector<TextFile> files;
   for (const std::string& name : posix_filesystem().list(folder))
     files.push_back({name, [=] { return posix_filesystem().read_text(folder + "/" + name); }});
   const auto tokenizer = ChatTokenizer::from_files(files, folder);
+  ChatOptions options;
+  if (now) options.seconds_since_epoch = std::stoll(now);
   return try_each_line([&](const Json& line) -> Json {
-    if (mask) return masked(tokenizer, line);
-    return {{"ids", tokenizer.encode(chat_of(line), {})}};
+    if (mask) return masked(tokenizer, line, options);
+    return {{"ids", tokenizer.encode(chat_of(line), options)}};
   });
 }
 
 int run(const std::string& what, const char* path, const char* more) {
   if (what == "rows") return rows(path, more);
-  if (what == "chat" || what == "mask") return chat(path, what == "mask");
+  if (what == "chat" || what == "mask") return chat(path, what == "mask", more);
   const std::string text = posix_filesystem().read_text(path);
   if (what == "jinja") return jinja(text, more);
   if (what == "kind") return kind(text);

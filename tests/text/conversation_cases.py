@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from stopped_clock import stop_the_clock
+
 ROOT = Path(os.environ["EXPO_SOURCE_DIR"])
 GOLDENS = ROOT / "tests/text/goldens"
 SHARED = ROOT / "../shared/data/chat_templates/templates"
@@ -123,6 +125,7 @@ class Theirs:
 
     def __init__(self, folder):
         import transformers
+        stop_the_clock()
         self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 
     def render(self, row, messages=None, **options):

@@ -6,6 +6,7 @@ import re
 import pytest
 
 import conversation_cases as cases
+from stopped_clock import NOW
 from text_program import text_tool
 from turn_rule import NotFound, Turns
 
@@ -14,7 +15,7 @@ pytest.importorskip("transformers")
 
 
 def ours(what, folder, rows):
-    return text_tool(what, folder, lines=rows)
+    return text_tool(what, folder, NOW, lines=rows)
 
 
 def attempt(work):

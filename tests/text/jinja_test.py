@@ -7,6 +7,7 @@ import os
 import pytest
 
 import jinja_cases
+from stopped_clock import NOW
 from text_program import text_tool
 
 pytest.importorskip("transformers")
@@ -21,7 +22,7 @@ UNSUPPORTED = ("by its address", "by their address", "a random item", "makes a s
 def ours(templates, folder):
     variables = folder / "variables.json"
     variables.write_text(json.dumps(jinja_cases.VARIABLES), encoding="utf-8")
-    return text_tool("jinja", variables, jinja_cases.NOW, lines=templates)
+    return text_tool("jinja", variables, NOW, lines=templates)
 
 
 def test_small_templates_give_the_characters_of_jinja2_or_are_refused_by_both(tmp_path):
