@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "expo/core/error.h"
 
@@ -40,6 +41,14 @@ void add_special_tokens(const Json& config, std::map<std::string, std::string>& 
     if (!key.ends_with("_token") || key.starts_with("add_")) continue;
     if (auto token = token_text(value)) tokens.insert_or_assign(key, std::move(*token));
   }
+}
+
+/// The local clock, as a moment that reads the same in UTC.
+std::int64_t local_seconds() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return static_cast<std::int64_t>(now) + local.tm_gmtoff;
 }
 
 bool has_value(const Json& variables, const char* name) {
@@ -176,8 +185,10 @@ std::string ChatTokenizer::variables_for(const ChatOptions& options, const Chat&
 
 PreparedChat ChatTokenizer::prepare(const Chat& chat, const ChatOptions& options) const {
   const NamedTemplate& chosen = choose(options, chat);
+  std::optional<std::int64_t> moment = options.seconds_since_epoch;
+  if (!moment && chosen.chat_template.asks_for_time()) moment = local_seconds();
   return {chosen.chat_template, chat.messages, variables_for(options, chat), chosen.reads_parts,
-          options.seconds_since_epoch};
+          moment};
 }
 
 std::string ChatTokenizer::render(const Chat& chat, const ChatOptions& options) const {

@@ -33,7 +33,9 @@ struct ChatOptions {
   /// Further variables of the template (documents, enable_thinking, date_string and so on); those
   /// that a conversation brings take precedence.
   Json variables = Json::object();
-  std::optional<std::int64_t> seconds_since_epoch;  ///< for strftime_now; see ChatTemplate
+  /// For strftime_now; see ChatTemplate. std::nullopt means the clock when the conversation is
+  /// prepared: all its renderings tell the same moment.
+  std::optional<std::int64_t> seconds_since_epoch;
 };
 
 /// Turns conversations into token ids. It holds the tokenizer, its special tokens and its chat

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <ctime>
+
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/error.h"
 #include "support/refusal.h"
@@ -126,6 +129,32 @@ TEST(ChatTokenizer, ATemplateOfOnesOwnReplacesAll) {
   EXPECT_EQ(model.render(kHello, {}), "mine: 1");
   EXPECT_THROW(model.set_template("{% if %}", "mine.jinja"), Error);
   EXPECT_EQ(model.render(kHello, {}), "mine: 1") << "a broken one changes nothing";
+}
+
+TEST(ChatTokenizer, TellsOneMomentInAllRenderingsOfAConversation) {
+  const auto model =
+      Folder().config(with_template("{{ strftime_now('%Y-%m-%d %H:%M:%S.%f') }}")).open();
+  const PreparedChat prepared = model.prepare(kHello, {});
+  const std::string first = prepared.render(false).text;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(prepared.render(false).text, first);
+}
+
+TEST(ChatTokenizer, TellsTheLocalTime) {
+  ASSERT_EQ(setenv("TZ", "XYZ-05:30", 1), 0);
+  tzset();
+  const auto model = Folder().config(with_template("{{ strftime_now('%Y-%m-%d %H:%M') }}")).open();
+  const auto local = [] {
+    const std::time_t later = std::time(nullptr) + 5 * 3600 + 1800;
+    std::tm parts{};
+    gmtime_r(&later, &parts);
+    char text[32];
+    return std::string(text, std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts));
+  };
+  const std::string before = local();
+  const std::string found = model.render(kHello, {});
+  EXPECT_TRUE(found == before || found == local()) << found;
+  ASSERT_EQ(unsetenv("TZ"), 0);
+  tzset();
 }
 
 TEST(ChatTokenizer, SaysWhatIsMissingOrBroken) {
