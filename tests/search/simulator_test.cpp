@@ -58,9 +58,12 @@ TEST(Simulator, HasItsTruthAsMean) {
 }
 
 TEST(Simulator, CouplesNeighboursMoreThanDistantCandidates) {
-  Simulator source(settings(ScoreKind::normal), {0, 2, 2.2, 16}, 1);
+  Simulation simulation = settings(ScoreKind::normal);
+  simulation.prompt_share = 0.2;
+  simulation.coupled_share = 0.15;
+  simulation.reach = 1.5;
+  Simulator source(simulation, {0, 2, 2.2, 16}, 1);
   const auto two = scores_of(source, 1);
-  // Shares of variance 0.2 and 0.15 · exp(−distance / 1.5).
   const auto expected = [](double alpha) {
     return 0.2 + 0.15 * std::exp(-std::abs(log_place(alpha) - log_place(2)) / 1.5);
   };

@@ -27,6 +27,12 @@ std::uint64_t stream_of(std::uint64_t prompt, std::uint64_t place, std::uint64_t
   return (prompt << 32) | (place << 12) | sample;
 }
 
+/// Of the logarithm, at one α.
+double length_variance(const Simulation& simulation) {
+  return simulation.prompt_size * simulation.prompt_size +
+         simulation.answer_size * simulation.answer_size;
+}
+
 }  // namespace
 
 Simulator::Simulator(const Simulation& simulation, std::vector<double> alphas, std::uint64_t seed)
@@ -83,9 +89,10 @@ Score Simulator::score(const ScoreRequest& request) {
   Score result;
   result.score = score_value(deviate, is_heavy ? heavy_deviate(stream) : noise,
                              simulation_.truth->mean(alpha));
-  const double length =
-      simulation_.length * std::exp(simulation_.growth * log_place(alpha) + 0.4 * prompt.size +
-                                    0.3 * length_noise - 0.125);
+  const double size =
+      simulation_.prompt_size * prompt.size + simulation_.answer_size * length_noise;
+  const double length = simulation_.length * std::exp(simulation_.growth * log_place(alpha) + size -
+                                                      length_variance(simulation_) / 2);
   const auto limit = static_cast<double>(simulation_.limit);
   result.ending = length > limit ? Ending::length : Ending::stop;
   result.tokens = static_cast<std::uint64_t>(std::clamp(length, 1.0, limit));

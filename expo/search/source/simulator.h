@@ -22,14 +22,17 @@ struct Simulation {
   std::size_t prompts = 400;
   std::uint32_t samples = 2;
   /// Shares of the variance of a score: what a prompt does at every α, what a prompt does at α near
-  /// each other, and the rest, which is a sample's own.
-  double prompt_share = 0.2;
-  double coupled_share = 0.15;
-  double reach = 1.5;      ///< of the coupling, on the scale of log_place
-  double deviation = 0.5;  ///< of a score that is not binary
-  double growth = 0.1;     ///< of the logarithm of the length for each unit of log_place
-  double length = 100;     ///< mean tokens of an answer at α = 0
-  std::uint64_t limit = 512;
+  /// each other, and the rest, which is a sample's own. These and the lengths are what
+  /// bench/fit_simulation.py finds in docs/search/recordings/smollm2.jsonl.
+  double prompt_share = 0.34;
+  double coupled_share = 0.37;
+  double reach = 4.15;         ///< of the coupling, on the scale of log_place
+  double deviation = 0.5;      ///< of a score that is not binary
+  double growth = -0.18;       ///< of the logarithm of the length for each unit of log_place
+  double length = 45.5;        ///< mean tokens of an answer at α = 0
+  double prompt_size = 0.485;  ///< deviation of a length's logarithm between prompts
+  double answer_size = 0.63;   ///< and between answers to one of them
+  std::uint64_t limit = 96;
 };
 
 /// A source with a known truth. A score has the mean truth(α) exactly; its deviation from it is
