@@ -130,6 +130,29 @@ def test_intervals_invert_the_test(size):
         assert below["at"] <= tail + 3e-4 and above["at"] > tail - 3e-4
 
 
+def test_intervals_never_contradict_the_p_value():
+    rng = np.random.default_rng(12)
+    requests = []
+    for near in range(150):
+        # About at the edge of 5 %: wins that exceed losses by 1.645 standard deviations.
+        decided = int(rng.integers(14, 120))
+        wins = int(round(decided / 2 + 1.645 * math.sqrt(decided) / 2 + rng.integers(-1, 2)))
+        values = [1.0] * wins + [-1.0] * (decided - wins) + [0.0] * int(rng.integers(0, 200))
+        if near % 3 == 0:  # means of two samples
+            values = (np.array(values) / 2 + rng.integers(-1, 2, size=len(values)) / 2).tolist()
+        requests += [dict(op="sign_flip", values=values, seed=near),
+                     dict(op="sign_flip", values=[-value for value in values], seed=near)]
+    found = ask(*requests)
+    edge = 0
+    for one_way, other_way in zip(found[::2], found[1::2]):
+        edge += 0.03 < one_way["p"] < 0.08
+        for key, tail in (("interval_90", 0.05), ("interval_95", 0.025)):
+            for side in (one_way, other_way):
+                assert (side["p"] <= tail) == (side[key][0] > 0), side
+            assert (one_way["p"] <= tail) == (other_way[key][1] < 0), (one_way, other_way)
+    assert edge > 50
+
+
 def test_intervals_are_near_students_for_normal_values():
     values = np.random.default_rng(6).normal(0.4, 1, size=300)
     low, high = one(op="sign_flip", values=values.tolist(), draws=40000)["interval_95"]

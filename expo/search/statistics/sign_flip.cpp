@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 
@@ -150,7 +151,10 @@ SignFlipTest::SignFlipTest(std::span<const double> differences, std::uint64_t se
   if (const auto multiples = on_a_lattice(differences)) {
     const bool one = has_one_magnitude(*multiples);
     method_ = one ? FlipMethod::sign_test : FlipMethod::lattice;
+    std::vector<int> mirrored;
+    for (const int value : *multiples) mirrored.push_back(-value);
     p_value_ = one ? sign_test_of(*multiples) : convolved_p_value(*multiples);
+    mirrored_p_ = one ? sign_test_of(mirrored) : convolved_p_value(mirrored);
   }
 }
 
@@ -165,7 +169,25 @@ std::pair<double, double> SignFlipTest::interval(double confidence) const {
   const double rejected = std::floor((1 - confidence) / 2 * draws_ + 1e-9);
   if (rejected < 1) return {-kInfinity, kInfinity};
   const auto rank = static_cast<std::size_t>(rejected) - 1;
-  return {subset_means_[rank], subset_means_[subset_means_.size() - 1 - rank]};
+  const double low = subset_means_[rank];
+  const double high = subset_means_[subset_means_.size() - 1 - rank];
+  const bool is_exact = method_ == FlipMethod::sign_test || method_ == FlipMethod::lattice;
+  if (!is_exact) return {low, high};
+  const double tail = (1 - confidence) / 2 + 1e-12;
+  return {lower_bound(tail, low), upper_bound(tail, high)};
+}
+
+/// The bound that agrees with the exact test at 0, whose next value is the next subset mean.
+double SignFlipTest::lower_bound(double tail, double bound) const {
+  if (p_value_ > tail) return std::min(bound, 0.0);
+  const auto above = std::upper_bound(subset_means_.begin(), subset_means_.end(), slack_);
+  return above == subset_means_.end() ? bound : std::max(bound, *above);
+}
+
+double SignFlipTest::upper_bound(double tail, double bound) const {
+  if (mirrored_p_ > tail) return std::max(bound, 0.0);
+  const auto end = std::lower_bound(subset_means_.begin(), subset_means_.end(), -slack_);
+  return end == subset_means_.begin() ? bound : std::min(bound, *std::prev(end));
 }
 
 }  // namespace expo

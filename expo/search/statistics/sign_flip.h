@@ -48,14 +48,19 @@ class SignFlipTest {
 
   /// The two-sided interval with the given confidence, for example 0.9: all centres that neither of
   /// the one-sided tests rejects at (1 − confidence) / 2. A bound is infinite where there are too
-  /// few differences for this confidence.
+  /// few differences for this confidence. It never contradicts p_value(): where that is computed
+  /// exactly, a bound that random flips put on the other side of 0 moves to this side.
   std::pair<double, double> interval(double confidence) const;
 
  private:
+  double lower_bound(double tail, double bound) const;
+  double upper_bound(double tail, double bound) const;
+
   std::vector<double> subset_means_;  ///< of the flipped differences, sorted; without the empty set
   double draws_ = 0;                  ///< flips in all, with the identity
   double slack_ = 0;                  ///< sums that differ by rounding only are ties
   double p_value_ = 1;
+  double mirrored_p_ = 1;  ///< of "the mean is at least 0", where p_value_ is exact
   FlipMethod method_ = FlipMethod::monte_carlo;
 };
 
