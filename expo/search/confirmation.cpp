@@ -122,7 +122,7 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
 }
 
 Confirmation confirm(ScoreTable& table, std::size_t chosen, const ConfirmationOptions& options) {
-  Spending spending(table, options.tokens);
+  Spending spending(table, options.tokens, {.before = options.tokens_before});
   spending.extend(contestants(chosen, options), table.rows());
   Confirmation result;
   result.tokens = spending.spent();

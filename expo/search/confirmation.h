@@ -44,6 +44,7 @@ struct ConfirmationOptions {
   std::optional<std::size_t> control;   ///< α = −1, the model before training
   double min_gain = 0;                  ///< a gain below it is not worth having
   std::optional<std::uint64_t> tokens;  ///< budget
+  std::uint64_t tokens_before = 0;      ///< that the choice took, for messages
   std::uint64_t seed = 0;               ///< of the flips
 };
 
@@ -65,6 +66,7 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
 
 /// Compares the chosen candidate once with the baseline, on a table whose prompts chose nothing. As
 /// it makes one test at 5 %, a gain is claimed where there is none at most one time in twenty.
+/// Throws Error(usage) for a budget that does not reach two prompts.
 Confirmation confirm(ScoreTable& table, std::size_t chosen, const ConfirmationOptions& options);
 
 }  // namespace expo

@@ -53,7 +53,7 @@ std::size_t planned_end(const ScoreTable& table, const Spending& spending,
 Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
   const std::vector<std::size_t> all = contenders(table);
   std::vector<std::size_t> alive = all;
-  Spending spending(table, options.tokens);
+  Spending spending(table, options.tokens, {options.budget_share});
   const std::size_t rounds = rounds_for(all.size());
   Choice choice;
   if (options.tokens) spending.extend(alive, 2);

@@ -25,7 +25,7 @@ constexpr std::size_t kControlRows = 16;
 class Race {
  public:
   Race(ScoreTable& table, const SearchOptions& options)
-      : table_(table), options_(options), spending_(table, options.tokens) {
+      : table_(table), options_(options), spending_(table, options.tokens, {options.budget_share}) {
     all_ = alive_ = contenders(table);
   }
 

@@ -1,10 +1,24 @@
 #include "expo/search/spending.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "expo/core/error.h"
+#include "expo/core/text.h"
+
 namespace expo {
+namespace {
+
+constexpr std::size_t kProbe = 2;
+constexpr double kMargin = 2;  // standard deviations
+constexpr double kSafe = 6;
+constexpr double kDoubt = -1;  // in favour of a budget that may do
+constexpr std::size_t kGrowth = 3;
+
+}  // namespace
 
 double Spending::left() const {
   if (!budget_) return std::numeric_limits<double>::infinity();
@@ -47,13 +61,37 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, double
   return low;
 }
 
+/// Asks for the first rows, of one candidate after the other as long as all that are missing might
+/// not fit.
+void Spending::probe(std::span<const std::size_t> candidates, std::size_t end) {
+  for (std::size_t done = 0; done < candidates.size();) {
+    const bool is_first = table_.tokens() == 0;
+    if (!is_first && price(candidates, end, kDoubt) > left()) refuse(candidates, end);
+    const bool fit = !is_first && price(candidates, end, kSafe) <= left();
+    const std::size_t next = fit ? candidates.size() : done + 1;
+    table_.ask(candidates.first(next), end);
+    done = next;
+  }
+}
+
+void Spending::refuse(std::span<const std::size_t> candidates, std::size_t end) const {
+  const auto whole = [&](double tokens) {
+    return static_cast<std::uint64_t>(
+        std::ceil(static_cast<double>(part_.before) + tokens / part_.share));
+  };
+  const auto needed = static_cast<double>(spent()) + price(candidates, end, kMargin);
+  throw usage_error(fmt::format(
+      "--token-budget {}: is too small: {} at each of {} take about {} tokens, judged by the first "
+      "answers, of the {} that are meant for them; give at least {}, or fewer α",
+      whole(static_cast<double>(*budget_)), counted(end, "prompt"),
+      counted(candidates.size(), "model"),
+      std::llround(static_cast<double>(spent()) + price(candidates, end, 0)), *budget_,
+      whole(needed)));
+}
+
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
-  constexpr std::size_t kProbe = 2;
-  constexpr double kMargin = 2;  // standard deviations
-  constexpr double kSafe = 6;
-  constexpr std::size_t kGrowth = 3;
   end = std::min(end, table_.rows());
-  if (budget_ && table_.tokens() == 0) table_.ask(candidates, std::min(kProbe, end));
+  if (budget_ && table_.tokens() == 0) probe(candidates, std::min(kProbe, end));
   const auto fewest = [&] {
     std::size_t least = end;
     for (const std::size_t each : candidates) least = std::min(least, table_.of(each).size());

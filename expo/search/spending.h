@@ -8,17 +8,25 @@
 
 namespace expo {
 
+/// How the tokens of one part of a search belong to the budget that the user named.
+struct BudgetPart {
+  double share = 1;          ///< of the whole budget
+  std::uint64_t before = 0;  ///< tokens that earlier parts took from it
+};
+
 /// Asks a table's source within a budget of tokens. What answers will cost is known only after they
 /// are made, so a large demand is made in parts, each corrected by the prices of those before it,
 /// and with a margin of two standard deviations, so that the budget is rarely overrun, and then by
-/// little.
+/// little. Nothing is known of the prices before the first answers, so these are asked for little
+/// by little, too.
 class Spending {
  public:
-  Spending(ScoreTable& table, std::optional<std::uint64_t> budget)
-      : table_(table), budget_(budget), before_(table.tokens()) {}
+  Spending(ScoreTable& table, std::optional<std::uint64_t> budget, BudgetPart part = {})
+      : table_(table), budget_(budget), part_(part), before_(table.tokens()) {}
 
   /// Asks for all candidates' first `end` rows, or for as many as the budget reaches if that is
-  /// fewer, the same for all. Returns whether it reached.
+  /// fewer, the same for all. Returns whether it reached. Throws Error(usage), naming the budget
+  /// that would do, if it does not reach two rows of each in a table that holds nothing yet.
   bool extend(std::span<const std::size_t> candidates, std::size_t end);
 
   /// The largest `end`, at most that of the table, for which extend() is expected to take no more
@@ -31,6 +39,8 @@ class Spending {
   double left() const;  ///< infinite without a budget
 
  private:
+  void probe(std::span<const std::size_t> candidates, std::size_t end);
+  [[noreturn]] void refuse(std::span<const std::size_t> candidates, std::size_t end) const;
   /// `margin` is a number of standard deviations.
   double price(std::span<const std::size_t> candidates, std::size_t end, double margin) const;
   std::size_t affordable(std::span<const std::size_t> candidates, double tokens,
@@ -38,6 +48,7 @@ class Spending {
 
   ScoreTable& table_;
   std::optional<std::uint64_t> budget_;
+  BudgetPart part_;
   std::uint64_t before_;
 };
 

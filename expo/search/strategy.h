@@ -24,6 +24,7 @@ struct SearchOptions {
   std::size_t baseline = 0;             ///< α = 0, which is never dropped
   std::optional<std::size_t> control;   ///< α = −1: seen at the first look, never chosen
   std::optional<std::uint64_t> tokens;  ///< budget; std::nullopt: all that the strategy wants
+  double budget_share = 1;              ///< that `tokens` are of what the user named
   std::vector<Guard> guards;
   bool refine = true;                             ///< the race may ask the source for further α
   std::function<void(const Look&)> on_look = {};  ///< hears of each look as it is made
@@ -59,7 +60,8 @@ struct Choice {
 };
 
 /// Chooses among the table's candidates, which are all those of its source. Candidates with α < 0
-/// are never chosen. The source may throw; what the table holds then stays.
+/// are never chosen. Throws Error(usage) for a budget that does not reach two rows of each. The
+/// source may throw; what the table holds then stays.
 Choice choose(Strategy strategy, ScoreTable& table, const SearchOptions& options);
 
 /// "grid", "halving" or "race"; throws Error(usage) for anything else.

@@ -29,6 +29,7 @@ class FakeSource final : public ScoreSource {
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
     std::vector<Score> result;
+    ++calls;
     for (const ScoreRequest& request : requests) {
       if (asked.size() >= fails_after) throw std::runtime_error("the engine died");
       asked.push_back(request);
@@ -38,6 +39,7 @@ class FakeSource final : public ScoreSource {
   }
 
   std::vector<ScoreRequest> asked;
+  std::size_t calls = 0;
   std::size_t fails_after = SIZE_MAX;
   bool makes_candidates = false;
 

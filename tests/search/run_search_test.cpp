@@ -174,6 +174,42 @@ TEST(SearchRun, OpenBoundsAreNull) {
   EXPECT_EQ(json["verdict"], "undecided");
 }
 
+TEST(SearchRun, RefusesABudgetThatCannotDoBeforeTheFirstAnswer) {
+  SearchRunOptions options;
+  options.tokens = 32;
+  // Two prompts at each of 11 α cost at least 22 tokens, which are two thirds of 33.
+  EXPECT_THROW(check_token_budget(options, 11, 1), Error);
+  options.tokens = 33;
+  check_token_budget(options, 11, 1);
+  options.tokens = std::nullopt;
+  check_token_budget(options, 11, 1);
+  // A search of one-token answers keeps the budget that is named as the least.
+  FakeSource source({-1, 0, 1, 2}, 40, [](double alpha, const ScoreRequest& request) {
+    return Score{alpha + jitter(request.candidate, request.prompt), 1, 1};
+  });
+  options.tokens = 10;
+  check_token_budget(options, 3, 1);
+  options.tokens = 9;
+  EXPECT_THROW(check_token_budget(options, 3, 1), Error);
+}
+
+TEST_P(EachStrategy, StopsWithTheNumberOfTokensWhereTheBudgetIsTooSmall) {
+  SearchRunOptions options;
+  options.strategy = GetParam();
+  for (const std::uint64_t budget : {40, 400, 1000}) {
+    Simulator source = simulator("one-peak");
+    options.tokens = budget;
+    check_token_budget(options, 11, 1);
+    try {
+      run_search(source, split_of(400), options);
+      ADD_FAILURE() << budget << " was not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.category(), ErrorCategory::usage);
+      EXPECT_NE(std::string(error.what()).find("give at least"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(SearchRun, NamesTheNumberOfPromptsThatAClaimNeeds) {
   PromptSplit split;
   split.choosing = {0, 1, 2, 3, 4};

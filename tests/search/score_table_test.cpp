@@ -1,11 +1,13 @@
 #include "expo/search/score_table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "expo/core/error.h"
 #include "expo/search/spending.h"
+#include "support/contains.h"
 #include "tests/search/fake_source.h"
 
 namespace expo {
@@ -97,6 +99,43 @@ TEST(Spending, StopsWhereTheBudgetEnds) {
   EXPECT_EQ(table.of(0).size(), table.of(2).size());
   EXPECT_FALSE(spending.extend(numbers(3), 1000));
   EXPECT_LT(spending.spent(), 60600U);
+}
+
+TEST(Spending, StopsBeforeABudgetThatTwoRowsExceedIsOverrun) {
+  for (const std::uint64_t budget : {1, 200, 500, 1000, 1500}) {
+    FakeSource source({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
+    ScoreTable table(source, numbers(1000));
+    Spending spending(table, budget, {.share = 0.5, .before = 1000});
+    try {
+      spending.extend(numbers(10), 1000);
+      ADD_FAILURE() << budget << " was not refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.category(), ErrorCategory::usage);
+      const std::string message = error.what();
+      EXPECT_TRUE(contains(message, fmt::format("--token-budget {}:", 1000 + 2 * budget)))
+          << message;
+      const std::string word = "give at least ";
+      const std::uint64_t named = std::stoull(message.substr(message.find(word) + word.size()));
+      EXPECT_GT(named, 1000 + 2 * budget);
+      // The first two rows of one α are the price of learning that.
+      EXPECT_LE(spending.spent(), std::max<std::uint64_t>(budget + 200, 380)) << message;
+      FakeSource again({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
+      ScoreTable larger(again, numbers(1000));
+      const std::uint64_t enough = (named - 1000) / 2;
+      Spending second(larger, enough);
+      second.extend(numbers(10), 1000);
+      EXPECT_GE(larger.of(9).size(), 2U) << message;
+      EXPECT_LE(second.spent(), enough + 200) << message;
+    }
+  }
+}
+
+TEST(Spending, AsksForTheFirstRowsTogetherWhereTheyCertainlyFit) {
+  FakeSource source({0, 1, 2}, 1000, costly);
+  ScoreTable table(source, numbers(1000));
+  Spending(table, 60000).extend(numbers(3), 2);
+  ASSERT_EQ(source.asked.size(), 6U);
+  EXPECT_EQ(source.calls, 2U);  // α = 0 alone tells the price
 }
 
 TEST(Spending, ReachesWhatItCanPay) {

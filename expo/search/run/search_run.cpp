@@ -70,8 +70,9 @@ class Run {
       if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
     };
     if (options_.tokens) {
-      options.tokens = static_cast<std::uint64_t>((1 - kConfirmingShare) *
-                                                  static_cast<double>(*options_.tokens));
+      options.budget_share = 1 - kConfirmingShare;
+      options.tokens =
+          static_cast<std::uint64_t>(options.budget_share * static_cast<double>(*options_.tokens));
     }
     return options;
   }
@@ -107,6 +108,7 @@ class Run {
     options.control = result_.control;
     options.min_gain = options_.min_gain;
     options.seed = options_.seed;
+    options.tokens_before = result_.choosing_tokens;
     if (options_.tokens)
       options.tokens = *options_.tokens - std::min(*options_.tokens, result_.choosing_tokens);
     result_.confirmation = confirm(confirming_, result_.chosen, options);
@@ -208,6 +210,23 @@ void check_parts(const PromptSplit& split, const std::string& place) {
       "gains",
       place, counted(split.choosing.size() + split.confirming.size(), "prompt"),
       split.choosing.size(), split.confirming.size(), kFewestPrompts, kSafe));
+}
+
+void check_token_budget(const SearchRunOptions& options, std::size_t alphas,
+                        std::uint32_t samples) {
+  if (!options.tokens) return;
+  constexpr std::uint64_t kRows = 2;
+  constexpr std::uint64_t kCompared = 2;  // α = 0 and −1
+  const std::uint64_t choosing =
+      kRows * alphas * (options.strategy == Strategy::race ? 1 : samples);
+  const std::uint64_t needed = std::max(
+      static_cast<std::uint64_t>(std::ceil(static_cast<double>(choosing) / (1 - kConfirmingShare))),
+      choosing + kRows * kCompared * samples);
+  if (*options.tokens >= needed) return;
+  throw usage_error(fmt::format(
+      "--token-budget {}: is too small for any search: {} α with two prompts each, and the "
+      "confirmation, take {} tokens even if each answer has only one; expected many times that",
+      *options.tokens, alphas, needed));
 }
 
 SearchResult run_search(ScoreSource& source, const PromptSplit& split,

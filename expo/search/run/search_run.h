@@ -55,9 +55,10 @@ struct Estimate {
 
 struct SearchedCandidate {
   Candidate candidate;
-  std::optional<Estimate> choosing;    ///< flatters the candidate that it chose
-  std::optional<Estimate> confirming;  ///< of those that were compared there
-  bool eligible = true;                ///< violates no guard on the choosing part
+  std::optional<Estimate> choosing;            ///< flatters the candidate that it chose
+  std::optional<Estimate> confirming;          ///< of those that were compared there
+  bool eligible = true;                        ///< violates no guard on the choosing part
+  std::optional<double> effective_alpha = {};  ///< what rounding makes of α, if not α
 };
 
 /// What a search found. Candidates are numbers of the source.
@@ -91,6 +92,10 @@ inline constexpr double kConfirmingShare = 1.0 / 3;
 /// Throws Error(input), naming the number, if a part of the split holds too few prompts for a
 /// claim. `place` names the data.
 void check_parts(const PromptSplit& split, const std::string& place);
+
+/// Throws Error(usage) for a budget that two prompts at each of the candidates with α ≥ 0, of which
+/// there are `alphas`, exceed in any case, as each answer has at least one token.
+void check_token_budget(const SearchRunOptions& options, std::size_t alphas, std::uint32_t samples);
 
 /// Chooses an α on the choosing part and compares it with α = 0 on the other one. The source must
 /// have a candidate with α = 0; one with α = −1 is the control. Equal scores give an equal result.
