@@ -186,6 +186,43 @@ TEST_F(CommandScorerTest, FindsTooManyLinesAlsoWhenTheyComeLater) {
   }
 }
 
+TEST_F(CommandScorerTest, DoubtsAllScoresOnceALineTooManyShows) {
+  // The surplus line comes long after the first batch is done, and takes the place of a score.
+  const auto scorer = command_scorer(
+      posix_filesystem(),
+      "read a; echo 1; read b; echo 7; echo 2; while read -r c; do echo 3; done", options_);
+  scores_of(*scorer, answers(1), token_);
+  EXPECT_FALSE(scorer->is_doubtful());
+  try {
+    for (int i = 0; i < 50; ++i) scores_of(*scorer, answers(1), token_);
+    ADD_FAILURE() << "nothing failed";
+  } catch (const Error& error) {
+    EXPECT_TRUE(contains(error.what(), "none of them is kept")) << error.what();
+  }
+  EXPECT_TRUE(scorer->is_doubtful());
+}
+
+TEST_F(CommandScorerTest, FindsASurplusNumberWhenTheProgramEnds) {
+  const auto scorer = command_scorer(
+      posix_filesystem(), "while read -r a; do echo 1; done; echo bye; echo 2; cat", options_);
+  scores_of(*scorer, answers(3), token_);
+  try {
+    scorer->finish();
+    ADD_FAILURE() << "nothing failed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.category(), ErrorCategory::input);
+    EXPECT_TRUE(contains(error.what(), "more numbers than it was given answers")) << error.what();
+    EXPECT_TRUE(contains(error.what(), "\"2\"")) << error.what();
+  }
+  EXPECT_TRUE(scorer->is_doubtful());
+  // A program that is started anew is trusted anew, and words at its end are no numbers.
+  const auto other = command_scorer(
+      posix_filesystem(), "while read -r a; do echo 1; done; echo 3 answers scored", options_);
+  scores_of(*other, answers(3), token_);
+  other->finish();
+  EXPECT_FALSE(other->is_doubtful());
+}
+
 TEST_F(CommandScorerTest, RefusesWhatIsNoFiniteNumber) {
   for (const char* word :
        {"NaN", "inf", "-Infinity", "1e999", "true", "0.5 ok", "{}", "", "0x10"}) {
@@ -292,6 +329,26 @@ TEST_F(CommandScorerTest, RefusesRowsWithAnAnswerOfTheirOwn) {
         << error.what();
   }
   EXPECT_THROW(command_scorer(posix_filesystem(), " \t"), Error);
+}
+
+TEST_F(CommandScorerTest, RefusesAColumnThatThePromptWouldHide) {
+  const auto scorer = command_scorer(posix_filesystem(), "cat");
+  auto prompts = fake_prompts(3);
+  prompts[0].row["prompt"] = nullptr;
+  prompts[1].row["prompt"] = Json::array({{{"role", "user"}, {"content", "question p1"}},
+                                          {{"role", "assistant"}, {"content", "yes"}}});
+  prompts[2].row.erase("prompt");
+  scorer->check(prompts);
+  for (const Json& own : {Json("template 7"), Json(7), Json::array({"question p2"})}) {
+    prompts[2].row["prompt"] = own;
+    try {
+      scorer->check(prompts);
+      ADD_FAILURE() << own << " was not refused";
+    } catch (const Error& error) {
+      EXPECT_TRUE(contains(error.what(), "dev.jsonl:3: the row has a column prompt that is not"))
+          << error.what();
+    }
+  }
 }
 
 }  // namespace

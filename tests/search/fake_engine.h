@@ -89,11 +89,19 @@ class FakeScorer final : public AnswerScorer {
       sink(i, value(answers[i].text, answers[i].sample) + offset);
     }
   }
+  void finish() override {
+    if (!fails_at_end) return;
+    doubtful = true;
+    throw input_error("the scorer's scores are shifted");
+  }
+  bool is_doubtful() const override { return doubtful; }
   Json identity() const override { return {{"fake", offset}}; }
   std::string name() const override { return "fake scorer"; }
 
   double offset = 0;
   std::size_t fails_after = SIZE_MAX;
+  bool fails_at_end = false;
+  bool doubtful = false;
   std::vector<std::string> judged;
 };
 

@@ -115,6 +115,50 @@ TEST_F(LiveSourceTest, TakesFromTheFileWhatAnEarlierRunHasMade) {
   EXPECT_EQ(scorer_.judged.size(), 24U);
 }
 
+TEST_F(LiveSourceTest, MakesNoCandidateThatIsNotAllowed) {
+  AnswerCache cache(disk_, kFile);
+  LiveScoreSource source = make(cache);
+  source.make_only([](double alpha) { return alpha > 1; });
+  EXPECT_FALSE(source.candidate_at(0.5, 0));
+  EXPECT_EQ(source.candidate_at(-1, 0), 1U);  // is there already
+  EXPECT_EQ(source.candidate_at(2, 0), 3U);
+}
+
+TEST_F(LiveSourceTest, KeepsNoScoreOfAScorerThatTurnsOutToBeDoubtful) {
+  const auto requests = everything();
+  run(requests);
+  prompts_ = fake_prompts(5);
+  std::vector<ScoreRequest> more = requests;
+  for (std::uint32_t sample = 0; sample < 2; ++sample) {
+    for (std::size_t candidate = 0; candidate < kAlphas.size(); ++candidate)
+      more.push_back({candidate, 4, sample});
+  }
+  scorer_.fails_after = 27;  // the earlier run's 24 and 3 of this one
+  scorer_.doubtful = true;
+  EXPECT_THROW(run(more), Error);
+  scorer_ = FakeScorer();
+  engine_.answered.clear();
+  expect_truth(more, run(more));
+  EXPECT_TRUE(engine_.answered.empty());  // what was paid for stays,
+  EXPECT_EQ(scorer_.judged.size(), 30U);  // and all scores are made again.
+  EXPECT_TRUE(run(more).size() == 30 && scorer_.judged.size() == 30);
+}
+
+TEST_F(LiveSourceTest, TakesScoresBackThatTheEndOfTheScorerShowsToBeWrong) {
+  const auto requests = everything();
+  {
+    AnswerCache cache(disk_, kFile);
+    LiveScoreSource source = make(cache);
+    source.scores(requests);
+    scorer_.fails_at_end = true;
+    EXPECT_THROW(source.finish(), Error);
+    EXPECT_EQ(source.scores_of(requests[0]), std::vector<std::optional<double>>(1));
+  }
+  scorer_ = FakeScorer();
+  expect_truth(requests, run(requests));
+  EXPECT_EQ(scorer_.judged.size(), requests.size());
+}
+
 TEST_F(LiveSourceTest, ContinuesAfterAnEndAtAnyByteOfTheFile) {
   auto requests = everything();
   std::erase_if(requests, [](const ScoreRequest& request) { return request.prompt > 1; });

@@ -28,6 +28,7 @@ AnswerCache::AnswerCache(Filesystem& filesystem, std::filesystem::path path)
                [this](const Json& line) { take(line); }) {}
 
 void AnswerCache::take(const Json& line) {
+  if (line.contains("void")) return drop_scores(line.at("void").get<std::string>());
   const AnswerKey key{line.at("key").get<std::string>(), limit_of(line.at("limit"))};
   if (line.contains("scorer")) {
     // An answer's line comes before those of its scores.
@@ -79,6 +80,20 @@ void AnswerCache::add_score(const KeptAnswer& answer, const std::string& scorer,
                    {"scorer", scorer},
                    {"score", score}});
   kept_.at(answer.key.digest).at(place_of(answer.key.limit)).scores.insert_or_assign(scorer, score);
+}
+
+void AnswerCache::void_scores(const std::string& scorers) {
+  journal_.append({{"void", scorers}});
+  journal_.sync();
+  drop_scores(scorers);
+}
+
+void AnswerCache::drop_scores(const std::string& scorers) {
+  for (auto& [digest, answers] : kept_) {
+    for (auto& [limit, answer] : answers)
+      std::erase_if(answer.scores,
+                    [&](const auto& each) { return each.first.starts_with(scorers); });
+  }
 }
 
 std::size_t AnswerCache::answers() const {

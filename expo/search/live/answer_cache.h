@@ -45,6 +45,9 @@ struct KeptAnswer {
 ///
 ///   {"key": DIGEST, "limit": 512, …, "text": "…", "finish_reason": "stop", "tokens": 80}
 ///   {"key": DIGEST, "limit": 512, "scorer": DIGEST, "score": 0.5}
+///   {"void": "DIGEST/"}
+///
+/// The last kind takes back all scores so far by scorers whose names begin so.
 ///
 /// Only one process may have it open, for which its caller provides. Not thread-safe.
 class AnswerCache {
@@ -63,6 +66,8 @@ class AnswerCache {
   /// Adds the finite score of a kept answer. It survives the process, and a loss of power after
   /// sync() or the next add().
   void add_score(const KeptAnswer& answer, const std::string& scorer, double score);
+  /// Takes back all scores by scorers whose names begin so: they may be wrong. Synced.
+  void void_scores(const std::string& scorers);
   void sync() { journal_.sync(); }
 
   std::size_t answers() const;  ///< the number of those that are kept
@@ -70,6 +75,7 @@ class AnswerCache {
  private:
   KeptAnswer& insert(KeptAnswer answer);
   void take(const Json& line);
+  void drop_scores(const std::string& scorers);
 
   /// By digest, then by limit, where none is the largest.
   std::unordered_map<std::string, std::map<std::size_t, KeptAnswer>> kept_;

@@ -33,15 +33,26 @@ class AnswerScorer {
 
   /// Passes the finite score of each answer to `sink`, with the answer's index, as soon as it is
   /// certain. Throws Error, naming the prompt where the fault is one answer's; scores that were
-  /// passed before stand.
+  /// passed before stand, unless is_doubtful() says otherwise then.
   virtual void score(std::span<const ScorableAnswer> answers, const Sink& sink,
                      const CancellationToken& cancellation) = 0;
+
+  /// Ends what it keeps running, after the last answer. Throws Error(input) if that shows that
+  /// scores which it has passed may be wrong.
+  virtual void finish() {}
+
+  /// Whether the failure of score() or finish() has shown that scores passed before may belong to
+  /// other answers, from some unknown one on: none of them must be kept.
+  virtual bool is_doubtful() const { return false; }
 
   /// What decides its scores: they are kept and taken up again under it.
   virtual Json identity() const = 0;
 
   /// For progress and messages: "reward model RM".
   virtual std::string name() const = 0;
+
+  /// Sentences about what its scores do not guard against.
+  virtual std::vector<std::string> warnings() const { return {}; }
 
   /// Throws Error(input), naming the row, if answers to one of these prompts could not be judged,
   /// so that this shows before anything is generated.

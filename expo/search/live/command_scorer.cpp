@@ -11,6 +11,7 @@
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/write/input_digest.h"
+#include "expo/search/live/command_files.h"
 #include "expo/search/live/line_process.h"
 
 namespace expo {
@@ -18,6 +19,21 @@ namespace {
 
 constexpr std::uint64_t kLargestDigested = std::uint64_t{64} << 20;
 constexpr std::string_view kSpace = " \t\r\n";
+constexpr const char* kDoubt =
+    "as nobody knows from which answer on its scores belong to other answers, none of them is kept";
+
+/// Whether the row's own column of this name says something else than the prompt that a scorer gets
+/// in its place.
+bool hides_column(const Prompt& prompt) {
+  const auto own = prompt.row.find("prompt");
+  if (own == prompt.row.end() || own->is_null()) return false;
+  const std::string asked = question_of(prompt.chat.messages);
+  if (own->is_string()) return own->get_ref<const std::string&>() != asked;
+  const auto says_it = [&](const Json& turn) {
+    return turn.is_object() && turn.value("role", Json()) == "user" && content_text(turn) == asked;
+  };
+  return !own->is_array() || std::ranges::none_of(*own, says_it);
+}
 
 std::string line_of(const ScorableAnswer& answer) {
   const Prompt& prompt = *answer.prompt;
@@ -39,27 +55,26 @@ std::optional<double> number_in(std::string_view line) {
   return value;
 }
 
-/// Those words of a command that are files, with what tells their contents apart.
-Json files_in(Filesystem& filesystem, std::string_view command) {
-  Json files = Json::object();
-  constexpr std::string_view kBetween = " \t\r\n'\"<>|&;()";
-  for (std::size_t begin = 0;
-       (begin = command.find_first_not_of(kBetween, begin)) != std::string_view::npos;) {
-    const std::size_t end = std::min(command.find_first_of(kBetween, begin), command.size());
-    const std::string word(command.substr(begin, end - begin));
-    begin = end;
-    const auto status = filesystem.status(word);
-    if (!status || !status->is_regular) continue;
-    files[word] = status->size <= kLargestDigested ? Json(text_digest(filesystem.read_text(word)))
-                                                   : Json({status->size, status->modified_ns});
+/// What tells the contents of a command's files apart.
+Json digests_of(Filesystem& filesystem, std::span<const std::filesystem::path> files) {
+  Json digests = Json::object();
+  for (const auto& file : files) {
+    const auto status = filesystem.status(file);
+    if (!status) continue;
+    digests[file.string()] = status->size <= kLargestDigested
+                                 ? Json(text_digest(filesystem.read_text(file)))
+                                 : Json({status->size, status->modified_ns});
   }
-  return files;
+  return digests;
 }
 
 class CommandScorer final : public AnswerScorer {
  public:
   CommandScorer(Filesystem& filesystem, std::string command, CommandScorerOptions options)
-      : command_(std::move(command)), options_(options), files_(files_in(filesystem, command_)) {
+      : command_(std::move(command)), options_(options) {
+    const auto files = files_of_command(filesystem, command_);
+    files_ = digests_of(filesystem, files);
+    has_program_ = !std::ranges::all_of(files, is_interpreter);
     if (trimmed(command_, kSpace).empty())
       throw usage_error("the scorer's command is empty; give a command for the shell");
   }
@@ -73,15 +88,47 @@ class CommandScorer final : public AnswerScorer {
     }
   }
 
+  void finish() override {
+    if (!process_) return;
+    const std::string rest = std::exchange(process_, nullptr)->finish();
+    for (std::size_t begin = 0; begin < rest.size();) {
+      const std::size_t end = std::min(rest.find('\n', begin), rest.size());
+      const std::string line = rest.substr(begin, end - begin);
+      begin = end + 1;
+      if (!number_in(line)) continue;
+      doubtful_ = true;
+      throw input_error(fmt::format(
+          "the {} has printed more numbers than it was given answers, the first of them \"{}\"; "
+          "expected one line with a number for each line of its input; {}",
+          name(), on_one_line(line.substr(0, 60)), kDoubt));
+    }
+  }
+
+  bool is_doubtful() const override { return doubtful_; }
+
   Json identity() const override { return {{"command", command_}, {"files", files_}}; }
   std::string name() const override { return fmt::format("scorer '{}'", on_one_line(command_)); }
 
+  std::vector<std::string> warnings() const override {
+    if (has_program_) return {};
+    return {fmt::format(
+        "no file of the program is recognised in the command of the {}: if the program changes, "
+        "that will not be noticed, and its earlier scores are kept",
+        name())};
+  }
+
   void check(const std::vector<Prompt>& prompts) const override {
     for (const Prompt& prompt : prompts) {
-      if (!prompt.row.contains("answer")) continue;
+      if (prompt.row.contains("answer")) {
+        throw input_error(
+            fmt::format("{}: the row already has a column answer, under which the {} gets the "
+                        "answer of the model; rename the column",
+                        prompt.place, name()));
+      }
+      if (!hides_column(prompt)) continue;
       throw input_error(
-          fmt::format("{}: the row already has a column answer, under which the {} gets the answer "
-                      "of the model; rename the column",
+          fmt::format("{}: the row has a column prompt that is not what is asked, and the {} gets "
+                      "under this name what is asked; rename the column",
                       prompt.place, name()));
     }
   }
@@ -109,6 +156,7 @@ class CommandScorer final : public AnswerScorer {
     // What goes wrong leaves no process for the next call.
     auto process = std::exchange(process_, nullptr);
     if (!process) {
+      doubtful_ = false;
       process = std::make_unique<LineProcess>(
           command_, LineProcess::Limits{options_.timeout, options_.farewell});
     }
@@ -123,8 +171,9 @@ class CommandScorer final : public AnswerScorer {
   }
 
   [[noreturn]] void refuse(std::span<const ScorableAnswer> batch,
-                           const LineProcess::Exchange& exchange) const {
-    const bool surplus = exchange.outcome == LineProcess::Outcome::surplus;
+                           const LineProcess::Exchange& exchange) {
+    const bool endless = exchange.outcome == LineProcess::Outcome::endless;
+    doubtful_ = exchange.outcome == LineProcess::Outcome::surplus;
     std::string message = fmt::format(
         "{}: the {} {}; expected one line with a number for each line of its input, printed at "
         "once{}",
@@ -134,13 +183,16 @@ class CommandScorer final : public AnswerScorer {
             : ", until its input ends");
     if (!exchange.complaint.empty())
       message += "; its last message is: " + on_one_line(exchange.complaint);
-    throw Error(surplus ? ErrorCategory::input : ErrorCategory::environment, message);
+    if (doubtful_) message += fmt::format("; {}", kDoubt);
+    throw Error(doubtful_ || endless ? ErrorCategory::input : ErrorCategory::environment, message);
   }
 
   std::string command_;
   CommandScorerOptions options_;
   Json files_;
+  bool has_program_ = false;
   std::unique_ptr<LineProcess> process_;
+  bool doubtful_ = false;
 };
 
 }  // namespace

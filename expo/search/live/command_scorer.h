@@ -29,9 +29,13 @@ struct CommandScorerOptions {
 ///
 /// score() throws Error(environment) if the program ends or stalls, and Error(input) if it prints
 /// anything else than one number for each line; the program has then been ended, and a further call
-/// starts it anew. Scores stand for whole batches. An answer's row must have no column "answer" of
-/// its own. The identity is the command with the digests of those of its words that are files, so
-/// that scores of an edited script are not mixed with earlier ones. `filesystem` must outlive it.
+/// starts it anew. Scores stand for whole batches. A line too many may have shifted any score since
+/// the program was started, and it may come late: then is_doubtful(). finish() looks for numbers
+/// that the program prints when its input ends; other words are its farewell. An answer's row must
+/// have no column "answer" of its own, and none "prompt" that is not what is asked. The identity is
+/// the command with the digests of its files (files_of_command()), so that scores of an edited
+/// script are not mixed with earlier ones; if none is found, a warning says so. `filesystem` must
+/// outlive it.
 std::unique_ptr<AnswerScorer> command_scorer(Filesystem& filesystem, std::string command,
                                              CommandScorerOptions options = {});
 

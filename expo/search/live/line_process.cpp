@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "expo/core/error.h"
 #include "expo/search/live/shell_spawn.h"
@@ -118,6 +119,20 @@ LineProcess::Exchange LineProcess::exchange(std::string_view text, std::size_t c
   return result;
 }
 
+std::string LineProcess::finish() {
+  close_descriptor(input_);
+  const auto until = Clock::now() + limits_.farewell;
+  while (output_ >= 0 && unread_.size() <= kLongestLine && Clock::now() < until) {
+    read_complaints();
+    if (read_some()) continue;
+    // What it has started may hold its output open after it.
+    if (ended_within(milliseconds(0)) && !read_some()) break;
+    wait(false, kGlance);
+  }
+  end(std::max(milliseconds(0), std::chrono::duration_cast<milliseconds>(until - Clock::now())));
+  return std::exchange(unread_, {});
+}
+
 void LineProcess::converse(Exchange& exchange, std::string_view text, std::size_t count,
                            const CancellationToken& cancellation) {
   auto moved = Clock::now();
@@ -171,7 +186,7 @@ void LineProcess::take_lines(Exchange& exchange, std::size_t count) {
          fmt::format("has printed more lines than it was given, the first of them \"{}\"",
                      unread_.substr(0, std::min<std::size_t>(unread_.find('\n'), 60))));
   } else if (unread_.size() > kLongestLine) {
-    fail(exchange, Outcome::surplus,
+    fail(exchange, Outcome::endless,
          fmt::format("has printed a line of more than {} bytes", kLongestLine));
   }
 }

@@ -28,6 +28,7 @@ class LineProcess {
     ended,    ///< the process did
     stalled,  ///< nothing moved for too long
     surplus,  ///< it has printed more than it was asked for
+    endless,  ///< it has printed a line without end
   };
 
   /// What came back. After any outcome but `done`, the process has been ended.
@@ -56,6 +57,11 @@ class LineProcess {
   /// process ended.
   Exchange exchange(std::string_view text, std::size_t count, const Reader& reader,
                     const CancellationToken& cancellation);
+
+  /// Closes its input and ends it as the destructor does, but reads what it still prints, and
+  /// returns that: whole lines and a last one that may be torn. Call it only while all went well
+  /// before.
+  std::string finish();
 
  private:
   void converse(Exchange& exchange, std::string_view text, std::size_t count,

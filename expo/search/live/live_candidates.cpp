@@ -38,6 +38,7 @@ std::optional<std::size_t> LiveCandidates::at(double alpha, std::size_t like) {
   for (std::size_t i = 0; i < live_.size(); ++i) {
     if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha) return i;
   }
+  if (allowed_ && !allowed_(alpha)) return std::nullopt;
   LiveCandidate made = uniform_candidate(
       alpha, model.policy, policies_.size() > 1 ? policies_.at(model.policy).label : "");
   made.candidate.family = model.candidate.family;

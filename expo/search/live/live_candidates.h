@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,8 +41,10 @@ class LiveCandidates {
                  const CancellationToken& cancellation);
 
   std::size_t add(LiveCandidate candidate);
+  /// From now on, at() makes no candidate with an α for which this is false.
+  void make_only(std::function<bool(double alpha)> allowed) { allowed_ = std::move(allowed); }
   /// The candidate with this α for all tensors in the family of `like`, which is made if need be;
-  /// std::nullopt if `like` has another kind of schedule, or none.
+  /// std::nullopt if `like` has another kind of schedule, or none, or if it must not be made.
   std::optional<std::size_t> at(double alpha, std::size_t like);
 
   const std::vector<Candidate>& list() const { return candidates_; }
@@ -56,6 +59,7 @@ class LiveCandidates {
 
  private:
   std::vector<Policy> policies_;
+  std::function<bool(double)> allowed_;
   std::vector<std::string> policy_digests_;
   std::vector<Candidate> candidates_;
   std::vector<LiveCandidate> live_;

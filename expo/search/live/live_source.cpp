@@ -158,8 +158,22 @@ void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> re
     ++work_.scored;
     span.advance_rows(1);
   };
-  scorers_[scorer]->score(scorable, sink, cancellation_);
+  trust(scorer, [&] { scorers_[scorer]->score(scorable, sink, cancellation_); });
   cache_.sync();
+}
+
+void LiveScoreSource::finish() {
+  for (std::size_t i = 0; i < scorers_.size(); ++i) trust(i, [&] { scorers_[i]->finish(); });
+}
+
+/// Takes the scorer's scores back if its failure shows that they may be wrong.
+void LiveScoreSource::trust(std::size_t scorer, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (...) {
+    if (scorers_[scorer]->is_doubtful()) cache_.void_scores(scorer_digests_[scorer] + "/");
+    throw;
+  }
 }
 
 std::string LiveScoreSource::score_name(std::size_t scorer, std::size_t prompt) const {

@@ -65,7 +65,16 @@ class LiveScoreSource final : public ScoreSource {
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     return candidates_.at(alpha, like);
   }
+  /// From now on, candidate_at() makes none with an α for which this is false.
+  void make_only(std::function<bool(double alpha)> allowed) {
+    candidates_.make_only(std::move(allowed));
+  }
+  /// Where a scorer turns out to be doubtful, none of its scores is kept, nor those of earlier runs
+  /// under the same identity.
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
+
+  /// Lets the scorers finish, after the last answer; throws as scores() does.
+  void finish();
 
   /// Adds a candidate of any kind and returns its number.
   std::size_t add(LiveCandidate candidate) { return candidates_.add(std::move(candidate)); }
@@ -91,6 +100,7 @@ class LiveScoreSource final : public ScoreSource {
   void answer(std::size_t candidate, std::span<const ScoreRequest> requests);
   void keep(const ScoreRequest& request, const Answer& answer);
   void judge(std::size_t scorer, std::span<const ScoreRequest> requests);
+  void trust(std::size_t scorer, const std::function<void()>& work);
   Score score_of(const ScoreRequest& request) const;
   /// The name under which a scorer's scores of answers to a prompt are kept.
   std::string score_name(std::size_t scorer, std::size_t prompt) const;

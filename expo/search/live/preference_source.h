@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -78,6 +79,10 @@ class PreferenceSource final : public ScoreSource {
   std::uint32_t samples() const override { return 1; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     return candidates_.at(alpha, like);
+  }
+  /// From now on, candidate_at() makes none with an α for which this is false.
+  void make_only(std::function<bool(double alpha)> allowed) {
+    candidates_.make_only(std::move(allowed));
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
   std::size_t add(LiveCandidate candidate) { return candidates_.add(std::move(candidate)); }

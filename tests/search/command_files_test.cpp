@@ -1,0 +1,103 @@
+#include "expo/search/live/command_files.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "expo/core/disk/memory_filesystem.h"
+#include "expo/search/live/command_scorer.h"
+#include "support/contains.h"
+
+namespace expo {
+namespace {
+
+using Paths = std::vector<std::filesystem::path>;
+
+/// Files of a machine with a home, and the variable HERE.
+class CommandFilesTest : public testing::Test {
+ protected:
+  CommandFilesTest() {
+    ::setenv("HOME", "/users/me", 1);
+    ::setenv("HERE", "/work/checks", 1);
+    ::setenv("SPACED", "/work/my checks", 1);
+    for (const char* file :
+         {"/users/me/check.py", "/work/checks/check.py", "/work/my checks/check.py",
+          "/work/checks/rules.json", "/work/checks/log.txt", "/work/checks/grade/__init__.py",
+          "/work/checks/grade/__main__.py", "/work/checks/one.py", "/usr/bin/python3.11"})
+      write(file, "x");
+  }
+
+  void write(const std::filesystem::path& file, const std::string& text) {
+    disk_.create_directory(file.parent_path());
+    disk_.write_text(file, text);
+  }
+
+  Paths files(const std::string& command) { return files_of_command(disk_, command); }
+
+  MemoryFilesystem disk_;
+};
+
+TEST_F(CommandFilesTest, AreFoundBehindTheShellsWords) {
+  const Paths here{"/work/checks/check.py"};
+  const Paths spaced{"/work/my checks/check.py"};
+  EXPECT_EQ(files("python3 /work/checks/check.py --fast"), here);
+  EXPECT_EQ(files("python3 ~/check.py"), Paths{"/users/me/check.py"});
+  EXPECT_EQ(files("python3 $HERE/check.py|cat"), here);
+  EXPECT_EQ(files("python3 ${HERE}/check.py;"), here);
+  EXPECT_EQ(files("python3 \"$HERE/check.py\""), here);
+  EXPECT_EQ(files("python3 '/work/my checks/check.py'"), spaced);
+  EXPECT_EQ(files("python3 \"/work/my checks\"/check.py"), spaced);
+  EXPECT_EQ(files("python3 /work/my\\ checks/check.py"), spaced);
+  EXPECT_EQ(files("python3 \"$SPACED/check.py\""), spaced);
+  EXPECT_EQ(files("cd /work/checks && python3 check.py"), here);
+  EXPECT_EQ(files("cd /work; cd 'checks' && exec python3 check.py < rules.json"),
+            (Paths{"/work/checks/check.py", "/work/checks/rules.json"}));
+  EXPECT_EQ(files("DIR=/work/checks; python3 $DIR/check.py"), here);
+  EXPECT_EQ(files("export DIR=/work/checks && python3 $DIR/check.py"), here);
+  EXPECT_EQ(files("RULES=/work/checks/rules.json python3 /work/checks/check.py"),
+            (Paths{"/work/checks/rules.json", "/work/checks/check.py"}));
+  EXPECT_EQ(files("x --rules=/work/checks/rules.json"), Paths{"/work/checks/rules.json"});
+  EXPECT_EQ(files("cd $HERE && python3 -m grade"),
+            (Paths{"/work/checks/grade/__init__.py", "/work/checks/grade/__main__.py"}));
+  EXPECT_EQ(files("cd $HERE && python3 -m one"), Paths{"/work/checks/one.py"});
+  EXPECT_EQ(files("(cd /work/checks && true); python3 check.py"), Paths{});
+}
+
+TEST_F(CommandFilesTest, AreNotGuessed) {
+  for (const char* command :
+       {"python3 '$HERE/check.py'", "python3 \\$HERE/check.py", "python3 $SPACED/check.py",
+        "python3 $(echo /work/checks)/check.py", "python3 `echo /work/checks/check.py`",
+        "python3 /work/checks/chec?.py", "python3 ${HERE:-x}/check.py", "python3 '~/check.py'",
+        "cd $(pwd) && python3 check.py", "cd /work/checks | python3 check.py",
+        "DIR=/work/checks true; python3 $DIR/check.py", "true # /work/checks/check.py",
+        "python3 -c 'print(1)'", "", "'", "\"", "$", "\\"}) {
+    EXPECT_EQ(files(command), Paths{}) << command;
+  }
+}
+
+TEST_F(CommandFilesTest, WhatACommandWritesIsNoneOfThem) {
+  EXPECT_EQ(files("cd /work/checks; python3 check.py 2> log.txt"), Paths{"/work/checks/check.py"});
+  EXPECT_EQ(files("cd /work/checks; python3 check.py 2>>log.txt one.py 2>&1 rules.json"),
+            (Paths{"/work/checks/check.py", "/work/checks/one.py", "/work/checks/rules.json"}));
+}
+
+TEST_F(CommandFilesTest, TheScorersIdentityFollowsThem) {
+  const std::string command = "cd \"$HERE\" && RULES=rules.json python3 check.py";
+  const auto identity = [&] { return command_scorer(disk_, command)->identity(); };
+  const Json first = identity();
+  EXPECT_EQ(identity(), first);
+  write("/work/checks/rules.json", "y");
+  EXPECT_NE(identity(), first);
+  EXPECT_TRUE(command_scorer(disk_, command)->warnings().empty());
+}
+
+TEST_F(CommandFilesTest, AScorerWithoutThemSaysSo) {
+  for (const char* command : {"mycheck --fast", "/usr/bin/python3.11 -m elsewhere"}) {
+    const auto warnings = command_scorer(disk_, command)->warnings();
+    ASSERT_EQ(warnings.size(), 1U) << command;
+    EXPECT_TRUE(contains(warnings[0], "no file of the program is recognised"));
+  }
+}
+
+}  // namespace
+}  // namespace expo
