@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <iostream>
 #include <iterator>
@@ -77,7 +78,7 @@ class SearchCommand {
     take_data();
     SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
     if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
-    if (!folder.finished()) check_writing();
+    if (!folder.finished()) check_writing(folder);
     folder.begin(settings());
     const Json result = result_in(folder);
     std::cout << (options_.rows.json ? format_json(result) : describe_search(result));
@@ -101,9 +102,14 @@ class SearchCommand {
     drop_unused_filters(options_.answering.sampling);
     search_.run.seed = options_.answering.sampling.seed;
     search_.live = {options_.answering.answer(), options_.answering.samples};
+    const auto contenders = static_cast<std::size_t>(
+        std::ranges::count_if(search_.alphas, [](double alpha) { return alpha >= 0; }));
     check(search_.live.answer, search_.live.samples);
+    check_token_budget(search_.run, contenders, search_.live.samples);
     options_.extrapolation.check_rounding_words();
     policy_spec_ = options_.model.spec(options_.extrapolation, options_.machine);
+    moment_ = search_moment(posix_filesystem(), options_.rows.output);
+    std::get<EmbeddedSpec>(policy_spec_).moment = moment_;
     context_.prepare(policy_spec_);
   }
 
@@ -117,14 +123,18 @@ class SearchCommand {
         open_checkpoint(filesystem, options_.model.model, over_sft, hugging_face_environment());
     auto& spec = std::get<EmbeddedSpec>(policy_spec_);
     spec.sft = options_.sft;
-    setting_ = choose_setting(*sft, *aligned, search_.alphas,
-                              {.dtype = spec.dtype,
-                               .rounding = spec.rounding,
-                               .seed = spec.rounding_seed,
-                               .on_mismatch = spec.on_mismatch,
-                               .threads = spec.threads,
-                               .memory = machine_memory()},
-                              context_.cancellation);
+    const auto baseline = opened(options_.search.baseline);
+    const auto reward = opened(options_.search.reward_model);
+    const SettingRequest request{.dtype = spec.dtype,
+                                 .rounding = spec.rounding,
+                                 .seed = spec.rounding_seed,
+                                 .on_mismatch = spec.on_mismatch,
+                                 .threads = spec.threads,
+                                 .memory = machine_memory(),
+                                 .baseline = baseline.get(),
+                                 .reward = reward.get()};
+    setting_ = choose_setting(*sft, *aligned, search_.alphas, request, context_.cancellation);
+    look_for_bends(sft, aligned, request);
     spec.dtype = torch_name(setting_.dtype);
     spec.rounding = setting_.rounding;
     for (const Checkpoint* side : {sft.get(), aligned.get()})
@@ -136,6 +146,30 @@ class SearchCommand {
       search_.warnings.push_back(std::move(warning));
     open_scorer();
     open_rival();
+  }
+
+  /// The model's headers; null if none is named.
+  static std::shared_ptr<const Checkpoint> opened(const std::string& model) {
+    if (model.empty()) return nullptr;
+    return open_checkpoint(posix_filesystem(), model, {}, hugging_face_environment());
+  }
+
+  /// Finds the α that the setting bends, and makes the race try no others of that kind.
+  void look_for_bends(const std::shared_ptr<const Checkpoint>& sft,
+                      const std::shared_ptr<const Checkpoint>& aligned, SettingRequest request) {
+    request.baseline = request.reward = nullptr;  // which are not kept open
+    search_.keeps = [=, this](double alpha) {
+      return !bent_alpha(*sft, *aligned, alpha, setting_, request, context_.cancellation);
+    };
+    if (request.rounding != RoundingChoice::nearest) return;  // automatic choices keep all of them
+    std::vector<BentAlpha> bent;
+    for (const double alpha : search_.alphas) {
+      if (const auto one =
+              bent_alpha(*sft, *aligned, alpha, setting_, request, context_.cancellation))
+        bent.push_back(*one);
+    }
+    for (const BentAlpha& one : bent) search_.effective[one.asked] = one.effective;
+    std::ranges::move(bend_warnings(bent, setting_), std::back_inserter(search_.warnings));
   }
 
   /// Opens the model of --baseline, in the type in which the pair runs.
@@ -162,6 +196,7 @@ class SearchCommand {
       options.timeout = std::chrono::milliseconds(
           static_cast<std::int64_t>(1000 * options_.search.scorer_timeout));
       scorer_ = command_scorer(posix_filesystem(), options_.search.scorer, options);
+      std::ranges::move(scorer_->warnings(), std::back_inserter(search_.warnings));
     } else if (objective_ == Objective::implicit) {
       scorer_ = implicit_scorer(*policy_, context_.cancellation);
       search_.warnings.push_back(
@@ -170,6 +205,7 @@ class SearchCommand {
     } else {
       EmbeddedSpec spec;
       spec.model = options_.search.reward_model;
+      spec.moment = moment_;
       options_.machine.set(spec);
       reward_model_ = context_.open_engine(spec);
       std::ranges::move(reward_model_->sources(), std::back_inserter(inputs_));
@@ -185,39 +221,48 @@ class SearchCommand {
     if (by_pairs()) options_.rows.data = options_.search.pairs;
     const auto reader = open_first_rows(posix_filesystem(), options_.rows);
     const Columns columns{.prompt = options_.rows.prompt_column, .id = options_.rows.id_column};
-    data_ = by_pairs() ? read_search_pairs(*reader, columns, data_options())
+    data_ = by_pairs() ? read_search_pairs(*reader, columns)
                        : read_search_prompts(*reader, columns, data_options());
   }
 
   /// Hands the search the data that all engines can take.
   void take_data() {
-    if (!by_pairs()) {
-      std::vector<Engine*> engines{policy_.get()};
-      if (rival_) engines.push_back(rival_.get());
-      take_fitting(data_, engines, data_options());
-    }
+    std::vector<Engine*> engines{policy_.get()};
+    if (rival_) engines.push_back(rival_.get());
+    take_fitting(data_, engines, data_options());
     std::ranges::move(data_.warnings, std::back_inserter(search_.warnings));
     search_.prompts = std::move(data_.prompts);
     search_.pairs = std::move(data_.pairs);
     search_.split = std::move(data_.split);
   }
 
+  /// Whether a template is told the moment.
+  bool asks_for_time() const {
+    return std::ranges::any_of(
+        std::array{policy_.get(), rival_.get(), reward_model_.get()}, [](const Engine* engine) {
+          return engine != nullptr && engine->describe().identity.contains("moment");
+        });
+  }
+
   /// All that a search in this folder depends on.
   Json settings() const {
     Json model = policy_->describe().identity;
     model.erase("alpha");
-    return {{"expo", std::string(version())},
-            {"model", std::move(model)},
-            {"baseline", rival_ ? rival_->describe().identity : Json()},
-            {"scorer", scorer_ ? scorer_->identity() : Json()},
-            {"prompts",
-             {{"rows", search_.prompts.size() + search_.pairs.size()},
-              {"digest", data_.digest},
-              {"columns",
-               objective_ == Objective::command ? Json(columns_digest(search_.prompts)) : Json()}}},
-            {"samples", search_.live.samples},
-            {"answers", answer_settings(search_.live.answer)},
-            {"search", options_.search.to_json()}};
+    Json settings = {
+        {"expo", std::string(version())},
+        {"model", std::move(model)},
+        {"baseline", rival_ ? rival_->describe().identity : Json()},
+        {"scorer", scorer_ ? scorer_->identity() : Json()},
+        {"prompts",
+         {{"rows", search_.prompts.size() + search_.pairs.size()},
+          {"digest", data_.digest},
+          {"columns",
+           objective_ == Objective::command ? Json(columns_digest(search_.prompts)) : Json()}}},
+        {"samples", search_.live.samples},
+        {"answers", answer_settings(search_.live.answer)},
+        {"search", options_.search.to_json()}};
+    if (asks_for_time()) settings["moment"] = moment_;
+    return settings;
   }
 
   /// The result of the search in the folder, which is carried out unless it is finished.
@@ -241,10 +286,12 @@ class SearchCommand {
                       warnings.end()});
       return result;
     } catch (const Error& error) {
-      throw Error(error.category(),
-                  fmt::format("{}; what is finished is kept in {}: the same command goes on from "
-                              "there",
-                              error.what(), options_.rows.output));
+      // Wrong use is wrong again when it is repeated.
+      const char* advice = error.category() == ErrorCategory::usage
+                               ? "a command with other settings needs another folder"
+                               : "the same command goes on from there";
+      throw Error(error.category(), fmt::format("{}; what is finished is kept in {}: {}",
+                                                error.what(), options_.rows.output, advice));
     }
   }
 
@@ -297,8 +344,9 @@ class SearchCommand {
   }
 
   /// Finds before the search what is wrong with the place of --write.
-  void check_writing() const {
+  void check_writing(const SearchFolder& folder) const {
     if (options_.write.empty()) return;
+    folder.check_output(options_.write);
     ExtrapolationJob job = writing_job(search_.alphas.back());
     job.dry_run = true;
     run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr,
@@ -331,6 +379,7 @@ class SearchCommand {
   const CommandContext& context_;
   Objective objective_ = Objective::reward;
   EngineSpec policy_spec_;
+  std::int64_t moment_ = 0;
   ScoringSetting setting_;
   std::unique_ptr<Engine> policy_;
   std::unique_ptr<Engine> reward_model_;
@@ -385,7 +434,10 @@ std::function<void(const CommandContext&)> declare_search(CLI::App& program) {
   options->machine.declare(*command, "Most answers generated at the same time; default: 64");
   options->machine.declare_cache(*command);
   command->footer("Example:\n  expo search SFT ALIGNED dev.jsonl --reward-model RM -o RUN");
-  return [options](const CommandContext& context) { SearchCommand(*options, context).run(); };
+  return [options, command](const CommandContext& context) {
+    options->search.check_unused(*command);
+    SearchCommand(*options, context).run();
+  };
 }
 
 }  // namespace expo

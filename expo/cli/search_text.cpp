@@ -42,10 +42,16 @@ std::string costs(const Json& part) {
                          : fmt::format("{:.1f} %", 100 * repetition.get<double>()));
 }
 
-std::string mark(const Json& candidate) {
+std::string standing(const Json& candidate) {
   if (candidate.at("chosen").get<bool>()) return "  chosen";
   if (!candidate.at("eligible").get<bool>()) return "  against a guard";
   return candidate.at("tied").get<bool>() ? "  not told apart from the best" : "";
+}
+
+std::string mark(const Json& candidate) {
+  const Json& effective = candidate.at("effective_alpha");
+  if (effective.is_null()) return standing(candidate);
+  return fmt::format("  with the effect of {:.4g}{}", effective.get<double>(), standing(candidate));
 }
 
 /// The α, or the name of a model that is no α of the pair.
@@ -84,11 +90,37 @@ std::string undecided_sentence(const Json& result) {
       needed.get<std::size_t>(), 2 * needed.get<std::size_t>());
 }
 
+/// Why α = 0 was chosen: because nothing was better, or because guards exclude what was.
+std::string unchosen_sentence(const Json& result) {
+  const Json* baseline = nullptr;
+  std::size_t allowed = 0;
+  for (const Json& each : result.at("candidates")) {
+    if (each.at("chosen").get<bool>()) baseline = &each.at("choosing");
+    allowed += each.at("alpha") > 0 && each.at("eligible").get<bool>() ? 1 : 0;
+  }
+  std::vector<std::string> better;
+  for (const Json& each : result.at("candidates")) {
+    if (each.at("eligible").get<bool>() || each.at("choosing").is_null()) continue;
+    if (baseline == nullptr || baseline->is_null() ||
+        each.at("choosing").at("mean") > baseline->at("mean"))
+      better.push_back(shown_alpha(each.at("alpha")));
+  }
+  const std::string zero = "α = 0, ALIGNED itself";
+  if (allowed == 0)
+    return fmt::format("no worthwhile gain: guards exclude every α above 0, which leaves {}\n",
+                       zero);
+  if (better.empty())
+    return fmt::format("no worthwhile gain: the choosing part prefers {}\n", zero);
+  return fmt::format(
+      "no worthwhile gain: guards exclude α = {}, whose scores are better, and of the others the "
+      "choosing part prefers {}\n",
+      fmt::join(better, ", "), zero);
+}
+
 std::string verdict_sentence(const Json& result) {
   const std::string verdict = result.at("verdict");
   const Json& comparison = result.at("confirmation");
-  if (comparison.is_null())
-    return "no worthwhile gain: the choosing part prefers α = 0, ALIGNED itself\n";
+  if (comparison.is_null()) return unchosen_sentence(result);
   const std::string baseline = result.at("baseline");
   std::string text = fmt::format("α = {} against {}: {}, on {} that did not choose it\n",
                                  shown_alpha(result.at("chosen")), baseline, difference(comparison),

@@ -210,7 +210,13 @@ Json EmbeddedEngine::identity() const {
                  {"template_variables", spec_.template_variables},
                  {"deterministic", spec_.deterministic},
                  {"libtorch", TORCH_VERSION}};
-  if (tokenizer_.asks_for_time()) result["date"] = today();
+  if (tokenizer_.asks_for_time()) {
+    if (spec_.moment) {
+      result["moment"] = *spec_.moment;
+    } else {
+      result["date"] = today();
+    }
+  }
   if (model_->device.is_cpu()) {
     result["instructions"] = kernels().name;
   } else if (spec_.deterministic) {

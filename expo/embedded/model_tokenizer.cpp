@@ -67,8 +67,9 @@ std::vector<TokenId> read_end_tokens(Filesystem& filesystem, const Checkpoint& c
 ModelTokenizer::ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
                                const EmbeddedSpec& spec)
     : chat_(read_chat_tokenizer(filesystem, checkpoint, spec, digest_)),
-      options_{
-          .template_name = {}, .variables = spec.template_variables, .seconds_since_epoch = {}},
+      options_{.template_name = {},
+               .variables = spec.template_variables,
+               .seconds_since_epoch = spec.moment},
       raw_text_(spec.raw_text),
       end_tokens_(read_end_tokens(filesystem, checkpoint, chat_)) {}
 

@@ -35,6 +35,10 @@ struct EmbeddedSpec {
   std::optional<std::filesystem::path> chat_template;  ///< replaces the model's own
   bool raw_text = false;  ///< no template: the contents of the messages, joined
   Json template_variables = Json::object();
+  /// The time that templates are told which ask for it, in seconds since 1970 and without a time
+  /// zone; std::nullopt: the clock's, in the local one. Another run reads the same text only with
+  /// the same moment, which the engine's identity then holds.
+  std::optional<std::int64_t> moment;
 
   std::size_t max_sequences = 64;             ///< most that run at the same time
   std::uint64_t cache_bytes = 4'000'000'000;  ///< for keys and values

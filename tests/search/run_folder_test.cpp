@@ -91,6 +91,20 @@ TEST_F(SearchFolderTest, RefusesWhatIsNotASearch) {
             std::string::npos);
 }
 
+TEST_F(SearchFolderTest, NamesAPlaceOfWritingThatWillNotDo) {
+  disk_.create_directory("/there");
+  const SearchFolder folder(disk_, "/runs/one", {});
+  const auto refusal = [&](const char* output) {
+    return error_of([&] { folder.check_output(output); });
+  };
+  EXPECT_EQ(refusal("/out"), "");
+  EXPECT_EQ(refusal("/runs/two"), "");
+  EXPECT_NE(refusal("/there").find("is there already"), std::string::npos);
+  EXPECT_NE(refusal("/runs/one/").find("is the folder of the search"), std::string::npos);
+  EXPECT_NE(refusal("/runs/one/out").find("lies in the folder"), std::string::npos);
+  EXPECT_NE(refusal("/runs").find("would hold the folder"), std::string::npos);
+}
+
 Prompt prompt_of(const std::string& text, const std::string& place) {
   return {place, {user_turn(text)}, Json::object(), place};
 }
@@ -103,6 +117,21 @@ TEST(DevelopmentPrompts, ThatAreDoubledAreNamed) {
   EXPECT_EQ(found.rfind("dev:3: repeats the prompt of dev:1", 0), 0U) << found;
   EXPECT_NE(error_of([&] { check_distinct({}, {}, 2, "dev"); }).find("2 rows repeat"),
             std::string::npos);
+}
+
+TEST(DevelopmentPrompts, AreTheSameInWhateverShapeTheySayIt) {
+  const Json parts = Json::array({{{"type", "text"}, {"text", "a b"}}});
+  Prompt in_parts = prompt_of("", "dev:2");
+  in_parts.chat.messages = Json::array({{{"content", parts}, {"role", "user"}, {"name", nullptr}}});
+  Prompt talk = prompt_of("", "dev:3");
+  talk.chat.messages = Json::array({{{"role", "system"}, {"content", "s"}}, user_turn("a b")[0]});
+  Prompt talk_in_parts = talk;
+  talk_in_parts.chat.messages[1] = in_parts.chat.messages[0];
+  const auto texts = split_texts({prompt_of("a b", "dev:1"), in_parts, talk, talk_in_parts});
+  EXPECT_EQ(texts[0], "a b");
+  EXPECT_EQ(texts[1], texts[0]);
+  EXPECT_EQ(texts[3], texts[2]);
+  EXPECT_NE(texts[2], texts[0]);
 }
 
 TEST(DevelopmentPrompts, DifferByAllThatTheTemplateSees) {

@@ -67,6 +67,17 @@ TEST_F(ScoringSettingTest, IsStochasticWhereMemoryDoesNotAllowFloat32) {
   EXPECT_EQ(setting.seed, 5U);
 }
 
+TEST_F(ScoringSettingTest, CountsAllModelsThatAreInMemory) {
+  const auto other = model("/other", 0);
+  // Twice the memory that the pair needs in float32 is filled by a baseline of the same size …
+  EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough, .baseline = other.get()}).dtype, DType::f32);
+  EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough - 2, .baseline = other.get()}).dtype, DType::bf16);
+  // … and a reward model in bfloat16 takes half of that.
+  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2, .reward = other.get()}).dtype, DType::f32);
+  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2 - 2, .reward = other.get()}).dtype,
+            DType::bf16);
+}
+
 TEST_F(ScoringSettingTest, ObeysTheUser) {
   const ScoringSetting dtype = choose(kBent, {.dtype = "bf16", .memory = kEnough});
   EXPECT_EQ(dtype.dtype, DType::bf16);
@@ -75,6 +86,26 @@ TEST_F(ScoringSettingTest, ObeysTheUser) {
       choose(kBent, {.dtype = "bf16", .rounding = RoundingChoice::nearest, .memory = kEnough});
   EXPECT_EQ(both.rounding, RoundingChoice::nearest);
   EXPECT_EQ(to_json(both)["dtype"], "bfloat16");
+}
+
+TEST_F(ScoringSettingTest, TellsWhatTheUsersOwnRoundingMakesOfAnAlpha) {
+  const auto sft = model("/sft", 0);
+  const auto aligned = model("/aligned", kBent);
+  const SettingRequest request{
+      .dtype = "bf16", .rounding = RoundingChoice::nearest, .memory = kEnough};
+  const ScoringSetting setting = choose_setting(*sft, *aligned, kAlphas, request, cancellation_);
+  const auto bent = bent_alpha(*sft, *aligned, 0.2, setting, request, cancellation_);
+  ASSERT_TRUE(bent);
+  EXPECT_EQ(bent->asked, 0.2);
+  EXPECT_GT(std::abs(bent->effective - 0.2), 0.02);
+  const auto warnings = bend_warnings(std::vector{*bent}, setting);
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_NE(warnings[0].find("α = 0.2 has the effect of "), std::string::npos) << warnings[0];
+  EXPECT_TRUE(bend_warnings({}, setting).empty());
+  const ScoringSetting exact{DType::f32, RoundingChoice::nearest};
+  EXPECT_FALSE(bent_alpha(*sft, *aligned, 0.2, exact, request, cancellation_));
+  const ScoringSetting unbiased{DType::bf16, RoundingChoice::stochastic};
+  EXPECT_FALSE(bent_alpha(*sft, *aligned, 0.2, unbiased, request, cancellation_));
 }
 
 }  // namespace

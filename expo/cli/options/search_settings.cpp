@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/search/run/alpha_list.h"
@@ -164,6 +165,18 @@ Objective SearchSettings::chosen_objective() const {
                                                    : Objective::preference;
   check_data(chosen, *this);
   return chosen;
+}
+
+void SearchSettings::check_unused(const CLI::App& command) const {
+  const Objective chosen = chosen_objective();
+  if (chosen != Objective::command)
+    refuse_given(command, {"--scorer-timeout"}, "without --scorer, whose silence it limits");
+  if (chosen != Objective::preference) return;
+  refuse_given(command,
+               {"--n", "--temperature", "--top-k", "--top-p", "--min-p", "--presence-penalty",
+                "--frequency-penalty", "--repetition-penalty", "--max-new-tokens", "--stop",
+                "--stop-token-id", "--ignore-eos", "--batch-size", "--cache-size"},
+               "with --pairs, for which no answers are generated");
 }
 
 std::vector<double> SearchSettings::alpha_list() const {

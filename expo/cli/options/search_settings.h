@@ -44,6 +44,9 @@ struct SearchSettings {
   /// The objective that is named, or that what is given implies. Throws Error(usage) if there is
   /// none, if its data is missing, and for data that it does not use.
   Objective chosen_objective() const;
+  /// Throws Error(usage) naming an option that was given to `command` and has no effect with the
+  /// objective.
+  void check_unused(const CLI::App& command) const;
   /// The α to search, ascending, with −1 and 0.
   std::vector<double> alpha_list() const;
   /// Throws Error(usage) for words and numbers that mean nothing.

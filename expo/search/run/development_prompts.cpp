@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <string_view>
 #include <unordered_map>
 
@@ -10,16 +11,34 @@
 #include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
+namespace {
+
+/// The message with its role and what it says first, and the other keys sorted.
+Json plain_message(const Json& message) {
+  Json result = {{"role", message.at("role")}};
+  if (message.contains("content") && !message.at("content").is_null())
+    result["content"] = content_text(message);
+  std::map<std::string, const Json*> others;
+  for (const auto& [key, value] : message.items()) {
+    if (key != "role" && key != "content" && !value.is_null()) others[key] = &value;
+  }
+  for (const auto& [key, value] : others) result[key] = *value;
+  return result;
+}
+
+}  // namespace
 
 std::vector<std::string> split_texts(const std::vector<Prompt>& prompts) {
   std::vector<std::string> texts;
   for (const Prompt& prompt : prompts) {
     const Chat& chat = prompt.chat;
+    Json messages = Json::array();
+    for (const Json& message : chat.messages) messages.push_back(plain_message(message));
     const std::string first = content_text(chat.messages.at(0));
-    if (chat.variables.empty() && chat.messages == user_turn(first)) {
+    if (chat.variables.empty() && messages == user_turn(first)) {
       texts.push_back(first);
     } else {
-      texts.push_back(compact_json(Json::array({chat.messages, chat.variables})));
+      texts.push_back(compact_json(Json::array({messages, chat.variables})));
     }
   }
   return texts;

@@ -8,7 +8,8 @@
 namespace expo {
 
 /// The texts by which a search tells prompts apart and splits them: what a user's only turn says,
-/// or the whole conversation as JSON.
+/// or the whole conversation as JSON, in which content in parts is text and no key is null. So
+/// prompts that say the same in another shape have equal texts.
 std::vector<std::string> split_texts(const std::vector<Prompt>& prompts);
 
 /// Throws Error(input) naming both places if two prompts have equal texts, or if `repeated` rows

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "expo/core/error.h"
 #include "expo/search/live/answer_measures.h"
 
 namespace expo {
@@ -101,7 +102,13 @@ Json search_in_folder(const LiveRun& live, Source& source, const LiveSearch& sea
       return source.add({{.alpha = 0, .label = search.rival_name, .family = 1}, 1, std::nullopt});
     };
   }
+  source.make_only(search.keeps);
   SearchResult result = run_search(source, search.split, options);
+  for (SearchedCandidate& each : result.candidates) {
+    const auto bent = search.effective.find(each.candidate.alpha);
+    if (each.candidate.family == 0 && bent != search.effective.end())
+      each.effective_alpha = bent->second;
+  }
   live.folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
                      {"prompts", result.compared_prompts},
                      {"tokens", result.tokens}});
@@ -112,6 +119,20 @@ Json search_in_folder(const LiveRun& live, Source& source, const LiveSearch& sea
   return json;
 }
 
+/// Carries out a search. If it fails, scorers are still asked whether what they have said stands,
+/// so that no doubtful score is left to the next run.
+Json finishing(LiveScoreSource& source, const std::function<Json()>& work) {
+  try {
+    return work();
+  } catch (...) {
+    try {
+      source.finish();
+    } catch (const Error&) {  // The first failure is the one to tell of.
+    }
+    throw;
+  }
+}
+
 }  // namespace
 
 Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
@@ -119,12 +140,15 @@ Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
   LiveScoreSource source(policies_of(policy, search), candidates_of(search.alphas), search.prompts,
                          {&scorer}, cache, search.live, run.progress, run.cancellation);
-  return search_in_folder(run, source, search, [&](SearchResult& result) {
-    for (std::size_t i = 0; i < result.candidates.size(); ++i) {
-      measure(source, i, search.split.choosing, result.candidates[i].choosing);
-      measure(source, i, search.split.confirming, result.candidates[i].confirming);
-    }
-    return sample_rows(source, search, result);
+  return finishing(source, [&] {
+    return search_in_folder(run, source, search, [&](SearchResult& result) {
+      source.finish();
+      for (std::size_t i = 0; i < result.candidates.size(); ++i) {
+        measure(source, i, search.split.choosing, result.candidates[i].choosing);
+        measure(source, i, search.split.confirming, result.candidates[i].confirming);
+      }
+      return sample_rows(source, search, result);
+    });
   });
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,7 +22,11 @@ struct LiveSearch {
   PromptSplit split;              ///< of either
   std::vector<double> alphas;     ///< with 0 and −1
   LiveOptions live;               ///< of answers
-  Engine* rival = nullptr;        ///< to compare the chosen α with instead of α = 0, as it is
+  /// Those of `alphas` that rounding bends, with their effects.
+  std::map<double, double> effective = {};
+  /// Whether rounding keeps an α between those; a race tries no other. Not set: all are kept.
+  std::function<bool(double alpha)> keeps = {};
+  Engine* rival = nullptr;  ///< to compare the chosen α with instead of α = 0, as it is
   std::string rival_name;
   PreferenceOptions preference;  ///< of pairs
   SearchRunOptions run;

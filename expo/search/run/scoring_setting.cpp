@@ -1,6 +1,7 @@
 #include "expo/search/run/scoring_setting.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <optional>
@@ -15,6 +16,25 @@
 
 namespace expo {
 namespace {
+
+/// What rounding to nearest in this type makes of an α that it does not keep.
+std::optional<BentAlpha> bent_in(const Checkpoint& sft, const Checkpoint& aligned, double alpha,
+                                 DType dtype, const SettingRequest& request,
+                                 const CancellationToken& cancellation) {
+  const Plan plan =
+      make_plan(sft, aligned, {AlphaSchedule(alpha), dtype, request.on_mismatch}, cancellation);
+  const RoundingDecision decision =
+      decide_rounding(&sft, aligned, plan,
+                      {RoundingChoice::automatic, request.seed, request.threads}, cancellation);
+  if (decision.used != Rounding::stochastic) return std::nullopt;
+  return BentAlpha{alpha, decision.nearest_alpha.value_or(alpha)};
+}
+
+std::uint64_t elements_of(const Checkpoint& checkpoint) {
+  std::uint64_t elements = 0;
+  for (const Tensor& tensor : checkpoint.tensors()) elements += tensor.elements();
+  return elements;
+}
 
 class Chooser {
  public:
@@ -39,7 +59,7 @@ class Chooser {
     const std::string why = fmt::format(
         ": rounded to nearest in {}, the α of {:.4g} would have the effect of {:.4g}, judged by a "
         "sample of the weights",
-        torch_name(dtype), bent->asked_alpha.value_or(0), bent->nearest_alpha.value_or(0));
+        torch_name(dtype), bent->asked, bent->effective);
     if (!asked_dtype_ && dtype != DType::f32 && fits_in_float32())
       return setting(DType::f32, RoundingChoice::nearest, why);
     return setting(dtype, RoundingChoice::stochastic, why);
@@ -47,22 +67,22 @@ class Chooser {
 
  private:
   /// The first α that rounding to nearest in this type would bend.
-  std::optional<RoundingDecision> first_bent(DType dtype) const {
+  std::optional<BentAlpha> first_bent(DType dtype) const {
     for (const double alpha : alphas_) {
-      const Plan plan = make_plan(
-          sft_, aligned_, {AlphaSchedule(alpha), dtype, request_.on_mismatch}, cancellation_);
-      const RoundingDecision decision = decide_rounding(
-          &sft_, aligned_, plan, {RoundingChoice::automatic, request_.seed, request_.threads},
-          cancellation_);
-      if (decision.used == Rounding::stochastic) return decision;
+      const auto bent = bent_in(sft_, aligned_, alpha, dtype, request_, cancellation_);
+      if (bent) return bent;
     }
     return std::nullopt;
   }
 
   bool fits_in_float32() const {
-    std::uint64_t elements = 0;
-    for (const Tensor& tensor : aligned_.tensors()) elements += tensor.elements();
-    return elements <= request_.memory / 2 / sizeof(float);
+    std::uint64_t bytes = sizeof(float) * elements_of(aligned_);
+    if (request_.baseline != nullptr) bytes += sizeof(float) * elements_of(*request_.baseline);
+    if (request_.reward != nullptr) {
+      const DType type = asked_dtype_.value_or(natural_running_dtype(*request_.reward));
+      bytes += (type == DType::f32 ? 4 : 2) * elements_of(*request_.reward);
+    }
+    return bytes <= request_.memory / 2;
   }
 
   ScoringSetting setting(DType dtype, RoundingChoice rounding, const std::string& why) const {
@@ -88,6 +108,25 @@ ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation) {
   return Chooser(sft, aligned, alphas, request, cancellation).choose();
+}
+
+std::optional<BentAlpha> bent_alpha(const Checkpoint& sft, const Checkpoint& aligned, double alpha,
+                                    const ScoringSetting& setting, const SettingRequest& request,
+                                    const CancellationToken& cancellation) {
+  if (setting.rounding != RoundingChoice::nearest) return std::nullopt;
+  return bent_in(sft, aligned, alpha, setting.dtype, request, cancellation);
+}
+
+std::vector<std::string> bend_warnings(std::span<const BentAlpha> bent,
+                                       const ScoringSetting& setting) {
+  if (bent.empty()) return {};
+  std::vector<std::string> shown;
+  for (const BentAlpha& each : bent)
+    shown.push_back(fmt::format("{:g} has the effect of {:.4g}", each.asked, each.effective));
+  return {fmt::format(
+      "rounded to nearest in {} as --rounding asks, α = {}, judged by a sample of the weights; "
+      "leave --rounding out, or give --dtype f32, to search the α that are named",
+      torch_name(setting.dtype), fmt::join(shown, ", "))};
 }
 
 std::uint64_t machine_memory() {

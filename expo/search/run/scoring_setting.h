@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,12 @@
 #include "expo/extrapolation/plan/rounding_choice.h"
 
 namespace expo {
+
+/// What rounding makes of an α where it does not keep it.
+struct BentAlpha {
+  double asked = 0;
+  double effective = 0;
+};
 
 /// In which type all α of a search run, and how their weights are rounded: one setting for all,
 /// which the checkpoint that is written shares.
@@ -30,16 +37,30 @@ struct SettingRequest {
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   unsigned threads = 0;
   std::uint64_t memory = 0;  ///< of the machine, in bytes
+  // What else is in memory at the same time; may be null.
+  const Checkpoint* baseline = nullptr;  ///< runs in the pair's type
+  const Checkpoint* reward = nullptr;    ///< runs in the type that `dtype` names, or in its own
 };
 
 /// Fixes the setting before the first answer. Left to itself, it is the type that the model runs
 /// in, rounded to nearest, if that keeps each α (keeps_alpha(), judged by a sample of the weights).
-/// Otherwise it is float32 if the weights then take at most half of the memory, and stochastic
-/// rounding in the running type if not. Depends on nothing that changes from run to run. Throws
-/// what make_plan and decide_rounding throw.
+/// Otherwise it is float32 if the weights of all models then take at most half of the memory, and
+/// stochastic rounding in the running type if not. Depends on nothing that changes from run to run.
+/// Throws what make_plan and decide_rounding throw.
 ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation);
+
+/// The effect of an α in this setting where rounding to nearest bends it, as keeps_alpha() says,
+/// judged by a sample of the weights; std::nullopt if it is kept, as stochastic rounding always
+/// keeps it on average.
+std::optional<BentAlpha> bent_alpha(const Checkpoint& sft, const Checkpoint& aligned, double alpha,
+                                    const ScoringSetting& setting, const SettingRequest& request,
+                                    const CancellationToken& cancellation);
+
+/// A warning about the α that the user's own setting bends; empty if there is none.
+std::vector<std::string> bend_warnings(std::span<const BentAlpha> bent,
+                                       const ScoringSetting& setting);
 
 /// The memory of the machine in bytes, whether it is in use or not.
 std::uint64_t machine_memory();

@@ -29,19 +29,19 @@ struct SearchDataOptions {
 };
 
 /// Reads development prompts, which take_fitting() is still to split. Throws Error(input) for two
-/// that are alike, and what read_prompts() throws.
+/// that are alike once the system turn is added, and what read_prompts() throws.
 SearchData read_search_prompts(RowReader& rows, const Columns& columns,
                                const SearchDataOptions& options);
 
-/// Adds the system turn to the prompts and splits those that fit all engines. The split depends on
+/// Adds the system turn to the prompts, or to the pairs, and splits those that fit all engines; a
+/// pair has to fit with both answers. Of several pairs with one prompt the first one counts, as the
+/// others would not be independent. The split depends on
 /// the prompts' own texts only, whatever the system turn says. Throws Error(input) for prompts that
 /// do not fit (unless they are to be skipped), and for parts too small for any claim.
 void take_fitting(SearchData& data, std::span<Engine* const> engines,
                   const SearchDataOptions& options);
 
-/// Reads preference pairs, adds the system turn and splits them. Of several with one prompt the
-/// first one counts, as the others would not be independent. Throws as take_fitting() does.
-SearchData read_search_pairs(RowReader& rows, const Columns& columns,
-                             const SearchDataOptions& options);
+/// Reads preference pairs, which take_fitting() is still to split.
+SearchData read_search_pairs(RowReader& rows, const Columns& columns);
 
 }  // namespace expo

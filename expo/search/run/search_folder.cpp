@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <ctime>
+
 #include "expo/checkpoint/folder/links.h"
 #include "expo/core/error.h"
 #include "expo/core/version.h"
@@ -17,6 +19,25 @@ constexpr std::string_view kResult = "search.json";
 constexpr std::string_view kUnfinished = ".expo-unfinished-";
 
 }  // namespace
+
+std::optional<Json> earlier_settings(Filesystem& filesystem, const fs::path& folder) {
+  const fs::path record = folder / kRecord;
+  if (!filesystem.exists(record)) return std::nullopt;
+  Json json = parse_json(filesystem.read_text(record), record.string());
+  if (!json.is_object() || json.value("command", Json()) != "search" || !json.contains("settings"))
+    return std::nullopt;
+  return std::move(json["settings"]);
+}
+
+std::int64_t search_moment(Filesystem& filesystem, const fs::path& folder) {
+  const auto earlier = earlier_settings(filesystem, folder);
+  const Json moment = earlier && earlier->is_object() ? earlier->value("moment", Json()) : Json();
+  if (moment.is_number_integer()) return moment.get<std::int64_t>();
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::localtime_r(&now, &parts);
+  return ::timegm(&parts);  // as templates are told it without a time zone
+}
 
 SearchFolder::SearchFolder(Filesystem& filesystem, fs::path folder,
                            const std::vector<fs::path>& inputs)
@@ -41,13 +62,25 @@ void SearchFolder::check_inputs(const std::vector<fs::path>& inputs) const {
   }
 }
 
-void SearchFolder::check_contents() {
-  const fs::path record = folder_ / kRecord;
-  if (filesystem_.exists(record)) {
-    Json json = parse_json(filesystem_.read_text(record), record.string());
-    if (json.is_object() && json.value("command", Json()) == "search" && json.contains("settings"))
-      earlier_ = std::move(json["settings"]);
+void SearchFolder::check_output(const fs::path& output) const {
+  const fs::path place =
+      filesystem_.canonical(output.has_filename() ? output : output.parent_path());
+  if (lies_in(place, folder_) || lies_in(folder_, place)) {
+    throw usage_error(fmt::format(
+        "--write {}: {} the folder of the search, {}; choose a folder beside it", output.string(),
+        place == folder_          ? "is"
+        : lies_in(place, folder_) ? "lies in"
+                                  : "would hold",
+        named_.string()));
   }
+  if (filesystem_.exists(output)) {
+    throw usage_error(fmt::format(
+        "--write {}: is there already; name a folder that is not, or remove it", output.string()));
+  }
+}
+
+void SearchFolder::check_contents() {
+  earlier_ = earlier_settings(filesystem_, folder_);
   if (earlier_) return;
   for (const std::string& name : filesystem_.list(folder_)) {
     if (name.starts_with(kUnfinished)) continue;

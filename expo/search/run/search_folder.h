@@ -13,6 +13,14 @@
 
 namespace expo {
 
+/// The settings of the search that a folder holds; std::nullopt if it holds none.
+std::optional<Json> earlier_settings(Filesystem& filesystem, const std::filesystem::path& folder);
+
+/// The moment that chat templates are told, in seconds since 1970: that of the first run in this
+/// folder ("moment" of its settings), so that a search can go on another day, or else the present
+/// one, as local clocks show it.
+std::int64_t search_moment(Filesystem& filesystem, const std::filesystem::path& folder);
+
 /// The folder of a search: run.json (what was asked, written first), answers.jsonl, trace.jsonl,
 /// and, once it is finished, samples.jsonl and search.json. Not thread-safe.
 class SearchFolder {
@@ -22,6 +30,10 @@ class SearchFolder {
   /// lies in an input. The filesystem must outlive it.
   SearchFolder(Filesystem& filesystem, std::filesystem::path folder,
                const std::vector<std::filesystem::path>& inputs);
+
+  /// Throws Error(usage) if `output`, a folder that is written after the search, is there already
+  /// or is this folder, lies in it or around it.
+  void check_output(const std::filesystem::path& output) const;
 
   /// The settings of the search that the folder holds already.
   const std::optional<Json>& earlier() const { return earlier_; }

@@ -76,13 +76,15 @@ Json candidates_json(const SearchResult& result) {
   for (const std::size_t i : by_alpha(result.candidates)) {
     const SearchedCandidate& each = result.candidates[i];
     const bool tied = std::find(result.tied.begin(), result.tied.end(), i) != result.tied.end();
-    rows.push_back({{"alpha", each.candidate.alpha},
-                    {"label", each.candidate.label},
-                    {"chosen", i == result.chosen},
-                    {"tied", tied},
-                    {"eligible", each.eligible},
-                    {"choosing", estimate_json(each.choosing)},
-                    {"confirming", estimate_json(each.confirming)}});
+    rows.push_back(
+        {{"alpha", each.candidate.alpha},
+         {"effective_alpha", each.effective_alpha ? Json(*each.effective_alpha) : Json()},
+         {"label", each.candidate.label},
+         {"chosen", i == result.chosen},
+         {"tied", tied},
+         {"eligible", each.eligible},
+         {"choosing", estimate_json(each.choosing)},
+         {"confirming", estimate_json(each.confirming)}});
   }
   return rows;
 }
