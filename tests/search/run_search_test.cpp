@@ -196,7 +196,7 @@ TEST(SearchRun, RefusesABudgetThatCannotDoBeforeTheFirstAnswer) {
 TEST_P(EachStrategy, StopsWithTheNumberOfTokensWhereTheBudgetIsTooSmall) {
   SearchRunOptions options;
   options.strategy = GetParam();
-  for (const std::uint64_t budget : {40, 400, 1000}) {
+  for (const std::uint64_t budget : {40, 200, 450}) {
     Simulator source = simulator("one-peak");
     options.tokens = budget;
     check_token_budget(options, 11, 1);
