@@ -2,13 +2,11 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <iostream>
 #include <iterator>
 #include <memory>
 
-#include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/cli/command.h"
 #include "expo/cli/extrapolation_text.h"
 #include "expo/cli/options/answering_options.h"
@@ -25,13 +23,12 @@
 #include "expo/engine/answer_settings.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
-#include "expo/extrapolation/write/output_folder.h"
 #include "expo/search/live/command_scorer.h"
 #include "expo/search/live/model_scorers.h"
 #include "expo/search/run/development_prompts.h"
 #include "expo/search/run/live_search.h"
-#include "expo/search/run/scoring_setting.h"
 #include "expo/search/run/search_data.h"
+#include "expo/search/run/search_models.h"
 
 namespace expo {
 namespace {
@@ -74,7 +71,7 @@ class SearchCommand {
   void run() {
     check_options();
     read_data();
-    open_pair();
+    take_models();
     take_data();
     SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
     if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
@@ -105,7 +102,7 @@ class SearchCommand {
     const auto contenders = static_cast<std::size_t>(
         std::ranges::count_if(search_.alphas, [](double alpha) { return alpha >= 0; }));
     check(search_.live.answer, search_.live.samples);
-    check_token_budget(search_.run, contenders, search_.live.samples);
+    check_token_budget(search_.run, contenders * models().aligned.size(), search_.live.samples);
     options_.extrapolation.check_rounding_words();
     policy_spec_ = options_.model.spec(options_.extrapolation, options_.machine);
     moment_ = search_moment(posix_filesystem(), options_.rows.output);
@@ -113,75 +110,36 @@ class SearchCommand {
     context_.prepare(policy_spec_);
   }
 
-  /// Diagnoses the pair, fixes type and rounding for all α, and opens the engines.
-  void open_pair() {
-    Filesystem& filesystem = posix_filesystem();
-    const auto sft = open_checkpoint(filesystem, options_.sft, {}, hugging_face_environment());
-    OpenOptions over_sft;
-    over_sft.adapter_base = sft;
-    const auto aligned =
-        open_checkpoint(filesystem, options_.model.model, over_sft, hugging_face_environment());
-    auto& spec = std::get<EmbeddedSpec>(policy_spec_);
-    spec.sft = options_.sft;
-    const auto baseline = opened(options_.search.baseline);
-    const auto reward = opened(options_.search.reward_model);
-    const SettingRequest request{.dtype = spec.dtype,
-                                 .rounding = spec.rounding,
-                                 .seed = spec.rounding_seed,
-                                 .on_mismatch = spec.on_mismatch,
-                                 .threads = spec.threads,
-                                 .memory = machine_memory(),
-                                 .baseline = baseline.get(),
-                                 .reward = reward.get()};
-    setting_ = choose_setting(*sft, *aligned, search_.alphas, request, context_.cancellation);
-    look_for_bends(sft, aligned, request);
-    spec.dtype = torch_name(setting_.dtype);
-    spec.rounding = setting_.rounding;
-    for (const Checkpoint* side : {sft.get(), aligned.get()})
-      std::ranges::move(input_paths(filesystem, *side), std::back_inserter(inputs_));
+  SearchModels models() const {
+    SearchModels models{options_.sft,
+                        {options_.model.model},
+                        options_.search.baseline,
+                        options_.search.reward_model};
+    std::ranges::copy(options_.search.also, std::back_inserter(models.aligned));
+    return models;
+  }
+
+  /// Diagnoses the pairs, fixes type and rounding for all α, and opens the engines.
+  void take_models() {
+    const SearchModels models = this->models();
+    models_ = open_models(
+        posix_filesystem(), hugging_face_environment(), models,
+        std::get<EmbeddedSpec>(policy_spec_), search_.alphas,
+        [this](const EngineSpec& spec) { return context_.open_engine(spec); },
+        context_.cancellation);
+    inputs_ = models_.inputs;
     inputs_.emplace_back(options_.rows.data);
-    policy_ = context_.open_engine(policy_spec_);
-    for (std::string& warning :
-         pair_warnings(filesystem, *sft, *aligned, spec.threads, context_.cancellation))
-      search_.warnings.push_back(std::move(warning));
-    open_scorer();
-    open_rival();
-  }
-
-  /// The model's headers; null if none is named.
-  static std::shared_ptr<const Checkpoint> opened(const std::string& model) {
-    if (model.empty()) return nullptr;
-    return open_checkpoint(posix_filesystem(), model, {}, hugging_face_environment());
-  }
-
-  /// Finds the α that the setting bends, and makes the race try no others of that kind.
-  void look_for_bends(const std::shared_ptr<const Checkpoint>& sft,
-                      const std::shared_ptr<const Checkpoint>& aligned, SettingRequest request) {
-    request.baseline = request.reward = nullptr;  // which are not kept open
-    search_.keeps = [=, this](double alpha) {
-      return !bent_alpha(*sft, *aligned, alpha, setting_, request, context_.cancellation);
-    };
-    if (request.rounding != RoundingChoice::nearest) return;  // automatic choices keep all of them
-    std::vector<BentAlpha> bent;
-    for (const double alpha : search_.alphas) {
-      if (const auto one =
-              bent_alpha(*sft, *aligned, alpha, setting_, request, context_.cancellation))
-        bent.push_back(*one);
+    search_.warnings = models_.warnings;
+    search_.keeps = models_.keeps;
+    search_.effective = models_.effective;
+    search_.run.models = models.aligned;
+    search_.baseline_policy = models_.baseline;
+    search_.rival = models_.rival.get();
+    if (search_.rival != nullptr) {
+      search_.rival_name = models.baseline;
+      search_.run.models.push_back(models.baseline);
     }
-    for (const BentAlpha& one : bent) search_.effective[one.asked] = one.effective;
-    std::ranges::move(bend_warnings(bent, setting_), std::back_inserter(search_.warnings));
-  }
-
-  /// Opens the model of --baseline, in the type in which the pair runs.
-  void open_rival() {
-    if (options_.search.baseline.empty()) return;
-    EmbeddedSpec spec = std::get<EmbeddedSpec>(policy_spec_);
-    spec.model = options_.search.baseline;
-    spec.sft.reset();
-    rival_ = context_.open_engine(spec);
-    std::ranges::move(rival_->sources(), std::back_inserter(inputs_));
-    search_.rival = rival_.get();
-    search_.rival_name = options_.search.baseline;
+    open_scorer();
   }
 
   bool by_pairs() const { return objective_ == Objective::preference; }
@@ -198,7 +156,7 @@ class SearchCommand {
       scorer_ = command_scorer(posix_filesystem(), options_.search.scorer, options);
       std::ranges::move(scorer_->warnings(), std::back_inserter(search_.warnings));
     } else if (objective_ == Objective::implicit) {
-      scorer_ = implicit_scorer(*policy_, context_.cancellation);
+      scorer_ = implicit_scorer(*models_.aligned.front(), context_.cancellation);
       search_.warnings.push_back(
           "the pair's own log-probabilities are a proxy: they grow with what training has changed, "
           "whether that was good or not");
@@ -227,9 +185,7 @@ class SearchCommand {
 
   /// Hands the search the data that all engines can take.
   void take_data() {
-    std::vector<Engine*> engines{policy_.get()};
-    if (rival_) engines.push_back(rival_.get());
-    take_fitting(data_, engines, data_options());
+    take_fitting(data_, models_.engines(), data_options());
     std::ranges::move(data_.warnings, std::back_inserter(search_.warnings));
     search_.prompts = std::move(data_.prompts);
     search_.pairs = std::move(data_.pairs);
@@ -238,20 +194,31 @@ class SearchCommand {
 
   /// Whether a template is told the moment.
   bool asks_for_time() const {
-    return std::ranges::any_of(
-        std::array{policy_.get(), rival_.get(), reward_model_.get()}, [](const Engine* engine) {
-          return engine != nullptr && engine->describe().identity.contains("moment");
-        });
+    std::vector<Engine*> engines = models_.engines();
+    if (reward_model_) engines.push_back(reward_model_.get());
+    return std::ranges::any_of(engines, [](const Engine* engine) {
+      return engine->describe().identity.contains("moment");
+    });
+  }
+
+  static Json unmoved_identity(const Engine& policy) {
+    Json identity = policy.describe().identity;
+    identity.erase("alpha");
+    return identity;
   }
 
   /// All that a search in this folder depends on.
   Json settings() const {
-    Json model = policy_->describe().identity;
-    model.erase("alpha");
+    Json models = Json::array();
+    for (const auto& policy : models_.aligned) models.push_back(unmoved_identity(*policy));
+    Json baseline;
+    if (models_.baseline) baseline = models[*models_.baseline];
+    if (models_.rival) baseline = models_.rival->describe().identity;
     Json settings = {
         {"expo", std::string(version())},
-        {"model", std::move(model)},
-        {"baseline", rival_ ? rival_->describe().identity : Json()},
+        {"model", models.front()},
+        {"also", Json(models.begin() + 1, models.end())},
+        {"baseline", std::move(baseline)},
         {"scorer", scorer_ ? scorer_->identity() : Json()},
         {"prompts",
          {{"rows", search_.prompts.size() + search_.pairs.size()},
@@ -273,14 +240,15 @@ class SearchCommand {
       return *std::move(finished);
     }
     print_warnings(search_.warnings);
-    print_notes({setting_.reason, parts_sentence()});
+    print_notes({models_.setting.reason, parts_sentence()});
     search_.facts = facts();
     announce();
     TerminalRowProgress progress;
     try {
       const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};
-      const Json result = by_pairs() ? search_by_pairs(run, *policy_, search_)
-                                     : search_by_answers(run, *policy_, *scorer_, search_);
+      const std::vector<Policy> policies = models_.policies();
+      const Json result = by_pairs() ? search_by_pairs(run, policies, search_)
+                                     : search_by_answers(run, policies, *scorer_, search_);
       const auto warnings = result.at("warnings").get<std::vector<std::string>>();
       print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
                       warnings.end()});
@@ -306,10 +274,10 @@ class SearchCommand {
                                  const std::vector<Candidate>& candidates) {
       print_notes({describe(look, number, candidates, options_.search.token_budget)});
     };
-    search_.run.on_confirming = [this](const Candidate& chosen, std::size_t prompts) {
-      if (!rival_ && chosen.alpha == 0) return;
+    search_.run.on_confirming = [](const Candidate& chosen, const Candidate& baseline,
+                                   std::size_t prompts) {
       print_notes({fmt::format("{} is compared with {} on {} that chose nothing", chosen.label,
-                               rival_ ? search_.rival_name : "α = 0", counted(prompts, "prompt"))});
+                               baseline.label, counted(prompts, "prompt"))});
     };
   }
 
@@ -317,26 +285,27 @@ class SearchCommand {
     return {{"expo", std::string(version())},
             {"sft", options_.sft},
             {"aligned", options_.model.model},
+            {"also", options_.search.also},
             {"data", options_.rows.data},
             {"scorer", scorer_ ? scorer_->name() : "preference pairs"},
-            {"setting", to_json(setting_)},
-            {"on_mismatch", mismatch_policy_name(std::get<EmbeddedSpec>(policy_spec_).on_mismatch)},
+            {"setting", to_json(models_.setting)},
+            {"on_mismatch", mismatch_policy_name(models_.spec.on_mismatch)},
             {"samples", search_.live.samples},
             {"answers", answer_settings(search_.live.answer)},
             {"search", options_.search.to_json()},
-            {"engine", policy_->describe().facts}};
+            {"engine", models_.aligned.front()->describe().facts}};
   }
 
-  ExtrapolationJob writing_job(double alpha) const {
-    const auto& spec = std::get<EmbeddedSpec>(policy_spec_);
+  ExtrapolationJob writing_job(const std::string& aligned, double alpha) const {
+    const EmbeddedSpec& spec = models_.spec;
     ExtrapolationJob job;
     job.sft = options_.sft;
-    job.aligned = options_.model.model;
+    job.aligned = aligned;
     job.output = options_.write;
     job.alpha = AlphaSchedule(alpha);
-    job.out_type = setting_.dtype;
-    job.rounding = setting_.rounding;
-    job.seed = setting_.seed;
+    job.out_type = models_.setting.dtype;
+    job.rounding = models_.setting.rounding;
+    job.seed = models_.setting.seed;
     job.on_mismatch = spec.on_mismatch;
     job.threads = spec.threads;
     job.command = context_.command_line;
@@ -347,10 +316,12 @@ class SearchCommand {
   void check_writing(const SearchFolder& folder) const {
     if (options_.write.empty()) return;
     folder.check_output(options_.write);
-    ExtrapolationJob job = writing_job(search_.alphas.back());
-    job.dry_run = true;
-    run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr,
-                      context_.cancellation);
+    for (const std::string& aligned : models().aligned) {
+      ExtrapolationJob job = writing_job(aligned, search_.alphas.back());
+      job.dry_run = true;
+      run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr,
+                        context_.cancellation);
+    }
   }
 
   void write(const Json& result) const {
@@ -360,8 +331,9 @@ class SearchCommand {
       return;
     }
     const auto alpha = result.at("alpha").get<double>();
+    const auto model = result.at("model").get<std::string>();
     if (alpha == 0) {
-      print_warnings({fmt::format("{} is not written: α = 0 is ALIGNED itself", options_.write)});
+      print_warnings({fmt::format("{} is not written: α = 0 is {} itself", options_.write, model)});
       return;
     }
     if (result.at("verdict") == "undecided") {
@@ -369,7 +341,7 @@ class SearchCommand {
     }
     TerminalProgress progress;
     const ExtrapolationReport report =
-        run_extrapolation(posix_filesystem(), hugging_face_environment(), writing_job(alpha),
+        run_extrapolation(posix_filesystem(), hugging_face_environment(), writing_job(model, alpha),
                           &progress, context_.cancellation);
     print_warnings(report.warnings);
     (options_.rows.json ? std::cerr : std::cout) << describe(report);
@@ -380,10 +352,8 @@ class SearchCommand {
   Objective objective_ = Objective::reward;
   EngineSpec policy_spec_;
   std::int64_t moment_ = 0;
-  ScoringSetting setting_;
-  std::unique_ptr<Engine> policy_;
+  OpenedModels models_;
   std::unique_ptr<Engine> reward_model_;
-  std::unique_ptr<Engine> rival_;
   std::unique_ptr<AnswerScorer> scorer_;
   LiveSearch search_;
   SearchData data_;  ///< until the search has it

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "expo/cli/shell_word.h"
 #include "expo/core/text.h"
@@ -60,15 +61,44 @@ std::string name_of(const Json& candidate) {
   return label.starts_with("α = ") ? shown_alpha(candidate.at("alpha")) : label;
 }
 
+bool has_several_models(const Json& result) {
+  return !result.at("also").empty();
+}
+
+/// The row of the candidates that has this flag.
+const Json& candidate_with(const Json& result, const char* flag) {
+  const Json& all = result.at("candidates");
+  return *std::find_if(all.begin(), all.end(),
+                       [&](const Json& each) { return each.at(flag).get<bool>(); });
+}
+
+/// Whether what the chosen α was compared with is one of the candidates to choose from.
+bool is_baseline_among(const Json& result) {
+  return std::ranges::any_of(result.at("candidates"), [&](const Json& each) {
+    return each.at("label") == result.at("baseline") && !each.at("choosing").is_null();
+  });
+}
+
+/// The chosen α, with its model where that could be mistaken.
+std::string chosen_name(const Json& result) {
+  const Json& chosen = candidate_with(result, "chosen");
+  const std::string label = chosen.at("label");
+  if (has_several_models(result) || is_baseline_among(result)) return label;
+  return fmt::format("{} at {}", result.at("aligned").get<std::string>(), label);
+}
+
 std::string table(const Json& result) {
+  std::size_t width = 10;
+  for (const Json& each : result.at("candidates"))
+    width = std::max(width, count_characters(name_of(each)));
   std::string text = fmt::format(
-      "            {:^26}     {}\n         α  prompts  mean ± std. error  prompts  mean ± std. "
-      "error    length  truncated  repeated\n",
-      "on the choosing part", "on the confirming part");
+      "{:>{}}  {:^26}     {}\n{:>{}}  prompts  mean ± std. error  prompts  mean ± std. error    "
+      "length  truncated  repeated\n",
+      "", width, "on the choosing part", "on the confirming part", "α", width);
   for (const Json& each : result.at("candidates")) {
     const Json& confirming = each.at("confirming");
-    text += fmt::format("{:>10}  {}  {}  {}{}\n", name_of(each), estimate(each.at("choosing")),
-                        estimate(confirming),
+    text += fmt::format("{:>{}}  {}  {}  {}{}\n", name_of(each), width,
+                        estimate(each.at("choosing")), estimate(confirming),
                         costs(confirming.is_null() ? each.at("choosing") : confirming), mark(each));
   }
   return text;
@@ -77,7 +107,10 @@ std::string table(const Json& result) {
 std::string training_sentence(const Json& result) {
   const Json& training = result.at("training");
   if (training.is_null()) return {};
-  return fmt::format("ALIGNED (α = 0) against SFT (α = −1): {}\n", difference(training));
+  return fmt::format(
+      "{} (α = 0) against SFT (α = −1): {}\n",
+      has_several_models(result) ? training.at("model").get<std::string>() : "ALIGNED",
+      difference(training));
 }
 
 std::string undecided_sentence(const Json& result) {
@@ -103,16 +136,18 @@ std::string unchosen_sentence(const Json& result) {
     if (each.at("eligible").get<bool>() || each.at("choosing").is_null()) continue;
     if (baseline == nullptr || baseline->is_null() ||
         each.at("choosing").at("mean") > baseline->at("mean"))
-      better.push_back(shown_alpha(each.at("alpha")));
+      better.push_back(each.at("label"));
   }
-  const std::string zero = "α = 0, ALIGNED itself";
+  const std::string zero =
+      fmt::format("{}, {} itself", result.at("baseline").get<std::string>(),
+                  has_several_models(result) ? result.at("model").get<std::string>() : "ALIGNED");
   if (allowed == 0)
     return fmt::format("no worthwhile gain: guards exclude every α above 0, which leaves {}\n",
                        zero);
   if (better.empty())
     return fmt::format("no worthwhile gain: the choosing part prefers {}\n", zero);
   return fmt::format(
-      "no worthwhile gain: guards exclude α = {}, whose scores are better, and of the others the "
+      "no worthwhile gain: guards exclude {}, whose scores are better, and of the others the "
       "choosing part prefers {}\n",
       fmt::join(better, ", "), zero);
 }
@@ -122,27 +157,39 @@ std::string verdict_sentence(const Json& result) {
   const Json& comparison = result.at("confirmation");
   if (comparison.is_null()) return unchosen_sentence(result);
   const std::string baseline = result.at("baseline");
-  std::string text = fmt::format("α = {} against {}: {}, on {} that did not choose it\n",
-                                 shown_alpha(result.at("chosen")), baseline, difference(comparison),
+  const std::string chosen = chosen_name(result);
+  std::string text = fmt::format("{} against {}: {}, on {} that did not choose it\n", chosen,
+                                 baseline, difference(comparison),
                                  counted(comparison.at("prompts").get<std::size_t>(), "prompt"));
   if (const Json& equal = comparison.at("at_equal_length"); !equal.is_null()) {
     text += fmt::format("at equal length: {:+.4f} ± {:.4f}\n", equal.at("gain").get<double>(),
                         equal.at("standard_error").get<double>());
   }
-  if (verdict == "gain") return text + "a gain\n";
   if (verdict == "undecided") return text + undecided_sentence(result);
-  if (!baseline.starts_with("α = ")) return text + "no worthwhile gain over it\n";
-  return text + "no worthwhile gain: α = 0, ALIGNED itself, is recommended\n";
+  if (verdict == "gain") {
+    return text + (baseline == "α = 0"
+                       ? "a gain\n"
+                       : fmt::format("a gain: {} is better than {}\n", chosen, baseline));
+  }
+  if (!is_baseline_among(result))
+    return text + fmt::format("no worthwhile gain over {}\n", baseline);
+  return text + fmt::format(
+                    "no worthwhile gain: {}, {} itself, is recommended\n", baseline,
+                    has_several_models(result) ? result.at("model").get<std::string>() : "ALIGNED");
 }
 
 std::string next_step(const Json& result) {
-  if (result.at("alpha") == 0) return {};
+  if (result.at("alpha") == 0) {
+    return has_several_models(result) ? fmt::format("{} is the model to take, as it is\n",
+                                                    result.at("model").get<std::string>())
+                                      : "";
+  }
   const Json& setting = result.at("setting");
   const std::string rounding = setting.at("rounding");
   const std::string policy = result.at("on_mismatch");
   return fmt::format(
       "to write it: expo extrapolate {} {} -o OUT --alpha {} --out-dtype {} --rounding {}{}{}\n",
-      shell_quoted(result.at("sft")), shell_quoted(result.at("aligned")),
+      shell_quoted(result.at("sft")), shell_quoted(result.at("model")),
       result.at("alpha").get<double>(), setting.at("dtype").get<std::string>(), rounding,
       rounding == "stochastic"
           ? fmt::format(" --seed {}", setting.at("rounding_seed").get<std::uint64_t>())
@@ -152,17 +199,37 @@ std::string next_step(const Json& result) {
 
 std::string tied_sentence(const Json& result) {
   if (result.at("tied").size() < 2) return {};
-  std::vector<std::string> alphas;
-  for (const Json& alpha : result.at("tied")) alphas.push_back(shown_alpha(alpha));
-  return fmt::format("the choosing part does not tell α = {} apart from the best, {}\n",
-                     fmt::join(alphas, ", "), shown_alpha(result.at("best")));
+  std::vector<std::string> names;
+  for (const Json& each : result.at("candidates")) {
+    if (each.at("tied").get<bool>()) names.push_back(name_of(each));
+  }
+  return fmt::format("the choosing part does not tell {}{} apart from the best, {}\n",
+                     has_several_models(result) ? "" : "α = ", fmt::join(names, ", "),
+                     name_of(candidate_with(result, "best")));
+}
+
+/// How far the compared candidates have gone from the models that they are made of.
+std::string drift_sentence(const Json& result) {
+  std::vector<std::string> parts;
+  for (const Json& each : result.at("candidates")) {
+    const Json& aligned = each.at("drift_from_aligned");
+    const Json& sft = each.at("drift_from_sft");
+    if (sft.is_null() || each.at("alpha") == -1) continue;
+    parts.push_back(each.at("alpha") == 0
+                        ? fmt::format("{} {:.4f} from SFT", each.at("label").get<std::string>(),
+                                      sft.get<double>())
+                        : fmt::format("{} {:.4f} from SFT and {:.4f} from α = 0",
+                                      each.at("label").get<std::string>(), sft.get<double>(),
+                                      aligned.get<double>()));
+  }
+  return parts.empty() ? "" : fmt::format("drift, nats a token: {}\n", fmt::join(parts, "; "));
 }
 
 }  // namespace
 
 std::string describe_search(const Json& result) {
   return table(result) + tied_sentence(result) + training_sentence(result) +
-         verdict_sentence(result) +
+         verdict_sentence(result) + drift_sentence(result) +
          fmt::format("{} tokens in all\n", result.at("tokens").get<std::uint64_t>()) +
          next_step(result);
 }
@@ -174,14 +241,24 @@ std::string describe(const Look& look, std::size_t number, const std::vector<Can
     if (entry.alive) alive.push_back(&entry);
   }
   std::sort(alive.begin(), alive.end(), [&](const LookEntry* left, const LookEntry* right) {
-    return candidates[left->candidate].alpha < candidates[right->candidate].alpha;
+    const Candidate& first = candidates[left->candidate];
+    const Candidate& second = candidates[right->candidate];
+    return std::tie(first.family, first.alpha) < std::tie(second.family, second.alpha);
   });
+  const bool has_families =
+      std::any_of(candidates.begin(), candidates.end(),
+                  [&](const Candidate& each) { return each.family != candidates.front().family; });
   std::vector<std::string> shown;
-  for (const LookEntry* entry : alive)
-    shown.push_back(fmt::format("{:g} ({:.3f})", candidates[entry->candidate].alpha, entry->mean));
+  for (const LookEntry* entry : alive) {
+    const Candidate& candidate = candidates[entry->candidate];
+    shown.push_back(fmt::format(
+        "{} ({:.3f})", has_families ? candidate.label : fmt::format("{:g}", candidate.alpha),
+        entry->mean));
+  }
   const std::string left = budget ? fmt::format(" of {}", *budget) : std::string();
-  return fmt::format("look {}: α {} (mean score) stay of {}; {}{} tokens", number,
-                     fmt::join(shown, ", "), look.entries.size(), look.tokens, left);
+  return fmt::format("look {}: {}{} (mean score) stay of {}; {}{} tokens", number,
+                     has_families ? "" : "α ", fmt::join(shown, ", "), look.entries.size(),
+                     look.tokens, left);
 }
 
 }  // namespace expo

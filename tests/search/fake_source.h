@@ -18,13 +18,18 @@ class FakeSource final : public ScoreSource {
       : prompts_(prompts), samples_(samples), function_(std::move(function)) {
     for (const double alpha : alphas) candidates_.push_back({alpha, label_of(alpha), 0});
   }
+  FakeSource(std::vector<Candidate> candidates, std::size_t prompts, Function function)
+      : candidates_(std::move(candidates)),
+        prompts_(prompts),
+        samples_(1),
+        function_(std::move(function)) {}
 
   const std::vector<Candidate>& candidates() const override { return candidates_; }
   std::size_t prompts() const override { return prompts_; }
   std::uint32_t samples() const override { return samples_; }
-  std::optional<std::size_t> candidate_at(double alpha, std::size_t) override {
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     if (!makes_candidates) return std::nullopt;
-    candidates_.push_back({alpha, label_of(alpha), 0});
+    candidates_.push_back({alpha, label_of(alpha), candidates_.at(like).family});
     return candidates_.size() - 1;
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override {

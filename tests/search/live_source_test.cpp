@@ -118,7 +118,7 @@ TEST_F(LiveSourceTest, TakesFromTheFileWhatAnEarlierRunHasMade) {
 TEST_F(LiveSourceTest, MakesNoCandidateThatIsNotAllowed) {
   AnswerCache cache(disk_, kFile);
   LiveScoreSource source = make(cache);
-  source.make_only([](double alpha) { return alpha > 1; });
+  source.make_only([](double alpha, std::size_t) { return alpha > 1; });
   EXPECT_FALSE(source.candidate_at(0.5, 0));
   EXPECT_EQ(source.candidate_at(-1, 0), 1U);  // is there already
   EXPECT_EQ(source.candidate_at(2, 0), 3U);
@@ -330,7 +330,7 @@ TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   EXPECT_EQ(source.candidate_at(4, 1), 2U);
   EXPECT_EQ(source.candidate_at(4, 1), 2U);
   EXPECT_EQ(source.candidate_at(4, 0), 3U);
-  EXPECT_EQ(source.candidates()[2].label, "fifth, α = 4");
+  EXPECT_EQ(source.candidates()[2].label, "fifth α = 4");
   EXPECT_EQ(source.candidates()[2].family, 1U);
   AlphaSchedule modules(4);
   modules.add_rule("mlp", 2);

@@ -131,8 +131,10 @@ TEST(SearchRun, AsksNothingOfTheConfirmingPartBeforeItHasChosen) {
   options.on_look = [&](const Look&, std::size_t number, const auto&) {
     EXPECT_EQ(number, ++looks);
   };
-  options.on_confirming = [&](const Candidate& chosen, std::size_t prompts) {
+  options.on_confirming = [&](const Candidate& chosen, const Candidate& baseline,
+                              std::size_t prompts) {
     EXPECT_EQ(chosen.alpha, 1);
+    EXPECT_EQ(baseline.alpha, 0);
     EXPECT_EQ(prompts, split.confirming.size());
     for (const ScoreRequest& each : source.asked) {
       EXPECT_EQ(std::count(split.confirming.begin(), split.confirming.end(), each.prompt), 0);

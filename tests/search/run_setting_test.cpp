@@ -35,7 +35,8 @@ class ScoringSettingTest : public testing::Test {
   ScoringSetting choose(double step, const SettingRequest& request) {
     const auto sft = model("/sft", 0);
     const auto aligned = model("/aligned", step);
-    return choose_setting(*sft, *aligned, kAlphas, request, cancellation_);
+    return choose_setting(*sft, std::vector<NamedCheckpoint>{{"", aligned.get()}}, kAlphas, request,
+                          cancellation_);
   }
 
   MemoryFilesystem disk_;
@@ -76,6 +77,20 @@ TEST_F(ScoringSettingTest, CountsAllModelsThatAreInMemory) {
   EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2, .reward = other.get()}).dtype, DType::f32);
   EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2 - 2, .reward = other.get()}).dtype,
             DType::bf16);
+}
+
+TEST_F(ScoringSettingTest, IsOneForAllPairsAndNamesThatWhichDecides) {
+  const auto sft = model("/sft", 0);
+  const auto kept = model("/kept", kKept);
+  const auto bent = model("/bent", kBent);
+  const std::vector<NamedCheckpoint> both{{"kept", kept.get()}, {"bent", bent.get()}};
+  const ScoringSetting setting =
+      choose_setting(*sft, both, kAlphas, {.memory = 2 * kEnough}, cancellation_);
+  EXPECT_EQ(setting.dtype, DType::f32);
+  EXPECT_NE(setting.reason.find(" of bent "), std::string::npos) << setting.reason;
+  // The weights of both must fit.
+  EXPECT_EQ(choose_setting(*sft, both, kAlphas, {.memory = kEnough}, cancellation_).rounding,
+            RoundingChoice::stochastic);
 }
 
 TEST_F(ScoringSettingTest, ObeysTheUser) {

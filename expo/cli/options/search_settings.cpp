@@ -77,6 +77,14 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
                   "Which of the α that cannot be told apart is taken: best (default) or smallest")
       ->type_name("WHICH");
   command
+      .add_option("--also", settings.also,
+                  "A further checkpoint trained from the same SFT, such as one after half of the "
+                  "data, another epoch or learning rate; it competes with α of its own; repeatable")
+      ->type_name("MODEL")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  command
       .add_option("--baseline", settings.baseline,
                   "Compare the chosen α with this model instead of with ALIGNED")
       ->type_name("MODEL");

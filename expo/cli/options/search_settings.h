@@ -36,6 +36,7 @@ struct SearchSettings {
   std::vector<std::string> guards;
   double min_gain = 0;
   std::string prefer = "best";
+  std::vector<std::string> also;  ///< further ALIGNED checkpoints
   std::string baseline;
   std::optional<std::uint64_t> token_budget;
 

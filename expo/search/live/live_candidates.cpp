@@ -7,8 +7,7 @@ namespace expo {
 
 LiveCandidate uniform_candidate(double alpha, std::size_t policy, const std::string& label) {
   const std::string name = label_of(alpha);
-  return {
-      {alpha, label.empty() ? name : label + ", " + name, policy}, policy, AlphaSchedule(alpha)};
+  return {{alpha, label.empty() ? name : label + " " + name, policy}, policy, AlphaSchedule(alpha)};
 }
 
 LiveCandidates::LiveCandidates(std::vector<Policy> policies, const Json& settings,
@@ -38,7 +37,7 @@ std::optional<std::size_t> LiveCandidates::at(double alpha, std::size_t like) {
   for (std::size_t i = 0; i < live_.size(); ++i) {
     if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha) return i;
   }
-  if (allowed_ && !allowed_(alpha)) return std::nullopt;
+  if (allowed_ && !allowed_(alpha, model.policy)) return std::nullopt;
   LiveCandidate made = uniform_candidate(
       alpha, model.policy, policies_.size() > 1 ? policies_.at(model.policy).label : "");
   made.candidate.family = model.candidate.family;

@@ -15,7 +15,7 @@ namespace expo {
 /// A model that is asked: an ALIGNED checkpoint with its SFT checkpoint, or a model alone.
 struct Policy {
   Engine* engine = nullptr;
-  std::string label;  ///< precedes "α = 0.5" where there are several policies
+  std::string label;  ///< precedes "α = 0.5" unless it is empty: where several policies compete
 };
 
 /// A candidate of a live search, and how it is made.
@@ -42,7 +42,9 @@ class LiveCandidates {
 
   std::size_t add(LiveCandidate candidate);
   /// From now on, at() makes no candidate with an α for which this is false.
-  void make_only(std::function<bool(double alpha)> allowed) { allowed_ = std::move(allowed); }
+  void make_only(std::function<bool(double alpha, std::size_t policy)> allowed) {
+    allowed_ = std::move(allowed);
+  }
   /// The candidate with this α for all tensors in the family of `like`, which is made if need be;
   /// std::nullopt if `like` has another kind of schedule, or none, or if it must not be made.
   std::optional<std::size_t> at(double alpha, std::size_t like);
@@ -54,6 +56,8 @@ class LiveCandidates {
   const std::string& digest(std::size_t number) const { return digests_.at(number); }
   std::string digest(const LiveCandidate& candidate) const;
 
+  /// A policy's engine, wherever it is now.
+  Engine& engine(std::size_t policy) const { return *policies_.at(policy).engine; }
   /// The candidate's engine, moved to it.
   Engine& engine_at(const LiveCandidate& candidate, const CancellationToken& cancellation) const;
 

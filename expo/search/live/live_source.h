@@ -66,7 +66,7 @@ class LiveScoreSource final : public ScoreSource {
     return candidates_.at(alpha, like);
   }
   /// From now on, candidate_at() makes none with an α for which this is false.
-  void make_only(std::function<bool(double alpha)> allowed) {
+  void make_only(std::function<bool(double alpha, std::size_t policy)> allowed) {
     candidates_.make_only(std::move(allowed));
   }
   /// Where a scorer turns out to be doubtful, none of its scores is kept, nor those of earlier runs
@@ -79,6 +79,8 @@ class LiveScoreSource final : public ScoreSource {
   /// Adds a candidate of any kind and returns its number.
   std::size_t add(LiveCandidate candidate) { return candidates_.add(std::move(candidate)); }
   const LiveCandidate& live_candidate(std::size_t number) const { return candidates_[number]; }
+  const LiveCandidates& live_candidates() const { return candidates_; }
+  const Prompt& prompt(std::size_t number) const { return prompts_.at(number); }
 
   /// From now on, answers end at `tokens` (std::nullopt: at the user's own limit), if that is less.
   /// Only while screening: what is truncated then may get another score without the cap.

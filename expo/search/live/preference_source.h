@@ -81,7 +81,7 @@ class PreferenceSource final : public ScoreSource {
     return candidates_.at(alpha, like);
   }
   /// From now on, candidate_at() makes none with an α for which this is false.
-  void make_only(std::function<bool(double alpha)> allowed) {
+  void make_only(std::function<bool(double alpha, std::size_t policy)> allowed) {
     candidates_.make_only(std::move(allowed));
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;

@@ -5,20 +5,28 @@
 
 #include "expo/core/error.h"
 #include "expo/search/live/answer_measures.h"
+#include "expo/search/live/drift.h"
 
 namespace expo {
 namespace {
 
 constexpr std::size_t kShownPrompts = 10;  // in samples.jsonl
 
-std::vector<LiveCandidate> candidates_of(const std::vector<double>& alphas) {
+/// All α of each policy; α = −1 is SFT for all of them.
+std::vector<LiveCandidate> candidates_of(const std::vector<Policy>& policies,
+                                         const LiveSearch& search) {
   std::vector<LiveCandidate> candidates;
-  for (const double alpha : alphas) candidates.push_back(uniform_candidate(alpha));
+  for (std::size_t policy = 0; policy < policies.size(); ++policy) {
+    for (const double alpha : search.alphas) {
+      if (alpha == -1 && policy > 0) continue;
+      candidates.push_back(
+          uniform_candidate(alpha, policy, alpha == -1 ? "" : policies[policy].label));
+    }
+  }
   return candidates;
 }
 
-std::vector<Policy> policies_of(Engine& policy, const LiveSearch& search) {
-  std::vector<Policy> policies{{&policy, ""}};
+std::vector<Policy> with_rival(std::vector<Policy> policies, const LiveSearch& search) {
   if (search.rival != nullptr) policies.push_back({search.rival, search.rival_name});
   return policies;
 }
@@ -36,18 +44,23 @@ Json shown_answer(const LiveScoreSource& source, const ScoreRequest& request) {
           {"finish_reason", answer->finish == FinishReason::length ? "length" : "stop"}};
 }
 
+/// The candidates that were compared on the confirming part.
+std::vector<std::size_t> compared_candidates(const SearchResult& result) {
+  std::vector<std::size_t> compared;
+  for (std::size_t i = 0; i < result.candidates.size(); ++i) {
+    if (result.candidates[i].confirming) compared.push_back(i);
+  }
+  return compared;
+}
+
 /// SFT, ALIGNED and the chosen α side by side, on prompts that chose nothing.
 std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& search,
                               const SearchResult& result) {
-  std::vector<std::size_t> compared{result.baseline};
-  if (result.control) compared.insert(compared.begin(), *result.control);
-  if (result.chosen != result.baseline) compared.push_back(result.chosen);
-  if (result.rival) compared.push_back(*result.rival);
   std::vector<Json> rows;
   for (const std::size_t prompt : search.split.confirming) {
     if (rows.size() == kShownPrompts) break;
     Json answers = Json::array();
-    for (const std::size_t candidate : compared) {
+    for (const std::size_t candidate : compared_candidates(result)) {
       if (Json shown = shown_answer(source, {candidate, prompt, 0}); !shown.is_null())
         answers.push_back(std::move(shown));
     }
@@ -80,6 +93,19 @@ void measure(const LiveScoreSource& source, std::size_t candidate,
   estimate->distinct = distinct / answers;
 }
 
+/// Adds how far the compared candidates have gone.
+void add_drift(const LiveRun& run, const LiveScoreSource& source, AnswerCache& cache,
+               const LiveSearch& search, SearchResult& result) {
+  const std::vector<std::size_t> compared = compared_candidates(result);
+  const auto drifts = measure_drift(source, cache, compared, search.split.confirming, run.progress,
+                                    run.cancellation);
+  for (std::size_t i = 0; i < compared.size(); ++i) {
+    if (!drifts[i]) continue;
+    result.candidates[compared[i]].drift_from_aligned = drifts[i]->from_aligned;
+    result.candidates[compared[i]].drift_from_sft = drifts[i]->from_sft;
+  }
+}
+
 Json result_json(const LiveSearch& search, SearchResult result) {
   result.warnings.insert(result.warnings.begin(), search.warnings.begin(), search.warnings.end());
   Json json = {{"schema", "expo-search-1"}};
@@ -88,28 +114,48 @@ Json result_json(const LiveSearch& search, SearchResult result) {
   return json;
 }
 
+/// Makes or finds what the chosen α is to be compared with, if not the first policy's α = 0.
+template <typename Source>
+std::function<std::size_t()> rival_in(Source& source, std::size_t policies,
+                                      const LiveSearch& search) {
+  if (search.rival != nullptr) {
+    return [&source, policies, &search] {
+      return source.add(
+          {{.alpha = 0, .label = search.rival_name, .family = policies}, policies, std::nullopt});
+    };
+  }
+  if (!search.baseline_policy) return {};
+  return [&source, family = *search.baseline_policy] {
+    const auto& all = source.candidates();
+    const auto akin = std::find_if(all.begin(), all.end(), [&](const Candidate& each) {
+      return each.family == family && each.alpha == 0;
+    });
+    return static_cast<std::size_t>(akin - all.begin());
+  };
+}
+
 /// Searches over a source; `samples` may add to the result and makes the rows of samples.jsonl.
 template <typename Source>
-Json search_in_folder(const LiveRun& live, Source& source, const LiveSearch& search,
+Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
+                      const LiveSearch& search,
                       const std::function<std::vector<Json>(SearchResult&)>& samples) {
   SearchRunOptions options = search.run;
   options.on_look = [&](const Look& look, std::size_t number, const std::vector<Candidate>& all) {
     live.folder.trace(to_json(look, number, all));
     if (search.run.on_look) search.run.on_look(look, number, all);
   };
-  if (search.rival != nullptr) {
-    options.add_rival = [&] {
-      return source.add({{.alpha = 0, .label = search.rival_name, .family = 1}, 1, std::nullopt});
-    };
-  }
+  options.add_rival = rival_in(source, policies, search);
   source.make_only(search.keeps);
   SearchResult result = run_search(source, search.split, options);
   for (SearchedCandidate& each : result.candidates) {
-    const auto bent = search.effective.find(each.candidate.alpha);
-    if (each.candidate.family == 0 && bent != search.effective.end())
-      each.effective_alpha = bent->second;
+    if (each.candidate.family >= search.effective.size()) continue;
+    const auto& bent = search.effective[each.candidate.family];
+    const auto found = bent.find(each.candidate.alpha);
+    if (found != bent.end()) each.effective_alpha = found->second;
   }
-  live.folder.trace({{"confirmed", result.candidates[result.chosen].candidate.alpha},
+  const Candidate& chosen = result.candidates[result.chosen].candidate;
+  live.folder.trace({{"confirmed", chosen.alpha},
+                     {"label", chosen.label},
                      {"prompts", result.compared_prompts},
                      {"tokens", result.tokens}});
   live.cancellation.check();
@@ -135,28 +181,32 @@ Json finishing(LiveScoreSource& source, const std::function<Json()>& work) {
 
 }  // namespace
 
-Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
-                       const LiveSearch& search) {
+Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
+                       AnswerScorer& scorer, const LiveSearch& search) {
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
-  LiveScoreSource source(policies_of(policy, search), candidates_of(search.alphas), search.prompts,
-                         {&scorer}, cache, search.live, run.progress, run.cancellation);
+  LiveScoreSource source(with_rival(policies, search), candidates_of(policies, search),
+                         search.prompts, {&scorer}, cache, search.live, run.progress,
+                         run.cancellation);
   return finishing(source, [&] {
-    return search_in_folder(run, source, search, [&](SearchResult& result) {
+    return search_in_folder(run, source, policies.size(), search, [&](SearchResult& result) {
       source.finish();
       for (std::size_t i = 0; i < result.candidates.size(); ++i) {
         measure(source, i, search.split.choosing, result.candidates[i].choosing);
         measure(source, i, search.split.confirming, result.candidates[i].confirming);
       }
+      add_drift(run, source, cache, search, result);
       return sample_rows(source, search, result);
     });
   });
 }
 
-Json search_by_pairs(const LiveRun& run, Engine& policy, const LiveSearch& search) {
+Json search_by_pairs(const LiveRun& run, const std::vector<Policy>& policies,
+                     const LiveSearch& search) {
   PairCache cache(run.filesystem, run.folder.file("pairs.jsonl"));
-  PreferenceSource source(policies_of(policy, search), candidates_of(search.alphas), search.pairs,
-                          cache, search.preference, run.progress, run.cancellation);
-  return search_in_folder(run, source, search, [](SearchResult&) { return std::vector<Json>{}; });
+  PreferenceSource source(with_rival(policies, search), candidates_of(policies, search),
+                          search.pairs, cache, search.preference, run.progress, run.cancellation);
+  return search_in_folder(run, source, policies.size(), search,
+                          [](SearchResult&) { return std::vector<Json>{}; });
 }
 
 }  // namespace expo

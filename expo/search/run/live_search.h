@@ -20,15 +20,16 @@ struct LiveSearch {
   std::vector<Prompt> prompts;    ///< that fit the model, no two alike
   std::vector<Preference> pairs;  ///< instead of prompts
   PromptSplit split;              ///< of either
-  std::vector<double> alphas;     ///< with 0 and −1
+  std::vector<double> alphas;     ///< of each policy, with 0, and −1, which is only asked once
   LiveOptions live;               ///< of answers
-  /// Those of `alphas` that rounding bends, with their effects.
-  std::map<double, double> effective = {};
+  /// Those of `alphas` that rounding bends, with their effects, for each policy.
+  std::vector<std::map<double, double>> effective = {};
   /// Whether rounding keeps an α between those; a race tries no other. Not set: all are kept.
-  std::function<bool(double alpha)> keeps = {};
+  std::function<bool(double alpha, std::size_t policy)> keeps = {};
   Engine* rival = nullptr;  ///< to compare the chosen α with instead of α = 0, as it is
   std::string rival_name;
-  PreferenceOptions preference;  ///< of pairs
+  std::optional<std::size_t> baseline_policy;  ///< instead of a rival: that policy at α = 0
+  PreferenceOptions preference;                ///< of pairs
   SearchRunOptions run;
   /// What search.json says beside the result, as an object: models, objective, setting.
   Json facts = Json::object();
@@ -45,12 +46,14 @@ struct LiveRun {
 
 /// Carries out a search by answers in a folder, and finishes it; returns what search.json holds.
 /// All answers are kept in the folder as soon as they are there, so that the same call after an
-/// interruption goes on from them and comes to the same end. `policy` can move to any α. Throws
-/// what the engine and the scorer throw.
-Json search_by_answers(const LiveRun& run, Engine& policy, AnswerScorer& scorer,
-                       const LiveSearch& search);
+/// interruption goes on from them and comes to the same end. The policies can move to any α, and
+/// compete; the first one at α = 0 is the baseline, and at α = −1 the control, as all of them have
+/// one SFT checkpoint. Throws what the engines and the scorer throw.
+Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
+                       AnswerScorer& scorer, const LiveSearch& search);
 
 /// The same by preference pairs, for which nothing is generated.
-Json search_by_pairs(const LiveRun& run, Engine& policy, const LiveSearch& search);
+Json search_by_pairs(const LiveRun& run, const std::vector<Policy>& policies,
+                     const LiveSearch& search);
 
 }  // namespace expo

@@ -38,8 +38,9 @@ std::uint64_t elements_of(const Checkpoint& checkpoint) {
 
 class Chooser {
  public:
-  Chooser(const Checkpoint& sft, const Checkpoint& aligned, std::span<const double> alphas,
-          const SettingRequest& request, const CancellationToken& cancellation)
+  Chooser(const Checkpoint& sft, std::span<const NamedCheckpoint> aligned,
+          std::span<const double> alphas, const SettingRequest& request,
+          const CancellationToken& cancellation)
       : sft_(sft),
         aligned_(aligned),
         alphas_(alphas),
@@ -48,7 +49,7 @@ class Chooser {
         asked_dtype_(parse_running_dtype(request.dtype)) {}
 
   ScoringSetting choose() const {
-    const DType dtype = asked_dtype_.value_or(natural_running_dtype(aligned_));
+    const DType dtype = asked_dtype_.value_or(natural_dtype());
     if (request_.rounding != RoundingChoice::automatic)
       return setting(dtype, request_.rounding, "");
     const auto bent = first_bent(dtype);
@@ -57,26 +58,45 @@ class Chooser {
                      ": rounding to nearest keeps every α, judged by a sample of the weights");
     }
     const std::string why = fmt::format(
-        ": rounded to nearest in {}, the α of {:.4g} would have the effect of {:.4g}, judged by a "
-        "sample of the weights",
-        torch_name(dtype), bent->asked, bent->effective);
+        ": rounded to nearest in {}, the α of {:.4g}{} would have the effect of {:.4g}, judged by "
+        "a sample of the weights",
+        torch_name(dtype), bent->alpha.asked, bent->name.empty() ? "" : " of " + bent->name,
+        bent->alpha.effective);
     if (!asked_dtype_ && dtype != DType::f32 && fits_in_float32())
       return setting(DType::f32, RoundingChoice::nearest, why);
     return setting(dtype, RoundingChoice::stochastic, why);
   }
 
  private:
+  /// The type that all models can run in without loss.
+  DType natural_dtype() const {
+    DType widest = natural_running_dtype(*aligned_.front().checkpoint);
+    for (const NamedCheckpoint& each : aligned_) {
+      if (natural_running_dtype(*each.checkpoint) == DType::f32) widest = DType::f32;
+    }
+    return widest;
+  }
+
+  struct Bent {
+    std::string name;
+    BentAlpha alpha;
+  };
+
   /// The first α that rounding to nearest in this type would bend.
-  std::optional<BentAlpha> first_bent(DType dtype) const {
-    for (const double alpha : alphas_) {
-      const auto bent = bent_in(sft_, aligned_, alpha, dtype, request_, cancellation_);
-      if (bent) return bent;
+  std::optional<Bent> first_bent(DType dtype) const {
+    for (const NamedCheckpoint& each : aligned_) {
+      for (const double alpha : alphas_) {
+        const auto bent = bent_in(sft_, *each.checkpoint, alpha, dtype, request_, cancellation_);
+        if (bent) return Bent{each.name, *bent};
+      }
     }
     return std::nullopt;
   }
 
   bool fits_in_float32() const {
-    std::uint64_t bytes = sizeof(float) * elements_of(aligned_);
+    std::uint64_t bytes = 0;
+    for (const NamedCheckpoint& each : aligned_)
+      bytes += sizeof(float) * elements_of(*each.checkpoint);
     if (request_.baseline != nullptr) bytes += sizeof(float) * elements_of(*request_.baseline);
     if (request_.reward != nullptr) {
       const DType type = asked_dtype_.value_or(natural_running_dtype(*request_.reward));
@@ -95,7 +115,7 @@ class Chooser {
   }
 
   const Checkpoint& sft_;
-  const Checkpoint& aligned_;
+  std::span<const NamedCheckpoint> aligned_;
   std::span<const double> alphas_;
   const SettingRequest& request_;
   const CancellationToken& cancellation_;
@@ -104,7 +124,7 @@ class Chooser {
 
 }  // namespace
 
-ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
+ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckpoint> aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation) {
   return Chooser(sft, aligned, alphas, request, cancellation).choose();

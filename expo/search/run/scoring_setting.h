@@ -42,12 +42,19 @@ struct SettingRequest {
   const Checkpoint* reward = nullptr;    ///< runs in the type that `dtype` names, or in its own
 };
 
-/// Fixes the setting before the first answer. Left to itself, it is the type that the model runs
-/// in, rounded to nearest, if that keeps each α (keeps_alpha(), judged by a sample of the weights).
-/// Otherwise it is float32 if the weights of all models then take at most half of the memory, and
-/// stochastic rounding in the running type if not. Depends on nothing that changes from run to run.
-/// Throws what make_plan and decide_rounding throw.
-ScoringSetting choose_setting(const Checkpoint& sft, const Checkpoint& aligned,
+/// An ALIGNED checkpoint of a search.
+struct NamedCheckpoint {
+  std::string name;  ///< in sentences; empty if there is only one
+  const Checkpoint* checkpoint = nullptr;
+};
+
+/// Fixes the setting before the first answer, one for all pairs. Left to itself, it is the type
+/// that the models run in (float32 if one of them does), rounded to nearest, if that keeps each α
+/// of each pair (keeps_alpha(), judged by a sample of the weights). Otherwise it is float32 if the
+/// weights of all then take at most half of the memory, and stochastic rounding in the running type
+/// if not. Depends on nothing that changes from run to run. Throws what make_plan and
+/// decide_rounding throw.
+ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckpoint> aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation);
 

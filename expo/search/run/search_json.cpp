@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <tuple>
 
 #include "expo/search/run/search_run.h"
 
@@ -10,6 +11,10 @@ namespace {
 /// JSON has no infinity: a bound that few prompts leave open is null.
 Json value_or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json();
+}
+
+Json optional_json(const std::optional<double>& value) {
+  return value ? Json(*value) : Json();
 }
 
 Json interval_json(const std::pair<double, double>& interval) {
@@ -37,8 +42,8 @@ Json estimate_json(const std::optional<Estimate>& estimate) {
           {"standard_error", estimate->standard_error},
           {"length", estimate->length},
           {"truncated", estimate->truncated},
-          {"repetition", estimate->repetition ? Json(*estimate->repetition) : Json()},
-          {"distinct_2", estimate->distinct ? Json(*estimate->distinct) : Json()}};
+          {"repetition", optional_json(estimate->repetition)},
+          {"distinct_2", optional_json(estimate->distinct)}};
 }
 
 Json equal_length_json(const std::optional<EqualLengthGain>& gain) {
@@ -61,14 +66,28 @@ Json comparison_json(const std::optional<Comparison>& comparison) {
           {"at_equal_length", equal_length_json(comparison->at_equal_length)}};
 }
 
-/// Numbers of candidates in the order of their α.
+/// Numbers of candidates in the order of their families, and then of their α.
 std::vector<std::size_t> by_alpha(const std::vector<SearchedCandidate>& candidates) {
   std::vector<std::size_t> order(candidates.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t left, std::size_t right) {
-    return candidates[left].candidate.alpha < candidates[right].candidate.alpha;
+    const Candidate& first = candidates[left].candidate;
+    const Candidate& second = candidates[right].candidate;
+    return std::tie(first.family, first.alpha) < std::tie(second.family, second.alpha);
   });
   return order;
+}
+
+/// The name of the model that a candidate is made of; null if it has none.
+Json model_of(const SearchResult& result, std::size_t candidate) {
+  const std::size_t family = result.candidates.at(candidate).candidate.family;
+  return family < result.models.size() ? Json(result.models[family]) : Json();
+}
+
+Json training_json(const SearchResult& result) {
+  Json json = comparison_json(result.confirmation.training);
+  if (!json.is_null()) json["model"] = model_of(result, *result.trained);
+  return json;
 }
 
 Json candidates_json(const SearchResult& result) {
@@ -76,15 +95,19 @@ Json candidates_json(const SearchResult& result) {
   for (const std::size_t i : by_alpha(result.candidates)) {
     const SearchedCandidate& each = result.candidates[i];
     const bool tied = std::find(result.tied.begin(), result.tied.end(), i) != result.tied.end();
-    rows.push_back(
-        {{"alpha", each.candidate.alpha},
-         {"effective_alpha", each.effective_alpha ? Json(*each.effective_alpha) : Json()},
-         {"label", each.candidate.label},
-         {"chosen", i == result.chosen},
-         {"tied", tied},
-         {"eligible", each.eligible},
-         {"choosing", estimate_json(each.choosing)},
-         {"confirming", estimate_json(each.confirming)}});
+    rows.push_back({{"alpha", each.candidate.alpha},
+                    {"effective_alpha", optional_json(each.effective_alpha)},
+                    {"model", model_of(result, i)},
+                    {"label", each.candidate.label},
+                    {"recommended", i == result.recommended},
+                    {"chosen", i == result.chosen},
+                    {"best", i == result.best},
+                    {"tied", tied},
+                    {"eligible", each.eligible},
+                    {"drift_from_aligned", optional_json(each.drift_from_aligned)},
+                    {"drift_from_sft", optional_json(each.drift_from_sft)},
+                    {"choosing", estimate_json(each.choosing)},
+                    {"confirming", estimate_json(each.confirming)}});
   }
   return rows;
 }
@@ -102,6 +125,7 @@ Json to_json(const SearchResult& result) {
   const auto& gain = result.confirmation.gain;
   const auto& needed = result.confirmation.needed_prompts;
   return {{"alpha", result.alpha},
+          {"model", model_of(result, result.recommended)},
           {"verdict", verdict_name(result.confirmation.verdict)},
           {"gain", gain ? Json(gain->difference.mean) : Json()},
           {"interval", gain ? interval_json(gain->interval) : Json()},
@@ -113,7 +137,7 @@ Json to_json(const SearchResult& result) {
           {"tied", alphas_json(result)},
           {"needed_prompts", needed ? Json(*needed) : Json()},
           {"confirmation", comparison_json(gain)},
-          {"training", comparison_json(result.confirmation.training)},
+          {"training", training_json(result)},
           {"prompts",
            {{"choosing", result.choosing_prompts},
             {"confirming", result.confirming_prompts},
@@ -127,6 +151,7 @@ Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>&
   Json entries = Json::array();
   for (const LookEntry& entry : look.entries) {
     entries.push_back({{"alpha", candidates.at(entry.candidate).alpha},
+                       {"label", candidates.at(entry.candidate).label},
                        {"rows", entry.prompts},
                        {"mean", value_or_null(entry.mean)},
                        {"belief", value_or_null(entry.belief)},

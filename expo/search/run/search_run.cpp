@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -12,10 +13,13 @@
 namespace expo {
 namespace {
 
-std::optional<std::size_t> candidate_with(const ScoreSource& source, double alpha) {
+/// The first candidate with this α, of one family if that is given.
+std::optional<std::size_t> candidate_with(const ScoreSource& source, double alpha,
+                                          std::optional<std::size_t> family = {}) {
   const auto& all = source.candidates();
-  const auto found = std::find_if(all.begin(), all.end(),
-                                  [&](const Candidate& each) { return each.alpha == alpha; });
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Candidate& each) {
+    return each.alpha == alpha && (!family || each.family == *family);
+  });
   if (found == all.end()) return std::nullopt;
   return static_cast<std::size_t>(found - all.begin());
 }
@@ -44,15 +48,13 @@ class Run {
     if (!baseline) throw usage_error("a search needs α = 0 among its candidates, to compare with");
     result_.baseline = *baseline;
     result_.control = candidate_with(source, -1);
+    result_.models = options.models;
     result_.choosing_prompts = split.choosing.size();
     result_.confirming_prompts = split.confirming.size();
   }
 
   SearchResult run() {
     choose_alpha();
-    if (options_.on_confirming) {
-      options_.on_confirming(source_.candidates()[result_.chosen], result_.confirming_prompts);
-    }
     confirm_alpha();
     collect();
     warn();
@@ -87,24 +89,40 @@ class Run {
       const bool eligible = choosing_.of(i).empty() || is_eligible(choosing_, options, i);
       result_.candidates.push_back(
           {source_.candidates()[i], estimate_of(choosing_, i), std::nullopt, eligible});
+      has_families_ = has_families_ || !are_akin(i, result_.baseline);
     }
     if (options_.prefer == TiePreference::smallest && alpha_of(choice.chosen) > 0)
       prefer_smallest();
   }
 
-  double alpha_of(std::size_t candidate) const { return source_.candidates()[candidate].alpha; }
+  const Candidate& candidate(std::size_t number) const { return source_.candidates()[number]; }
+  double alpha_of(std::size_t number) const { return candidate(number).alpha; }
+
+  bool are_akin(std::size_t left, std::size_t right) const {
+    return candidate(left).family == candidate(right).family;
+  }
 
   /// α = 0 is left out here: whether extrapolation gains anything is what the confirmation decides.
+  /// The α of two families are steps of different lengths, so those of the best one's count only.
   void prefer_smallest() {
-    result_.chosen = *std::find_if(result_.tied.begin(), result_.tied.end(),
-                                   [&](std::size_t each) { return alpha_of(each) > 0; });
+    result_.chosen = *std::find_if(result_.tied.begin(), result_.tied.end(), [&](std::size_t each) {
+      return alpha_of(each) > 0 && are_akin(each, result_.best);
+    });
   }
 
   void confirm_alpha() {
     ConfirmationOptions options;
-    if (options_.add_rival) add_rival();
+    if (options_.add_rival) result_.rival = options_.add_rival();
+    const std::size_t competitors = result_.candidates.size();
+    if (result_.rival == competitors)
+      result_.candidates.push_back({candidate(*result_.rival), {}, {}, true});
     options.baseline = result_.rival.value_or(result_.baseline);
-    options.aligned = result_.baseline;
+    if (options_.on_confirming && result_.chosen != options.baseline) {
+      options_.on_confirming(candidate(result_.chosen), candidate(options.baseline),
+                             result_.confirming_prompts);
+    }
+    result_.trained = candidate_with(source_, 0, candidate(result_.chosen).family);
+    options.aligned = result_.trained;
     options.control = result_.control;
     options.min_gain = options_.min_gain;
     options.seed = options_.seed;
@@ -112,24 +130,16 @@ class Run {
     if (options_.tokens)
       options.tokens = *options_.tokens - std::min(*options_.tokens, result_.choosing_tokens);
     result_.confirmation = confirm(confirming_, result_.chosen, options);
-    if (result_.rival || result_.confirmation.verdict != Verdict::no_worthwhile_gain)
-      result_.alpha = alpha_of(result_.chosen);
-  }
-
-  void add_rival() {
-    result_.rival = options_.add_rival();
-    result_.candidates.push_back({source_.candidates()[*result_.rival], {}, {}, true});
+    const bool falls_back = result_.confirmation.verdict == Verdict::no_worthwhile_gain &&
+                            options.baseline < competitors;
+    result_.recommended = falls_back ? options.baseline : result_.chosen;
+    result_.alpha = alpha_of(result_.recommended);
   }
 
   void collect() {
-    std::vector<LengthAtAlpha> lengths;
-    for (std::size_t i = 0; i < result_.candidates.size(); ++i) {
-      SearchedCandidate& each = result_.candidates[i];
-      each.confirming = estimate_of(confirming_, i);
-      if (each.choosing) lengths.push_back({each.candidate.alpha, each.choosing->length});
-    }
-    result_.surge = surge_of_length(lengths);
-    result_.compared_prompts = confirming_.prompt_means(result_.baseline).size();
+    for (std::size_t i = 0; i < result_.candidates.size(); ++i)
+      result_.candidates[i].confirming = estimate_of(confirming_, i);
+    result_.compared_prompts = confirming_.prompt_means(result_.chosen).size();
     result_.tokens = choosing_.tokens() + confirming_.tokens();
   }
 
@@ -137,12 +147,7 @@ class Run {
     warn_of_training();
     warn_of_edge();
     warn_of_guards();
-    if (result_.surge) {
-      result_.warnings.push_back(fmt::format(
-          "at α = {:g} answers are already {:.1f} times as long as at α = 0: the paper reads such "
-          "a surge as a sign that training has learnt length rather than preference (§3.3)",
-          result_.surge->alpha, result_.surge->ratio));
-    }
+    warn_of_surges();
     if (result_.compared_prompts < result_.confirming_prompts) {
       result_.warnings.push_back(fmt::format(
           "the budget reached {} of the confirming part's {}; a larger --token-budget decides more "
@@ -156,20 +161,40 @@ class Run {
     if (!result_.confirmation.training || result_.confirmation.training->p <= kLevel) return;
     const Comparison& training = *result_.confirmation.training;
     result_.warnings.push_back(fmt::format(
-        "ALIGNED (α = 0) is {} SFT (α = −1) on the confirming part: the difference is {:+.4f} (90 "
-        "%: {:+.4f} to {:+.4f}); extrapolating a step that did not help rarely does",
+        "{} is {} SFT (α = −1) on the confirming part: the difference is {:+.4f} (90 %: {:+.4f} to "
+        "{:+.4f}); extrapolating a step that did not help rarely does",
+        has_families_ ? candidate(*result_.trained).label : "ALIGNED (α = 0)",
         training.interval.second < 0 ? "worse than" : "not shown to be better than",
         training.difference.mean, training.interval.first, training.interval.second));
   }
 
   void warn_of_edge() {
     double largest = 0;
-    for (const auto& each : result_.candidates) largest = std::max(largest, each.candidate.alpha);
+    for (std::size_t i = 0; i < result_.candidates.size(); ++i) {
+      if (are_akin(i, result_.best)) largest = std::max(largest, alpha_of(i));
+    }
     if (alpha_of(result_.best) <= 0 || alpha_of(result_.best) < largest) return;
-    result_.warnings.push_back(
-        fmt::format("the best α, {:g}, is the largest that was tried; larger ones may be better "
-                    "still: name them with --alphas",
-                    largest));
+    result_.warnings.push_back(fmt::format(
+        "the best α{}, {:g}, is the largest that was tried; larger ones may be better "
+        "still: name them with --alphas",
+        has_families_ ? fmt::format(" ({})", candidate(result_.best).label) : "", largest));
+  }
+
+  /// Each family has a curve of its own.
+  void warn_of_surges() {
+    std::map<std::size_t, std::vector<LengthAtAlpha>> lengths;
+    for (const SearchedCandidate& each : result_.candidates) {
+      if (each.choosing)
+        lengths[each.candidate.family].push_back({each.candidate.alpha, each.choosing->length});
+    }
+    for (const auto& [family, curve] : lengths) {
+      const auto surge = surge_of_length(curve);
+      if (!surge) continue;
+      result_.warnings.push_back(fmt::format(
+          "at {} answers are already {:.1f} times as long as at α = 0: the paper reads such a "
+          "surge as a sign that training has learnt length rather than preference (§3.3)",
+          candidate(*candidate_with(source_, surge->alpha, family)).label, surge->ratio));
+    }
   }
 
   void warn_of_guards() {
@@ -188,6 +213,7 @@ class Run {
   ScoreTable confirming_;
   SearchResult result_;
   std::size_t looks_ = 0;
+  bool has_families_ = false;  ///< whether several of them compete
 };
 
 }  // namespace

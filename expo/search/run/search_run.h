@@ -31,13 +31,18 @@ struct SearchRunOptions {
   double min_gain = 0;                  ///< a gain below it is not worth having
   std::optional<std::uint64_t> tokens;  ///< budget of the whole search
   std::uint64_t seed = 0;               ///< of the test's random flips
+  /// The names of the models whose candidates make up each family, for the result; may be empty.
+  std::vector<std::string> models = {};
   /// Hears of each look, numbered from 1, as it is made.
   std::function<void(const Look&, std::size_t number, const std::vector<Candidate>&)> on_look = {};
-  /// Makes another model a candidate of the source once α is chosen, and returns its number. The
-  /// chosen α is then compared with it instead of with α = 0.
+  /// Returns, once α is chosen, the number of a candidate that the chosen one is compared with
+  /// instead of with α = 0: another model, which is made a candidate only then, or one that has
+  /// competed all along.
   std::function<std::size_t()> add_rival = {};
-  /// Hears what was chosen before the confirming part is asked for anything.
-  std::function<void(const Candidate& chosen, std::size_t prompts)> on_confirming = {};
+  /// Hears what was chosen, and what it will be compared with if that is not itself, before the
+  /// confirming part is asked for anything.
+  std::function<void(const Candidate& chosen, const Candidate& baseline, std::size_t prompts)>
+      on_confirming = {};
 };
 
 /// What some prompts say of a candidate: means of prompt means.
@@ -59,21 +64,28 @@ struct SearchedCandidate {
   std::optional<Estimate> confirming;          ///< of those that were compared there
   bool eligible = true;                        ///< violates no guard on the choosing part
   std::optional<double> effective_alpha = {};  ///< what rounding makes of α, if not α
+  /// How far it has gone, where that was measured: see Drift.
+  std::optional<double> drift_from_aligned = {};
+  std::optional<double> drift_from_sft = {};
 };
 
 /// What a search found. Candidates are numbers of the source.
 struct SearchResult {
   std::vector<SearchedCandidate> candidates;
-  std::size_t baseline = 0;
+  std::vector<std::string> models;  ///< by family, as in the options
+  std::size_t baseline = 0;         ///< α = 0 of the first family
   std::optional<std::size_t> control;
   std::optional<std::size_t> rival;  ///< what the chosen α is compared with, if not the baseline
   std::size_t best = 0;              ///< by the strategy
   std::size_t chosen = 0;            ///< that and the preference
   std::vector<std::size_t> tied;
-  /// What is recommended: the chosen α, or 0 if there is no worthwhile gain over it.
-  double alpha = 0;
+  /// What is recommended: the chosen α, or if it has no worthwhile gain what it was compared with,
+  /// unless that is a model that did not compete.
+  std::size_t recommended = 0;
+  double alpha = 0;  ///< of what is recommended
+  /// α = 0 of the chosen family, which is compared with the control.
+  std::optional<std::size_t> trained;
   Confirmation confirmation;
-  std::optional<LengthSurge> surge;  ///< on the choosing part
   std::size_t choosing_prompts = 0;
   std::size_t confirming_prompts = 0;
   std::size_t compared_prompts = 0;  ///< of the confirming part, as far as the budget reached
@@ -98,8 +110,9 @@ void check_parts(const PromptSplit& split, const std::string& place);
 void check_token_budget(const SearchRunOptions& options, std::size_t alphas, std::uint32_t samples);
 
 /// Chooses an α on the choosing part and compares it with α = 0 on the other one. The source must
-/// have a candidate with α = 0; one with α = −1 is the control. Equal scores give an equal result.
-/// Throws what the source throws.
+/// have a candidate with α = 0, the first of which is the baseline; one with α = −1 is the control.
+/// Several families compete with each other, each with α of its own. Equal scores give an equal
+/// result. Throws what the source throws.
 SearchResult run_search(ScoreSource& source, const PromptSplit& split,
                         const SearchRunOptions& options);
 

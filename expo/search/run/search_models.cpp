@@ -1,0 +1,240 @@
+#include "expo/search/run/search_models.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/core/error.h"
+#include "expo/extrapolation/write/output_folder.h"
+
+namespace expo {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder's or file's own place, or else the name in one spelling.
+fs::path place_of(Filesystem& filesystem, const std::string& name) {
+  fs::path path = fs::path(name).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return filesystem.exists(path) ? filesystem.canonical(path) : path;
+}
+
+std::vector<std::string> parts_of(const std::string& name) {
+  std::vector<std::string> parts;
+  for (const fs::path& part : fs::path(name).lexically_normal()) {
+    if (!part.empty()) parts.push_back(part.string());
+  }
+  return parts;
+}
+
+/// How many parts all of them have in common at the beginning.
+std::size_t common_beginning(const std::vector<std::vector<std::string>>& all) {
+  std::size_t count = 0;
+  while (std::ranges::all_of(all, [&](const auto& parts) {
+    return count < parts.size() && parts[count] == all.front().at(count);
+  }))
+    ++count;
+  return count;
+}
+
+void take_away_beginning(std::vector<std::vector<std::string>>& all) {
+  const auto count = static_cast<std::ptrdiff_t>(common_beginning(all));
+  for (auto& parts : all) parts.erase(parts.begin(), parts.begin() + count);
+}
+
+class Opening {
+ public:
+  Opening(Filesystem& filesystem, const Environment& environment, const SearchModels& models,
+          const EmbeddedSpec& spec, const EngineOpener& open_engine)
+      : filesystem_(filesystem),
+        environment_(environment),
+        models_(models),
+        open_engine_(open_engine) {
+    check_distinct(filesystem, models);
+    opened_.spec = spec;
+    opened_.spec.sft = models.sft;
+    if (models.aligned.size() > 1) opened_.labels = short_names(models.aligned);
+    opened_.labels.resize(models.aligned.size());
+  }
+
+  OpenedModels open(std::span<const double> alphas, const CancellationToken& cancellation) {
+    open_checkpoints();
+    fix_setting(alphas, cancellation);
+    open_engines();
+    warn(cancellation);
+    look_for_bends(alphas, cancellation);
+    return std::move(opened_);
+  }
+
+ private:
+  void open_checkpoints() {
+    sft_ = open_checkpoint(filesystem_, models_.sft, {}, environment_);
+    OpenOptions over_sft;
+    over_sft.adapter_base = sft_;
+    take_inputs(*sft_);
+    for (const std::string& name : models_.aligned) {
+      aligned_.push_back(open_checkpoint(filesystem_, name, over_sft, environment_));
+      take_inputs(*aligned_.back());
+    }
+  }
+
+  void take_inputs(const Checkpoint& checkpoint) {
+    std::ranges::move(input_paths(filesystem_, checkpoint), std::back_inserter(opened_.inputs));
+  }
+
+  void fix_setting(std::span<const double> alphas, const CancellationToken& cancellation) {
+    std::vector<NamedCheckpoint> aligned;
+    for (std::size_t i = 0; i < aligned_.size(); ++i)
+      aligned.push_back({opened_.labels[i], aligned_[i].get()});
+    EmbeddedSpec& spec = opened_.spec;
+    request_ = {.dtype = spec.dtype,
+                .rounding = spec.rounding,
+                .seed = spec.rounding_seed,
+                .on_mismatch = spec.on_mismatch,
+                .threads = spec.threads,
+                .memory = machine_memory()};
+    SettingRequest request = request_;
+    const bool competes = aligned_baseline(filesystem_, models_).has_value();
+    const auto baseline = named(competes ? "" : models_.baseline);
+    const auto reward = named(models_.reward);
+    request.baseline = baseline.get();
+    request.reward = reward.get();
+    opened_.setting = choose_setting(*sft_, aligned, alphas, request, cancellation);
+    spec.dtype = torch_name(opened_.setting.dtype);
+    spec.rounding = opened_.setting.rounding;
+  }
+
+  /// The model's headers; null if none is named.
+  std::shared_ptr<const Checkpoint> named(const std::string& model) const {
+    return model.empty() ? nullptr : open_checkpoint(filesystem_, model, {}, environment_);
+  }
+
+  /// Finds the α that the setting bends, and makes the race try no others of that kind.
+  void look_for_bends(std::span<const double> alphas, const CancellationToken& cancellation) {
+    const auto bend = [sft = sft_, aligned = aligned_, setting = opened_.setting,
+                       request = request_, &cancellation](double alpha, std::size_t number) {
+      return bent_alpha(*sft, *aligned.at(number), alpha, setting, request, cancellation);
+    };
+    opened_.keeps = [bend](double alpha, std::size_t number) { return !bend(alpha, number); };
+    opened_.effective.resize(aligned_.size());
+    // Automatic choices keep all of them.
+    if (request_.rounding != RoundingChoice::nearest) return;
+    for (std::size_t i = 0; i < aligned_.size(); ++i) {
+      std::vector<BentAlpha> bent;
+      for (const double alpha : alphas) {
+        if (const auto one = bend(alpha, i)) bent.push_back(*one);
+      }
+      for (const BentAlpha& one : bent) opened_.effective[i][one.asked] = one.effective;
+      warn(i, bend_warnings(bent, opened_.setting));
+    }
+  }
+
+  void warn(std::size_t number, const std::vector<std::string>& warnings) {
+    const std::string& label = opened_.labels[number];
+    for (const std::string& warning : warnings)
+      opened_.warnings.push_back(label.empty() ? warning : fmt::format("{}: {}", label, warning));
+  }
+
+  void open_engines() {
+    for (const std::string& name : models_.aligned) {
+      EmbeddedSpec spec = opened_.spec;
+      spec.model = name;
+      opened_.aligned.push_back(open_engine_(spec));
+    }
+    opened_.spec.model = models_.aligned.front();
+    const auto own = aligned_baseline(filesystem_, models_);
+    if (own && *own > 0) opened_.baseline = own;
+    if (own || models_.baseline.empty()) return;
+    EmbeddedSpec spec = opened_.spec;
+    spec.model = models_.baseline;
+    spec.sft.reset();
+    opened_.rival = open_engine_(spec);
+    std::ranges::move(opened_.rival->sources(), std::back_inserter(opened_.inputs));
+  }
+
+  void warn(const CancellationToken& cancellation) {
+    for (std::size_t i = 0; i < aligned_.size(); ++i) {
+      warn(i, pair_warnings(filesystem_, *sft_, *aligned_[i], opened_.spec.threads, cancellation));
+    }
+  }
+
+  Filesystem& filesystem_;
+  const Environment& environment_;
+  const SearchModels& models_;
+  const EngineOpener& open_engine_;
+  std::shared_ptr<const Checkpoint> sft_;
+  std::vector<std::shared_ptr<const Checkpoint>> aligned_;
+  SettingRequest request_;
+  OpenedModels opened_;
+};
+
+}  // namespace
+
+void check_distinct(Filesystem& filesystem, const SearchModels& models) {
+  const fs::path sft = place_of(filesystem, models.sft);
+  std::vector<fs::path> seen;
+  for (const std::string& name : models.aligned) {
+    const fs::path place = place_of(filesystem, name);
+    // A single pair of this kind is told of by its diagnosis.
+    if (models.aligned.size() > 1 && place == sft)
+      throw usage_error(
+          fmt::format("{}: is SFT itself, which takes part as α = −1; leave it out", name));
+    if (std::ranges::find(seen, place) != seen.end())
+      throw usage_error(
+          fmt::format("{}: is named twice among the ALIGNED checkpoints; name each "
+                      "once",
+                      name));
+    seen.push_back(place);
+  }
+}
+
+std::optional<std::size_t> aligned_baseline(Filesystem& filesystem, const SearchModels& models) {
+  if (models.baseline.empty()) return std::nullopt;
+  const fs::path place = place_of(filesystem, models.baseline);
+  const auto found = std::ranges::find_if(
+      models.aligned, [&](const std::string& name) { return place_of(filesystem, name) == place; });
+  if (found == models.aligned.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - models.aligned.begin());
+}
+
+std::vector<std::string> short_names(std::span<const std::string> names) {
+  std::vector<std::string> whole(names.begin(), names.end());
+  if (names.size() < 2) return whole;
+  std::vector<std::vector<std::string>> all;
+  std::ranges::transform(names, std::back_inserter(all), parts_of);
+  take_away_beginning(all);
+  for (auto& parts : all) std::ranges::reverse(parts);
+  take_away_beginning(all);
+  std::vector<std::string> result;
+  for (auto& parts : all) {
+    if (parts.empty()) return whole;
+    fs::path path;
+    for (auto part = parts.rbegin(); part != parts.rend(); ++part) path /= *part;
+    result.push_back(path.string());
+  }
+  return result;
+}
+
+std::vector<Policy> OpenedModels::policies() const {
+  std::vector<Policy> result;
+  for (std::size_t i = 0; i < aligned.size(); ++i) result.push_back({aligned[i].get(), labels[i]});
+  return result;
+}
+
+std::vector<Engine*> OpenedModels::engines() const {
+  std::vector<Engine*> result;
+  for (const auto& engine : aligned) result.push_back(engine.get());
+  if (rival) result.push_back(rival.get());
+  return result;
+}
+
+OpenedModels open_models(Filesystem& filesystem, const Environment& environment,
+                         const SearchModels& models, const EmbeddedSpec& spec,
+                         std::span<const double> alphas, const EngineOpener& open_engine,
+                         const CancellationToken& cancellation) {
+  return Opening(filesystem, environment, models, spec, open_engine).open(alphas, cancellation);
+}
+
+}  // namespace expo

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/progress.h"
+#include "expo/engine/engine.h"
+#include "expo/engine/engine_spec.h"
+#include "expo/search/live/live_candidates.h"
+#include "expo/search/run/scoring_setting.h"
+
+namespace expo {
+
+/// The models of a search, as the user names them.
+struct SearchModels {
+  std::string sft;
+  std::vector<std::string> aligned;  ///< trained from it; they compete
+  std::string baseline;              ///< to compare with; empty: the first ALIGNED checkpoint
+  std::string reward = {};           ///< in memory at the same time; empty: none
+};
+
+/// Throws Error(usage) if a model stands twice among the ALIGNED checkpoints, or is SFT itself, as
+/// far as names and places on the disk show it.
+void check_distinct(Filesystem& filesystem, const SearchModels& models);
+
+/// Which of the ALIGNED checkpoints the baseline is, in the same way; std::nullopt if it is none of
+/// them or not named.
+std::optional<std::size_t> aligned_baseline(Filesystem& filesystem, const SearchModels& models);
+
+/// Short names that tell models apart: what is left of "runs/all/final" and "runs/fifth/final" when
+/// the folders that all have in common are left out at either end, here "all" and "fifth"; or the
+/// names themselves if nothing would be left of one.
+std::vector<std::string> short_names(std::span<const std::string> names);
+
+/// The models, opened; weights are read when they are first needed.
+struct OpenedModels {
+  ScoringSetting setting;                        ///< of all α of all pairs
+  EmbeddedSpec spec;                             ///< of the first policy
+  std::vector<std::unique_ptr<Engine>> aligned;  ///< that can move to any α
+  std::vector<std::string> labels;               ///< of each, empty if it is the only one
+  std::unique_ptr<Engine> rival;                 ///< the baseline, if it is no ALIGNED checkpoint
+  std::optional<std::size_t> baseline;           ///< its number if it is one, but not the first
+  std::vector<std::filesystem::path> inputs;     ///< files that are read
+  /// About pairs that look like none ExPO helps, and α that the user's own rounding bends.
+  std::vector<std::string> warnings;
+  std::vector<std::map<double, double>> effective;  ///< the effects of bent α, for each checkpoint
+  /// Whether the setting keeps an α of a checkpoint; keeps the files' headers open.
+  std::function<bool(double alpha, std::size_t aligned)> keeps;
+
+  std::vector<Policy> policies() const;
+  std::vector<Engine*> engines() const;  ///< all of them
+};
+
+/// Opens an engine of the program's own.
+using EngineOpener = std::function<std::unique_ptr<Engine>(const EngineSpec&)>;
+
+/// Diagnoses each pair, fixes one type and rounding for all α of all of them, and opens an engine
+/// for each ALIGNED checkpoint and for the baseline. `spec` says how they run. Throws what
+/// check_distinct(), open_checkpoint() and choose_setting() throw.
+OpenedModels open_models(Filesystem& filesystem, const Environment& environment,
+                         const SearchModels& models, const EmbeddedSpec& spec,
+                         std::span<const double> alphas, const EngineOpener& open_engine,
+                         const CancellationToken& cancellation);
+
+}  // namespace expo
