@@ -29,6 +29,7 @@
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/search_data.h"
 #include "expo/search/run/search_models.h"
+#include "expo/search/run/training_overlap.h"
 
 namespace expo {
 namespace {
@@ -239,6 +240,7 @@ class SearchCommand {
                                options_.rows.output)});
       return *std::move(finished);
     }
+    warn_of_training_data();
     print_warnings(search_.warnings);
     print_notes({models_.setting.reason, parts_sentence()});
     search_.facts = facts();
@@ -263,6 +265,22 @@ class SearchCommand {
     }
   }
 
+  /// Prompts that an ALIGNED checkpoint was trained on say little of others.
+  void warn_of_training_data() {
+    std::vector<AskedPrompt> asked;
+    for (const Prompt& prompt : search_.prompts)
+      asked.push_back({prompt.chat.messages, prompt.place});
+    for (const Preference& pair : search_.pairs)
+      asked.push_back({pair.prompt.messages, pair.place});
+    for (const std::string& model : models().aligned) {
+      std::ranges::move(overlap_warnings(posix_filesystem(), model, asked),
+                        std::back_inserter(search_.warnings));
+      if (!reward_model_) continue;
+      std::ranges::move(teacher_warnings(posix_filesystem(), model, reward_model_->sources()),
+                        std::back_inserter(search_.warnings));
+    }
+  }
+
   std::string parts_sentence() const {
     return fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
                        search_.split.confirming.size());
@@ -274,9 +292,11 @@ class SearchCommand {
                                  const std::vector<Candidate>& candidates) {
       print_notes({describe(look, number, candidates, options_.search.token_budget)});
     };
-    search_.run.on_confirming = [](const Candidate& chosen, const Candidate& baseline,
-                                   std::size_t prompts) {
-      print_notes({fmt::format("{} is compared with {} on {} that chose nothing", chosen.label,
+    search_.run.on_confirming = [this](const Candidate& chosen, const Candidate& baseline,
+                                       std::size_t prompts) {
+      const bool is_alone = search_.rival != nullptr && options_.search.also.empty();
+      print_notes({fmt::format("{}{} is compared with {} on {} that chose nothing",
+                               is_alone ? options_.model.model + " at " : "", chosen.label,
                                baseline.label, counted(prompts, "prompt"))});
     };
   }

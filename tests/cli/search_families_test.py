@@ -139,6 +139,23 @@ def test_names_that_mean_nothing_are_refused(tmp_path, models):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_prompts_of_the_training_data_are_counted(tmp_path, models):
+    asked = [row["prompt"] for row in read_rows(models["data"])]
+    answers = prompts(np.random.default_rng(SEED + 2), 40, shortest=4)
+    rows = [{"prompt": text, "chosen": answers[2 * i], "rejected": answers[2 * i + 1]}
+            for i, text in enumerate([*asked[10:13], *prompts(np.random.default_rng(SEED + 3), 13, shortest=21, longest=25)])]
+    pairs = write_rows(tmp_path / "pairs.jsonl", rows)
+    expo("train", "dpo", "--model-name-or-path", models["sft"], "--dataset-name", pairs, "--output-dir", tmp_path / "trained",
+         "--per-device-train-batch-size", "8", "--gradient-accumulation-steps", "1", "--learning-rate", "1e-3", "--threads", "1")
+    record = json.loads((tmp_path / "trained" / "run.json").read_text())["data"]["file"]
+    assert record == {"path": str(pairs.resolve()), "size": pairs.stat().st_size, "modified_ns": pairs.stat().st_mtime_ns}
+    trained = models | {"aligned": tmp_path / "trained" / "final"}
+    done = search(trained, tmp_path / "run", "--alphas", "1")
+    said = f"3 of {len(asked)} prompts stand in the data that {trained['aligned']} was trained on (pairs.jsonl)"
+    assert said in done.stderr and "dev.jsonl:11" in done.stderr and "pairs.jsonl:1" in done.stderr
+    assert any(said in warning for warning in json.loads((tmp_path / "run" / "search.json").read_text())["warnings"])
+
+
 def mean_log_ratios(rows, own, others, render):
     """Means over all tokens of log π_own − log π_other, by transformers."""
     import torch

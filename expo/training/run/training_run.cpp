@@ -279,18 +279,30 @@ void TrainingRun::warn(const std::string& text) {
   if (job_.on_warning) job_.on_warning(text);
 }
 
+/// Where the data set lies, and by what a change of its file would show.
+Json TrainingRun::describe_data() const {
+  Json json = {{"path", filesystem_.canonical(config_.dataset_name).string()}};
+  const auto status = filesystem_.status(config_.dataset_name);
+  if (!status || !status->is_regular) return json;
+  json["size"] = status->size;
+  json["modified_ns"] = status->modified_ns;
+  return json;
+}
+
 void TrainingRun::write_run_file() {
-  Json json = {
-      {"expo", version()},
-      {"command", job_.command},
-      {"config", to_json(config_)},
-      {"ranks", ranks_.size()},
-      {"threads", at::get_num_threads()},
-      {"device", job_.device.is_cpu() ? "cpu" : job_.device_name},
-      {"total_steps", schedule_.rate.total_steps},
-      {"warmup_steps", schedule_.rate.warmup_steps},
-      {"model", describe_files(filesystem_, *inputs_.source.checkpoint)},
-      {"data", {{"train", to_json(inputs_.train.counts)}, {"digest", inputs_.train.digest}}}};
+  Json json = {{"expo", version()},
+               {"command", job_.command},
+               {"config", to_json(config_)},
+               {"ranks", ranks_.size()},
+               {"threads", at::get_num_threads()},
+               {"device", job_.device.is_cpu() ? "cpu" : job_.device_name},
+               {"total_steps", schedule_.rate.total_steps},
+               {"warmup_steps", schedule_.rate.warmup_steps},
+               {"model", describe_files(filesystem_, *inputs_.source.checkpoint)},
+               {"data",
+                {{"file", describe_data()},
+                 {"train", to_json(inputs_.train.counts)},
+                 {"digest", inputs_.train.digest}}}};
   if (!inputs_.evaluation.examples.empty())
     json["data"]["evaluation"] = to_json(inputs_.evaluation.counts);
   if (report_.serving) json["serving"] = to_json(*report_.serving);

@@ -41,6 +41,7 @@ class TrainingRun {
   void save_result();
   std::string measure_serving();
   void warn(const std::string& text);
+  Json describe_data() const;
   void write_run_file();
   void note(const std::string& text) const;
 
