@@ -39,6 +39,7 @@ struct Settings {
   std::vector<double> budgets{0.1, 0.25, 0.5};
   double confirm_share = 1.0 / 3;
   bool refine = true;
+  bool screen = true;
   bool confirms = true;
   bool rivals_apart = false;
 };
@@ -202,6 +203,7 @@ void run_once(World& world, Strategy strategy, double budget, std::uint64_t full
   options.baseline = number_of(*source, 0);
   options.control = number_of(*source, -1);
   options.refine = settings.refine;
+  options.screen = settings.screen;
   options.tokens = static_cast<std::uint64_t>((1 - share) * static_cast<double>(tokens));
   const Choice choice = choose_alone(strategy, choosing, options);
   add_regret(world, *source, choice.chosen, tally);
@@ -318,6 +320,7 @@ int main(int argc, char** argv) {
       ->delimiter(',');
   app.add_option("--confirm-share", settings.confirm_share, "of the budget");
   app.add_flag("!--no-refine", settings.refine, "the race keeps to the given α");
+  app.add_flag("!--no-screen", settings.screen, "race and halving drop no α before it is scored");
   app.add_flag("--rivals-apart", settings.rivals_apart,
                "grid and halving ask for samples apart, as the race does");
   app.add_flag("!--no-confirm", settings.confirms, "only chooses");

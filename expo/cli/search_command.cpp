@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -23,12 +22,11 @@
 #include "expo/engine/answer_settings.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
-#include "expo/search/live/command_scorer.h"
-#include "expo/search/live/model_scorers.h"
 #include "expo/search/run/development_prompts.h"
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/search_data.h"
 #include "expo/search/run/search_models.h"
+#include "expo/search/run/search_scorers.h"
 #include "expo/search/run/training_overlap.h"
 
 namespace expo {
@@ -75,7 +73,9 @@ class SearchCommand {
     take_models();
     take_data();
     SearchFolder folder(posix_filesystem(), options_.rows.output, inputs_);
-    if (!folder.earlier() && scorer_) scorer_->check(search_.prompts);
+    if (!folder.earlier()) {
+      for (AnswerScorer* scorer : scorers_.list()) scorer->check(search_.prompts);
+    }
     if (!folder.finished()) check_writing(folder);
     folder.begin(settings());
     const Json result = result_in(folder);
@@ -99,7 +99,8 @@ class SearchCommand {
     search_.run = options_.search.run_options();
     drop_unused_filters(options_.answering.sampling);
     search_.run.seed = options_.answering.sampling.seed;
-    search_.live = {options_.answering.answer(), options_.answering.samples};
+    search_.live = {options_.answering.answer(), options_.answering.samples,
+                    options_.search.second.names()};
     const auto contenders = static_cast<std::size_t>(
         std::ranges::count_if(search_.alphas, [](double alpha) { return alpha >= 0; }));
     check(search_.live.answer, search_.live.samples);
@@ -140,36 +141,34 @@ class SearchCommand {
       search_.rival_name = models.baseline;
       search_.run.models.push_back(models.baseline);
     }
-    open_scorer();
+    open_scorers();
   }
 
   bool by_pairs() const { return objective_ == Objective::preference; }
 
-  void open_scorer() {
+  void open_scorers() {
     if (by_pairs()) {
       search_.warnings.push_back(
           "preference pairs are a proxy: they show whether a model finds good answers more likely, "
           "not whether it writes them");
-    } else if (objective_ == Objective::command) {
-      CommandScorerOptions options;
-      options.timeout = std::chrono::milliseconds(
-          static_cast<std::int64_t>(1000 * options_.search.scorer_timeout));
-      scorer_ = command_scorer(posix_filesystem(), options_.search.scorer, options);
-      std::ranges::move(scorer_->warnings(), std::back_inserter(search_.warnings));
     } else if (objective_ == Objective::implicit) {
-      scorer_ = implicit_scorer(*models_.aligned.front(), context_.cancellation);
       search_.warnings.push_back(
           "the pair's own log-probabilities are a proxy: they grow with what training has changed, "
           "whether that was good or not");
-    } else {
+    }
+    const auto open = [this](const std::string& model) {
       EmbeddedSpec spec;
-      spec.model = options_.search.reward_model;
+      spec.model = model;
       spec.moment = moment_;
       options_.machine.set(spec);
-      reward_model_ = context_.open_engine(spec);
-      std::ranges::move(reward_model_->sources(), std::back_inserter(inputs_));
-      scorer_ = reward_scorer(*reward_model_, context_.cancellation);
-    }
+      std::unique_ptr<Engine> engine = context_.open_engine(spec);
+      std::ranges::move(engine->sources(), std::back_inserter(inputs_));
+      return engine;
+    };
+    scorers_.open(options_.search.answer_objectives(),
+                  {open, *models_.aligned.front(), posix_filesystem(),
+                   options_.search.scorer_timeout, context_.cancellation});
+    std::ranges::move(scorers_.warnings(), std::back_inserter(search_.warnings));
   }
 
   SearchDataOptions data_options() const {
@@ -196,7 +195,7 @@ class SearchCommand {
   /// Whether a template is told the moment.
   bool asks_for_time() const {
     std::vector<Engine*> engines = models_.engines();
-    if (reward_model_) engines.push_back(reward_model_.get());
+    for (const auto& engine : scorers_.engines()) engines.push_back(engine.get());
     return std::ranges::any_of(engines, [](const Engine* engine) {
       return engine->describe().identity.contains("moment");
     });
@@ -220,12 +219,12 @@ class SearchCommand {
         {"model", models.front()},
         {"also", Json(models.begin() + 1, models.end())},
         {"baseline", std::move(baseline)},
-        {"scorer", scorer_ ? scorer_->identity() : Json()},
+        {"scorer", scorers_.identity()},
+        {"second", scorers_.further_identities()},
         {"prompts",
          {{"rows", search_.prompts.size() + search_.pairs.size()},
           {"digest", data_.digest},
-          {"columns",
-           objective_ == Objective::command ? Json(columns_digest(search_.prompts)) : Json()}}},
+          {"columns", scorers_.has_program() ? Json(columns_digest(search_.prompts)) : Json()}}},
         {"samples", search_.live.samples},
         {"answers", answer_settings(search_.live.answer)},
         {"search", options_.search.to_json()}};
@@ -250,7 +249,7 @@ class SearchCommand {
       const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};
       const std::vector<Policy> policies = models_.policies();
       const Json result = by_pairs() ? search_by_pairs(run, policies, search_)
-                                     : search_by_answers(run, policies, *scorer_, search_);
+                                     : search_by_answers(run, policies, scorers_.list(), search_);
       const auto warnings = result.at("warnings").get<std::vector<std::string>>();
       print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
                       warnings.end()});
@@ -275,9 +274,10 @@ class SearchCommand {
     for (const std::string& model : models().aligned) {
       std::ranges::move(overlap_warnings(posix_filesystem(), model, asked),
                         std::back_inserter(search_.warnings));
-      if (!reward_model_) continue;
-      std::ranges::move(teacher_warnings(posix_filesystem(), model, reward_model_->sources()),
-                        std::back_inserter(search_.warnings));
+      for (const auto& engine : scorers_.engines()) {
+        std::ranges::move(teacher_warnings(posix_filesystem(), model, engine->sources()),
+                          std::back_inserter(search_.warnings));
+      }
     }
   }
 
@@ -291,6 +291,10 @@ class SearchCommand {
     search_.run.on_look = [this](const Look& look, std::size_t number,
                                  const std::vector<Candidate>& candidates) {
       print_notes({describe(look, number, candidates, options_.search.token_budget)});
+    };
+    search_.run.on_collapsed = [](const Collapsed& collapsed, const std::vector<Candidate>& all) {
+      print_notes({fmt::format("{} is dropped: {}", all.at(collapsed.candidate).label,
+                               describe_collapse(to_json(collapsed)))});
     };
     search_.run.on_confirming = [this](const Candidate& chosen, const Candidate& baseline,
                                        std::size_t prompts) {
@@ -307,7 +311,8 @@ class SearchCommand {
             {"aligned", options_.model.model},
             {"also", options_.search.also},
             {"data", options_.rows.data},
-            {"scorer", scorer_ ? scorer_->name() : "preference pairs"},
+            {"scorer", by_pairs() ? "preference pairs" : scorers_.list().front()->name()},
+            {"second", scorers_.further_names()},
             {"setting", to_json(models_.setting)},
             {"on_mismatch", mismatch_policy_name(models_.spec.on_mismatch)},
             {"samples", search_.live.samples},
@@ -373,8 +378,7 @@ class SearchCommand {
   EngineSpec policy_spec_;
   std::int64_t moment_ = 0;
   OpenedModels models_;
-  std::unique_ptr<Engine> reward_model_;
-  std::unique_ptr<AnswerScorer> scorer_;
+  SearchScorers scorers_;
   LiveSearch search_;
   SearchData data_;  ///< until the search has it
   std::vector<std::filesystem::path> inputs_;

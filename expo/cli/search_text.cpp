@@ -43,8 +43,29 @@ std::string costs(const Json& part) {
                          : fmt::format("{:.1f} %", 100 * repetition.get<double>()));
 }
 
+/// The further objectives that are shown, by their names.
+std::vector<std::string> further_names(const Json& result) {
+  const Json second = result.value("second", Json::object());
+  std::vector<std::string> names;
+  for (const auto& [name, scorer] : second.items()) names.push_back(name);
+  return names;
+}
+
+/// Columns of the further objectives.
+std::string further(const Json& part, const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    const Json& score = part.at("scores").at(name);
+    text += fmt::format("  {:>8.4f} ± {:.4f}", score.at("mean").get<double>(),
+                        score.at("standard_error").get<double>());
+  }
+  return text;
+}
+
 std::string standing(const Json& candidate) {
   if (candidate.at("chosen").get<bool>()) return "  chosen";
+  if (const Json& collapsed = candidate.at("collapsed"); !collapsed.is_null())
+    return "  collapsed: " + describe_collapse(collapsed);
   if (!candidate.at("eligible").get<bool>()) return "  against a guard";
   return candidate.at("tied").get<bool>() ? "  not told apart from the best" : "";
 }
@@ -93,13 +114,17 @@ std::string table(const Json& result) {
     width = std::max(width, count_characters(name_of(each)));
   std::string text = fmt::format(
       "{:>{}}  {:^26}     {}\n{:>{}}  prompts  mean ± std. error  prompts  mean ± std. error    "
-      "length  truncated  repeated\n",
+      "length  truncated  repeated",
       "", width, "on the choosing part", "on the confirming part", "α", width);
+  const std::vector<std::string> names = further_names(result);
+  for (const std::string& name : names) text += fmt::format("  {:>17}", name);
+  text += "\n";
   for (const Json& each : result.at("candidates")) {
     const Json& confirming = each.at("confirming");
-    text += fmt::format("{:>{}}  {}  {}  {}{}\n", name_of(each), width,
-                        estimate(each.at("choosing")), estimate(confirming),
-                        costs(confirming.is_null() ? each.at("choosing") : confirming), mark(each));
+    const Json& shown = confirming.is_null() ? each.at("choosing") : confirming;
+    text += fmt::format("{:>{}}  {}  {}  {}{}{}\n", name_of(each), width,
+                        estimate(each.at("choosing")), estimate(confirming), costs(shown),
+                        shown.is_null() ? std::string() : further(shown, names), mark(each));
   }
   return text;
 }
@@ -111,6 +136,17 @@ std::string training_sentence(const Json& result) {
       "{} (α = 0) against SFT (α = −1): {}\n",
       has_several_models(result) ? training.at("model").get<std::string>() : "ALIGNED",
       difference(training));
+}
+
+/// What the chosen α does to the objectives that did not decide.
+std::string shown_sentences(const Json& result) {
+  std::string text;
+  for (const auto& [name, each] : result.at("shown").items()) {
+    text +=
+        fmt::format("{}, shown and not tested: {:+.4f} ± {:.4f}\n", name,
+                    each.at("difference").get<double>(), each.at("standard_error").get<double>());
+  }
+  return text;
 }
 
 std::string undecided_sentence(const Json& result) {
@@ -165,6 +201,7 @@ std::string verdict_sentence(const Json& result) {
     text += fmt::format("at equal length: {:+.4f} ± {:.4f}\n", equal.at("gain").get<double>(),
                         equal.at("standard_error").get<double>());
   }
+  text += shown_sentences(result);
   if (verdict == "undecided") return text + undecided_sentence(result);
   if (verdict == "gain") {
     return text + (baseline == "α = 0"
@@ -232,6 +269,17 @@ std::string describe_search(const Json& result) {
          verdict_sentence(result) + drift_sentence(result) +
          fmt::format("{} tokens in all\n", result.at("tokens").get<std::uint64_t>()) +
          next_step(result);
+}
+
+std::string describe_collapse(const Json& collapsed) {
+  const std::string kind = collapsed.at("kind");
+  const std::string what =
+      kind == "endless" ? fmt::format("reach {} tokens", collapsed.at("cap").get<std::uint64_t>())
+      : kind == "empty" ? "are empty"
+                        : "repeat themselves";
+  return fmt::format("{}: {:.0f} % of its answers {}, {:.0f} % at α = 0", kind,
+                     100 * collapsed.at("share").get<double>(), what,
+                     100 * collapsed.at("share_at_zero").get<double>());
 }
 
 std::string describe(const Look& look, std::size_t number, const std::vector<Candidate>& candidates,

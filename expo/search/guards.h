@@ -11,17 +11,21 @@ namespace expo {
 
 /// A limit on what an α may cost, relative to α = 0.
 struct Guard {
-  double PromptScore::*measure = nullptr;
-  double most = 0;
-  bool is_ratio = false;  ///< `most` is a multiple of the measure at α = 0, else an excess over it
+  MeasurePick measure = &PromptScore::length;
+  bool is_least = false;  ///< the measure may not fall below the limit, else not rise above it
+  double limit = 0;
+  bool is_ratio = false;  ///< `limit` is a multiple of the measure at α = 0, else added to it
   std::string text;       ///< as the user wrote it
 };
 
-/// Reads MEASURE<=LIMIT: the measures are "length" (mean length of an answer) and "truncated"
-/// (share of answers that the limit ended). A limit that ends with x is a multiple of the measure
-/// at α = 0, as in "length<=1.5x"; any other is added to it, so that "truncated<=0.05" allows five
-/// truncated answers in a hundred more than α = 0 has. Throws Error(usage) for anything else.
-Guard parse_guard(std::string_view text);
+/// Reads MEASURE<=LIMIT or MEASURE>=LIMIT. The measures are "length" (mean length of an answer),
+/// "truncated" (share of answers that the limit ended) and the further ones of the source. A limit
+/// that ends with x is a multiple of the measure at α = 0, as in "length<=1.5x"; any other is added
+/// to it: "truncated<=0.05" allows five truncated answers in a hundred more than α = 0 has, and
+/// "brief>=-0.05" a further score that is lower by at most 0.05. Throws Error(usage) for anything
+/// else, for a limit that is added and that α = 0 itself would violate, and for a multiple of a
+/// further objective, whose scores may be negative.
+Guard parse_guard(std::string_view text, std::span<const Measure> further = {});
 
 /// Whether the means over the common prompts violate the guard.
 bool violates(const Guard& guard, std::span<const PromptScore> scores,

@@ -28,6 +28,12 @@ std::vector<std::size_t> best_third(const ScoreTable& table, const SearchOptions
   return alive;
 }
 
+/// How far a round goes without a budget.
+std::size_t unlimited_end(const ScoreTable& table, std::size_t rounds, std::size_t round) {
+  const auto parts = std::pow(kEta, rounds - 1 - round);
+  return static_cast<std::size_t>(std::ceil(static_cast<double>(table.rows()) / parts));
+}
+
 /// How far this round goes: it spends its share of what is left, or more if the later rounds could
 /// not use up theirs, as there are no more prompts.
 std::size_t planned_end(const ScoreTable& table, const Spending& spending,
@@ -51,17 +57,20 @@ std::size_t planned_end(const ScoreTable& table, const Spending& spending,
 // Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization"
 // (2016): every round spends the same, on a third of the candidates of the round before.
 Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
-  const std::vector<std::size_t> all = contenders(table);
-  std::vector<std::size_t> alive = all;
+  std::vector<std::size_t> alive = contenders(table);
   Spending spending(table, options.tokens, {options.budget_share});
-  const std::size_t rounds = rounds_for(all.size());
+  Screening screening(table, spending, options.baseline, options.on_collapsed);
   Choice choice;
+  if (options.screen) {
+    const std::size_t first = rounds_for(alive.size());
+    alive = screening.pass(alive, first, unlimited_end(table, first, 0));
+  }
+  choice.collapsed = screening.collapsed();
+  const std::size_t rounds = rounds_for(alive.size());
   if (options.tokens) spending.extend(alive, 2);
   for (std::size_t round = 0; round < rounds; ++round) {
-    const auto unlimited = static_cast<std::size_t>(
-        std::ceil(static_cast<double>(table.rows()) / std::pow(kEta, rounds - 1 - round)));
-    const std::size_t end =
-        options.tokens ? planned_end(table, spending, alive, rounds - round) : unlimited;
+    const std::size_t end = options.tokens ? planned_end(table, spending, alive, rounds - round)
+                                           : unlimited_end(table, rounds, round);
     spending.extend(alive, end);
     const std::vector<std::size_t> seen = alive;
     if (round + 1 < rounds) alive = best_third(table, options, alive);

@@ -25,11 +25,18 @@ constexpr std::size_t kControlRows = 16;
 class Race {
  public:
   Race(ScoreTable& table, const SearchOptions& options)
-      : table_(table), options_(options), spending_(table, options.tokens, {options.budget_share}) {
+      : table_(table),
+        options_(options),
+        spending_(table, options.tokens, {options.budget_share}),
+        screening_(table, spending_, options.baseline, options.on_collapsed) {
     all_ = alive_ = contenders(table);
   }
 
   Choice run() {
+    if (options_.screen) {
+      const std::size_t first_end = table_.rows() >> (kLooks - 1);
+      all_ = alive_ = screening_.pass(alive_, kLooks, first_end);
+    }
     spending_.extend(alive_, kFirstRows);
     for (std::size_t look = 0; look < kLooks; ++look) {
       extend(look);
@@ -41,6 +48,7 @@ class Race {
     }
     if (options_.tokens) spend_the_rest();
     choice_.chosen = winner();
+    choice_.collapsed = screening_.collapsed();
     return choice_;
   }
 
@@ -130,6 +138,10 @@ class Race {
       const Candidate& other = table_.candidates()[candidate];
       if (other.family == leading.family) alphas.push_back(other.alpha);
     }
+    for (const Collapsed& each : screening_.collapsed()) {
+      const Candidate& other = table_.candidates()[each.candidate];
+      if (other.family == leading.family) alphas.push_back(other.alpha);
+    }
     std::vector<Belief::Point> proposals;
     for (const double alpha : between_neighbours(alphas, leading.alpha)) {
       proposals.push_back({alpha, leading.family});
@@ -158,6 +170,9 @@ class Race {
   void add(double alpha, std::size_t like) {
     const auto made = table_.source().candidate_at(alpha, like);
     if (!made || std::find(all_.begin(), all_.end(), *made) != all_.end()) return;
+    if (screening_.has_dropped(*made)) return;
+    if (options_.screen && screening_.pass(std::vector{*made}, kLooks, table_.rows()).empty())
+      return;
     all_.push_back(*made);
     alive_.push_back(*made);
   }
@@ -203,6 +218,7 @@ class Race {
   ScoreTable& table_;
   const SearchOptions& options_;
   Spending spending_;
+  Screening screening_;
   std::vector<std::size_t> all_;
   std::vector<std::size_t> alive_;
   Belief belief_;

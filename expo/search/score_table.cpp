@@ -8,6 +8,22 @@
 #include "expo/core/error.h"
 
 namespace expo {
+namespace {
+
+void add_measures(const std::vector<double>& values, std::vector<double>& sums) {
+  sums.resize(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
+}
+
+/// Turns sums over `count` samples or rows into means; tokens stay a sum.
+void divide(PromptScore& sums, double count) {
+  sums.score /= count;
+  sums.length /= count;
+  sums.truncated /= count;
+  for (double& each : sums.measures) each /= count;
+}
+
+}  // namespace
 
 ScoreTable::ScoreTable(ScoreSource& source, std::vector<std::size_t> prompts, SampleOrder order)
     : source_(source),
@@ -19,23 +35,32 @@ void ScoreTable::ask(std::span<const std::size_t> candidates, std::size_t end) {
   known_.resize(source_.candidates().size());
   prices_.resize(source_.candidates().size());
   const std::uint32_t samples = source_.samples() / passes_;  // of a row
-  std::vector<ScoreRequest> requests;
+  std::vector<ScoreRequest> wanted;
   for (const std::size_t candidate : candidates) {
-    for (std::size_t row = known_.at(candidate).size(); row < std::min(end, rows()); ++row) {
-      const auto first = static_cast<std::uint32_t>(row / prompts_.size());
-      for (std::uint32_t sample = first; sample < first + samples; ++sample) {
-        requests.push_back({candidate, prompts_[row % prompts_.size()], sample});
-      }
+    const auto missing = requests(candidate, known_.at(candidate).size(), end);
+    wanted.insert(wanted.end(), missing.begin(), missing.end());
+  }
+  const std::vector<Score> scores = source_.scores(wanted);
+  if (scores.size() != wanted.size()) {
+    throw environment_error(fmt::format("a source of scores returned {} scores for {} requests",
+                                        scores.size(), wanted.size()));
+  }
+  for (std::size_t i = 0; i < wanted.size(); i += samples) {
+    add(wanted[i].candidate, std::span(scores).subspan(i, samples));
+  }
+}
+
+std::vector<ScoreRequest> ScoreTable::requests(std::size_t candidate, std::size_t begin,
+                                               std::size_t end) const {
+  const std::uint32_t samples = source_.samples() / passes_;
+  std::vector<ScoreRequest> result;
+  for (std::size_t row = begin; row < std::min(end, rows()); ++row) {
+    const auto first = static_cast<std::uint32_t>(row / prompts_.size());
+    for (std::uint32_t sample = first; sample < first + samples; ++sample) {
+      result.push_back({candidate, prompts_[row % prompts_.size()], sample});
     }
   }
-  const std::vector<Score> scores = source_.scores(requests);
-  if (scores.size() != requests.size()) {
-    throw environment_error(fmt::format("a source of scores returned {} scores for {} requests",
-                                        scores.size(), requests.size()));
-  }
-  for (std::size_t i = 0; i < requests.size(); i += samples) {
-    add(requests[i].candidate, std::span(scores).subspan(i, samples));
-  }
+  return result;
 }
 
 void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
@@ -49,12 +74,10 @@ void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
     result.length += sample.length;
     result.truncated += sample.ending == Ending::length ? 1 : 0;
     result.tokens += static_cast<double>(sample.tokens);
+    add_measures(sample.measures, result.measures);
     tokens_ += sample.tokens;
   }
-  const auto count = static_cast<double>(samples.size());
-  result.score /= count;
-  result.length /= count;
-  result.truncated /= count;
+  divide(result, static_cast<double>(samples.size()));
   known_[candidate].push_back(result);
   for (Price* price : {&prices_[candidate], &all_}) {
     price->rows += 1;
@@ -79,10 +102,9 @@ std::vector<PromptScore> ScoreTable::prompt_means(std::size_t candidate, std::si
       mean.length += rows[row].length;
       mean.truncated += rows[row].truncated;
       mean.tokens += rows[row].tokens;
+      add_measures(rows[row].measures, mean.measures);
     }
-    mean.score /= count;
-    mean.length /= count;
-    mean.truncated /= count;
+    divide(mean, count);
     means.push_back(mean);
   }
   return means;
@@ -111,20 +133,19 @@ double ScoreTable::token_deviation() const {
   return std::sqrt(std::max(0.0, squares / freedom));
 }
 
-std::vector<double> score_values(std::span<const PromptScore> scores) {
+std::vector<double> score_values(std::span<const PromptScore> scores, MeasurePick measure) {
   std::vector<double> values;
   values.reserve(scores.size());
-  for (const PromptScore& each : scores) values.push_back(each.score);
+  for (const PromptScore& each : scores) values.push_back(measure.of(each));
   return values;
 }
 
 std::vector<double> paired_differences(std::span<const PromptScore> scores,
-                                       std::span<const PromptScore> baseline,
-                                       double PromptScore::*measure) {
+                                       std::span<const PromptScore> baseline, MeasurePick measure) {
   std::vector<double> differences;
   const std::size_t common = std::min(scores.size(), baseline.size());
   for (std::size_t i = 0; i < common; ++i) {
-    differences.push_back(scores[i].*measure - baseline[i].*measure);
+    differences.push_back(measure.of(scores[i]) - measure.of(baseline[i]));
   }
   return differences;
 }

@@ -14,8 +14,24 @@ namespace expo {
 struct PromptScore {
   double score = 0;
   double length = 0;
-  double truncated = 0;  ///< share of the samples that the limit ended
-  double tokens = 0;     ///< of all samples together
+  double truncated = 0;               ///< share of the samples that the limit ended
+  double tokens = 0;                  ///< of all samples together
+  std::vector<double> measures = {};  ///< the source's further ones, in its order
+};
+
+/// One of the numbers of a PromptScore.
+class MeasurePick {
+ public:
+  MeasurePick(double PromptScore::*member) : member_(member) {}  // NOLINT: may stand for a member
+  explicit MeasurePick(std::size_t further) : further_(further) {}  ///< a number of `measures`
+
+  double of(const PromptScore& score) const {
+    return member_ != nullptr ? score.*member_ : score.measures.at(further_);
+  }
+
+ private:
+  double PromptScore::*member_ = nullptr;
+  std::size_t further_ = 0;
 };
 
 /// The order in which a table asks for several samples of a prompt.
@@ -40,6 +56,13 @@ class ScoreTable {
   /// Asks in one batch for what is missing of the candidates' first `end` rows.
   void ask(std::span<const std::size_t> candidates, std::size_t end);
 
+  /// What ask() would ask a candidate for its rows from `begin` to `end`, as many for each row.
+  std::vector<ScoreRequest> requests(std::size_t candidate, std::size_t begin,
+                                     std::size_t end) const;
+
+  /// Counts tokens that were generated for no row.
+  void charge(std::uint64_t tokens) { tokens_ += tokens; }
+
   /// The candidate's rows from the first on, as far as they are known.
   std::span<const PromptScore> of(std::size_t candidate) const;
 
@@ -48,7 +71,7 @@ class ScoreTable {
   /// candidates can be compared on equal samples.
   std::vector<PromptScore> prompt_means(std::size_t candidate, std::size_t end = SIZE_MAX) const;
 
-  /// The tokens of all that was asked for.
+  /// The tokens of all that was asked for, and what was charged.
   std::uint64_t tokens() const { return tokens_; }
 
   /// The price of one more row of a candidate, by what it or else all candidates took so far;
@@ -78,12 +101,13 @@ class ScoreTable {
   std::uint64_t tokens_ = 0;
 };
 
-/// The scores of a candidate as numbers.
-std::vector<double> score_values(std::span<const PromptScore> scores);
+/// One measure of a candidate as numbers, by default its scores.
+std::vector<double> score_values(std::span<const PromptScore> scores,
+                                 MeasurePick measure = &PromptScore::score);
 
 /// Differences of one measure between two candidates, on what is known of both.
 std::vector<double> paired_differences(std::span<const PromptScore> scores,
                                        std::span<const PromptScore> baseline,
-                                       double PromptScore::*measure = &PromptScore::score);
+                                       MeasurePick measure = &PromptScore::score);
 
 }  // namespace expo

@@ -91,7 +91,11 @@ void Spending::refuse(std::span<const std::size_t> candidates, std::size_t end) 
 
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
   end = std::min(end, table_.rows());
-  if (budget_ && table_.tokens() == 0) probe(candidates, std::min(kProbe, end));
+  const bool is_many = candidates.size() > 1;
+  if (budget_ && before_ == 0 && (table_.tokens() == 0 || (is_many && !is_probed_))) {
+    is_probed_ = is_many;
+    probe(candidates, std::min(kProbe, end));
+  }
   const auto fewest = [&] {
     std::size_t least = end;
     for (const std::size_t each : candidates) least = std::min(least, table_.of(each).size());

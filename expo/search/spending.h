@@ -50,6 +50,7 @@ class Spending {
   std::optional<std::uint64_t> budget_;
   BudgetPart part_;
   std::uint64_t before_;
+  bool is_probed_ = false;  ///< several candidates were asked for their first rows
 };
 
 }  // namespace expo

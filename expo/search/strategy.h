@@ -8,6 +8,7 @@
 
 #include "expo/search/guards.h"
 #include "expo/search/score_table.h"
+#include "expo/search/screening.h"
 
 namespace expo {
 
@@ -27,7 +28,9 @@ struct SearchOptions {
   double budget_share = 1;              ///< that `tokens` are of what the user named
   std::vector<Guard> guards;
   bool refine = true;                             ///< the race may ask the source for further α
+  bool screen = true;                             ///< all but the grid drop α that collapse
   std::function<void(const Look&)> on_look = {};  ///< hears of each look as it is made
+  Screening::Sink on_collapsed = {};              ///< hears of each α that is dropped for that
 };
 
 /// One candidate at one look.
@@ -56,6 +59,7 @@ struct Choice {
   std::vector<std::size_t> tied;
   std::size_t smallest = 0;  ///< the first of them
   std::vector<Look> looks;
+  std::vector<Collapsed> collapsed;  ///< what was dropped before it was scored
   std::uint64_t tokens = 0;
 };
 

@@ -60,6 +60,9 @@ TEST(AnswerMeasures, JudgesCollapseRelativeToTheBaseline) {
   EXPECT_TRUE(collapses_beyond(counts(10, 2), counts(10, 0)).empty());
   EXPECT_TRUE(collapses_beyond(counts(10000, 440), counts(10000, 0)).empty());
   EXPECT_TRUE(collapses_beyond(counts(0, 0), counts(10, 0)).empty());
+  // Two of two answers may be chance; four of four are not.
+  EXPECT_TRUE(collapses_beyond(counts(2, 2), counts(2, 0)).empty());
+  EXPECT_EQ(collapses_beyond(counts(4, 4), counts(4, 0)), endless);
   EXPECT_EQ(counts(8, 2).share(Collapse::none), 0.75);
   EXPECT_STREQ(collapse_name(Collapse::repeating), "repeating");
 }

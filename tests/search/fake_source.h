@@ -27,6 +27,7 @@ class FakeSource final : public ScoreSource {
   const std::vector<Candidate>& candidates() const override { return candidates_; }
   std::size_t prompts() const override { return prompts_; }
   std::uint32_t samples() const override { return samples_; }
+  std::vector<Measure> measures() const override { return further; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     if (!makes_candidates) return std::nullopt;
     candidates_.push_back({alpha, label_of(alpha), candidates_.at(like).family});
@@ -43,10 +44,24 @@ class FakeSource final : public ScoreSource {
     return result;
   }
 
+  /// Its answers end below any cap, unless `is_cut`.
+  std::vector<Glance> glance(std::span<const ScoreRequest> requests, std::uint64_t cap) override {
+    glanced.insert(glanced.end(), requests.begin(), requests.end());
+    std::vector<Glance> result;
+    for (const ScoreRequest& request : requests) {
+      const Score score = function_(candidates_.at(request.candidate).alpha, request);
+      result.push_back(glance_of(score, is_cut ? cap : UINT64_MAX));
+    }
+    return result;
+  }
+
   std::vector<ScoreRequest> asked;
   std::size_t calls = 0;
+  std::vector<ScoreRequest> glanced;
+  bool is_cut = false;
   std::size_t fails_after = SIZE_MAX;
   bool makes_candidates = false;
+  std::vector<Measure> further = {};
 
  private:
   std::vector<Candidate> candidates_;

@@ -14,9 +14,11 @@ std::vector<PromptScore> answers(std::size_t count, double length, double trunca
   return std::vector<PromptScore>(count, PromptScore{0, length, truncated, 0});
 }
 
+const std::vector<Measure> kFurther{{"brief", true}, {"distinct_2", false}};
+
 std::string refusal(const char* text) {
   try {
-    parse_guard(text);
+    parse_guard(text, kFurther);
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::usage);
     return error.what();
@@ -35,6 +37,35 @@ TEST(Guards, CompareExcessesOverAlphaZero) {
   EXPECT_FALSE(violates(guard, answers(3, 1, 0.35), answers(3, 1, 0.3)));
   EXPECT_TRUE(violates(guard, answers(3, 1, 0.36), answers(3, 1, 0.3)));
   EXPECT_TRUE(violates(parse_guard("truncated<=0"), answers(3, 1, 0.1), answers(3, 1, 0)));
+}
+
+/// Answers with two further measures.
+std::vector<PromptScore> measured(std::size_t count, double brief, double distinct) {
+  return std::vector<PromptScore>(count, PromptScore{0, 1, 0, 0, {brief, distinct}});
+}
+
+TEST(Guards, LimitFallsOfFurtherMeasures) {
+  const Guard guard = parse_guard("brief>=-0.05", kFurther);
+  EXPECT_FALSE(violates(guard, measured(3, 0.25, 0), measured(3, 0.3, 1)));
+  EXPECT_TRUE(violates(guard, measured(3, 0.24, 1), measured(3, 0.3, 1)));
+  EXPECT_FALSE(violates(guard, measured(3, 0.9, 1), measured(3, 0.3, 1)));
+  const Guard share = parse_guard("distinct_2>=0.9x", kFurther);
+  EXPECT_FALSE(violates(share, measured(3, 0, 0.73), measured(3, 1, 0.8)));
+  EXPECT_TRUE(violates(share, measured(3, 0, 0.71), measured(3, 1, 0.8)));
+  const Guard rise = parse_guard("brief<=0.1", kFurther);
+  EXPECT_TRUE(violates(rise, measured(3, 0.5, 1), measured(3, 0.3, 1)));
+  EXPECT_FALSE(violates(parse_guard("length>=0.5x"), answers(3, 60, 0), answers(3, 100, 0)));
+  EXPECT_TRUE(violates(parse_guard("length>=0.5x"), answers(3, 40, 0), answers(3, 100, 0)));
+}
+
+TEST(Guards, OnFallsAreClearlyViolatedBeyondTwoStandardErrors) {
+  const Guard guard = parse_guard("brief>=0", kFurther);
+  std::vector<PromptScore> some = measured(16, 0, 1);
+  for (std::size_t i = 0; i < 16; ++i) some[i].measures[0] = i % 2 == 0 ? 1 : -1.5;  // −0.25 ± 0.32
+  EXPECT_TRUE(violates(guard, some, measured(16, 0, 1)));
+  EXPECT_FALSE(clearly_violates(guard, some, measured(16, 0, 1)));
+  for (PromptScore& each : some) each.measures[0] -= 0.5;  // −0.75 ± 0.32
+  EXPECT_TRUE(clearly_violates(guard, some, measured(16, 0, 1)));
 }
 
 TEST(Guards, UseCommonPromptsOnly) {
@@ -63,6 +94,10 @@ TEST(Guards, RefuseWhatTheyDoNotKnow) {
   EXPECT_NE(refusal("length<=-1").find("'-1' is not a limit"), std::string::npos);
   EXPECT_NE(refusal("length<=nan").find("'nan' is not a limit"), std::string::npos);
   EXPECT_NE(refusal("length<=1.5 x").find("'1.5 ' is not a limit"), std::string::npos);
+  EXPECT_NE(refusal("words<=2x").find("expected length, truncated, brief or distinct_2"),
+            std::string::npos);
+  EXPECT_NE(refusal("brief>=0.1").find("'0.1' is not a limit"), std::string::npos);
+  EXPECT_NE(refusal("brief>=0.9x").find("a score may be negative"), std::string::npos);
 }
 
 }  // namespace

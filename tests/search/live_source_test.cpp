@@ -301,10 +301,55 @@ TEST_F(LiveSourceTest, AnAnswerThatEndedByItselfServesOtherLimits) {
   EXPECT_EQ(engine_.answered.size(), 24U + above + over_eight);
 }
 
+TEST_F(LiveSourceTest, GlancesWithoutScoringAndAnswersAgainOnlyWhatWasCut) {
+  const auto requests = everything();
+  AnswerCache cache(disk_, kFile);
+  LiveScoreSource source = make(cache);
+  std::size_t cut = 0;
+  const auto glances = source.glance(requests, 5);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const bool is_cut = truth(requests[i]).tokens > 5;
+    cut += is_cut ? 1 : 0;
+    EXPECT_EQ(glances[i].tokens, std::min<std::uint64_t>(truth(requests[i]).tokens, 5));
+    EXPECT_EQ(glances[i].is_cut, is_cut);
+    EXPECT_EQ(glances[i].collapse, is_cut ? Collapse::endless : Collapse::none);
+  }
+  ASSERT_GT(cut, 2U);
+  EXPECT_TRUE(scorer_.judged.empty());
+  EXPECT_EQ(engine_.answered.size(), 24U);
+  expect_truth(requests, source.scores(requests));
+  EXPECT_EQ(engine_.answered.size(), 24U + cut);
+  EXPECT_EQ(scorer_.judged.size(), 24U);
+  source.glance(requests, 5);
+  EXPECT_EQ(engine_.answered.size(), 24U + cut);
+}
+
+TEST_F(LiveSourceTest, NothingIsCutWhereTheUsersLimitIsLower) {
+  options_.answer.stop.max_tokens = 5;
+  AnswerCache cache(disk_, kFile);
+  LiveScoreSource source = make(cache);
+  for (const Glance& each : source.glance(everything(), 5)) {
+    EXPECT_FALSE(each.is_cut);
+    EXPECT_EQ(each.collapse, Collapse::none);
+  }
+  source.scores(everything());
+  EXPECT_EQ(engine_.answered.size(), 24U);
+}
+
+TEST_F(LiveSourceTest, ACapIsGoneWhenTheEngineFails) {
+  engine_.fails_after = 3;
+  AnswerCache cache(disk_, kFile);
+  LiveScoreSource source = make(cache);
+  EXPECT_THROW(source.glance(everything(), 5), Error);
+  engine_.fails_after = SIZE_MAX;
+  expect_truth(everything(), source.scores(everything()));
+}
+
 TEST_F(LiveSourceTest, ShowsAnswersAndTheScoresOfAllScorers) {
   FakeScorer other;
   other.offset = 100;
   AnswerCache cache(disk_, kFile);
+  options_.further = {"other"};
   LiveScoreSource source({{&engine_, ""}}, {uniform_candidate(1)}, prompts_, {&scorer_, &other},
                          cache, options_, nullptr, token_);
   const ScoreRequest request{0, 1, 1};
@@ -315,6 +360,14 @@ TEST_F(LiveSourceTest, ShowsAnswersAndTheScoresOfAllScorers) {
             FakePolicy::text(1, "p1", 1, FakePolicy::words(1, "p1", 1)));
   EXPECT_EQ(source.scores_of(request),
             (std::vector<std::optional<double>>{score.score, score.score + 100}));
+  ASSERT_EQ(source.measures().size(), 3U);
+  EXPECT_EQ(source.measures()[0].name, "other");
+  EXPECT_TRUE(source.measures()[0].is_objective);
+  EXPECT_EQ(source.measures()[1].name, "repetition");
+  EXPECT_EQ(source.measures()[2].name, "distinct_2");
+  const std::string text = source.answer_of(request)->text;
+  EXPECT_EQ(score.measures, (std::vector<double>{score.score + 100, 1 - distinct_share(text, 4),
+                                                 distinct_share(text, 2)}));
 }
 
 TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "expo/core/error.h"
 #include "expo/search/run/alpha_list.h"
@@ -108,6 +109,76 @@ TEST(SearchRun, PreferenceForTheSmallestNeverTakesZero) {
   const SearchResult result = run_search(source, split_of(300), options);
   EXPECT_EQ(alpha_of(result, result.chosen), 1);
   EXPECT_TRUE(std::find(result.tied.begin(), result.tied.end(), result.best) != result.tied.end());
+}
+
+/// Scores grow with α, and "brief" falls by 0.1 α, where `extra` is not added to it.
+FakeSource two_objectives(std::size_t prompts, std::function<double(std::size_t)> extra) {
+  FakeSource source({-1, 0, 1, 2, 4}, prompts, [=](double alpha, const ScoreRequest& request) {
+    Score score{alpha + jitter(request.candidate, request.prompt), 10, 10};
+    score.measures = {1 - 0.1 * alpha + (alpha > 0 ? extra(request.prompt) : 0), 0.5};
+    return score;
+  });
+  source.further = {{"brief", true}, {"repetition", false}};
+  return source;
+}
+
+TEST_P(EachStrategy, AGuardOnAFurtherObjectiveRulesOutWhatCostsTooMuch) {
+  FakeSource source = two_objectives(200, [](std::size_t) { return 0; });
+  SearchRunOptions options;
+  options.strategy = GetParam();
+  options.guards = {parse_guard("brief>=-0.25", source.further)};
+  const SearchResult result = run_search(source, split_of(200), options);
+  EXPECT_EQ(alpha_of(result, result.chosen), 2);
+  EXPECT_FALSE(result.candidates[4].eligible);
+  const Json json = to_json(result);
+  EXPECT_NEAR(json["shown"]["brief"]["difference"], -0.2, 1e-12);
+  EXPECT_NEAR(json["shown"]["brief"]["standard_error"], 0, 1e-12);
+  EXPECT_FALSE(json["shown"].contains("repetition"));
+  const Json& chosen = json["candidates"][3];
+  EXPECT_EQ(chosen["alpha"], 2);
+  EXPECT_NEAR(chosen["confirming"]["scores"]["brief"]["mean"], 0.8, 1e-12);
+  EXPECT_NEAR(chosen["choosing"]["scores"]["brief"]["mean"], 0.8, 1e-12);
+  EXPECT_NEAR(chosen["choosing"]["repetition"], 0.5, 1e-12);
+  EXPECT_TRUE(chosen["choosing"]["distinct_2"].is_null());
+}
+
+TEST(SearchRun, TellsOfAnAlphaThatCollapses) {
+  FakeSource source({-1, 0, 1, 2}, 200, [](double alpha, const ScoreRequest& request) {
+    Score score{alpha + jitter(request.candidate, request.prompt), 10, 10};
+    if (alpha == 2 && request.prompt % 4 != 0) score.collapse = Collapse::repeating;
+    return score;
+  });
+  SearchRunOptions options;
+  std::vector<double> heard;
+  options.on_collapsed = [&](const Collapsed& each, const std::vector<Candidate>& all) {
+    heard.push_back(all.at(each.candidate).alpha);
+  };
+  const SearchResult result = run_search(source, split_of(200), options);
+  EXPECT_EQ(alpha_of(result, result.chosen), 1);
+  EXPECT_EQ(heard, std::vector<double>{2});
+  const Json json = to_json(result);
+  const Json& dropped = json["candidates"][3];
+  EXPECT_EQ(dropped["alpha"], 2);
+  EXPECT_EQ(dropped["eligible"], false);
+  EXPECT_EQ(dropped["collapsed"]["kind"], "repeating");
+  EXPECT_GT(dropped["collapsed"]["share"], 0.4);
+  EXPECT_EQ(dropped["collapsed"]["share_at_zero"], 0.0);
+  EXPECT_TRUE(dropped["choosing"].is_null());
+  EXPECT_TRUE(json["candidates"][2]["collapsed"].is_null());
+}
+
+TEST(SearchRun, WarnsWhereTheConfirmingPartViolatesAGuard) {
+  const PromptSplit split = split_of(200);
+  FakeSource source = two_objectives(200, [&](std::size_t prompt) {
+    return std::ranges::count(split.confirming, prompt) > 0 ? -0.5 : 0;
+  });
+  SearchRunOptions options;
+  options.guards = {parse_guard("brief>=-0.45", source.further)};
+  const SearchResult result = run_search(source, split, options);
+  EXPECT_EQ(alpha_of(result, result.chosen), 4);
+  EXPECT_TRUE(std::ranges::any_of(result.warnings, [](const std::string& warning) {
+    return warning.starts_with("on the confirming part, α = 4 violates --guard 'brief>=-0.45'");
+  }));
 }
 
 TEST(SearchRun, NamesAnAlphaAtTheEdgeAndASurgeOfLength) {

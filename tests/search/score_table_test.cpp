@@ -31,6 +31,24 @@ TEST(ScoreTable, AveragesTheSamplesOfAPrompt) {
   EXPECT_EQ(paired_differences(table.of(1), table.of(0)), (std::vector<double>{100, 100}));
 }
 
+TEST(ScoreTable, AveragesFurtherMeasuresOverSamplesAndRows) {
+  const auto measured = [](double, const ScoreRequest& request) {
+    Score score{0, 5, 7};
+    score.measures = {static_cast<double>(request.prompt), 10.0 * request.sample};
+    return score;
+  };
+  FakeSource source({0}, 5, measured, 2);
+  ScoreTable together(source, {4, 2});
+  together.ask(numbers(1), 2);
+  EXPECT_EQ(together.of(0)[0].measures, (std::vector<double>{4, 5}));
+  ScoreTable apart(source, {4, 2}, SampleOrder::apart);
+  apart.ask(numbers(1), 3);
+  EXPECT_EQ(apart.of(0)[2].measures, (std::vector<double>{4, 10}));
+  EXPECT_EQ(apart.prompt_means(0)[0].measures, (std::vector<double>{4, 5}));
+  EXPECT_EQ(apart.prompt_means(0)[1].measures, (std::vector<double>{2, 0}));
+  EXPECT_EQ(score_values(apart.of(0), MeasurePick(1)), (std::vector<double>{0, 0, 10}));
+}
+
 TEST(ScoreTable, AsksForNothingTwice) {
   FakeSource source({0, 1}, 5, numbered, 2);
   ScoreTable table(source, {4, 2, 0});

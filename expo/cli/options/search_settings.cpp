@@ -9,6 +9,7 @@
 #include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/search/live/answer_measures.h"
 #include "expo/search/run/alpha_list.h"
 
 namespace expo {
@@ -42,7 +43,7 @@ void declare_objective(CLI::App& command, SearchSettings& settings) {
       ->type_name("COMMAND");
   command
       .add_option("--scorer-timeout", settings.scorer_timeout,
-                  "Longest silence of the program, in seconds; default: 300")
+                  "Longest silence of a program, in seconds; default: 300")
       ->check(CLI::Range(0.001, 1e6))
       ->type_name("SECONDS");
   command
@@ -67,7 +68,8 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
       ->type_name("NAME");
   command
       .add_option("--guard", settings.guards,
-                  "What an α may cost: 'length<=1.5x' or 'truncated<=0.05'; repeatable")
+                  "What an α may cost: 'length<=1.5x', 'truncated<=0.05' or 'NAME>=-0.1', of a "
+                  "further objective; repeatable")
       ->type_name("LIMIT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -110,6 +112,11 @@ void check_preference(Objective objective, const SearchSettings& settings) {
     throw usage_error(
         fmt::format("--dpo-beta: {:g} is not a β; expected a number above 0", *settings.dpo_beta));
   }
+  if (!settings.second.list().empty()) {
+    throw usage_error(
+        "--objective preference writes no answers that --second-reward-model, --second-scorer or "
+        "--second-implicit could score; leave them out");
+  }
   if (!settings.guards.empty()) {
     throw usage_error(
         "--guard has no effect with --objective preference, which writes no answers; leave it out");
@@ -131,6 +138,10 @@ void check_data(Objective objective, const SearchSettings& settings) {
   check(Objective::command, settings.scorer, "--scorer COMMAND");
   check(Objective::preference, settings.pairs, "--pairs FILE");
   check_preference(objective, settings);
+  if (objective == Objective::implicit && settings.second.implicit) {
+    throw usage_error(
+        "--second-implicit would show what decides already; leave it out, or --objective implicit");
+  }
 }
 
 }  // namespace
@@ -152,6 +163,7 @@ std::string_view objective_name(Objective objective) {
 void SearchSettings::declare(CLI::App& command) {
   command.option_defaults()->group(help_section::kSearch);
   declare_objective(command, *this);
+  second.declare(command);
   declare_choice(command, *this);
 }
 
@@ -177,7 +189,7 @@ Objective SearchSettings::chosen_objective() const {
 
 void SearchSettings::check_unused(const CLI::App& command) const {
   const Objective chosen = chosen_objective();
-  if (chosen != Objective::command)
+  if (chosen != Objective::command && second.scorers.empty())
     refuse_given(command, {"--scorer-timeout"}, "without --scorer, whose silence it limits");
   if (chosen != Objective::preference) return;
   refuse_given(command,
@@ -185,6 +197,16 @@ void SearchSettings::check_unused(const CLI::App& command) const {
                 "--frequency-penalty", "--repetition-penalty", "--max-new-tokens", "--stop",
                 "--stop-token-id", "--ignore-eos", "--batch-size", "--cache-size"},
                "with --pairs, for which no answers are generated");
+}
+
+std::vector<AnswerObjective> SearchSettings::answer_objectives() const {
+  using Kind = AnswerObjective::Kind;
+  std::vector<AnswerObjective> all = second.list();
+  const Objective chosen = chosen_objective();
+  if (chosen == Objective::reward) all.insert(all.begin(), {Kind::reward, "", reward_model});
+  if (chosen == Objective::command) all.insert(all.begin(), {Kind::command, "", scorer});
+  if (chosen == Objective::implicit) all.insert(all.begin(), {Kind::implicit, "", ""});
+  return all;
 }
 
 std::vector<double> SearchSettings::alpha_list() const {
@@ -197,7 +219,8 @@ SearchRunOptions SearchSettings::run_options() const {
                  : alphas.empty()  ? Strategy::race
                                    : Strategy::grid;
   run.prefer = preference_named(prefer);
-  for (const std::string& text : guards) run.guards.push_back(parse_guard(text));
+  const std::vector<Measure> further = measures_of_answers(second.names());
+  for (const std::string& text : guards) run.guards.push_back(parse_guard(text, further));
   if (!std::isfinite(min_gain) || min_gain < 0) {
     throw usage_error(
         fmt::format("--min-gain: {:g} is not a gain; expected a number from 0 on", min_gain));

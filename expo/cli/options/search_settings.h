@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "expo/cli/options/second_objectives.h"
 #include "expo/search/run/search_run.h"
 
 namespace CLI {
@@ -31,6 +32,7 @@ struct SearchSettings {
   double scorer_timeout = 300;  ///< seconds
   std::string pairs;            ///< file
   std::optional<double> dpo_beta;
+  SecondObjectives second;
   std::string alphas;
   std::string strategy;
   std::vector<std::string> guards;
@@ -48,6 +50,8 @@ struct SearchSettings {
   /// Throws Error(usage) naming an option that was given to `command` and has no effect with the
   /// objective.
   void check_unused(const CLI::App& command) const;
+  /// What answers are scored by, the objective that decides first; none if pairs decide.
+  std::vector<AnswerObjective> answer_objectives() const;
   /// The α to search, ascending, with −1 and 0.
   std::vector<double> alpha_list() const;
   /// Throws Error(usage) for words and numbers that mean nothing.

@@ -1,7 +1,6 @@
 #include "expo/search/live/answer_measures.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "expo/core/text.h"
@@ -12,7 +11,6 @@ namespace {
 constexpr std::size_t kRepeatingWords = 20;
 constexpr std::size_t kRepeatedNgram = 4;
 constexpr double kRepeatingShare = 0.5;
-constexpr double kClearExcess = 0.05;
 
 bool is_space(char byte) {
   return byte == ' ' || (byte >= '\t' && byte <= '\r');
@@ -69,57 +67,24 @@ double distinct_share(std::string_view text, std::size_t n) {
   return distinct_share(std::span(&text, 1), n);
 }
 
+std::vector<Measure> measures_of_answers(const std::vector<std::string>& objectives) {
+  std::vector<Measure> result;
+  for (const std::string& name : objectives) result.push_back({name, true});
+  result.push_back({"repetition"});
+  result.push_back({"distinct_2"});
+  return result;
+}
+
+std::vector<double> measures_of(std::string_view text) {
+  return {1 - distinct_share(text, kRepeatedNgram), distinct_share(text, 2)};
+}
+
 Collapse collapse_of(std::string_view text, FinishReason finish) {
   const std::size_t words = words_of(text).size();
   if (words == 0) return Collapse::empty;
   if (words >= kRepeatingWords && 1 - distinct_share(text, kRepeatedNgram) > kRepeatingShare)
     return Collapse::repeating;
   return finish == FinishReason::length ? Collapse::endless : Collapse::none;
-}
-
-void CollapseCounts::add(Collapse collapse) {
-  ++answers;
-  if (collapse == Collapse::empty) ++empty;
-  if (collapse == Collapse::repeating) ++repeating;
-  if (collapse == Collapse::endless) ++endless;
-}
-
-double CollapseCounts::share(Collapse collapse) const {
-  if (answers == 0) return 0;
-  std::size_t count = answers - empty - repeating - endless;
-  if (collapse == Collapse::empty) count = empty;
-  if (collapse == Collapse::repeating) count = repeating;
-  if (collapse == Collapse::endless) count = endless;
-  return static_cast<double>(count) / static_cast<double>(answers);
-}
-
-std::vector<Collapse> collapses_beyond(const CollapseCounts& counts,
-                                       const CollapseCounts& baseline) {
-  std::vector<Collapse> result;
-  if (counts.answers == 0 || baseline.answers == 0) return result;
-  for (const Collapse kind : {Collapse::empty, Collapse::repeating, Collapse::endless}) {
-    const double here = counts.share(kind);
-    const double there = baseline.share(kind);
-    const double variance = here * (1 - here) / static_cast<double>(counts.answers) +
-                            there * (1 - there) / static_cast<double>(baseline.answers);
-    if (here - there >= kClearExcess && here - there > 2 * std::sqrt(variance))
-      result.push_back(kind);
-  }
-  return result;
-}
-
-const char* collapse_name(Collapse collapse) {
-  switch (collapse) {
-    case Collapse::empty:
-      return "empty";
-    case Collapse::repeating:
-      return "repeating";
-    case Collapse::endless:
-      return "endless";
-    case Collapse::none:
-      break;
-  }
-  return "none";
 }
 
 }  // namespace expo

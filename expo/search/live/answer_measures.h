@@ -2,10 +2,13 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "expo/engine/stop_options.h"
+#include "expo/search/source/collapse.h"
+#include "expo/search/source/score_source.h"
 
 namespace expo {
 
@@ -22,33 +25,15 @@ double distinct_share(std::string_view text, std::size_t n);
 /// answers to the same prompts, and with their lengths in view.
 double distinct_share(std::span<const std::string_view> texts, std::size_t n);
 
-/// How an answer has collapsed.
-enum class Collapse {
-  none,
-  empty,      ///< it has no word
-  repeating,  ///< at least 20 words, of whose 4-grams more than half repeat earlier ones
-  endless,    ///< the limit ended it, and it is not repeating
-};
+/// The further measures of answers that are scored by some programs or models more than the one
+/// that decides: their names, "repetition" (the share of an answer's 4-grams that repeat earlier
+/// ones) and "distinct_2" (the share of its 2-grams that do not).
+std::vector<Measure> measures_of_answers(const std::vector<std::string>& objectives);
+
+/// Repetition and distinct_2 of an answer.
+std::vector<double> measures_of(std::string_view text);
+
+/// How an answer has collapsed, by its text and its end.
 Collapse collapse_of(std::string_view text, FinishReason finish);
-
-/// The answers of one candidate by how they have collapsed.
-struct CollapseCounts {
-  std::size_t answers = 0;
-  std::size_t empty = 0;
-  std::size_t repeating = 0;
-  std::size_t endless = 0;
-
-  void add(Collapse collapse);
-  double share(Collapse collapse) const;  ///< 0 without answers
-};
-
-/// The kinds of collapse that are worse than at α = 0: more frequent by at least five answers in a
-/// hundred, and by more than two standard errors of the difference of two shares, so that a few
-/// answers do not condemn an α by chance.
-std::vector<Collapse> collapses_beyond(const CollapseCounts& counts,
-                                       const CollapseCounts& baseline);
-
-/// "empty", "repeating" or "endless"; "none".
-const char* collapse_name(Collapse collapse);
 
 }  // namespace expo

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <unordered_set>
 
 #include "expo/core/error.h"
@@ -25,6 +26,21 @@ Json settings_without_limit(const AnswerOptions& options) {
 /// Beyond it, sums of squares lose what tells scores apart.
 constexpr double kLargestScore = 1e15;
 
+/// A cap on answers for the time of its life.
+class CapInForce {
+ public:
+  CapInForce(std::optional<std::size_t>& place, std::size_t cap) : place_(place), before_(place) {
+    place_ = cap;
+  }
+  ~CapInForce() { place_ = before_; }
+  CapInForce(const CapInForce&) = delete;
+  CapInForce& operator=(const CapInForce&) = delete;
+
+ private:
+  std::optional<std::size_t>& place_;
+  std::optional<std::size_t> before_;
+};
+
 std::string digest(const Json& facts) {
   return text_digest(compact_json(facts));
 }
@@ -44,6 +60,8 @@ LiveScoreSource::LiveScoreSource(std::vector<Policy> policies,
       options_(std::move(options)),
       progress_(progress),
       cancellation_(cancellation) {
+  if (options_.further.size() + 1 != scorers_.size())
+    throw usage_error("a source of scores has another number of scorers than of their names");
   for (const AnswerScorer* scorer : scorers_) {
     scorer->check(prompts_);
     scorer_digests_.push_back(digest(scorer->identity()));
@@ -82,10 +100,32 @@ std::vector<std::optional<double>> LiveScoreSource::scores_of(const ScoreRequest
   return result;
 }
 
-std::vector<Score> LiveScoreSource::scores(std::span<const ScoreRequest> requests) {
+void LiveScoreSource::answer_missing(std::span<const ScoreRequest> requests) {
   std::set<std::size_t> wanted;
   for (const ScoreRequest& request : requests) wanted.insert(request.candidate);
   for (const std::size_t candidate : wanted) answer(candidate, missing(requests, candidate));
+}
+
+std::vector<Glance> LiveScoreSource::glance(std::span<const ScoreRequest> requests,
+                                            std::uint64_t cap) {
+  const CapInForce in_force(cap_, cap);
+  answer_missing(requests);
+  std::vector<Glance> result;
+  for (const ScoreRequest& request : requests) result.push_back(glance_at(request, cap));
+  return result;
+}
+
+Glance LiveScoreSource::glance_at(const ScoreRequest& request, std::uint64_t cap) const {
+  const KeptAnswer& answer = *answer_of(request);
+  const bool is_lower = cap < options_.answer.stop.max_tokens.value_or(SIZE_MAX);
+  const bool is_cut = is_lower && answer.finish == FinishReason::length && answer.tokens >= cap;
+  const Collapse collapse = collapse_of(answer.text, answer.finish);
+  const bool is_whole = collapse == Collapse::endless && !is_cut;
+  return {answer.tokens, is_cut, is_whole ? Collapse::none : collapse};
+}
+
+std::vector<Score> LiveScoreSource::scores(std::span<const ScoreRequest> requests) {
+  answer_missing(requests);
   for (std::size_t scorer = 0; scorer < scorers_.size(); ++scorer) judge(scorer, requests);
   std::vector<Score> result;
   for (const ScoreRequest& request : requests) result.push_back(score_of(request));
@@ -182,10 +222,16 @@ std::string LiveScoreSource::score_name(std::size_t scorer, std::size_t prompt) 
 
 Score LiveScoreSource::score_of(const ScoreRequest& request) const {
   const KeptAnswer& answer = *answer_of(request);
+  std::vector<double> measures;
+  for (std::size_t scorer = 1; scorer < scorers_.size(); ++scorer)
+    measures.push_back(answer.scores.at(score_name(scorer, request.prompt)));
+  std::ranges::move(measures_of(answer.text), std::back_inserter(measures));
   return {.score = answer.scores.at(score_name(0, request.prompt)),
           .length = static_cast<double>(count_characters(answer.text)),
           .tokens = answer.tokens,
-          .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop};
+          .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop,
+          .measures = std::move(measures),
+          .collapse = collapse_of(answer.text, answer.finish)};
 }
 
 }  // namespace expo

@@ -12,6 +12,7 @@
 #include "expo/core/progress.h"
 #include "expo/engine/engine.h"
 #include "expo/search/live/answer_cache.h"
+#include "expo/search/live/answer_measures.h"
 #include "expo/search/live/answer_scorer.h"
 #include "expo/search/live/live_candidates.h"
 #include "expo/search/source/score_source.h"
@@ -24,6 +25,8 @@ struct LiveOptions {
   /// number of the sample only, so that candidates share them.
   AnswerOptions answer;
   std::uint32_t samples = 1;
+  /// What the scorers after the first one are called as measures.
+  std::vector<std::string> further = {};
 };
 
 /// What a source has really done, as opposed to what it took from its cache.
@@ -34,14 +37,15 @@ struct LiveWork {
   std::uint64_t scored = 0;
 };
 
-/// Scores from running engines. Each call moves a policy's weights once for each of its candidates
-/// that lacks answers, generates these in one batch, and has all answers scored after that, so that
-/// policy and scorer need not work at the same time. Each answer and each score is kept as soon as
-/// it is there: whatever fails or kills a run, nothing finished is made twice.
+/// Scores from running engines. Each call of scores() moves a policy's weights once for each of its
+/// candidates that lacks answers, generates these in one batch, and has all answers scored after
+/// that, so that policy and scorer need not work at the same time. Each answer and each score is
+/// kept as soon as it is there: whatever fails or kills a run, nothing finished is made twice.
 ///
 /// A score's length is in characters (code points), and its tokens are those of the kept answer,
 /// also where it comes from the cache, so that a resumed search decides as the undisturbed one. The
-/// score is the first scorer's; scores_of() has those of all.
+/// score is the first scorer's; those of the others are its first measures, before those of
+/// measures_of_answers(). scores_of() has those of all.
 ///
 /// Answers are told apart by the engine's identity, its models' digests, the schedule of α, all
 /// answer options, and the prompt's messages, variables, id and sample. Scores are told apart by
@@ -51,8 +55,8 @@ class LiveScoreSource final : public ScoreSource {
   /// Prompts are answered as they are (a system turn is added before), and must fit the engines.
   /// Reads the models' files for their digests, which may take long. Throws Error(input) if a
   /// scorer cannot judge answers to a prompt, and what the engines throw. There must be a policy, a
-  /// prompt and a scorer; the engines, prompts, scorers, cache, progress (if not null) and
-  /// cancellation must outlive this object.
+  /// prompt, a scorer, and a name for each further scorer; the engines, prompts, scorers, cache,
+  /// progress (if not null) and cancellation must outlive this object.
   LiveScoreSource(std::vector<Policy> policies, std::vector<LiveCandidate> candidates,
                   const std::vector<Prompt>& prompts, std::vector<AnswerScorer*> scorers,
                   AnswerCache& cache, LiveOptions options, RowProgress* progress,
@@ -61,6 +65,7 @@ class LiveScoreSource final : public ScoreSource {
   const std::vector<Candidate>& candidates() const override { return candidates_.list(); }
   std::size_t prompts() const override { return prompts_.size(); }
   std::uint32_t samples() const override { return options_.samples; }
+  std::vector<Measure> measures() const override { return measures_of_answers(options_.further); }
 
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     return candidates_.at(alpha, like);
@@ -72,6 +77,7 @@ class LiveScoreSource final : public ScoreSource {
   /// Where a scorer turns out to be doubtful, none of its scores is kept, nor those of earlier runs
   /// under the same identity.
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
+  std::vector<Glance> glance(std::span<const ScoreRequest> requests, std::uint64_t cap) override;
 
   /// Lets the scorers finish, after the last answer; throws as scores() does.
   void finish();
@@ -95,6 +101,8 @@ class LiveScoreSource final : public ScoreSource {
   const LiveWork& work() const { return work_; }
 
  private:
+  /// Answers what is missing under the present limit.
+  void answer_missing(std::span<const ScoreRequest> requests);
   AnswerOptions present_options() const;
   AnswerKey key_of(const ScoreRequest& request) const;
   std::vector<ScoreRequest> missing(std::span<const ScoreRequest> requests,
@@ -104,6 +112,7 @@ class LiveScoreSource final : public ScoreSource {
   void judge(std::size_t scorer, std::span<const ScoreRequest> requests);
   void trust(std::size_t scorer, const std::function<void()>& work);
   Score score_of(const ScoreRequest& request) const;
+  Glance glance_at(const ScoreRequest& request, std::uint64_t cap) const;
   /// The name under which a scorer's scores of answers to a prompt are kept.
   std::string score_name(std::size_t scorer, std::size_t prompt) const;
 

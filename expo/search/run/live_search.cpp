@@ -1,10 +1,8 @@
 #include "expo/search/run/live_search.h"
 
-#include <algorithm>
 #include <functional>
 
 #include "expo/core/error.h"
-#include "expo/search/live/answer_measures.h"
 #include "expo/search/live/drift.h"
 
 namespace expo {
@@ -32,14 +30,22 @@ std::vector<Policy> with_rival(std::vector<Policy> policies, const LiveSearch& s
 }
 
 /// What a candidate answers to a prompt, for samples.jsonl; null if it was not asked.
-Json shown_answer(const LiveScoreSource& source, const ScoreRequest& request) {
+Json shown_answer(const LiveScoreSource& source, const LiveSearch& search,
+                  const ScoreRequest& request) {
   const KeptAnswer* answer = source.answer_of(request);
   if (answer == nullptr) return {};
-  const auto score = source.scores_of(request).at(0);
+  const auto value = [](const std::optional<double>& score) {
+    return score ? Json(*score) : Json();
+  };
+  const std::vector<std::optional<double>> scores = source.scores_of(request);
+  Json further = Json::object();
+  for (std::size_t i = 1; i < scores.size(); ++i)
+    further[search.live.further.at(i - 1)] = value(scores[i]);
   return {{"alpha", source.candidates()[request.candidate].alpha},
           {"label", source.candidates()[request.candidate].label},
           {"answer", answer->text},
-          {"score", score ? Json(*score) : Json()},
+          {"score", value(scores.at(0))},
+          {"scores", std::move(further)},
           {"tokens", answer->tokens},
           {"finish_reason", answer->finish == FinishReason::length ? "length" : "stop"}};
 }
@@ -61,7 +67,7 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
     if (rows.size() == kShownPrompts) break;
     Json answers = Json::array();
     for (const std::size_t candidate : compared_candidates(result)) {
-      if (Json shown = shown_answer(source, {candidate, prompt, 0}); !shown.is_null())
+      if (Json shown = shown_answer(source, search, {candidate, prompt, 0}); !shown.is_null())
         answers.push_back(std::move(shown));
     }
     if (answers.empty()) continue;
@@ -70,27 +76,6 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
                     {"answers", std::move(answers)}});
   }
   return rows;
-}
-
-/// Adds what the texts of a candidate's answers to some prompts show.
-void measure(const LiveScoreSource& source, std::size_t candidate,
-             const std::vector<std::size_t>& prompts, std::optional<Estimate>& estimate) {
-  if (!estimate) return;
-  double answers = 0;
-  double repetition = 0;
-  double distinct = 0;
-  for (const std::size_t prompt : prompts) {
-    for (std::uint32_t sample = 0; sample < source.samples(); ++sample) {
-      const KeptAnswer* answer = source.answer_of({candidate, prompt, sample});
-      if (answer == nullptr) continue;
-      ++answers;
-      repetition += 1 - distinct_share(answer->text, 4);
-      distinct += distinct_share(answer->text, 2);
-    }
-  }
-  if (answers == 0) return;
-  estimate->repetition = repetition / answers;
-  estimate->distinct = distinct / answers;
 }
 
 /// Adds how far the compared candidates have gone.
@@ -145,6 +130,12 @@ Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
     if (search.run.on_look) search.run.on_look(look, number, all);
   };
   options.add_rival = rival_in(source, policies, search);
+  options.on_collapsed = [&](const Collapsed& collapsed, const std::vector<Candidate>& all) {
+    Json line = {{"dropped", all.at(collapsed.candidate).alpha}};
+    line.update(to_json(collapsed));
+    live.folder.trace(line);
+    if (search.run.on_collapsed) search.run.on_collapsed(collapsed, all);
+  };
   source.make_only(search.keeps);
   SearchResult result = run_search(source, search.split, options);
   for (SearchedCandidate& each : result.candidates) {
@@ -182,18 +173,14 @@ Json finishing(LiveScoreSource& source, const std::function<Json()>& work) {
 }  // namespace
 
 Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
-                       AnswerScorer& scorer, const LiveSearch& search) {
+                       std::vector<AnswerScorer*> scorers, const LiveSearch& search) {
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
   LiveScoreSource source(with_rival(policies, search), candidates_of(policies, search),
-                         search.prompts, {&scorer}, cache, search.live, run.progress,
+                         search.prompts, std::move(scorers), cache, search.live, run.progress,
                          run.cancellation);
   return finishing(source, [&] {
     return search_in_folder(run, source, policies.size(), search, [&](SearchResult& result) {
       source.finish();
-      for (std::size_t i = 0; i < result.candidates.size(); ++i) {
-        measure(source, i, search.split.choosing, result.candidates[i].choosing);
-        measure(source, i, search.split.confirming, result.candidates[i].confirming);
-      }
       add_drift(run, source, cache, search, result);
       return sample_rows(source, search, result);
     });

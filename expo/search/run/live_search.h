@@ -21,7 +21,7 @@ struct LiveSearch {
   std::vector<Preference> pairs;  ///< instead of prompts
   PromptSplit split;              ///< of either
   std::vector<double> alphas;     ///< of each policy, with 0, and −1, which is only asked once
-  LiveOptions live;               ///< of answers
+  LiveOptions live;               ///< of answers, and the names of further objectives
   /// Those of `alphas` that rounding bends, with their effects, for each policy.
   std::vector<std::map<double, double>> effective = {};
   /// Whether rounding keeps an α between those; a race tries no other. Not set: all are kept.
@@ -48,9 +48,10 @@ struct LiveRun {
 /// All answers are kept in the folder as soon as they are there, so that the same call after an
 /// interruption goes on from them and comes to the same end. The policies can move to any α, and
 /// compete; the first one at α = 0 is the baseline, and at α = −1 the control, as all of them have
-/// one SFT checkpoint. Throws what the engines and the scorer throw.
+/// one SFT checkpoint. The first scorer decides; the others are shown under the names of
+/// `search.live.further`. Throws what engines and scorers throw.
 Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
-                       AnswerScorer& scorer, const LiveSearch& search);
+                       std::vector<AnswerScorer*> scorers, const LiveSearch& search);
 
 /// The same by preference pairs, for which nothing is generated.
 Json search_by_pairs(const LiveRun& run, const std::vector<Policy>& policies,

@@ -35,15 +35,39 @@ const char* method_name(FlipMethod method) {
   return "monte-carlo";
 }
 
-Json estimate_json(const std::optional<Estimate>& estimate) {
+Json estimate_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures) {
   if (!estimate) return {};
-  return {{"prompts", estimate->prompts},
-          {"mean", estimate->mean},
-          {"standard_error", estimate->standard_error},
-          {"length", estimate->length},
-          {"truncated", estimate->truncated},
-          {"repetition", optional_json(estimate->repetition)},
-          {"distinct_2", optional_json(estimate->distinct)}};
+  Json scores = Json::object();
+  Json json = {{"prompts", estimate->prompts},
+               {"mean", estimate->mean},
+               {"standard_error", estimate->standard_error},
+               {"length", estimate->length},
+               {"truncated", estimate->truncated},
+               {"repetition", nullptr},
+               {"distinct_2", nullptr}};
+  for (std::size_t i = 0; i < estimate->measures.size(); ++i) {
+    const Summary& each = estimate->measures[i];
+    if (measures.at(i).is_objective) {
+      scores[measures[i].name] = {{"mean", each.mean}, {"standard_error", each.standard_error}};
+    } else {
+      json[measures[i].name] = each.mean;
+    }
+  }
+  json["scores"] = std::move(scores);
+  return json;
+}
+
+/// What the further objectives gain or lose, by their names.
+Json shown_json(const SearchResult& result) {
+  Json shown = Json::object();
+  for (std::size_t i = 0; i < result.measure_differences.size(); ++i) {
+    const Summary& difference = result.measure_differences[i];
+    if (!result.measures.at(i).is_objective) continue;
+    shown[result.measures[i].name] = {{"prompts", difference.count},
+                                      {"difference", difference.mean},
+                                      {"standard_error", difference.standard_error}};
+  }
+  return shown;
 }
 
 Json equal_length_json(const std::optional<EqualLengthGain>& gain) {
@@ -104,10 +128,11 @@ Json candidates_json(const SearchResult& result) {
                     {"best", i == result.best},
                     {"tied", tied},
                     {"eligible", each.eligible},
+                    {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
                     {"drift_from_aligned", optional_json(each.drift_from_aligned)},
                     {"drift_from_sft", optional_json(each.drift_from_sft)},
-                    {"choosing", estimate_json(each.choosing)},
-                    {"confirming", estimate_json(each.confirming)}});
+                    {"choosing", estimate_json(each.choosing, result.measures)},
+                    {"confirming", estimate_json(each.confirming, result.measures)}});
   }
   return rows;
 }
@@ -138,6 +163,7 @@ Json to_json(const SearchResult& result) {
           {"needed_prompts", needed ? Json(*needed) : Json()},
           {"confirmation", comparison_json(gain)},
           {"training", training_json(result)},
+          {"shown", shown_json(result)},
           {"prompts",
            {{"choosing", result.choosing_prompts},
             {"confirming", result.confirming_prompts},
@@ -145,6 +171,14 @@ Json to_json(const SearchResult& result) {
           {"choosing_tokens", result.choosing_tokens},
           {"candidates", candidates_json(result)},
           {"warnings", result.warnings}};
+}
+
+Json to_json(const Collapsed& collapsed) {
+  return {{"kind", collapse_name(collapsed.kind)},
+          {"share", collapsed.share},
+          {"share_at_zero", collapsed.baseline},
+          {"answers", collapsed.answers},
+          {"cap", collapsed.cap}};
 }
 
 Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates) {

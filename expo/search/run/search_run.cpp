@@ -33,6 +33,8 @@ std::optional<Estimate> estimate_of(const ScoreTable& table, std::size_t candida
     result.length += each.length / static_cast<double>(prompts.size());
     result.truncated += each.truncated / static_cast<double>(prompts.size());
   }
+  for (std::size_t i = 0; i < prompts.front().measures.size(); ++i)
+    result.measures.push_back(summarize(score_values(prompts, MeasurePick(i))));
   return result;
 }
 
@@ -71,6 +73,9 @@ class Run {
       ++looks_;
       if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
     };
+    options.on_collapsed = [this](const Collapsed& collapsed) {
+      if (options_.on_collapsed) options_.on_collapsed(collapsed, source_.candidates());
+    };
     if (options_.tokens) {
       options.budget_share = 1 - kConfirmingShare;
       options.tokens =
@@ -90,6 +95,10 @@ class Run {
       result_.candidates.push_back(
           {source_.candidates()[i], estimate_of(choosing_, i), std::nullopt, eligible});
       has_families_ = has_families_ || !are_akin(i, result_.baseline);
+    }
+    for (const Collapsed& each : choice.collapsed) {
+      result_.candidates[each.candidate].eligible = false;
+      result_.candidates[each.candidate].collapsed = each;
     }
     if (options_.prefer == TiePreference::smallest && alpha_of(choice.chosen) > 0)
       prefer_smallest();
@@ -139,8 +148,21 @@ class Run {
   void collect() {
     for (std::size_t i = 0; i < result_.candidates.size(); ++i)
       result_.candidates[i].confirming = estimate_of(confirming_, i);
+    compare_measures();
     result_.compared_prompts = confirming_.prompt_means(result_.chosen).size();
     result_.tokens = choosing_.tokens() + confirming_.tokens();
+  }
+
+  void compare_measures() {
+    result_.measures = source_.measures();
+    const std::size_t other = result_.rival.value_or(result_.baseline);
+    if (result_.chosen == other) return;
+    const auto chosen = confirming_.prompt_means(result_.chosen);
+    const auto others = confirming_.prompt_means(other);
+    for (std::size_t i = 0; i < result_.measures.size(); ++i) {
+      result_.measure_differences.push_back(
+          summarize(paired_differences(chosen, others, MeasurePick(i))));
+    }
   }
 
   void warn() {

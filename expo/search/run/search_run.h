@@ -35,6 +35,8 @@ struct SearchRunOptions {
   std::vector<std::string> models = {};
   /// Hears of each look, numbered from 1, as it is made.
   std::function<void(const Look&, std::size_t number, const std::vector<Candidate>&)> on_look = {};
+  /// Hears of each α that is dropped before it is scored, as its answers collapse.
+  std::function<void(const Collapsed&, const std::vector<Candidate>&)> on_collapsed = {};
   /// Returns, once α is chosen, the number of a candidate that the chosen one is compared with
   /// instead of with α = 0: another model, which is made a candidate only then, or one that has
   /// competed all along.
@@ -51,29 +53,31 @@ struct Estimate {
   double mean = 0;
   double standard_error = 0;
   double length = 0;
-  double truncated = 0;  ///< share of the answers that the limit ended
-  /// Means over answers, where there are texts: the share of 4-grams of words that repeat earlier
-  /// ones of the answer, and of 2-grams that do not.
-  std::optional<double> repetition = {};
-  std::optional<double> distinct = {};
+  double truncated = 0;                ///< share of the answers that the limit ended
+  std::vector<Summary> measures = {};  ///< the source's further ones, in its order
 };
 
 struct SearchedCandidate {
   Candidate candidate;
-  std::optional<Estimate> choosing;            ///< flatters the candidate that it chose
-  std::optional<Estimate> confirming;          ///< of those that were compared there
-  bool eligible = true;                        ///< violates no guard on the choosing part
+  std::optional<Estimate> choosing;    ///< flatters the candidate that it chose
+  std::optional<Estimate> confirming;  ///< of those that were compared there
+  bool eligible = true;  ///< violates no guard on the choosing part, and has not collapsed there
   std::optional<double> effective_alpha = {};  ///< what rounding makes of α, if not α
   /// How far it has gone, where that was measured: see Drift.
   std::optional<double> drift_from_aligned = {};
   std::optional<double> drift_from_sft = {};
+  std::optional<Collapsed> collapsed = {};  ///< which leaves it unscored
 };
 
 /// What a search found. Candidates are numbers of the source.
 struct SearchResult {
   std::vector<SearchedCandidate> candidates;
   std::vector<std::string> models;  ///< by family, as in the options
-  std::size_t baseline = 0;         ///< α = 0 of the first family
+  std::vector<Measure> measures;    ///< of the source
+  /// The chosen candidate's measures minus those of what it is compared with, prompt by prompt on
+  /// the confirming part: shown, not tested. Empty if the baseline was chosen.
+  std::vector<Summary> measure_differences;
+  std::size_t baseline = 0;  ///< α = 0 of the first family
   std::optional<std::size_t> control;
   std::optional<std::size_t> rival;  ///< what the chosen α is compared with, if not the baseline
   std::size_t best = 0;              ///< by the strategy
@@ -122,5 +126,8 @@ Json to_json(const SearchResult& result);
 
 /// A line of trace.jsonl.
 Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates);
+
+/// {"kind": "endless", "share": 0.92, "share_at_zero": 0.04, "answers": 16, "cap": 120}
+Json to_json(const Collapsed& collapsed);
 
 }  // namespace expo

@@ -2,10 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace expo {
 
 std::string label_of(double alpha) {
   return fmt::format("α = {}", alpha);
+}
+
+Glance glance_of(const Score& score, std::uint64_t cap) {
+  Glance result{std::min(score.tokens, cap), score.tokens > cap, score.collapse};
+  const bool is_seen = score.collapse == Collapse::repeating || score.collapse == Collapse::empty;
+  if (!is_seen) result.collapse = result.is_cut ? Collapse::endless : Collapse::none;
+  return result;
+}
+
+std::vector<Glance> ScoreSource::glance(std::span<const ScoreRequest> requests, std::uint64_t cap) {
+  std::vector<Glance> result;
+  for (const Score& score : scores(requests)) result.push_back(glance_of(score, cap));
+  return result;
 }
 
 }  // namespace expo

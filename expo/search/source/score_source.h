@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "expo/search/source/collapse.h"
+
 namespace expo {
 
 /// One of the models that compete: θ + αΔ of one pair. What else may tell candidates apart (another
@@ -33,13 +35,31 @@ struct ScoreRequest {
   friend bool operator==(const ScoreRequest&, const ScoreRequest&) = default;
 };
 
+/// What every score of a source carries beside the number that decides.
+struct Measure {
+  std::string name;
+  bool is_objective = false;  ///< a further objective's score; else a property of the answer
+};
+
 /// A scored answer.
 struct Score {
   double score = 0;          ///< larger is better; finite
   double length = 0;         ///< of the answer, in any unit
   std::uint64_t tokens = 0;  ///< that were generated for it: its price
   Ending ending = Ending::stop;
+  std::vector<double> measures = {};   ///< as many as the source has, in its order; finite
+  Collapse collapse = Collapse::none;  ///< as its text shows it, where there is one
 };
+
+/// An answer that might be cut, and is not scored.
+struct Glance {
+  std::uint64_t tokens = 0;            ///< that were generated for it
+  bool is_cut = false;                 ///< by the cap, not by the source's own limit
+  Collapse collapse = Collapse::none;  ///< endless only if it is cut
+};
+
+/// What an answer looks like under a cap on its tokens.
+Glance glance_of(const Score& score, std::uint64_t cap);
 
 /// All that a search sees of models, prompts and objectives. Candidates, prompts and samples are
 /// numbers from 0. Not thread-safe.
@@ -51,6 +71,8 @@ class ScoreSource {
   virtual const std::vector<Candidate>& candidates() const = 0;
   virtual std::size_t prompts() const = 0;
   virtual std::uint32_t samples() const = 0;  ///< of each prompt, at least 1
+  /// They decide nothing, unless a guard names one of them.
+  virtual std::vector<Measure> measures() const { return {}; }
 
   /// The number of the candidate with this α in the family of `like`, which is made if the
   /// source can; std::nullopt if it cannot (a recording has only what was recorded).
@@ -60,6 +82,11 @@ class ScoreSource {
   /// can answer in batches. May throw; what was finished before may then be kept by the source. An
   /// equal request gives an equal score.
   virtual std::vector<Score> scores(std::span<const ScoreRequest> requests) = 0;
+
+  /// What the answers to all requests look like if they are cut after `cap` tokens (unless the
+  /// source's own limit is lower), for screening: they are not scored. One that is not cut is the
+  /// one that scores() scores, and is paid for once; one that is cut is answered again for that.
+  virtual std::vector<Glance> glance(std::span<const ScoreRequest> requests, std::uint64_t cap);
 };
 
 /// "α = 0.5", with no more digits than needed.

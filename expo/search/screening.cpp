@@ -1,0 +1,116 @@
+#include "expo/search/screening.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace expo {
+namespace {
+
+constexpr std::size_t kProbe = 2;  // rows that show a price
+constexpr std::size_t kRows = 16;
+constexpr std::size_t kRowsAnyhow = 8;
+constexpr std::size_t kFewestRows = 6;
+constexpr std::size_t kLetGoOn = 2;      // cut answers
+constexpr std::uint64_t kLeastCap = 64;  // of tokens: below it, there is little to save
+constexpr double kPercentile = 0.95;
+
+/// The value that 95 of 100 do not exceed.
+std::uint64_t percentile(std::vector<std::uint64_t> values) {
+  std::ranges::sort(values);
+  const auto rank = std::ceil(kPercentile * static_cast<double>(values.size()));
+  return values.at(static_cast<std::size_t>(std::max(rank, 1.0)) - 1);
+}
+
+}  // namespace
+
+std::vector<std::size_t> Screening::pass(std::span<const std::size_t> candidates, std::size_t parts,
+                                         std::size_t end) {
+  std::vector<std::size_t> all(candidates.begin(), candidates.end());
+  const std::size_t rows = affordable_rows(candidates, parts, end);
+  if (rows < kFewestRows) return all;
+  const Baseline baseline = look_at_baseline();
+  std::vector<std::size_t> others = all;
+  std::erase(others, baseline_);
+  std::vector<ScoreRequest> requests;
+  for (const std::size_t each : others) {
+    const auto wanted = table_.requests(each, 0, rows);
+    requests.insert(requests.end(), wanted.begin(), wanted.end());
+  }
+  const std::vector<Glance> glances = table_.source().glance(requests, baseline.cap);
+  const std::size_t share = others.empty() ? 0 : requests.size() / others.size();
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    if (!stays(others[i], std::span(requests).subspan(i * share, share),
+               std::span(glances).subspan(i * share, share), baseline))
+      std::erase(all, others[i]);
+  }
+  table_.ask(all, rows);
+  return all;
+}
+
+/// Has the baseline answer as many rows as the others can.
+std::size_t Screening::affordable_rows(std::span<const std::size_t> candidates, std::size_t parts,
+                                       std::size_t end) {
+  const std::vector<std::size_t> zero{baseline_};
+  spending_.extend(zero, kProbe);
+  const double left = spending_.left();
+  const std::size_t reach = std::isfinite(left)
+                                ? spending_.reach(candidates, left / static_cast<double>(parts))
+                                : std::max(end, kRowsAnyhow);
+  const std::size_t rows = std::min({kRows, reach, table_.rows()});
+  if (rows >= kFewestRows) spending_.extend(zero, rows);
+  return std::min(rows, table_.of(baseline_).size());
+}
+
+Screening::Baseline Screening::look_at_baseline() {
+  const auto requests = table_.requests(baseline_, 0, table_.of(baseline_).size());
+  const std::vector<Score> scores = table_.source().scores(requests);
+  std::vector<std::uint64_t> tokens;
+  for (const Score& each : scores) tokens.push_back(each.tokens);
+  Baseline result;
+  result.cap = std::max(kLeastCap, 2 * percentile(std::move(tokens)));
+  for (const Score& each : scores) result.counts.add(glance_of(each, result.cap).collapse);
+  return result;
+}
+
+bool Screening::stays(std::size_t candidate, std::span<const ScoreRequest> requests,
+                      std::span<const Glance> glances, const Baseline& baseline) {
+  CollapseCounts counts;
+  std::uint64_t all = 0;
+  std::uint64_t cut = 0;
+  for (const Glance& each : glances) {
+    counts.add(each.collapse);
+    all += each.tokens;
+    if (each.is_cut) cut += each.tokens;
+  }
+  for (const Collapse kind : collapses_beyond(counts, baseline.counts)) {
+    if (kind == Collapse::endless && ends_by_itself(requests, glances)) continue;
+    table_.charge(all);
+    collapsed_.push_back({candidate, kind, counts.share(kind), baseline.counts.share(kind),
+                          counts.answers, baseline.cap});
+    if (sink_) sink_(collapsed_.back());
+    return false;
+  }
+  table_.charge(cut);
+  return true;
+}
+
+/// Lets some of the answers that were cut go on.
+bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
+                               std::span<const Glance> glances) {
+  std::vector<ScoreRequest> some;
+  for (std::size_t i = 0; i < requests.size() && some.size() < kLetGoOn; ++i) {
+    if (glances[i].collapse == Collapse::endless) some.push_back(requests[i]);
+  }
+  const std::vector<Score> scores = table_.source().scores(some);
+  if (std::ranges::any_of(scores, [](const Score& each) { return each.ending == Ending::stop; }))
+    return true;
+  for (const Score& each : scores) table_.charge(each.tokens);
+  return false;
+}
+
+bool Screening::has_dropped(std::size_t candidate) const {
+  return std::ranges::any_of(collapsed_,
+                             [&](const Collapsed& each) { return each.candidate == candidate; });
+}
+
+}  // namespace expo
