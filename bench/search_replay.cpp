@@ -53,12 +53,49 @@ class World {
   virtual double best() = 0;
 };
 
+/// A simulation in which no answer ends above some α, before a limit that is far away.
+class EndlessSource final : public ScoreSource {
+ public:
+  static constexpr double kLastThatEnds = 4;
+  static constexpr std::uint64_t kLimit = 2048;
+
+  EndlessSource(Simulation simulation, std::uint64_t seed)
+      : simulator_(with_limit(simulation), kAlphas, seed) {}
+
+  const std::vector<Candidate>& candidates() const override { return simulator_.candidates(); }
+  std::size_t prompts() const override { return simulator_.prompts(); }
+  std::uint32_t samples() const override { return simulator_.samples(); }
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
+    return simulator_.candidate_at(alpha, like);
+  }
+  std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
+    std::vector<Score> scores = simulator_.scores(requests);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (candidates()[requests[i].candidate].alpha <= kLastThatEnds) continue;
+      scores[i].tokens = kLimit;
+      scores[i].length = 4 * static_cast<double>(kLimit);
+      scores[i].ending = Ending::length;
+    }
+    return scores;
+  }
+
+ private:
+  static Simulation with_limit(Simulation simulation) {
+    simulation.limit = kLimit;
+    return simulation;
+  }
+
+  Simulator simulator_;
+};
+
 class SimulatedWorld final : public World {
  public:
   SimulatedWorld(const std::string& name, std::size_t prompts) {
+    is_endless_ = name == "endless";
     simulation_.prompts = prompts;
-    simulation_.truth =
-        &truth_named(name == "very-noisy" || name == "heavy-tails" ? "one-peak" : name);
+    simulation_.truth = &truth_named(name == "very-noisy" || name == "heavy-tails" ? "one-peak"
+                                     : is_endless_                                 ? "cliff"
+                                                                                   : name);
     if (name == "heavy-tails") simulation_.kind = ScoreKind::heavy_tails;
     if (name == "very-noisy") {
       simulation_.kind = ScoreKind::normal;
@@ -66,6 +103,7 @@ class SimulatedWorld final : public World {
     }
   }
   std::unique_ptr<ScoreSource> source(std::uint64_t seed) override {
+    if (is_endless_) return std::make_unique<EndlessSource>(simulation_, seed);
     return std::make_unique<Simulator>(simulation_, kAlphas, seed);
   }
   double truth(const Candidate& candidate, std::size_t) override {
@@ -75,6 +113,7 @@ class SimulatedWorld final : public World {
 
  private:
   Simulation simulation_;
+  bool is_endless_ = false;
 };
 
 bool has_control(const Recording& recording, std::size_t family) {

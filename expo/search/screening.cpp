@@ -11,6 +11,7 @@ constexpr std::size_t kRows = 16;
 constexpr std::size_t kRowsAnyhow = 8;
 constexpr std::size_t kFewestRows = 6;
 constexpr std::size_t kLetGoOn = 2;      // cut answers
+constexpr double kReserve = 4;           // times what it took to let some go on
 constexpr std::uint64_t kLeastCap = 64;  // of tokens: below it, there is little to save
 constexpr double kPercentile = 0.95;
 
@@ -94,9 +95,10 @@ bool Screening::stays(std::size_t candidate, std::span<const ScoreRequest> reque
   return true;
 }
 
-/// Lets some of the answers that were cut go on.
+/// Lets some of the answers that were cut go on, unless that would take too much of the budget.
 bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
                                std::span<const Glance> glances) {
+  if (spending_.left() < kReserve * static_cast<double>(dearest_)) return false;
   std::vector<ScoreRequest> some;
   for (std::size_t i = 0; i < requests.size() && some.size() < kLetGoOn; ++i) {
     if (glances[i].collapse == Collapse::endless) some.push_back(requests[i]);
@@ -104,7 +106,10 @@ bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
   const std::vector<Score> scores = table_.source().scores(some);
   if (std::ranges::any_of(scores, [](const Score& each) { return each.ending == Ending::stop; }))
     return true;
-  for (const Score& each : scores) table_.charge(each.tokens);
+  std::uint64_t tokens = 0;
+  for (const Score& each : scores) tokens += each.tokens;
+  table_.charge(tokens);
+  dearest_ = std::max(dearest_, tokens);
   return false;
 }
 

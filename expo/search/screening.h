@@ -26,8 +26,9 @@ struct Collapsed {
 /// will be; answers of the others are cut after twice its 95th percentile of tokens, but not below
 /// 64. A candidate is dropped if one kind of collapse is more frequent with it than at α = 0 (see
 /// collapses_beyond()); as endless only if a cut answer also runs to the user's own limit, twice of
-/// two times, as answers may be long and still end. Those that stay are asked for their first rows
-/// as ever: what was cut is answered again, so that nothing cut is ever scored.
+/// two times, as answers may be long and still end; unless the budget is nearly spent by the like
+/// of that already. Those that stay are asked for their first rows as ever: what was cut is
+/// answered again, so that nothing cut is ever scored.
 ///
 /// The tokens of answers that were cut or dropped are added to the table's.
 class Screening {
@@ -68,6 +69,7 @@ class Screening {
   std::size_t baseline_;
   Sink sink_;
   std::vector<Collapsed> collapsed_;
+  std::uint64_t dearest_ = 0;  ///< tokens of a candidate's answers that were let go on in vain
 };
 
 }  // namespace expo

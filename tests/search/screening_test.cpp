@@ -86,6 +86,18 @@ TEST_P(EachScreen, KeepsItsBudget) {
   EXPECT_EQ(choice.collapsed.size(), 3U);
 }
 
+TEST_P(EachScreen, LetsFewerGoOnWhereTheBudgetIsSmall) {
+  FakeSource source = endless_above(2, 400);
+  ScoreTable table(source, numbers(400));
+  const Choice choice = choose(GetParam(), table, options(10'000));
+  EXPECT_EQ(choice.collapsed.size(), 3U);
+  std::size_t let_go_on = 0;
+  for (const Collapsed& each : choice.collapsed) let_go_on += times_asked(source, each.candidate);
+  EXPECT_LT(let_go_on, 6U);
+  EXPECT_GE(let_go_on, 2U);
+  EXPECT_LE(choice.tokens, 10'400U);
+}
+
 TEST_P(EachScreen, DropsNothingThatIsOnlyLong) {
   FakeSource source(kAlphas, 160, [](double alpha, const ScoreRequest& request) {
     return Score{alpha + jitter(request.candidate, request.prompt), 4000,
