@@ -11,6 +11,7 @@ constexpr std::size_t kRows = 16;
 constexpr std::size_t kRowsAnyhow = 8;
 constexpr std::size_t kFewestRows = 6;
 constexpr std::size_t kLetGoOn = 2;      // cut answers
+constexpr double kMostOfBudget = 0.5;    // that cut answers may take
 constexpr double kReserve = 4;           // times what it took to let some go on
 constexpr std::uint64_t kLeastCap = 64;  // of tokens: below it, there is little to save
 constexpr double kPercentile = 0.95;
@@ -54,11 +55,20 @@ std::size_t Screening::affordable_rows(std::span<const std::size_t> candidates, 
   const std::vector<std::size_t> zero{baseline_};
   spending_.extend(zero, kProbe);
   const double left = spending_.left();
-  const std::size_t reach = std::isfinite(left)
+  const bool is_limited = std::isfinite(left);
+  const std::size_t reach = is_limited
                                 ? spending_.reach(candidates, left / static_cast<double>(parts))
                                 : std::max(end, kRowsAnyhow);
-  const std::size_t rows = std::min({kRows, reach, table_.rows()});
-  if (rows >= kFewestRows) spending_.extend(zero, rows);
+  std::size_t rows = std::min({kRows, reach, table_.rows()});
+  if (rows < kFewestRows) return 0;
+  spending_.extend(zero, rows);
+  if (is_limited) {
+    // As if all were cut.
+    const auto row = static_cast<double>(
+        candidates.size() * table_.requests(baseline_, 0, 1).size() * look_at_baseline().cap);
+    rows = std::min(
+        rows, static_cast<std::size_t>(kMostOfBudget * std::max(0.0, spending_.left()) / row));
+  }
   return std::min(rows, table_.of(baseline_).size());
 }
 

@@ -66,7 +66,8 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, double
 void Spending::probe(std::span<const std::size_t> candidates, std::size_t end) {
   for (std::size_t done = 0; done < candidates.size();) {
     const bool is_first = table_.tokens() == 0;
-    if (!is_first && price(candidates, end, kDoubt) > left()) refuse(candidates, end);
+    const double doubtful = is_first ? 0 : price(candidates, end, kDoubt);
+    if (doubtful > 0 && doubtful > left()) refuse(candidates, end);
     const bool fit = !is_first && price(candidates, end, kSafe) <= left();
     const std::size_t next = fit ? candidates.size() : done + 1;
     table_.ask(candidates.first(next), end);
