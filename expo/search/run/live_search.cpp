@@ -131,7 +131,8 @@ Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
   };
   options.add_rival = rival_in(source, policies, search);
   options.on_collapsed = [&](const Collapsed& collapsed, const std::vector<Candidate>& all) {
-    Json line = {{"dropped", all.at(collapsed.candidate).alpha}};
+    const Candidate& dropped = all.at(collapsed.candidate);
+    Json line = {{"dropped", dropped.alpha}, {"label", dropped.label}};
     line.update(to_json(collapsed));
     live.folder.trace(line);
     if (search.run.on_collapsed) search.run.on_collapsed(collapsed, all);
