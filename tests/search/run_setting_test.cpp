@@ -108,7 +108,8 @@ TEST_F(ScoringSettingTest, TellsWhatTheUsersOwnRoundingMakesOfAnAlpha) {
   const auto aligned = model("/aligned", kBent);
   const SettingRequest request{
       .dtype = "bf16", .rounding = RoundingChoice::nearest, .memory = kEnough};
-  const ScoringSetting setting = choose_setting(*sft, *aligned, kAlphas, request, cancellation_);
+  const ScoringSetting setting = choose_setting(
+      *sft, std::vector<NamedCheckpoint>{{"", aligned.get()}}, kAlphas, request, cancellation_);
   const auto bent = bent_alpha(*sft, *aligned, 0.2, setting, request, cancellation_);
   ASSERT_TRUE(bent);
   EXPECT_EQ(bent->asked, 0.2);

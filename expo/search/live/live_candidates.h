@@ -41,7 +41,7 @@ class LiveCandidates {
                  const CancellationToken& cancellation);
 
   std::size_t add(LiveCandidate candidate);
-  /// From now on, at() makes no candidate with an α for which this is false.
+  /// From now on, at() makes no candidate with an α of a policy for which this is false.
   void make_only(std::function<bool(double alpha, std::size_t policy)> allowed) {
     allowed_ = std::move(allowed);
   }
@@ -63,7 +63,7 @@ class LiveCandidates {
 
  private:
   std::vector<Policy> policies_;
-  std::function<bool(double)> allowed_;
+  std::function<bool(double alpha, std::size_t policy)> allowed_;
   std::vector<std::string> policy_digests_;
   std::vector<Candidate> candidates_;
   std::vector<LiveCandidate> live_;
