@@ -385,6 +385,10 @@ TEST_F(LiveSourceTest, MakesCandidatesWithinAFamily) {
   EXPECT_EQ(source.candidate_at(4, 0), 3U);
   EXPECT_EQ(source.candidates()[2].label, "fifth α = 4");
   EXPECT_EQ(source.candidates()[2].family, 1U);
+  source.make_only([](double, std::size_t policy) { return policy != 1; });
+  EXPECT_FALSE(source.candidate_at(9, 1));
+  EXPECT_TRUE(source.candidate_at(4, 1));
+  source.make_only({});
   AlphaSchedule modules(4);
   modules.add_rule("mlp", 2);
   LiveCandidate by_module = uniform_candidate(4);
