@@ -42,12 +42,16 @@ void CommandContext::go_on_with_libtorch() const {
 std::unique_ptr<Engine> CommandContext::open_engine(
     const EngineSpec& spec, const std::optional<AlphaSchedule>& alpha) const {
   prepare(spec);
-  auto engine = std::visit(Open{open_embedded_}, spec);
+  auto engine = reopen_engine(spec);
   if (alpha) engine->move_to(*alpha, cancellation);
   const EngineDescription self = engine->describe();
   print_warnings(self.warnings);
   print_notes(self.notes);
   return engine;
+}
+
+std::unique_ptr<Engine> CommandContext::reopen_engine(const EngineSpec& spec) const {
+  return std::visit(Open{open_embedded_}, spec);
 }
 
 }  // namespace expo

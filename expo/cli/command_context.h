@@ -35,6 +35,8 @@ class CommandContext {
   /// warnings. Throws what the engine's opener and Engine::move_to throw.
   std::unique_ptr<Engine> open_engine(const EngineSpec& spec,
                                       const std::optional<AlphaSchedule>& alpha = {}) const;
+  /// Opens an engine that was open before, and prints nothing.
+  std::unique_ptr<Engine> reopen_engine(const EngineSpec& spec) const;
 
  private:
   const char* const* argv_;

@@ -22,6 +22,7 @@
 #include "expo/engine/answer_settings.h"
 #include "expo/engine/generation_job.h"
 #include "expo/extrapolation/extrapolation_job.h"
+#include "expo/search/live/engine_turns.h"
 #include "expo/search/run/development_prompts.h"
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/search_data.h"
@@ -65,7 +66,11 @@ void drop_unused_filters(SamplingOptions& sampling) {
 class SearchCommand {
  public:
   SearchCommand(Options options, const CommandContext& context)
-      : options_(std::move(options)), context_(context) {}
+      : options_(std::move(options)),
+        context_(context),
+        engines_([&context](const EmbeddedSpec& spec, bool is_again) {
+          return is_again ? context.reopen_engine(spec) : context.open_engine(spec);
+        }) {}
 
   void run() {
     check_options();
@@ -116,7 +121,8 @@ class SearchCommand {
     SearchModels models{options_.sft,
                         {options_.model.model},
                         options_.search.baseline,
-                        options_.search.reward_model};
+                        options_.search.reward_model,
+                        options_.search.one_at_a_time};
     std::ranges::copy(options_.search.also, std::back_inserter(models.aligned));
     return models;
   }
@@ -124,11 +130,9 @@ class SearchCommand {
   /// Diagnoses the pairs, fixes type and rounding for all α, and opens the engines.
   void take_models() {
     const SearchModels models = this->models();
-    models_ = open_models(
-        posix_filesystem(), hugging_face_environment(), models,
-        std::get<EmbeddedSpec>(policy_spec_), search_.alphas,
-        [this](const EngineSpec& spec) { return context_.open_engine(spec); },
-        context_.cancellation);
+    models_ = open_models(posix_filesystem(), hugging_face_environment(), models,
+                          std::get<EmbeddedSpec>(policy_spec_), search_.alphas, engines_,
+                          context_.cancellation);
     inputs_ = models_.inputs;
     inputs_.emplace_back(options_.rows.data);
     search_.warnings = models_.warnings;
@@ -161,7 +165,7 @@ class SearchCommand {
       spec.model = model;
       spec.moment = moment_;
       options_.machine.set(spec);
-      std::unique_ptr<Engine> engine = context_.open_engine(spec);
+      std::unique_ptr<Engine> engine = engines_.open(spec);
       std::ranges::move(engine->sources(), std::back_inserter(inputs_));
       return engine;
     };
@@ -377,6 +381,7 @@ class SearchCommand {
   Objective objective_ = Objective::reward;
   EngineSpec policy_spec_;
   std::int64_t moment_ = 0;
+  EngineTurns engines_;
   OpenedModels models_;
   SearchScorers scorers_;
   LiveSearch search_;

@@ -8,7 +8,7 @@ import pytest
 
 from checkpoints import expo
 from search_test import NEW, SEED, command, models, search  # noqa: F401 (models is a fixture)
-from small_models import needs_engine, prompts, read_rows, write_rows
+from small_models import model, needs_engine, prompts, read_rows, write_rows
 
 pytestmark = needs_engine
 
@@ -167,6 +167,19 @@ def test_a_scorer_whose_program_is_not_recognised_is_told_of(tmp_path, models):
     done = search(models | {"scorer": "sh -c 'while read -r line; do echo ${#line}; done'"}, tmp_path / "run", "--alphas", "1")
     assert "no file of the program is recognised" in done.stderr
     assert "no file of the program is recognised" not in search(models, tmp_path / "other", "--alphas", "1").stderr
+
+
+def test_models_may_take_turns_in_memory(tmp_path, models):
+    reward = model(tmp_path / "reward", "llama_reward")
+    other = model(tmp_path / "other", "llama", change=lambda tensors: {
+        key: (value * 1.05).astype(value.dtype) for key, value in tensors.items()})
+    arguments = ["search", models["sft"], models["aligned"], models["data"], "--reward-model", reward, "--baseline", other,
+                 "--alphas", "1,2", "--strategy", "race", *NEW]
+    together = expo(*arguments, "-o", tmp_path / "together")
+    turns = expo(*arguments, "-o", tmp_path / "turns", "--one-at-a-time")
+    assert turns.stdout == together.stdout
+    for name in ("search.json", "samples.jsonl", "trace.jsonl"):
+        assert (tmp_path / "turns" / name).read_bytes() == (tmp_path / "together" / name).read_bytes()
 
 
 def test_a_template_that_tells_the_time_is_told_that_of_the_first_run(tmp_path, models):

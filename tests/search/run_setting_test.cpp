@@ -93,6 +93,19 @@ TEST_F(ScoringSettingTest, IsOneForAllPairsAndNamesThatWhichDecides) {
             RoundingChoice::stochastic);
 }
 
+TEST_F(ScoringSettingTest, CountsTheLargestModelWhereTheyTakeTurns) {
+  const auto other = model("/other", 0);
+  EXPECT_EQ(
+      choose(kBent, {.memory = kEnough, .baseline = other.get(), .one_at_a_time = true}).dtype,
+      DType::f32);
+  const ScoringSetting setting{DType::bf16, RoundingChoice::nearest};
+  const std::vector<NamedCheckpoint> alone{{"", other.get()}};
+  // Two models of 8,192 bytes each need four fifths of the memory at most to stay there together.
+  EXPECT_FALSE(need_turns(alone, setting, {.memory = 20'480, .baseline = other.get()}));
+  EXPECT_TRUE(need_turns(alone, setting, {.memory = 20'470, .baseline = other.get()}));
+  EXPECT_FALSE(need_turns(alone, setting, {.memory = 100}));  // turns of one are of no use
+}
+
 TEST_F(ScoringSettingTest, ObeysTheUser) {
   const ScoringSetting dtype = choose(kBent, {.dtype = "bf16", .memory = kEnough});
   EXPECT_EQ(dtype.dtype, DType::bf16);

@@ -56,6 +56,12 @@ void declare_objective(CLI::App& command, SearchSettings& settings) {
       ->type_name("B");
 }
 
+void declare_turns(CLI::App& command, SearchSettings& settings) {
+  command.add_flag(
+      "--one-at-a-time", settings.one_at_a_time,
+      "Hold the weights of one model in memory at a time; default: where all do not fit");
+}
+
 void declare_choice(CLI::App& command, SearchSettings& settings) {
   command
       .add_option("--alphas", settings.alphas,
@@ -165,6 +171,7 @@ void SearchSettings::declare(CLI::App& command) {
   declare_objective(command, *this);
   second.declare(command);
   declare_choice(command, *this);
+  declare_turns(command, *this);
 }
 
 Objective SearchSettings::chosen_objective() const {

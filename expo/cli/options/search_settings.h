@@ -41,6 +41,7 @@ struct SearchSettings {
   std::vector<std::string> also;  ///< further ALIGNED checkpoints
   std::string baseline;
   std::optional<std::uint64_t> token_budget;
+  bool one_at_a_time = false;  ///< models take turns in memory
 
   void declare(CLI::App& command);
 

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "expo/core/error.h"
@@ -34,6 +36,25 @@ std::uint64_t elements_of(const Checkpoint& checkpoint) {
   std::uint64_t elements = 0;
   for (const Tensor& tensor : checkpoint.tensors()) elements += tensor.elements();
   return elements;
+}
+
+std::uint64_t bytes_in(const Checkpoint* checkpoint, DType dtype) {
+  return checkpoint == nullptr ? 0 : (dtype == DType::f32 ? 4 : 2) * elements_of(*checkpoint);
+}
+
+/// What the weights of all models take together, or those of the largest, if the pair runs in this
+/// type.
+std::uint64_t weight_bytes(std::span<const NamedCheckpoint> aligned, DType dtype,
+                           const SettingRequest& request, bool one_at_a_time) {
+  DType judging = DType::f32;
+  if (request.reward != nullptr) {
+    judging = parse_running_dtype(request.dtype).value_or(natural_running_dtype(*request.reward));
+  }
+  std::vector<std::uint64_t> all{bytes_in(request.baseline, dtype),
+                                 bytes_in(request.reward, judging)};
+  for (const NamedCheckpoint& each : aligned) all.push_back(bytes_in(each.checkpoint, dtype));
+  return one_at_a_time ? *std::max_element(all.begin(), all.end())
+                       : std::accumulate(all.begin(), all.end(), std::uint64_t{0});
 }
 
 class Chooser {
@@ -94,15 +115,8 @@ class Chooser {
   }
 
   bool fits_in_float32() const {
-    std::uint64_t bytes = 0;
-    for (const NamedCheckpoint& each : aligned_)
-      bytes += sizeof(float) * elements_of(*each.checkpoint);
-    if (request_.baseline != nullptr) bytes += sizeof(float) * elements_of(*request_.baseline);
-    if (request_.reward != nullptr) {
-      const DType type = asked_dtype_.value_or(natural_running_dtype(*request_.reward));
-      bytes += (type == DType::f32 ? 4 : 2) * elements_of(*request_.reward);
-    }
-    return bytes <= request_.memory / 2;
+    return weight_bytes(aligned_, DType::f32, request_, request_.one_at_a_time) <=
+           request_.memory / 2;
   }
 
   ScoringSetting setting(DType dtype, RoundingChoice rounding, const std::string& why) const {
@@ -128,6 +142,13 @@ ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckp
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation) {
   return Chooser(sft, aligned, alphas, request, cancellation).choose();
+}
+
+bool need_turns(std::span<const NamedCheckpoint> aligned, const ScoringSetting& setting,
+                const SettingRequest& request) {
+  const std::uint64_t together = weight_bytes(aligned, setting.dtype, request, false);
+  return together > request.memory / 5 * 4 &&
+         weight_bytes(aligned, setting.dtype, request, true) < together;
 }
 
 std::optional<BentAlpha> bent_alpha(const Checkpoint& sft, const Checkpoint& aligned, double alpha,

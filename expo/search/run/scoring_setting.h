@@ -37,9 +37,10 @@ struct SettingRequest {
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   unsigned threads = 0;
   std::uint64_t memory = 0;  ///< of the machine, in bytes
-  // What else is in memory at the same time; may be null.
+  // What else is in memory, at the same time or in turn; may be null.
   const Checkpoint* baseline = nullptr;  ///< runs in the pair's type
   const Checkpoint* reward = nullptr;    ///< runs in the type that `dtype` names, or in its own
+  bool one_at_a_time = false;            ///< the models take turns
 };
 
 /// An ALIGNED checkpoint of a search.
@@ -51,12 +52,17 @@ struct NamedCheckpoint {
 /// Fixes the setting before the first answer, one for all pairs. Left to itself, it is the type
 /// that the models run in (float32 if one of them does), rounded to nearest, if that keeps each α
 /// of each pair (keeps_alpha(), judged by a sample of the weights). Otherwise it is float32 if the
-/// weights of all then take at most half of the memory, and stochastic rounding in the running type
-/// if not. Depends on nothing that changes from run to run. Throws what make_plan and
-/// decide_rounding throw.
+/// weights of all (of the largest, where they take turns) then take at most half of the memory, and
+/// stochastic rounding in the running type if not. Depends on nothing that changes from run to run.
+/// Throws what make_plan and decide_rounding throw.
 ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckpoint> aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation);
+
+/// Whether the models have to take turns, as their weights together take more than four fifths of
+/// the memory in this setting, and each alone takes less than all of them.
+bool need_turns(std::span<const NamedCheckpoint> aligned, const ScoringSetting& setting,
+                const SettingRequest& request);
 
 /// The effect of an α in this setting where rounding to nearest bends it, as keeps_alpha() says,
 /// judged by a sample of the weights; std::nullopt if it is kept, as stochastic rounding always

@@ -47,11 +47,8 @@ void take_away_beginning(std::vector<std::vector<std::string>>& all) {
 class Opening {
  public:
   Opening(Filesystem& filesystem, const Environment& environment, const SearchModels& models,
-          const EmbeddedSpec& spec, const EngineOpener& open_engine)
-      : filesystem_(filesystem),
-        environment_(environment),
-        models_(models),
-        open_engine_(open_engine) {
+          const EmbeddedSpec& spec, EngineTurns& engines)
+      : filesystem_(filesystem), environment_(environment), models_(models), engines_(engines) {
     check_distinct(filesystem, models);
     opened_.spec = spec;
     opened_.spec.sft = models.sft;
@@ -101,7 +98,9 @@ class Opening {
     const auto reward = named(models_.reward);
     request.baseline = baseline.get();
     request.reward = reward.get();
+    request.one_at_a_time = models_.one_at_a_time;
     opened_.setting = choose_setting(*sft_, aligned, alphas, request, cancellation);
+    if (models_.one_at_a_time || need_turns(aligned, opened_.setting, request)) engines_.begin();
     spec.dtype = torch_name(opened_.setting.dtype);
     spec.rounding = opened_.setting.rounding;
   }
@@ -141,7 +140,7 @@ class Opening {
     for (const std::string& name : models_.aligned) {
       EmbeddedSpec spec = opened_.spec;
       spec.model = name;
-      opened_.aligned.push_back(open_engine_(spec));
+      opened_.aligned.push_back(engines_.open(spec));
     }
     opened_.spec.model = models_.aligned.front();
     const auto own = aligned_baseline(filesystem_, models_);
@@ -150,7 +149,7 @@ class Opening {
     EmbeddedSpec spec = opened_.spec;
     spec.model = models_.baseline;
     spec.sft.reset();
-    opened_.rival = open_engine_(spec);
+    opened_.rival = engines_.open(spec);
     std::ranges::move(opened_.rival->sources(), std::back_inserter(opened_.inputs));
   }
 
@@ -163,7 +162,7 @@ class Opening {
   Filesystem& filesystem_;
   const Environment& environment_;
   const SearchModels& models_;
-  const EngineOpener& open_engine_;
+  EngineTurns& engines_;
   std::shared_ptr<const Checkpoint> sft_;
   std::vector<std::shared_ptr<const Checkpoint>> aligned_;
   SettingRequest request_;
@@ -232,9 +231,9 @@ std::vector<Engine*> OpenedModels::engines() const {
 
 OpenedModels open_models(Filesystem& filesystem, const Environment& environment,
                          const SearchModels& models, const EmbeddedSpec& spec,
-                         std::span<const double> alphas, const EngineOpener& open_engine,
+                         std::span<const double> alphas, EngineTurns& engines,
                          const CancellationToken& cancellation) {
-  return Opening(filesystem, environment, models, spec, open_engine).open(alphas, cancellation);
+  return Opening(filesystem, environment, models, spec, engines).open(alphas, cancellation);
 }
 
 }  // namespace expo

@@ -13,6 +13,7 @@
 #include "expo/core/progress.h"
 #include "expo/engine/engine.h"
 #include "expo/engine/engine_spec.h"
+#include "expo/search/live/engine_turns.h"
 #include "expo/search/live/live_candidates.h"
 #include "expo/search/run/scoring_setting.h"
 
@@ -23,7 +24,8 @@ struct SearchModels {
   std::string sft;
   std::vector<std::string> aligned;  ///< trained from it; they compete
   std::string baseline;              ///< to compare with; empty: the first ALIGNED checkpoint
-  std::string reward = {};           ///< in memory at the same time; empty: none
+  std::string reward = {};           ///< in memory, too; empty: none
+  bool one_at_a_time = false;        ///< they take turns in memory, also where all fit
 };
 
 /// Throws Error(usage) if a model stands twice among the ALIGNED checkpoints, or is SFT itself, as
@@ -58,15 +60,13 @@ struct OpenedModels {
   std::vector<Engine*> engines() const;  ///< all of them
 };
 
-/// Opens an engine of the program's own.
-using EngineOpener = std::function<std::unique_ptr<Engine>(const EngineSpec&)>;
-
 /// Diagnoses each pair, fixes one type and rounding for all α of all of them, and opens an engine
-/// for each ALIGNED checkpoint and for the baseline. `spec` says how they run. Throws what
+/// for each ALIGNED checkpoint and for the baseline; engines that are opened from there on take
+/// turns where need_turns() or the user says so. `spec` says how they run. Throws what
 /// check_distinct(), open_checkpoint() and choose_setting() throw.
 OpenedModels open_models(Filesystem& filesystem, const Environment& environment,
                          const SearchModels& models, const EmbeddedSpec& spec,
-                         std::span<const double> alphas, const EngineOpener& open_engine,
+                         std::span<const double> alphas, EngineTurns& engines,
                          const CancellationToken& cancellation);
 
 }  // namespace expo
