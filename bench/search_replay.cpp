@@ -15,18 +15,15 @@
 
 #include "expo/core/error.h"
 #include "expo/search/confirmation.h"
-#include "expo/search/prompt_split.h"
 #include "expo/search/source/recording.h"
 #include "expo/search/source/resampled_source.h"
 #include "expo/search/source/simulator.h"
 #include "expo/search/strategies.h"
+#include "replay_parts.h"
 
 namespace {
 
 using namespace expo;
-
-constexpr double kNominalGain = 0.09;
-const std::vector<double> kAlphas{-1, 0, 0.1, 0.2, 0.35, 0.7, 1, 2, 4, 8, 16, 25};
 
 struct Settings {
   std::vector<std::string> scenarios;
@@ -195,33 +192,6 @@ struct Tally {
   std::size_t undecided = 0;
 };
 
-std::size_t number_of(const ScoreSource& source, double alpha) {
-  for (std::size_t i = 0; i < source.candidates().size(); ++i) {
-    if (source.candidates()[i].alpha == alpha) return i;
-  }
-  throw input_error(fmt::format("there is no candidate with α = {}", alpha));
-}
-
-std::vector<std::size_t> all_of(std::size_t count) {
-  std::vector<std::size_t> all(count);
-  for (std::size_t i = 0; i < count; ++i) all[i] = i;
-  return all;
-}
-
-/// The tokens of all candidates on all prompts.
-std::uint64_t full_price(World& world, std::uint64_t seed) {
-  const auto source = world.source(seed);
-  ScoreTable table(*source, all_of(source->prompts()));
-  table.ask(all_of(source->candidates().size()), source->prompts());
-  return table.tokens();
-}
-
-PromptSplit split_of(const ScoreSource& source, std::uint64_t seed) {
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < source.prompts(); ++i) texts.push_back(fmt::format("{} {}", seed, i));
-  return split_prompts(texts);
-}
-
 void add_regret(World& world, const ScoreSource& source, std::size_t chosen, Tally& tally) {
   const std::size_t zero = number_of(source, 0);
   const double base = world.truth(source.candidates()[zero], zero);
@@ -297,7 +267,7 @@ void replay(const std::string& scenario, World& world, const Settings& settings)
   Tally half;
   for (std::uint64_t seed = settings.first_seed; seed < settings.first_seed + settings.seeds;
        ++seed) {
-    const std::uint64_t price = full_price(world, seed);
+    const std::uint64_t price = full_price(*world.source(seed));
     const std::size_t prompts = world.source(seed)->prompts();
     run_full(world, seed, prompts, full);
     run_full(world, seed, prompts / 2, half);

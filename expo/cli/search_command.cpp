@@ -27,6 +27,7 @@
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/search_data.h"
 #include "expo/search/run/search_models.h"
+#include "expo/search/run/search_recipe.h"
 #include "expo/search/run/search_scorers.h"
 #include "expo/search/run/training_overlap.h"
 
@@ -369,9 +370,10 @@ class SearchCommand {
       print_warnings({fmt::format("α = {:g} is written although its gain is not decided", alpha)});
     }
     TerminalProgress progress;
-    const ExtrapolationReport report =
-        run_extrapolation(posix_filesystem(), hugging_face_environment(), writing_job(model, alpha),
-                          &progress, context_.cancellation);
+    ExtrapolationJob job = writing_job(model, alpha);
+    job.alpha = recommended_schedule(result);
+    const ExtrapolationReport report = run_extrapolation(
+        posix_filesystem(), hugging_face_environment(), job, &progress, context_.cancellation);
     print_warnings(report.warnings);
     (options_.rows.json ? std::cerr : std::cout) << describe(report);
   }

@@ -8,6 +8,7 @@
 
 #include "expo/cli/shell_word.h"
 #include "expo/core/text.h"
+#include "expo/search/run/search_recipe.h"
 
 namespace expo {
 namespace {
@@ -221,6 +222,7 @@ std::string next_step(const Json& result) {
                                                     result.at("model").get<std::string>())
                                       : "";
   }
+  if (recommends_modules(result)) return {};
   const Json& setting = result.at("setting");
   const std::string rounding = setting.at("rounding");
   const std::string policy = result.at("on_mismatch");
@@ -264,9 +266,13 @@ std::string drift_sentence(const Json& result) {
 
 }  // namespace
 
+std::string describe_difference(const Json& comparison) {
+  return difference(comparison);
+}
+
 std::string describe_search(const Json& result) {
   return table(result) + tied_sentence(result) + training_sentence(result) +
-         verdict_sentence(result) + drift_sentence(result) +
+         verdict_sentence(result) + drift_sentence(result) + describe_modules(result) +
          fmt::format("{} tokens in all\n", result.at("tokens").get<std::uint64_t>()) +
          next_step(result);
 }
@@ -284,6 +290,11 @@ std::string describe_collapse(const Json& collapsed) {
 
 std::string describe(const Look& look, std::size_t number, const std::vector<Candidate>& candidates,
                      std::optional<std::uint64_t> budget) {
+  const auto has_modules = [&](const LookEntry& each) {
+    return candidates[each.candidate].modules.has_value();
+  };
+  if (std::any_of(look.entries.begin(), look.entries.end(), has_modules))
+    return describe_points(look, number, candidates, budget);
   std::vector<const LookEntry*> alive;
   for (const LookEntry& entry : look.entries) {
     if (entry.alive) alive.push_back(&entry);

@@ -4,13 +4,13 @@
 #include <span>
 #include <vector>
 
+#include "expo/search/means_belief.h"
 #include "expo/search/score_table.h"
-#include "expo/search/statistics/cholesky.h"
 
 namespace expo {
 
-/// What is believed of the true means of some candidates: a normal distribution.
-struct Belief {
+/// What is believed of the true means of some candidates.
+struct Belief : MeansBelief {
   /// A place on the curve of one family.
   struct Point {
     double alpha = 0;
@@ -19,11 +19,6 @@ struct Belief {
 
   std::vector<std::size_t> candidates;
   std::vector<Point> points;  ///< of the candidates, and then of the proposals
-  std::vector<double> mean;
-  SquareMatrix covariance{0};
-
-  /// The chance of each to be the best of them.
-  std::vector<double> chances_of_best() const;
 };
 
 /// Estimates the means of the candidates that have scores, without those that are clearly behind

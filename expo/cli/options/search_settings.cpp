@@ -107,6 +107,12 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
       ->type_name("N");
 }
 
+void declare_modules(CLI::App& command, SearchSettings& settings) {
+  command.add_flag("--modules", settings.modules,
+                   "Then search an α for attention, MLP and the rest, and over the depth, from the "
+                   "best α on");
+}
+
 /// Throws for options that pairs need in another way than answers.
 void check_preference(Objective objective, const SearchSettings& settings) {
   if (objective != Objective::preference) {
@@ -172,6 +178,7 @@ void SearchSettings::declare(CLI::App& command) {
   second.declare(command);
   declare_choice(command, *this);
   declare_turns(command, *this);
+  declare_modules(command, *this);
 }
 
 Objective SearchSettings::chosen_objective() const {
@@ -234,6 +241,7 @@ SearchRunOptions SearchSettings::run_options() const {
   }
   run.min_gain = min_gain;
   run.tokens = token_budget;
+  run.modules = modules;
   return run;
 }
 
@@ -246,6 +254,7 @@ Json SearchSettings::to_json() const {
           {"guards", guards},
           {"prefer", prefer},
           {"min_gain", min_gain},
+          {"modules", modules},
           {"token_budget", token_budget ? Json(*token_budget) : Json()}};
 }
 

@@ -42,6 +42,7 @@ struct SearchSettings {
   std::string baseline;
   std::optional<std::uint64_t> token_budget;
   bool one_at_a_time = false;  ///< models take turns in memory
+  bool modules = false;
 
   void declare(CLI::App& command);
 

@@ -12,7 +12,7 @@
 #include "expo/core/text.h"
 #include "expo/extrapolation/write/input_digest.h"
 #include "expo/search/live/command_files.h"
-#include "expo/search/live/line_process.h"
+#include "expo/search/process/line_process.h"
 
 namespace expo {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "expo/extrapolation/write/input_digest.h"
 #include "expo/search/live/engine_identity.h"
+#include "expo/search/live/module_schedule.h"
 
 namespace expo {
 
@@ -35,13 +36,35 @@ std::optional<std::size_t> LiveCandidates::at(double alpha, std::size_t like) {
   const LiveCandidate& model = live_.at(like);
   if (!model.schedule || !model.schedule->uniform()) return std::nullopt;
   for (std::size_t i = 0; i < live_.size(); ++i) {
-    if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha) return i;
+    if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha &&
+        !candidates_[i].modules)
+      return i;
   }
   if (allowed_ && !allowed_(alpha, model.policy)) return std::nullopt;
   LiveCandidate made = uniform_candidate(
       alpha, model.policy, policies_.size() > 1 ? policies_.at(model.policy).label : "");
   made.candidate.family = model.candidate.family;
   return add(std::move(made));
+}
+
+std::optional<std::size_t> LiveCandidates::at(const ModulePoint& point, std::size_t like) {
+  const LiveCandidate& model = live_.at(like);
+  if (!model.schedule || !model.schedule->uniform()) return std::nullopt;
+  const Candidate& origin = model.candidate;
+  for (std::size_t i = 0; i < live_.size(); ++i) {
+    const Candidate& each = candidates_[i];
+    if (each.family == origin.family && each.alpha == origin.alpha && each.modules == point)
+      return i;
+  }
+  if (allowed_ && !allowed_(smallest_alpha(origin.alpha, point))) return std::nullopt;
+  // What precedes the α in the label, such as a model's name, stays.
+  const std::string uniform = label_of(origin.alpha);
+  std::string label = origin.label;
+  if (label.ends_with(uniform)) label.resize(label.size() - uniform.size());
+  Candidate made = origin;
+  made.label = label + label_of(origin.alpha, point);
+  made.modules = point;
+  return add({made, model.policy, module_schedule(origin.alpha, point)});
 }
 
 Engine& LiveCandidates::engine_at(const LiveCandidate& candidate,

@@ -48,6 +48,10 @@ class LiveCandidates {
   /// The candidate with this α for all tensors in the family of `like`, which is made if need be;
   /// std::nullopt if `like` has another kind of schedule, or none, or if it must not be made.
   std::optional<std::size_t> at(double alpha, std::size_t like);
+  /// The candidate with the α of `like` times a point, in its family, which is made if need be;
+  /// std::nullopt if `like` has another kind of schedule, or none, or if the smallest α of a tensor
+  /// must not be made.
+  std::optional<std::size_t> at(const ModulePoint& point, std::size_t like);
 
   const std::vector<Candidate>& list() const { return candidates_; }
   const LiveCandidate& operator[](std::size_t number) const { return live_.at(number); }

@@ -80,6 +80,9 @@ class PreferenceSource final : public ScoreSource {
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     return candidates_.at(alpha, like);
   }
+  std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override {
+    return candidates_.at(point, like);
+  }
   /// From now on, candidate_at() makes none with an α for which this is false.
   void make_only(std::function<bool(double alpha, std::size_t policy)> allowed) {
     candidates_.make_only(std::move(allowed));

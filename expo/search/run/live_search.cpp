@@ -3,7 +3,10 @@
 #include <functional>
 
 #include "expo/core/error.h"
+#include "expo/extrapolation/recipe/recipe_text.h"
+#include "expo/search/live/answer_measures.h"
 #include "expo/search/live/drift.h"
+#include "expo/search/run/search_recipe.h"
 
 namespace expo {
 namespace {
@@ -59,6 +62,14 @@ std::vector<std::size_t> compared_candidates(const SearchResult& result) {
   return compared;
 }
 
+/// Those and the point that was compared with one α for all tensors.
+std::vector<std::size_t> shown_candidates(const SearchResult& result) {
+  std::vector<std::size_t> shown = compared_candidates(result);
+  if (result.modules && result.modules->chosen_number != result.chosen)
+    shown.push_back(result.modules->chosen_number);
+  return shown;
+}
+
 /// SFT, ALIGNED and the chosen α side by side, on prompts that chose nothing.
 std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& search,
                               const SearchResult& result) {
@@ -66,7 +77,7 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
   for (const std::size_t prompt : search.split.confirming) {
     if (rows.size() == kShownPrompts) break;
     Json answers = Json::array();
-    for (const std::size_t candidate : compared_candidates(result)) {
+    for (const std::size_t candidate : shown_candidates(result)) {
       if (Json shown = shown_answer(source, search, {candidate, prompt, 0}); !shown.is_null())
         answers.push_back(std::move(shown));
     }
@@ -153,6 +164,7 @@ Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
   live.cancellation.check();
   const std::vector<Json> rows = samples(result);
   Json json = result_json(search, std::move(result));
+  live.folder.put("recipe.yaml", recipe_text(recommended_recipe(json)));
   live.folder.commit(rows, json);
   return json;
 }

@@ -22,7 +22,7 @@ std::optional<Json> earlier_settings(Filesystem& filesystem, const std::filesyst
 std::int64_t search_moment(Filesystem& filesystem, const std::filesystem::path& folder);
 
 /// The folder of a search: run.json (what was asked, written first), answers.jsonl, trace.jsonl,
-/// and, once it is finished, samples.jsonl and search.json. Not thread-safe.
+/// and, once it is finished, samples.jsonl, recipe.yaml and search.json. Not thread-safe.
 class SearchFolder {
  public:
   /// Looks at what is there; changes nothing. `inputs` are files and folders that are read. Throws
@@ -51,6 +51,9 @@ class SearchFolder {
   /// Appends a line to trace.jsonl, which every run begins anew, as it makes the same looks again
   /// from the answers that are kept.
   void trace(const Json& line);
+
+  /// Puts a file of the result in place, before commit().
+  void put(std::string_view name, std::string_view text) { replace(name, text); }
 
   /// Puts samples.jsonl and then search.json in place; the search is finished with the latter.
   void commit(const std::vector<Json>& samples, const Json& result);

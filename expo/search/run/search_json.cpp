@@ -162,6 +162,7 @@ Json to_json(const SearchResult& result) {
           {"tied", alphas_json(result)},
           {"needed_prompts", needed ? Json(*needed) : Json()},
           {"confirmation", comparison_json(gain)},
+          {"modules", result.modules ? to_json(*result.modules) : Json()},
           {"training", training_json(result)},
           {"shown", shown_json(result)},
           {"prompts",
@@ -181,6 +182,10 @@ Json to_json(const Collapsed& collapsed) {
           {"cap", collapsed.cap}};
 }
 
+Json to_json(const std::optional<Comparison>& comparison) {
+  return comparison_json(comparison);
+}
+
 Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates) {
   Json entries = Json::array();
   for (const LookEntry& entry : look.entries) {
@@ -191,6 +196,8 @@ Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>&
                        {"belief", value_or_null(entry.belief)},
                        {"chance", entry.chance},
                        {"alive", entry.alive}});
+    if (const auto& modules = candidates.at(entry.candidate).modules)
+      entries.back()["modules"] = to_json(*modules);
   }
   return {{"look", number}, {"tokens", look.tokens}, {"candidates", std::move(entries)}};
 }

@@ -8,6 +8,7 @@
 
 #include "expo/core/error.h"
 #include "expo/core/text.h"
+#include "expo/search/modules/module_budget.h"
 #include "expo/search/strategies.h"
 
 namespace expo {
@@ -58,6 +59,7 @@ class Run {
   SearchResult run() {
     choose_alpha();
     confirm_alpha();
+    if (options_.modules) vary_modules();
     collect();
     warn();
     return std::move(result_);
@@ -69,19 +71,20 @@ class Run {
     options.baseline = result_.baseline;
     options.control = result_.control;
     options.guards = options_.guards;
-    options.on_look = [this](const Look& look) {
-      ++looks_;
-      if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
-    };
+    options.on_look = [this](const Look& look) { tell(look); };
     options.on_collapsed = [this](const Collapsed& collapsed) {
       if (options_.on_collapsed) options_.on_collapsed(collapsed, source_.candidates());
     };
     if (options_.tokens) {
-      options.budget_share = 1 - kConfirmingShare;
-      options.tokens =
-          static_cast<std::uint64_t>(options.budget_share * static_cast<double>(*options_.tokens));
+      options.budget_share = options_.modules ? kUniformEnd : 1 - kConfirmingShare;
+      options.tokens = left_until(options.budget_share, *options_.tokens, 0);
     }
     return options;
+  }
+
+  void tell(const Look& look) {
+    ++looks_;
+    if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
   }
 
   void choose_alpha() {
@@ -136,13 +139,28 @@ class Run {
     options.min_gain = options_.min_gain;
     options.seed = options_.seed;
     options.tokens_before = result_.choosing_tokens;
-    if (options_.tokens)
-      options.tokens = *options_.tokens - std::min(*options_.tokens, result_.choosing_tokens);
+    if (options_.tokens) {
+      const double end = options_.modules ? kUniformTested : 1;
+      options.tokens = left_until(end, *options_.tokens, result_.choosing_tokens);
+    }
     result_.confirmation = confirm(confirming_, result_.chosen, options);
     const bool falls_back = result_.confirmation.verdict == Verdict::no_worthwhile_gain &&
                             options.baseline < competitors;
     result_.recommended = falls_back ? options.baseline : result_.chosen;
     result_.alpha = alpha_of(result_.recommended);
+  }
+
+  void vary_modules() {
+    ModuleStageOptions options;
+    options.start = result_.chosen;
+    options.baseline = result_.baseline;
+    options.first = result_.confirmation.verdict;
+    options.guards = options_.guards;
+    options.min_gain = options_.min_gain;
+    options.tokens = options_.tokens;
+    options.seed = options_.seed;
+    options.on_look = [this](const Look& look) { tell(look); };
+    result_.modules = search_modules(choosing_, confirming_, options);
   }
 
   void collect() {

@@ -9,6 +9,7 @@
 #include "expo/core/json.h"
 #include "expo/search/confirmation.h"
 #include "expo/search/prompt_split.h"
+#include "expo/search/run/module_stage.h"
 #include "expo/search/source/score_source.h"
 #include "expo/search/strategy.h"
 
@@ -33,6 +34,7 @@ struct SearchRunOptions {
   std::uint64_t seed = 0;               ///< of the test's random flips
   /// The names of the models whose candidates make up each family, for the result; may be empty.
   std::vector<std::string> models = {};
+  bool modules = false;  ///< also searches an α for each kind of module, see search_modules()
   /// Hears of each look, numbered from 1, as it is made.
   std::function<void(const Look&, std::size_t number, const std::vector<Candidate>&)> on_look = {};
   /// Hears of each α that is dropped before it is scored, as its answers collapse.
@@ -92,7 +94,8 @@ struct SearchResult {
   Confirmation confirmation;
   std::size_t choosing_prompts = 0;
   std::size_t confirming_prompts = 0;
-  std::size_t compared_prompts = 0;  ///< of the confirming part, as far as the budget reached
+  std::size_t compared_prompts = 0;      ///< of the confirming part, as far as the budget reached
+  std::optional<ModuleOutcome> modules;  ///< if they were searched
   std::uint64_t choosing_tokens = 0;
   std::uint64_t tokens = 0;
   std::vector<std::string> warnings;
@@ -102,7 +105,8 @@ struct SearchResult {
 /// its favour, the sign-flip test gives 1/32.
 inline constexpr std::size_t kFewestPrompts = 5;
 
-/// The share of a budget that is kept for the confirmation.
+/// The share of a budget that is kept for the confirmation, unless modules are searched: see
+/// module_budget.h.
 inline constexpr double kConfirmingShare = 1.0 / 3;
 
 /// Throws Error(input), naming the number, if a part of the split holds too few prompts for a
@@ -123,6 +127,9 @@ SearchResult run_search(ScoreSource& source, const PromptSplit& split,
 /// The members of search.json that the scores decide: "alpha", "verdict", "gain", "interval", "p",
 /// "tokens", "candidates" and so on.
 Json to_json(const SearchResult& result);
+
+/// A comparison, or null.
+Json to_json(const std::optional<Comparison>& comparison);
 
 /// A line of trace.jsonl.
 Json to_json(const Look& look, std::size_t number, const std::vector<Candidate>& candidates);

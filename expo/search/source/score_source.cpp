@@ -23,4 +23,8 @@ std::vector<Glance> ScoreSource::glance(std::span<const ScoreRequest> requests, 
   return result;
 }
 
+std::optional<std::size_t> ScoreSource::module_candidate(const ModulePoint&, std::size_t) {
+  return std::nullopt;
+}
+
 }  // namespace expo

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "expo/search/source/collapse.h"
+#include "expo/search/source/module_point.h"
 
 namespace expo {
 
@@ -17,7 +18,8 @@ namespace expo {
 struct Candidate {
   double alpha = 0;
   std::string label;       ///< for people: "α = 0.5"
-  std::size_t family = 0;  ///< candidates of one family differ in α only
+  std::size_t family = 0;  ///< candidates of one family differ in α only, or in `modules` too
+  std::optional<ModulePoint> modules = {};  ///< what each kind of module does of `alpha`
 };
 
 /// How an answer ended.
@@ -77,6 +79,10 @@ class ScoreSource {
   /// The number of the candidate with this α in the family of `like`, which is made if the
   /// source can; std::nullopt if it cannot (a recording has only what was recorded).
   virtual std::optional<std::size_t> candidate_at(double alpha, std::size_t like) = 0;
+
+  /// The number of the candidate of the family of `like` with its α times `point`, which is made if
+  /// the source can; std::nullopt if it cannot, which is the default.
+  virtual std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like);
 
   /// The scores of all requests, in their order. A look asks for many at once, so that an engine
   /// can answer in batches. May throw; what was finished before may then be kept by the source. An

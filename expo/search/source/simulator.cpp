@@ -33,6 +33,11 @@ double length_variance(const Simulation& simulation) {
          simulation.answer_size * simulation.answer_size;
 }
 
+ModuleSplit split_of(const Candidate& candidate) {
+  if (!candidate.modules) return {candidate.alpha, {}};
+  return split_point(candidate.alpha, *candidate.modules);
+}
+
 }  // namespace
 
 Simulator::Simulator(const Simulation& simulation, std::vector<double> alphas, std::uint64_t seed)
@@ -42,10 +47,27 @@ Simulator::Simulator(const Simulation& simulation, std::vector<double> alphas, s
 
 std::optional<std::size_t> Simulator::candidate_at(double alpha, std::size_t /*like*/) {
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (candidates_[i].alpha == alpha) return i;
+    if (candidates_[i].alpha == alpha && !candidates_[i].modules) return i;
   }
   candidates_.push_back({alpha, label_of(alpha), 0});
   return candidates_.size() - 1;
+}
+
+std::optional<std::size_t> Simulator::module_candidate(const ModulePoint& point, std::size_t like) {
+  if (!simulation_.modules) return std::nullopt;
+  const double alpha = candidates_.at(like).alpha;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (candidates_[i].alpha == alpha && candidates_[i].modules == point) return i;
+  }
+  candidates_.push_back({alpha, label_of(alpha, point), 0, point});
+  return candidates_.size() - 1;
+}
+
+double Simulator::truth(const Candidate& candidate) const {
+  const ModuleSplit split = split_of(candidate);
+  const double mean = simulation_.truth->mean(split.alpha);
+  if (!candidate.modules) return mean;
+  return std::clamp(mean + simulation_.modules->gain(split.departure), 0.02, 0.98);
 }
 
 const Simulator::Prompt& Simulator::prompt(std::size_t number) {
@@ -62,13 +84,24 @@ const Simulator::Prompt& Simulator::prompt(std::size_t number) {
     prompt.coupled.push_back(i == 0 ? first : kept * prompt.coupled.back() + fresh * first);
     prompt.coupled.push_back(kept * prompt.coupled.back() + fresh * second);
   }
+  for (std::size_t i = 0; i < prompt.modules.size(); i += 2) {
+    std::tie(prompt.modules[i], prompt.modules[i + 1]) = stream.normal_pair(1 + (kPlaces + i) / 2);
+  }
   return prompt;
 }
 
-double Simulator::coupled_at(const Prompt& prompt, double alpha) const {
-  const double share = (log_place(alpha) - kFirstPlace) / (kLastPlace - kFirstPlace);
+double Simulator::coupled_at(const Prompt& prompt, const ModuleSplit& split) const {
+  const double share = (log_place(split.alpha) - kFirstPlace) / (kLastPlace - kFirstPlace);
   const double place = std::clamp(std::round(share * (kPlaces - 1)), 0.0, kPlaces - 1.0);
-  return prompt.coupled[static_cast<std::size_t>(place)];
+  const double uniform = prompt.coupled[static_cast<std::size_t>(place)];
+  const double size = split.size();
+  if (size == 0) return uniform;
+  double apart = 0;  // with variance 1, and alike for departures in one direction
+  for (std::size_t i = 0; i < prompt.modules.size(); ++i) {
+    apart += split.departure[i] / size * prompt.modules[i];
+  }
+  const double kept = std::exp(-size / simulation_.reach);
+  return kept * uniform + std::sqrt(1 - kept * kept) * apart;
 }
 
 double Simulator::score_value(double deviate, double sample, double mean) const {
@@ -79,20 +112,20 @@ double Simulator::score_value(double deviate, double sample, double mean) const 
 }
 
 Score Simulator::score(const ScoreRequest& request) {
-  const double alpha = candidates_.at(request.candidate).alpha;
+  const Candidate& candidate = candidates_.at(request.candidate);
+  const ModuleSplit split = split_of(candidate);
   const Prompt& prompt = this->prompt(request.prompt);
   const RandomStream stream(seed_, stream_of(request.prompt, request.candidate, request.sample));
   const auto [noise, length_noise] = stream.normal_pair(2);
   const double deviate = std::sqrt(simulation_.prompt_share) * prompt.own +
-                         std::sqrt(simulation_.coupled_share) * coupled_at(prompt, alpha);
+                         std::sqrt(simulation_.coupled_share) * coupled_at(prompt, split);
   const bool is_heavy = simulation_.kind == ScoreKind::heavy_tails;
   Score result;
-  result.score = score_value(deviate, is_heavy ? heavy_deviate(stream) : noise,
-                             simulation_.truth->mean(alpha));
+  result.score = score_value(deviate, is_heavy ? heavy_deviate(stream) : noise, truth(candidate));
   const double size =
       simulation_.prompt_size * prompt.size + simulation_.answer_size * length_noise;
-  const double length = simulation_.length * std::exp(simulation_.growth * log_place(alpha) + size -
-                                                      length_variance(simulation_) / 2);
+  const double length = simulation_.length * std::exp(simulation_.growth * log_place(split.alpha) +
+                                                      size - length_variance(simulation_) / 2);
   const auto limit = static_cast<double>(simulation_.limit);
   result.ending = length > limit ? Ending::length : Ending::stop;
   result.tokens = static_cast<std::uint64_t>(std::clamp(length, 1.0, limit));

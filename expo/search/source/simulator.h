@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "expo/search/source/module_effects.h"
 #include "expo/search/source/score_source.h"
 #include "expo/search/source/truth.h"
 
@@ -33,11 +35,14 @@ struct Simulation {
   double prompt_size = 0.485;  ///< deviation of a length's logarithm between prompts
   double answer_size = 0.63;   ///< and between answers to one of them
   std::uint64_t limit = 96;
+  std::optional<ModuleEffects> modules = {};  ///< candidates with an α for each kind are made
 };
 
 /// A source with a known truth. A score has the mean truth(α) exactly; its deviation from it is
 /// made of a prompt's own part, a part that is correlated between α as exp(−distance / reach) on
-/// the scale of log_place, and a sample's. Every score depends only on the seed and the request.
+/// the scale of log_place, and a sample's. Where α differs between kinds of module, the distance
+/// includes the size of the departure from the uniform line. Every score depends only on the seed
+/// and the request.
 class Simulator final : public ScoreSource {
  public:
   Simulator(const Simulation& simulation, std::vector<double> alphas, std::uint64_t seed);
@@ -46,18 +51,21 @@ class Simulator final : public ScoreSource {
   std::size_t prompts() const override { return simulation_.prompts; }
   std::uint32_t samples() const override { return simulation_.samples; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override;
+  std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override;
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
+  double truth(const Candidate& candidate) const;  ///< the candidate's mean score
 
  private:
   static constexpr std::size_t kPlaces = 64;
   struct Prompt {
     double own = 0;
-    double size = 0;              ///< of its answers, as a logarithm
-    std::vector<double> coupled;  ///< at equally spaced places
+    double size = 0;                  ///< of its answers, as a logarithm
+    std::vector<double> coupled;      ///< at equally spaced places
+    std::array<double, 4> modules{};  ///< of departures in the direction of each coordinate
   };
   const Prompt& prompt(std::size_t number);
   Score score(const ScoreRequest& request);
-  double coupled_at(const Prompt& prompt, double alpha) const;
+  double coupled_at(const Prompt& prompt, const ModuleSplit& split) const;
   double score_value(double deviate, double sample, double mean) const;
 
   Simulation simulation_;

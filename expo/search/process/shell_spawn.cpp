@@ -1,4 +1,4 @@
-#include "expo/search/live/shell_spawn.h"
+#include "expo/search/process/shell_spawn.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

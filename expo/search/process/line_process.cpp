@@ -1,4 +1,4 @@
-#include "expo/search/live/line_process.h"
+#include "expo/search/process/line_process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "expo/core/error.h"
-#include "expo/search/live/shell_spawn.h"
+#include "expo/search/process/shell_spawn.h"
 
 namespace expo {
 namespace {

@@ -1,0 +1,108 @@
+#include "expo/search/run/module_stage.h"
+
+#include <cmath>
+
+#include "expo/search/modules/module_budget.h"
+#include "expo/search/modules/module_search.h"
+#include "expo/search/run/search_run.h"
+#include "expo/search/statistics/summary.h"
+
+namespace expo {
+namespace {
+
+/// Why there is nothing to search; empty if there is.
+std::string reason_to_skip(const ScoreTable& choosing, const ModuleStageOptions& options) {
+  if (choosing.candidates()[options.start].alpha <= 0)
+    return "α = 0 was chosen, so that there is nothing to vary";
+  if (options.first != Verdict::gain)
+    return "the uniform α is not shown to gain anything, and its test comes first";
+  return {};
+}
+
+void choose_point(ScoreTable& choosing, const ModuleStageOptions& options, std::uint64_t spent,
+                  ModuleOutcome& outcome) {
+  const std::size_t before = choosing.candidates().size();
+  SearchOptions search;
+  search.baseline = options.baseline;
+  search.guards = options.guards;
+  if (options.on_look) search.on_look = options.on_look;
+  if (options.tokens) search.tokens = left_until(kModulesEnd, *options.tokens, spent);
+  const Choice choice = choose_modules(choosing, options.start, search);
+  outcome.chosen_number = choice.chosen;
+  outcome.chosen = choosing.candidates()[choice.chosen];
+  outcome.choosing_tokens = choice.tokens;
+  for (std::size_t i = before; i < choosing.candidates().size(); ++i) {
+    const Summary scores = summarize(score_values(choosing.prompt_means(i)));
+    if (scores.count == 0) continue;
+    outcome.points.push_back(
+        {choosing.candidates()[i], scores.count, scores.mean, scores.standard_error});
+  }
+  if (choice.looks.empty()) outcome.skipped = "the budget is too small for it";
+}
+
+Json parameters_json(const Candidate& candidate) {
+  Json json = {{"alpha", candidate.alpha}};
+  json.update(to_json(candidate.modules.value_or(ModulePoint{})));
+  return json;
+}
+
+Json points_json(const ModuleOutcome& outcome) {
+  Json rows = Json::array();
+  for (const ModuleOutcome::Point& each : outcome.points) {
+    Json row = parameters_json(each.candidate);
+    row.update(
+        {{"prompts", each.prompts}, {"mean", each.mean}, {"standard_error", each.standard_error}});
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace
+
+ModuleOutcome search_modules(ScoreTable& choosing, ScoreTable& confirming,
+                             const ModuleStageOptions& options) {
+  ModuleOutcome outcome;
+  outcome.start = outcome.chosen = choosing.candidates()[options.start];
+  outcome.chosen_number = options.start;
+  outcome.skipped = reason_to_skip(choosing, options);
+  if (!outcome.skipped.empty()) return outcome;
+  choose_point(choosing, options, choosing.tokens() + confirming.tokens(), outcome);
+  if (!outcome.skipped.empty()) return outcome;
+  ConfirmationOptions test;
+  test.baseline = options.start;
+  test.min_gain = options.min_gain;
+  test.seed = options.seed;
+  if (options.tokens)
+    test.tokens = left_until(1, *options.tokens, choosing.tokens() + confirming.tokens());
+  outcome.confirmation = confirm(confirming, outcome.chosen_number, test);
+  return outcome;
+}
+
+Json to_json(const ModulePoint& point) {
+  return {{"attention", point.attention},
+          {"mlp", point.mlp},
+          {"rest", point.rest},
+          {"slope", point.slope}};
+}
+
+Json to_json(const ModuleOutcome& outcome) {
+  const std::optional<Comparison> gain =
+      outcome.confirmation ? outcome.confirmation->gain : std::nullopt;
+  Json needed;
+  if (outcome.confirmation && outcome.confirmation->needed_prompts)
+    needed = *outcome.confirmation->needed_prompts;
+  const Json comparison = to_json(gain);
+  return {{"verdict", outcome.confirmation ? verdict_name(outcome.confirmation->verdict)
+                                           : std::string_view("not-tested")},
+          {"reason", outcome.skipped.empty() ? Json() : Json(outcome.skipped)},
+          {"parameters", parameters_json(outcome.chosen)},
+          {"gain", gain ? comparison.at("gain") : Json()},
+          {"interval", gain ? comparison.at("interval") : Json()},
+          {"p", gain ? comparison.at("p") : Json()},
+          {"needed_prompts", needed},
+          {"confirmation", comparison},
+          {"choosing_tokens", outcome.choosing_tokens},
+          {"points", points_json(outcome)}};
+}
+
+}  // namespace expo

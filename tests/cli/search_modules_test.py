@@ -1,0 +1,103 @@
+"""`expo search --modules` end to end on a small model: what it tests in which order, writes, and does after an
+interruption."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from checkpoints import assert_same_bits, expo, load
+from small_models import needs_engine, pair, prompts, read_rows, write_rows
+
+pytestmark = needs_engine
+NEW = ["--max-new-tokens", "8", "--threads", "1", "--temperature", "0"]
+
+# Whether no word of an answer stands where ALIGNED's own answer has it: every α above 0 gains, a larger one more.
+SCORER = """
+import json, sys
+for line in sys.stdin:
+    row = json.loads(line)
+    words, own = row["answer"].split(), row["own"].split()
+    print(0 if any(a == b for a, b in zip(words, own)) else 1, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    sft, aligned = pair(folder)
+    (folder / "scorer.py").write_text(SCORER)
+    texts = sorted(set(prompts(np.random.default_rng(3), 160, shortest=3)))
+    data = write_rows(folder / "plain.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
+    expo("generate", aligned, data, "-o", folder / "own.jsonl", *NEW, "--dtype", "float32")
+    own = {row["prompt_id"]: row["messages"][-1]["content"] for row in read_rows(folder / "own.jsonl")}
+    rows = [{**row, "own": own[row["id"]]} for row in read_rows(data)]
+    return {"sft": sft, "aligned": aligned, "data": write_rows(folder / "dev.jsonl", rows),
+            "scorer": f"{sys.executable} {folder / 'scorer.py'}"}
+
+
+def search(models, run, *options, **keywords):
+    return expo("search", models["sft"], models["aligned"], models["data"], "-o", run, "--scorer", models["scorer"],
+                *NEW, "--alphas", "0.5,1.5", "--modules", *options, **keywords)
+
+
+def alpha_of(name, parameters, layers):
+    """The effective α of a tensor, as the docs define it."""
+    words = name.split(".")
+    numbers = [int(word) for word in words if word.isdigit()]
+    if numbers:
+        depth = numbers[0] / (layers - 1)
+    else:
+        depth = 0 if "embed" in name else 1
+    kind = "rest" if "norm" in name else "attention" if "attn" in name else "mlp" if "mlp" in name else "rest"
+    return parameters["alpha"] * parameters[kind] * (1 + parameters["slope"] * (depth - 0.5))
+
+
+def test_what_is_recommended_is_written_and_is_the_recipe(tmp_path, models):
+    run, out = tmp_path / "run", tmp_path / "out"
+    done = search(models, run, "--write", out)
+    result = json.loads((run / "search.json").read_text())
+    assert result["verdict"] == "gain", result["confirmation"]
+    modules = result["modules"]
+    assert modules["verdict"] in ("gain", "no-worthwhile-gain", "undecided")
+    assert len(modules["points"]) >= 8
+    assert "look" in done.stderr and "attention" in done.stderr
+    parameters = {"alpha": result["alpha"], "attention": 1, "mlp": 1, "rest": 1, "slope": 0}
+    if modules["verdict"] == "gain":
+        parameters = modules["parameters"]
+        assert modules["p"] <= 0.05
+    expo("extrapolate", "--recipe", run / "recipe.yaml", "-o", tmp_path / "by_recipe")
+    written, again = load(out), load(tmp_path / "by_recipe")
+    sft, aligned = load(models["sft"]), load(models["aligned"])
+    layers = 1 + max(int(word) for name in aligned for word in name.split(".") if word.isdigit())
+    for name, values in written.items():
+        assert_same_bits(again[name], values, name)
+        alpha = alpha_of(name, parameters, layers)
+        theta = aligned[name].astype(np.float64)
+        expected = theta + alpha * (theta - sft[name].astype(np.float64))
+        np.testing.assert_allclose(values.astype(np.float64), expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_an_interrupted_search_ends_alike(tmp_path, models):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    search(models, whole)
+    half.mkdir()
+    (half / "run.json").write_bytes((whole / "run.json").read_bytes())
+    answers = (whole / "answers.jsonl").read_bytes()
+    (half / "answers.jsonl").write_bytes(answers[: len(answers) * 2 // 3])
+    search(models, half)
+    for name in ("search.json", "recipe.yaml", "trace.jsonl"):
+        assert (half / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_nothing_is_asked_of_modules_before_the_first_test_holds(tmp_path, models):
+    run = tmp_path / "run"
+    rows = [{**row, "own": "none of these words"} for row in read_rows(models["data"])]
+    data = write_rows(tmp_path / "dev.jsonl", rows)
+    done = search({**models, "data": data}, run)
+    result = json.loads((run / "search.json").read_text())
+    assert result["verdict"] != "gain"
+    assert result["modules"]["verdict"] == "not-tested" and result["modules"]["reason"]
+    assert result["modules"]["points"] == []
+    assert "was not searched" in done.stdout

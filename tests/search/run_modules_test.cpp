@@ -1,0 +1,133 @@
+#include <gtest/gtest.h>
+
+#include "expo/extrapolation/recipe/recipe_text.h"
+#include "expo/search/live/module_schedule.h"
+#include "expo/search/run/search_recipe.h"
+#include "expo/search/run/search_run.h"
+#include "expo/search/source/simulator.h"
+#include "tests/search/fake_source.h"
+
+namespace expo {
+namespace {
+
+Simulation simulation_with(double height) {
+  Simulation simulation;
+  simulation.truth = &truth_named("one-peak");
+  simulation.prompts = 2000;
+  simulation.modules.emplace().height = height;
+  return simulation;
+}
+
+PromptSplit halves(std::size_t prompts) {
+  PromptSplit split;
+  for (std::size_t i = 0; i < prompts; ++i)
+    (i % 2 == 0 ? split.choosing : split.confirming).push_back(i);
+  return split;
+}
+
+SearchResult search(double height, std::optional<std::uint64_t> tokens,
+                    std::size_t prompts = 2000) {
+  Simulator source(simulation_with(height), {-1, 0, 0.5, 1, 2, 4, 8}, 4);
+  SearchRunOptions options;
+  options.modules = true;
+  options.tokens = tokens;
+  return run_search(source, halves(prompts), options);
+}
+
+TEST(SearchModules, AreConfirmedAgainstTheUniformAlpha) {
+  const SearchResult result = search(0.2, std::nullopt);
+  ASSERT_EQ(result.confirmation.verdict, Verdict::gain);
+  ASSERT_TRUE(result.modules && result.modules->confirmation);
+  EXPECT_TRUE(result.modules->is_gain());
+  EXPECT_TRUE(result.modules->chosen.modules);
+  const Json json = to_json(result);
+  const Json& modules = json.at("modules");
+  EXPECT_EQ(modules.at("verdict"), "gain");
+  EXPECT_GT(modules.at("gain").get<double>(), 0.03);
+  EXPECT_LE(modules.at("p").get<double>(), 0.05);
+  EXPECT_EQ(modules.at("parameters").at("alpha"), json.at("alpha"));
+  EXPECT_TRUE(recommends_modules(json));
+  // Points of the modules are no α of the table.
+  for (const Json& each : json.at("candidates"))
+    EXPECT_EQ(each.at("label").get<std::string>().find("attention"), std::string::npos);
+}
+
+TEST(SearchModules, AreOnlyTestedOnceTheUniformAlphaGains) {
+  const SearchResult result = search(0.2, std::nullopt, 40);
+  ASSERT_NE(result.confirmation.verdict, Verdict::gain);
+  ASSERT_TRUE(result.modules);
+  EXPECT_FALSE(result.modules->confirmation);
+  EXPECT_TRUE(result.modules->points.empty());
+  EXPECT_EQ(to_json(result).at("modules").at("verdict"), "not-tested");
+  EXPECT_FALSE(recommends_modules(to_json(result)));
+}
+
+TEST(SearchModules, KeepToTheBudgetOfTheWholeSearch) {
+  constexpr std::uint64_t kBudget = 500'000;
+  const SearchResult result = search(0.2, kBudget);
+  ASSERT_TRUE(result.modules && result.modules->confirmation);
+  EXPECT_LE(result.tokens, kBudget * 102 / 100);
+  EXPECT_LE(result.choosing_tokens, kBudget / 3 * 102 / 100);
+  EXPECT_LE(result.modules->choosing_tokens, kBudget / 2);
+}
+
+TEST(SearchModules, AreLeftOutWithoutTheOption) {
+  Simulator source(simulation_with(0.2), {-1, 0, 2}, 4);
+  const SearchResult result = run_search(source, halves(200), {});
+  EXPECT_FALSE(result.modules);
+  EXPECT_TRUE(to_json(result).at("modules").is_null());
+}
+
+/// A result as search.json holds it, as far as a recipe depends on it.
+Json result_with(const std::string& verdict) {
+  return {
+      {"sft", "models/it's \"sft\""},
+      {"aligned", "aligned"},
+      {"alpha", 4.1},
+      {"setting", {{"dtype", "bfloat16"}, {"rounding", "stochastic"}, {"rounding_seed", 7}}},
+      {"on_mismatch", "refuse"},
+      {"modules",
+       {{"verdict", verdict},
+        {"parameters",
+         {{"alpha", 4.1}, {"attention", 1.741}, {"mlp", 0.574}, {"rest", 1.2}, {"slope", 0.3}}}}}};
+}
+
+/// As `expo extrapolate --recipe` makes a schedule of it.
+AlphaSchedule schedule_of(const Recipe& recipe) {
+  AlphaSchedule schedule = AlphaSchedule::gradient(recipe.alpha->points);
+  for (const Recipe::Rule& rule : recipe.rules) schedule.add_rule(rule.match, rule.alpha.points);
+  return schedule;
+}
+
+TEST(SearchRecipe, IsReadBackWithTheAlphaOfEachTensor) {
+  const Json result = result_with("gain");
+  const Recipe recipe = parse_recipe(recipe_text(recommended_recipe(result)), "recipe.yaml");
+  EXPECT_EQ(recipe.sft, "models/it's \"sft\"");
+  EXPECT_EQ(recipe.aligned, "aligned");
+  EXPECT_EQ(recipe.out_dtype, "bfloat16");
+  EXPECT_EQ(recipe.rounding, "stochastic");
+  EXPECT_EQ(recipe.seed, 7U);
+  const AlphaSchedule read = schedule_of(recipe);
+  const AlphaSchedule searched = module_schedule(4.1, {1.741, 0.574, 1.2, 0.3});
+  const AlphaSchedule written = recommended_schedule(result);
+  for (const std::string layer : {"0", "7", "29"}) {
+    for (const std::string name : {"self_attn.q_proj", "mlp.down_proj", "input_layernorm"}) {
+      const std::string tensor = "model.layers." + layer + "." + name + ".weight";
+      EXPECT_EQ(read.alpha_for(tensor, 30), searched.alpha_for(tensor, 30)) << tensor;
+      EXPECT_EQ(written.alpha_for(tensor, 30), searched.alpha_for(tensor, 30)) << tensor;
+    }
+  }
+  for (const std::string tensor : {"model.embed_tokens.weight", "model.norm.weight"})
+    EXPECT_EQ(read.alpha_for(tensor, 30), searched.alpha_for(tensor, 30)) << tensor;
+}
+
+TEST(SearchRecipe, IsOneNumberUnlessModulesGain) {
+  const Recipe recipe =
+      parse_recipe(recipe_text(recommended_recipe(result_with("undecided"))), "recipe.yaml");
+  EXPECT_TRUE(recipe.rules.empty());
+  EXPECT_EQ(recipe.alpha->points, std::vector<double>{4.1});
+  EXPECT_EQ(recommended_schedule(result_with("undecided")).uniform(), 4.1);
+}
+
+}  // namespace
+}  // namespace expo
