@@ -56,7 +56,7 @@ std::optional<std::size_t> LiveCandidates::at(const ModulePoint& point, std::siz
     if (each.family == origin.family && each.alpha == origin.alpha && each.modules == point)
       return i;
   }
-  if (allowed_ && !allowed_(smallest_alpha(origin.alpha, point))) return std::nullopt;
+  if (allowed_ && !allowed_(smallest_alpha(origin.alpha, point), model.policy)) return std::nullopt;
   // What precedes the α in the label, such as a model's name, stays.
   const std::string uniform = label_of(origin.alpha);
   std::string label = origin.label;
