@@ -85,7 +85,9 @@ TEST(ScoreTable, KeepsWhatItHasWhenTheSourceFails) {
 }
 
 TEST(ScoreTable, RefusesScoresThatAreNoNumbers) {
-  FakeSource source({0}, 5, [](double, const ScoreRequest&) { return Score{NAN, 1, 1}; });
+  FakeSource source(std::vector<double>{0}, 5, [](double, const ScoreRequest&) {
+    return Score{NAN, 1, 1};
+  });
   ScoreTable table(source, numbers(5));
   EXPECT_THROW(table.ask(numbers(1), 1), Error);
 }
