@@ -36,7 +36,7 @@ std::string describe_modules(const Json& result) {
   if (found == result.end() || found->is_null()) return {};
   const Json& modules = *found;
   if (modules.at("verdict") == "not-tested") {
-    return fmt::format("an α for each kind of module was not searched: {}\n",
+    return fmt::format("no α for each kind of module: {}\n",
                        modules.at("reason").get<std::string>());
   }
   const Json& comparison = modules.at("confirmation");

@@ -169,8 +169,12 @@ std::string unchosen_sentence(const Json& result) {
     allowed += each.at("alpha") > 0 && each.at("eligible").get<bool>() ? 1 : 0;
   }
   std::vector<std::string> better;
+  bool is_guarded = false;
+  bool is_collapsed = false;
   for (const Json& each : result.at("candidates")) {
-    if (each.at("eligible").get<bool>() || each.at("choosing").is_null()) continue;
+    if (each.at("eligible").get<bool>()) continue;
+    (each.at("collapsed").is_null() ? is_guarded : is_collapsed) = true;
+    if (each.at("choosing").is_null() || !each.at("collapsed").is_null()) continue;
     if (baseline == nullptr || baseline->is_null() ||
         each.at("choosing").at("mean") > baseline->at("mean"))
       better.push_back(each.at("label"));
@@ -178,9 +182,13 @@ std::string unchosen_sentence(const Json& result) {
   const std::string zero =
       fmt::format("{}, {} itself", result.at("baseline").get<std::string>(),
                   has_several_models(result) ? result.at("model").get<std::string>() : "ALIGNED");
-  if (allowed == 0)
-    return fmt::format("no worthwhile gain: guards exclude every α above 0, which leaves {}\n",
+  if (allowed == 0) {
+    return fmt::format("no worthwhile gain: {} every α above 0, which leaves {}\n",
+                       !is_collapsed ? "guards exclude"
+                       : is_guarded  ? "guards and collapsing answers exclude"
+                                     : "answers collapse at",
                        zero);
+  }
   if (better.empty())
     return fmt::format("no worthwhile gain: the choosing part prefers {}\n", zero);
   return fmt::format(

@@ -23,6 +23,7 @@ std::vector<std::size_t> contestants(std::size_t chosen, const ConfirmationOptio
     all.push_back(*options.aligned);
     all.push_back(*options.control);
   }
+  if (options.guarded_by) all.push_back(*options.guarded_by);
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
@@ -122,7 +123,7 @@ Comparison compare(const ScoreTable& table, std::size_t candidate, std::size_t b
 }
 
 Confirmation confirm(ScoreTable& table, std::size_t chosen, const ConfirmationOptions& options) {
-  Spending spending(table, options.tokens, {.before = options.tokens_before});
+  Spending spending(table, options.tokens, options.budget_part);
   spending.extend(contestants(chosen, options), table.rows());
   Confirmation result;
   result.tokens = spending.spent();

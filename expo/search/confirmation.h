@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "expo/search/score_table.h"
+#include "expo/search/spending.h"
 #include "expo/search/statistics/equal_length.h"
 #include "expo/search/statistics/sign_flip.h"
 #include "expo/search/statistics/summary.h"
@@ -44,8 +45,10 @@ struct ConfirmationOptions {
   std::optional<std::size_t> control;   ///< α = −1, the model before training
   double min_gain = 0;                  ///< a gain below it is not worth having
   std::optional<std::uint64_t> tokens;  ///< budget
-  std::uint64_t tokens_before = 0;      ///< that the choice took, for messages
-  std::uint64_t seed = 0;               ///< of the flips
+  BudgetPart budget_part = {};          ///< how `tokens` belong to what the user named
+  /// Also asked, but not compared: a candidate that guards are relative to.
+  std::optional<std::size_t> guarded_by = {};
+  std::uint64_t seed = 0;  ///< of the flips
 };
 
 struct Confirmation {

@@ -58,7 +58,7 @@ std::size_t planned_end(const ScoreTable& table, const Spending& spending,
 // (2016): every round spends the same, on a third of the candidates of the round before.
 Choice choose_by_halving(ScoreTable& table, const SearchOptions& options) {
   std::vector<std::size_t> alive = contenders(table);
-  Spending spending(table, options.tokens, {options.budget_share});
+  Spending spending(table, options.tokens, options.budget_part);
   Screening screening(table, spending, options.baseline, options.on_collapsed);
   Choice choice;
   if (options.screen) {

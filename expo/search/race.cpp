@@ -27,7 +27,7 @@ class Race {
   Race(ScoreTable& table, const SearchOptions& options)
       : table_(table),
         options_(options),
-        spending_(table, options.tokens, {options.budget_share}),
+        spending_(table, options.tokens, options.budget_part),
         screening_(table, spending_, options.baseline, options.on_collapsed) {
     all_ = alive_ = contenders(table);
   }

@@ -66,8 +66,9 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, double
 void Spending::probe(std::span<const std::size_t> candidates, std::size_t end) {
   for (std::size_t done = 0; done < candidates.size();) {
     const bool is_first = table_.tokens() == 0;
-    const double doubtful = is_first ? 0 : price(candidates, end, kDoubt);
-    if (doubtful > 0 && doubtful > left()) refuse(candidates, end);
+    const bool is_missing = !is_first && price(candidates, end, 0) > 0;
+    if (is_missing && (left() <= 0 || price(candidates, end, kDoubt) > left()))
+      refuse(candidates, end);
     const bool fit = !is_first && price(candidates, end, kSafe) <= left();
     const std::size_t next = fit ? candidates.size() : done + 1;
     table_.ask(candidates.first(next), end);
@@ -76,18 +77,15 @@ void Spending::probe(std::span<const std::size_t> candidates, std::size_t end) {
 }
 
 void Spending::refuse(std::span<const std::size_t> candidates, std::size_t end) const {
-  const auto whole = [&](double tokens) {
-    return static_cast<std::uint64_t>(
-        std::ceil(static_cast<double>(part_.before) + tokens / part_.share));
-  };
-  const auto needed = static_cast<double>(spent()) + price(candidates, end, kMargin);
+  const double needed = static_cast<double>(spent()) + price(candidates, end, kMargin);
+  const double whole = std::ceil((static_cast<double>(part_.before) + needed) / part_.end);
   throw usage_error(fmt::format(
       "--token-budget {}: is too small: {} at each of {} take about {} tokens, judged by the first "
-      "answers, of the {} that are meant for them; give at least {}, or fewer α",
-      whole(static_cast<double>(*budget_)), counted(end, "prompt"),
-      counted(candidates.size(), "model"),
+      "answers, of the {} that are meant for them; give at least {}{}",
+      part_.whole.value_or(*budget_), counted(end, "prompt"), counted(candidates.size(), "model"),
       std::llround(static_cast<double>(spent()) + price(candidates, end, 0)), *budget_,
-      whole(needed)));
+      std::max(static_cast<std::uint64_t>(whole), part_.whole.value_or(*budget_) + 1),
+      part_.before == 0 ? ", or fewer α" : ""));
 }
 
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {

@@ -10,8 +10,9 @@ namespace expo {
 
 /// How the tokens of one part of a search belong to the budget that the user named.
 struct BudgetPart {
-  double share = 1;          ///< of the whole budget
-  std::uint64_t before = 0;  ///< tokens that earlier parts took from it
+  double end = 1;            ///< the share of the whole that this part and earlier ones may take
+  std::uint64_t before = 0;  ///< tokens that earlier parts took
+  std::optional<std::uint64_t> whole = {};  ///< what the user named; the part's own if not set
 };
 
 /// Asks a table's source within a budget of tokens. What answers will cost is known only after they

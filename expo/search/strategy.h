@@ -25,7 +25,7 @@ struct SearchOptions {
   std::size_t baseline = 0;             ///< α = 0, which is never dropped
   std::optional<std::size_t> control;   ///< α = −1: seen at the first look, never chosen
   std::optional<std::uint64_t> tokens;  ///< budget; std::nullopt: all that the strategy wants
-  double budget_share = 1;              ///< that `tokens` are of what the user named
+  BudgetPart budget_part = {};          ///< how `tokens` belong to what the user named
   std::vector<Guard> guards;
   bool refine = true;                             ///< the race may ask the source for further α
   bool screen = true;                             ///< all but the grid drop α that collapse

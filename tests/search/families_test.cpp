@@ -139,6 +139,51 @@ TEST_P(Families, TheSmallestThatIsTakenIsOneOfTheBestModels) {
   EXPECT_LE(candidate(result, result.chosen).alpha, candidate(result, result.best).alpha);
 }
 
+/// "fifth" wins by far, but its answers are twice as long on the prompts that confirm it.
+FakeSource longer_later(const PromptSplit& parts) {
+  const auto candidates = two_families();
+  return {candidates, kPrompts, [=](double alpha, const ScoreRequest& request) {
+            const std::size_t family =
+                request.candidate < candidates.size() ? candidates[request.candidate].family : 1;
+            const bool confirms = std::ranges::count(parts.confirming, request.prompt) > 0;
+            return Score{truth(alpha, family, 8, 0.9), family == 1 && confirms ? 20.0 : 10.0, 10};
+          }};
+}
+
+TEST_P(Families, GuardsAreLookedAtAgainAlsoWithABaseline) {
+  const PromptSplit parts = split();
+  FakeSource models = longer_later(parts);
+  SearchRunOptions run = options(GetParam());
+  run.guards = {parse_guard("length<=1.5x", {})};
+  run.add_rival = [&] { return std::size_t{9}; };  // fifth at α = 0
+  const SearchResult result = run_search(models, parts, run);
+  EXPECT_EQ(candidate(result, result.chosen).family, 1U);
+  EXPECT_TRUE(std::ranges::any_of(result.warnings, [](const std::string& each) {
+    return each.find("violates --guard 'length<=1.5x'") != std::string::npos;
+  }));
+}
+
+TEST_P(Families, ABaselineThatViolatesAGuardIsNotRecommended) {
+  const auto candidates = two_families();
+  // fifth at α = 0 is the best, and too long.
+  FakeSource models{candidates, kPrompts, [=](double alpha, const ScoreRequest& request) {
+                      const bool is_rival = request.candidate == 9;
+                      return Score{is_rival ? 0.9
+                                            : 0.5 - 0.01 * std::abs(alpha - 1) +
+                                                  0.1 * jitter(request.candidate, request.prompt),
+                                   is_rival ? 100.0 : 10.0, 10};
+                    }};
+  SearchRunOptions run = options(GetParam());
+  run.guards = {parse_guard("length<=1.5x", {})};
+  run.add_rival = [&] { return std::size_t{9}; };
+  const SearchResult result = run_search(models, split(), run);
+  EXPECT_EQ(result.confirmation.verdict, Verdict::no_worthwhile_gain);
+  EXPECT_EQ(result.recommended, result.chosen);
+  EXPECT_TRUE(std::ranges::any_of(result.warnings, [](const std::string& each) {
+    return each.find("is not recommended, as it violates a guard") != std::string::npos;
+  }));
+}
+
 TEST(FamiliesRace, RefinesAndExtendsTheModelThatLeads) {
   FakeSource scores = source(25, 0.9, 800);
   scores.makes_candidates = true;

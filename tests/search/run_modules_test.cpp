@@ -71,6 +71,63 @@ TEST(SearchModules, KeepToTheBudgetOfTheWholeSearch) {
   EXPECT_LE(result.modules->choosing_tokens, kBudget / 2);
 }
 
+TEST(SearchModules, NoBudgetThatDoesForTheUniformAlphaIsTooSmall) {
+  for (std::uint64_t budget = 60'000; budget < 400'000; budget += 20'000) {
+    const SearchResult result = search(0.2, budget);
+    ASSERT_TRUE(result.modules) << budget;
+    EXPECT_EQ(result.modules->skipped.empty(), result.modules->confirmation.has_value()) << budget;
+    EXPECT_LE(result.tokens, budget * 105 / 100) << budget;
+    if (result.modules->chosen.modules) continue;
+    // What was compared are the prompts of the first test, whatever was asked later.
+    EXPECT_EQ(result.compared_prompts, result.confirmation.gain->difference.count) << budget;
+  }
+}
+
+/// Every point but the start runs to 2,048 tokens.
+class EndlessPoints final : public ScoreSource {
+ public:
+  explicit EndlessPoints(Simulator& source) : source_(source) {}
+  const std::vector<Candidate>& candidates() const override { return source_.candidates(); }
+  std::size_t prompts() const override { return source_.prompts(); }
+  std::uint32_t samples() const override { return source_.samples(); }
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
+    return source_.candidate_at(alpha, like);
+  }
+  std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override {
+    return source_.module_candidate(point, like);
+  }
+  std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
+    std::vector<Score> scores = source_.scores(requests);
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      if (!candidates()[requests[i].candidate].modules) continue;
+      scores[i].tokens = 2048;
+      scores[i].ending = Ending::length;
+    }
+    return scores;
+  }
+
+ private:
+  Simulator& source_;
+};
+
+TEST(SearchModules, PointsWhoseAnswersDoNotEndAreDroppedUnscored) {
+  Simulator simulator(simulation_with(0.2), {-1, 0, 0.5, 1, 2, 4, 8}, 4);
+  EndlessPoints source(simulator);
+  SearchRunOptions options;
+  options.modules = true;
+  options.tokens = 500'000;
+  std::size_t dropped = 0;
+  options.on_collapsed = [&](const Collapsed& each, const std::vector<Candidate>& all) {
+    EXPECT_TRUE(all.at(each.candidate).modules);
+    ++dropped;
+  };
+  const SearchResult result = run_search(source, halves(2000), options);
+  ASSERT_TRUE(result.modules);
+  EXPECT_GE(dropped, 8U);
+  EXPECT_FALSE(result.modules->chosen.modules);
+  EXPECT_LE(result.tokens, 500'000U);
+}
+
 TEST(SearchModules, AreLeftOutWithoutTheOption) {
   Simulator source(simulation_with(0.2), {-1, 0, 2}, 4);
   const SearchResult result = run_search(source, halves(200), {});

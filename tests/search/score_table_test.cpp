@@ -125,23 +125,24 @@ TEST(Spending, StopsBeforeABudgetThatTwoRowsExceedIsOverrun) {
   for (const std::uint64_t budget : {1, 200, 500, 1000, 1500}) {
     FakeSource source({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
     ScoreTable table(source, numbers(1000));
-    Spending spending(table, budget, {.share = 0.5, .before = 1000});
+    // This part ends where half of the whole is spent, of which earlier ones took 1,000.
+    const std::uint64_t whole = 2 * (1000 + budget);
+    Spending spending(table, budget, {.end = 0.5, .before = 1000, .whole = whole});
     try {
       spending.extend(numbers(10), 1000);
       ADD_FAILURE() << budget << " was not refused";
     } catch (const Error& error) {
       EXPECT_EQ(error.category(), ErrorCategory::usage);
       const std::string message = error.what();
-      EXPECT_TRUE(contains(message, fmt::format("--token-budget {}:", 1000 + 2 * budget)))
-          << message;
+      EXPECT_TRUE(contains(message, fmt::format("--token-budget {}:", whole))) << message;
       const std::string word = "give at least ";
       const std::uint64_t named = std::stoull(message.substr(message.find(word) + word.size()));
-      EXPECT_GT(named, 1000 + 2 * budget);
+      EXPECT_GT(named, whole);
       // The first two rows of one α are the price of learning that.
       EXPECT_LE(spending.spent(), std::max<std::uint64_t>(budget + 200, 380)) << message;
       FakeSource again({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
       ScoreTable larger(again, numbers(1000));
-      const std::uint64_t enough = (named - 1000) / 2;
+      const std::uint64_t enough = named / 2 - 1000;
       Spending second(larger, enough);
       second.extend(numbers(10), 1000);
       EXPECT_GE(larger.of(9).size(), 2U) << message;

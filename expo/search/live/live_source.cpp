@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <iterator>
 #include <unordered_set>
 
@@ -203,7 +204,15 @@ void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> re
 }
 
 void LiveScoreSource::finish() {
-  for (std::size_t i = 0; i < scorers_.size(); ++i) trust(i, [&] { scorers_[i]->finish(); });
+  std::exception_ptr first;
+  for (std::size_t i = 0; i < scorers_.size(); ++i) {
+    try {
+      trust(i, [&] { scorers_[i]->finish(); });
+    } catch (...) {  // The others may have something to tell, too.
+      if (!first) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
 }
 
 /// Takes the scorer's scores back if its failure shows that they may be wrong.

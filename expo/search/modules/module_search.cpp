@@ -11,7 +11,7 @@
 namespace expo {
 namespace {
 
-// All of these are what did best in replays (bench/search_replay); none is a promise.
+// All of these are what did best in replays (bench/module_replay); none is a promise.
 constexpr std::size_t kLooks = 3;  // each spends the same
 constexpr double kStep = 0.8;      // of the logarithms to the base 2 of the multipliers
 constexpr double kSlopeStep = 0.6;
@@ -64,7 +64,11 @@ std::vector<ModulePlace> around(const ModulePlace& centre) {
 class ModuleRace {
  public:
   ModuleRace(ScoreTable& table, std::size_t start, const SearchOptions& options)
-      : table_(table), start_(start), options_(options), spending_(table, options.tokens) {
+      : table_(table),
+        start_(start),
+        options_(options),
+        spending_(table, options.tokens),
+        screening_(table, spending_, options.baseline, options.on_collapsed) {
     for (std::size_t i = 0; i < table.candidates().size(); ++i) {
       if (is_neighbour(i)) all_.push_back(i);
     }
@@ -74,8 +78,11 @@ class ModuleRace {
   Choice run() {
     choice_.chosen = start_;
     if (!place_of(table_, start_, start_)) return choice_;
-    for (const ModulePlace& place : first_design()) add(place);
-    if (alive_.size() == 1 || !can_afford()) return choice_;
+    std::vector<std::size_t> fresh = made_at(first_design());
+    alive_.insert(alive_.end(), fresh.begin(), fresh.end());
+    if (fresh.size() < kFewestModulePoints || !can_afford()) return choice_;
+    alive_ = {start_};
+    admit(std::move(fresh));
     for (std::size_t look = 0; look < kLooks; ++look) {
       extend(look);
       learn(look + 1 == kLooks);
@@ -93,11 +100,23 @@ class ModuleRace {
            !table_.of(candidate).empty();
   }
 
-  void add(const ModulePlace& place) {
-    const auto made = table_.source().module_candidate(point_at(place), start_);
-    if (!made || std::find(all_.begin(), all_.end(), *made) != all_.end()) return;
-    all_.push_back(*made);
-    alive_.push_back(*made);
+  /// The candidates at these places that are new, and that the source can make.
+  std::vector<std::size_t> made_at(const std::vector<ModulePlace>& places) const {
+    std::vector<std::size_t> fresh;
+    for (const ModulePlace& place : places) {
+      const auto made = table_.source().module_candidate(point_at(place), start_);
+      if (!made || screening_.has_dropped(*made)) continue;
+      if (std::find(all_.begin(), all_.end(), *made) == all_.end()) fresh.push_back(*made);
+    }
+    return fresh;
+  }
+
+  /// Takes part from here on, unless its first answers collapse: α are largest here.
+  void admit(std::vector<std::size_t> fresh) {
+    if (options_.screen && !fresh.empty())
+      fresh = screening_.pass(fresh, kLooks, table_.rows() >> (kLooks - 1));
+    for (std::vector<std::size_t>* each : {&all_, &alive_})
+      each->insert(each->end(), fresh.begin(), fresh.end());
   }
 
   std::size_t end_of(std::size_t look) const {
@@ -163,7 +182,7 @@ class ModuleRace {
     record_look(belief, chances, is_last ? alive_ : next);
     if (is_last) return;
     alive_ = next;
-    for (const ModulePlace& place : fresh) add(place);
+    admit(made_at(fresh));
   }
 
   bool can_stay(std::size_t candidate) const {
@@ -207,6 +226,7 @@ class ModuleRace {
   std::size_t start_;
   const SearchOptions& options_;
   Spending spending_;
+  Screening screening_;
   std::vector<std::size_t> all_;    ///< that the belief rests on
   std::vector<std::size_t> alive_;  ///< that are asked on
   Choice choice_;

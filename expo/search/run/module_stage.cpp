@@ -25,19 +25,50 @@ void choose_point(ScoreTable& choosing, const ModuleStageOptions& options, std::
   SearchOptions search;
   search.baseline = options.baseline;
   search.guards = options.guards;
-  if (options.on_look) search.on_look = options.on_look;
+  search.on_look = options.on_look;
+  search.on_collapsed = options.on_collapsed;
   if (options.tokens) search.tokens = left_until(kModulesEnd, *options.tokens, spent);
   const Choice choice = choose_modules(choosing, options.start, search);
   outcome.chosen_number = choice.chosen;
   outcome.chosen = choosing.candidates()[choice.chosen];
   outcome.choosing_tokens = choice.tokens;
   for (std::size_t i = before; i < choosing.candidates().size(); ++i) {
+    if (choosing.of(i).empty()) continue;
     const Summary scores = summarize(score_values(choosing.prompt_means(i)));
-    if (scores.count == 0) continue;
     outcome.points.push_back(
         {choosing.candidates()[i], scores.count, scores.mean, scores.standard_error});
   }
-  if (choice.looks.empty()) outcome.skipped = "the budget is too small for it";
+  if (!choice.looks.empty()) return;
+  outcome.skipped = choosing.candidates().size() - before < kFewestModulePoints
+                        ? "rounding in the type in which the models run would bend too many of its "
+                          "points"
+                        : "the budget is too small for it";
+}
+
+/// Compares the chosen point with the start, unless the budget does not reach that.
+void test_point(ScoreTable& confirming, const ModuleStageOptions& options, std::uint64_t spent,
+                ModuleOutcome& outcome) {
+  outcome.confirmation.emplace();
+  outcome.confirmation->verdict = Verdict::no_worthwhile_gain;
+  if (outcome.chosen_number == options.start) return;
+  ConfirmationOptions test;
+  test.baseline = options.start;
+  test.min_gain = options.min_gain;
+  test.seed = options.seed;
+  if (!options.guards.empty()) test.guarded_by = options.baseline;
+  if (options.tokens) test.tokens = left_until(1, *options.tokens, spent);
+  Spending spending(confirming, test.tokens);
+  const std::vector<std::size_t> point{outcome.chosen_number};
+  spending.extend(point, kFewestPrompts);
+  if (confirming.prompt_means(outcome.chosen_number).size() >= kFewestPrompts) {
+    if (test.tokens) *test.tokens -= std::min(*test.tokens, spending.spent());
+    outcome.confirmation = confirm(confirming, outcome.chosen_number, test);
+    return;
+  }
+  outcome.confirmation.reset();
+  outcome.chosen = outcome.start;
+  outcome.chosen_number = options.start;
+  outcome.skipped = "the budget does not reach the test of the point that was chosen";
 }
 
 Json parameters_json(const Candidate& candidate) {
@@ -68,13 +99,7 @@ ModuleOutcome search_modules(ScoreTable& choosing, ScoreTable& confirming,
   if (!outcome.skipped.empty()) return outcome;
   choose_point(choosing, options, choosing.tokens() + confirming.tokens(), outcome);
   if (!outcome.skipped.empty()) return outcome;
-  ConfirmationOptions test;
-  test.baseline = options.start;
-  test.min_gain = options.min_gain;
-  test.seed = options.seed;
-  if (options.tokens)
-    test.tokens = left_until(1, *options.tokens, choosing.tokens() + confirming.tokens());
-  outcome.confirmation = confirm(confirming, outcome.chosen_number, test);
+  test_point(confirming, options, choosing.tokens() + confirming.tokens(), outcome);
   return outcome;
 }
 

@@ -25,7 +25,7 @@ struct ModuleOutcome {
   Candidate chosen;  ///< the start where nothing is believed to be better
   std::size_t chosen_number = 0;
   std::vector<Point> points;
-  /// Why nothing was asked; empty otherwise.
+  /// Why nothing was asked or tested; empty otherwise.
   std::string skipped;
   std::optional<Confirmation> confirmation;  ///< of the chosen point against the start
   std::uint64_t choosing_tokens = 0;
@@ -45,6 +45,7 @@ struct ModuleStageOptions {
   std::optional<std::uint64_t> tokens = {};  ///< budget of the whole search
   std::uint64_t seed = 0;
   std::function<void(const Look&)> on_look = {};
+  Screening::Sink on_collapsed = {};
 };
 
 /// Chooses a point on the choosing part and compares it with the start on the other one, after the

@@ -39,6 +39,11 @@ std::optional<Estimate> estimate_of(const ScoreTable& table, std::size_t candida
   return result;
 }
 
+/// The share of a budget that the choice of one α for all tensors may take.
+double choosing_end(const SearchRunOptions& options) {
+  return options.modules ? kUniformEnd : 1 - kConfirmingShare;
+}
+
 class Run {
  public:
   Run(ScoreSource& source, const PromptSplit& split, const SearchRunOptions& options)
@@ -72,12 +77,10 @@ class Run {
     options.control = result_.control;
     options.guards = options_.guards;
     options.on_look = [this](const Look& look) { tell(look); };
-    options.on_collapsed = [this](const Collapsed& collapsed) {
-      if (options_.on_collapsed) options_.on_collapsed(collapsed, source_.candidates());
-    };
+    options.on_collapsed = [this](const Collapsed& collapsed) { tell(collapsed); };
     if (options_.tokens) {
-      options.budget_share = options_.modules ? kUniformEnd : 1 - kConfirmingShare;
-      options.tokens = left_until(options.budget_share, *options_.tokens, 0);
+      options.budget_part = {choosing_end(options_), 0, options_.tokens};
+      options.tokens = left_until(choosing_end(options_), *options_.tokens, 0);
     }
     return options;
   }
@@ -85,6 +88,10 @@ class Run {
   void tell(const Look& look) {
     ++looks_;
     if (options_.on_look) options_.on_look(look, looks_, source_.candidates());
+  }
+
+  void tell(const Collapsed& collapsed) {
+    if (options_.on_collapsed) options_.on_collapsed(collapsed, source_.candidates());
   }
 
   void choose_alpha() {
@@ -138,14 +145,16 @@ class Run {
     options.control = result_.control;
     options.min_gain = options_.min_gain;
     options.seed = options_.seed;
-    options.tokens_before = result_.choosing_tokens;
+    if (!options_.guards.empty()) options.guarded_by = result_.baseline;
     if (options_.tokens) {
       const double end = options_.modules ? kUniformTested : 1;
+      options.budget_part = {end, result_.choosing_tokens, options_.tokens};
       options.tokens = left_until(end, *options_.tokens, result_.choosing_tokens);
     }
     result_.confirmation = confirm(confirming_, result_.chosen, options);
     const bool falls_back = result_.confirmation.verdict == Verdict::no_worthwhile_gain &&
-                            options.baseline < competitors;
+                            options.baseline < competitors &&
+                            result_.candidates[options.baseline].eligible;
     result_.recommended = falls_back ? options.baseline : result_.chosen;
     result_.alpha = alpha_of(result_.recommended);
   }
@@ -160,6 +169,7 @@ class Run {
     options.tokens = options_.tokens;
     options.seed = options_.seed;
     options.on_look = [this](const Look& look) { tell(look); };
+    options.on_collapsed = [this](const Collapsed& collapsed) { tell(collapsed); };
     result_.modules = search_modules(choosing_, confirming_, options);
   }
 
@@ -167,7 +177,9 @@ class Run {
     for (std::size_t i = 0; i < result_.candidates.size(); ++i)
       result_.candidates[i].confirming = estimate_of(confirming_, i);
     compare_measures();
-    result_.compared_prompts = confirming_.prompt_means(result_.chosen).size();
+    const auto& gain = result_.confirmation.gain;
+    result_.compared_prompts =
+        gain ? gain->difference.count : confirming_.prompt_means(result_.chosen).size();
     result_.tokens = choosing_.tokens() + confirming_.tokens();
   }
 
@@ -189,10 +201,13 @@ class Run {
     warn_of_guards();
     warn_of_surges();
     if (result_.compared_prompts < result_.confirming_prompts) {
+      const bool is_left = result_.modules && !result_.modules->skipped.empty();
       result_.warnings.push_back(fmt::format(
           "the budget reached {} of the confirming part's {}; a larger --token-budget decides more "
-          "surely",
-          result_.compared_prompts, counted(result_.confirming_prompts, "prompt")));
+          "surely{}",
+          result_.compared_prompts, counted(result_.confirming_prompts, "prompt"),
+          is_left ? ", and so does one without --modules, which kept its share for later tests"
+                  : ""));
     }
   }
 
@@ -238,13 +253,29 @@ class Run {
   }
 
   void warn_of_guards() {
-    for (const Guard& guard : options_.guards) {
-      if (!violates(guard, confirming_.of(result_.chosen), confirming_.of(result_.baseline)))
-        continue;
-      result_.warnings.push_back(fmt::format(
-          "on the confirming part, {} violates --guard '{}', which it obeyed on the choosing one",
-          source_.candidates()[result_.chosen].label, guard.text));
+    std::vector<std::size_t> proposed{result_.chosen};
+    if (result_.modules && result_.modules->is_gain())
+      proposed.push_back(result_.modules->chosen_number);
+    for (const std::size_t each : proposed) {
+      for (const Guard& guard : options_.guards) {
+        if (!violates(guard, confirming_.of(each), confirming_.of(result_.baseline))) continue;
+        result_.warnings.push_back(fmt::format(
+            "on the confirming part, {} violates --guard '{}', which it obeyed on the choosing one",
+            candidate(each).label, guard.text));
+      }
     }
+    warn_of_guarded_rival();
+  }
+
+  /// It is not recommended then, though nothing was shown to be better.
+  void warn_of_guarded_rival() {
+    if (result_.confirmation.verdict != Verdict::no_worthwhile_gain || !result_.rival ||
+        result_.candidates[*result_.rival].eligible)
+      return;
+    result_.warnings.push_back(fmt::format(
+        "{} gains nothing worthwhile over {}, which is not recommended, as it violates a guard or "
+        "its answers collapse",
+        candidate(result_.chosen).label, candidate(*result_.rival).label));
   }
 
   ScoreSource& source_;
@@ -285,9 +316,12 @@ void check_token_budget(const SearchRunOptions& options, std::size_t alphas,
   constexpr std::uint64_t kCompared = 2;  // α = 0 and −1
   const std::uint64_t choosing =
       kRows * alphas * (options.strategy == Strategy::race ? 1 : samples);
-  const std::uint64_t needed = std::max(
-      static_cast<std::uint64_t>(std::ceil(static_cast<double>(choosing) / (1 - kConfirmingShare))),
-      choosing + kRows * kCompared * samples);
+  const auto whole = [](std::uint64_t tokens, double end) {
+    return static_cast<std::uint64_t>(std::ceil(static_cast<double>(tokens) / end));
+  };
+  const std::uint64_t needed =
+      std::max(whole(choosing, choosing_end(options)),
+               whole(choosing + kRows * kCompared * samples, options.modules ? kUniformTested : 1));
   if (*options.tokens >= needed) return;
   throw usage_error(fmt::format(
       "--token-budget {}: is too small for any search: {} α with two prompts each, and the "
