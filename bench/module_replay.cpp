@@ -104,11 +104,9 @@ class Replay {
 
   void take(const ModulePoint& point) { chosen_ = candidate_of(point); }
 
-  double regret() const {
-    const double base = truth(baseline_);
-    const double best = simulation_.truth->best(25) + simulation_.modules->height;
-    return (best - truth(chosen_)) / (best - base);
-  }
+  double regret() const { return regret_of(chosen_); }
+  /// Of what the program recommends: the point only where both tests show a gain.
+  double recommended_regret() const { return regret_of(claims_ ? chosen_ : start_); }
   double gain() const { return truth(chosen_) - truth(start_); }
   bool gains() const { return gains_; }
   bool claims() const { return claims_; }
@@ -119,6 +117,12 @@ class Replay {
   double alpha() const { return source_.candidates()[start_].alpha; }
 
  private:
+  double regret_of(std::size_t candidate) const {
+    const double base = truth(baseline_);
+    const double best = simulation_.truth->best(25) + simulation_.modules->height;
+    return (best - truth(candidate)) / (best - base);
+  }
+
   void choose_uniform() {
     SearchOptions options;
     options.baseline = baseline_;
@@ -177,6 +181,7 @@ struct Settings {
 
 void replay(const std::string& scenario, double budget, Way way, const Settings& settings) {
   std::vector<double> regrets;
+  std::vector<double> recommended;
   std::vector<double> gains;
   std::vector<double> spent;
   double tested = 0;
@@ -187,6 +192,7 @@ void replay(const std::string& scenario, double budget, Way way, const Settings&
     if (way == Way::modules) replay.search_modules();
     if (settings.confirms) replay.confirm_all();
     regrets.push_back(replay.regret());
+    recommended.push_back(replay.recommended_regret());
     gains.push_back(replay.gain());
     spent.push_back(replay.spent_share());
     tested += replay.gains() ? 1 : 0;
@@ -194,15 +200,17 @@ void replay(const std::string& scenario, double budget, Way way, const Settings&
     falsely += replay.claims_falsely() ? 1 : 0;
   }
   const Summary regret = summarize(regrets);
+  const Summary advice = summarize(recommended);
   const auto percent = [&](double count) {
     return 100 * count / static_cast<double>(settings.seeds);
   };
   fmt::print(
-      "| {} | {:g} % | {} | {:.3f} ± {:.3f} | {:+.4f} | {:.3f} | {:.1f} % | {:.1f} % | {:.1f} % "
+      "| {} | {:g} % | {} | {:.3f} ± {:.3f} | {:.3f} ± {:.3f} | {:+.4f} | {:.3f} | {:.1f} % | "
+      "{:.1f} % | {:.1f} % "
       "|\n",
       scenario, 100 * budget, way == Way::uniform ? "uniform alone" : "modules", regret.mean,
-      regret.standard_error, summarize(gains).mean, summarize(spent).mean, percent(tested),
-      percent(claimed), percent(falsely));
+      regret.standard_error, advice.mean, advice.standard_error, summarize(gains).mean,
+      summarize(spent).mean, percent(tested), percent(claimed), percent(falsely));
   std::fflush(stdout);
 }
 
@@ -232,9 +240,9 @@ void serve() {
       } else {
         replay->take(point);
         replay->confirm_all();
-        fmt::print("{} {} {} {} {} {}\n", replay->regret(), replay->gain(), replay->spent_share(),
-                   replay->gains() ? 1 : 0, replay->claims() ? 1 : 0,
-                   replay->claims_falsely() ? 1 : 0);
+        fmt::print("{} {} {} {} {} {} {}\n", replay->regret(), replay->recommended_regret(),
+                   replay->gain(), replay->spent_share(), replay->gains() ? 1 : 0,
+                   replay->claims() ? 1 : 0, replay->claims_falsely() ? 1 : 0);
       }
     }
     std::fflush(stdout);
@@ -244,8 +252,9 @@ void serve() {
 void run(const Settings& settings) {
   if (settings.serves) return serve();
   fmt::print(
-      "| truth | budget | strategy | regret | gain over uniform | spent | first test | second test "
-      "| of these false |\n|---|---|---|---|---|---|---|---|---|\n");
+      "| truth | budget | strategy | regret | recommended | gain over uniform | spent | first test "
+      "| second test "
+      "| of these false |\n|---|---|---|---|---|---|---|---|---|---|\n");
   for (const std::string& scenario : settings.scenarios) {
     for (const double budget : settings.budgets) {
       for (const Way way : {Way::uniform, Way::modules}) replay(scenario, budget, way, settings);

@@ -85,11 +85,14 @@ def replay(simulator, scenario, budget, rows, seeds, first_seed):
         alpha, all_rows, _ = simulator.begin(scenario, seed, budget)
         chosen = evolve(simulator, min(rows or all_rows, all_rows), seed) if alpha > 0 else NEUTRAL
         results.append(simulator.take(chosen))
-    regret, gain, spent, first, second, false = np.array(results).T
-    error = regret.std(ddof=1) / np.sqrt(len(regret))
+    regret, advice, gain, spent, first, second, false = np.array(results).T
+
+    def shown(values):
+        return f"{values.mean():.3f} ± {values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+
     name = f"CMA-ES, {rows} rows" if rows else "CMA-ES, all rows"
     print(
-        f"| {scenario} | {100 * budget:g} % | {name} | {regret.mean():.3f} ± {error:.3f} | {gain.mean():+.4f} | "
+        f"| {scenario} | {100 * budget:g} % | {name} | {shown(regret)} | {shown(advice)} | {gain.mean():+.4f} | "
         f"{spent.mean():.3f} | {100 * first.mean():.1f} % | {100 * second.mean():.1f} % | {100 * false.mean():.1f} % |",
         flush=True,
     )
