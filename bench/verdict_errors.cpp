@@ -66,8 +66,13 @@ std::vector<Shape> shapes() {
         std::pow(normal(s, 1), 2) + std::pow(normal(s, 2), 2) + std::pow(normal(s, 3), 2);
     return normal(s, 0) / std::sqrt(scale / 3);
   };
-  const auto rare = [=](const RandomStream& s) {
-    return s.unit_interval(1) < 0.05 ? 4 * exponential(s) - 4 : 0.0;
+  // One prompt of 20 differs, by what has a long tail on one side.
+  const auto rare = [=](double sign) {
+    return [=](const RandomStream& s, double gain) {
+      const double baseline = normal(s, 9);
+      const double tail = sign * (4 * exponential(s) - 4) + 20 * gain;
+      return Pair{baseline + (s.unit_interval(1) < 0.05 ? tail : 0), baseline};
+    };
   };
   return {
       {"0/1, one sample", 0.09, binary(0.48, 1)},
@@ -81,9 +86,8 @@ std::vector<Shape> shapes() {
       {"skewed: 1 − exponential", 0.2,
        added([=](const RandomStream& s) { return 1 - exponential(s); })},
       {"heavy tails: Student's t, 3", 0.2, added(student)},
-      {"0 in 95 of 100, else 4 (exponential − 1)", 0.1, added(rare)},
-      {"0 in 95 of 100, else 4 (1 − exponential)", 0.1,
-       added([=](const RandomStream& s) { return -rare(s); })},
+      {"0 in 95 of 100, else 4 (exponential − 1)", 0.1, rare(1)},
+      {"0 in 95 of 100, else 4 (1 − exponential)", 0.1, rare(-1)},
   };
 }
 
@@ -117,13 +121,16 @@ double percent(const Shape& shape, std::size_t prompts, int runs, double gain, V
 
 int main(int argc, char** argv) {
   int runs = 4000;
+  std::string part;
   CLI::App app("Measures how often a confirmation errs.");
   app.add_option("--runs", runs);
+  app.add_option("--scores", part, "only those with this in their name");
   CLI11_PARSE(app, argc, argv);
   fmt::print(
-      "| scores | prompts | a gain is claimed where there is none | none worthwhile is said of a "
-      "gain of | |\n|---|---|---|---|---|\n");
+      "| scores | prompts | a gain is claimed where there is none | a true gain of | is said to be "
+      "not worthwhile |\n|---|---|---|---|---|\n");
   for (const Shape& shape : shapes()) {
+    if (shape.name.find(part) == std::string::npos) continue;
     for (const std::size_t prompts :
          {std::size_t{20}, std::size_t{50}, std::size_t{100}, std::size_t{400}}) {
       fmt::print("| {} | {} | {:.1f} % | {:g} | {:.1f} % |\n", shape.name, prompts,

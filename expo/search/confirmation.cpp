@@ -32,9 +32,22 @@ std::vector<std::size_t> contestants(std::size_t chosen, const ConfirmationOptio
 constexpr std::size_t kFewest = 50;      // differences for a claim without an exact test
 constexpr std::size_t kFewestSeen = 20;  // of them that are not 0, for a bound
 
+/// How many differences tell of the tails. Zeros do not: where few prompts differ, a long tail may
+/// not have been seen yet, unless the differences are bounded, as steps of one unit are.
+std::size_t telling(const Comparison& gain) {
+  return gain.method == FlipMethod::lattice ? gain.difference.count : gain.better + gain.worse;
+}
+
 /// Whether there are enough differences for a claim about the side on which `skewness` is positive.
 bool keeps_level(const Comparison& gain, double skewness) {
-  return gain.difference.count >= std::max(kFewest, prompts_for_skewness(skewness));
+  return telling(gain) >= kFewest && gain.difference.count >= prompts_for_skewness(skewness);
+}
+
+/// The number of prompts of which enough tell of the tails.
+std::size_t prompts_for_tails(const Comparison& gain) {
+  const std::size_t enough = kFewest * gain.difference.count;
+  return gain.method == FlipMethod::sign_test ? 0
+                                              : enough / std::max<std::size_t>(telling(gain), 1);
 }
 
 bool shows_gain(const Comparison& gain) {
@@ -65,7 +78,7 @@ std::optional<std::size_t> prompts_that_decide(const Comparison& gain, double mi
   const double sought = std::max(difference.mean, min_gain);
   if (sought <= 0 || difference.deviation == 0) return std::nullopt;
   return std::max({needed_prompts(difference.deviation, sought),
-                   prompts_for_skewness(std::abs(difference.skewness)),
+                   prompts_for_skewness(std::abs(difference.skewness)), prompts_for_tails(gain),
                    difference.count + difference.count / 4 + 1});
 }
 

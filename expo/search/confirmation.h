@@ -27,7 +27,8 @@ struct Comparison {
 };
 
 /// Neither of the first two is said where the differences do not keep the level of the test: where
-/// there are fewer than 50, or so skewed that their number is too small (see prompts_for_skewness).
+/// fewer than 50 of them tell of the tails (zeros do not, unless the differences are bounded), or
+/// they are so skewed that their number is too small (see prompts_for_skewness).
 /// For a gain, the exact sign test of 0/1 scores keeps it always. For the second, such scores need
 /// an exact bound, and others 20 differences that are not 0: what is rare may not have occurred.
 enum class Verdict {

@@ -107,6 +107,30 @@ TEST(Confirmation, ClaimsNothingFromFewDifferencesThatAreNotOfOneSize) {
   EXPECT_GT(found.needed_prompts, 49U);
 }
 
+TEST(Confirmation, ClaimsNothingWhereFewPromptsDifferAndATailMayBeUnseen) {
+  // 20 of 400 differ, by different gains: a rare loss that outweighs them may not have occurred.
+  FakeSource source({-1, 0, 1}, 400, [](double alpha, const ScoreRequest& request) {
+    const bool differs = alpha > 0 && request.prompt % 20 == 0;
+    return Score{differs ? 0.5 + 0.1 * jitter(request.prompt, 3) : 0, 1, 1};
+  });
+  ScoreTable table(source, numbers(400));
+  const Confirmation found = confirm(table, 2, options());
+  EXPECT_LE(found.gain->p, 0.05);
+  EXPECT_EQ(found.verdict, Verdict::undecided);
+  EXPECT_GE(found.needed_prompts, 1000U);
+}
+
+TEST(Confirmation, ClaimsFromBoundedDifferencesThoughFewDiffer) {
+  FakeSource source({-1, 0, 1}, 400, [](double alpha, const ScoreRequest& request) {
+    const bool differs = alpha > 0 && request.prompt % 20 == 0;
+    return Score{!differs ? 0.0 : request.prompt % 40 == 0 ? 0.5 : 1.0, 1, 1};
+  });
+  ScoreTable table(source, numbers(400));
+  const Confirmation found = confirm(table, 2, options());
+  EXPECT_EQ(found.gain->method, FlipMethod::lattice);
+  EXPECT_EQ(found.verdict, Verdict::gain);
+}
+
 /// Scores of 0 or 1 of which the first `better` prompts are better at α = 1.
 FakeSource rarely_better(std::size_t prompts, std::size_t better) {
   return {{-1, 0, 1}, prompts, [=](double alpha, const ScoreRequest& request) {
