@@ -18,12 +18,12 @@ class CommandFilesTest : public testing::Test {
  protected:
   CommandFilesTest() {
     ::setenv("HOME", "/users/me", 1);
-    ::setenv("HERE", "/work/checks", 1);
-    ::setenv("SPACED", "/work/my checks", 1);
+    ::setenv("HERE", "/srv/checks", 1);
+    ::setenv("SPACED", "/srv/my checks", 1);
     for (const char* file :
-         {"/users/me/check.py", "/work/checks/check.py", "/work/my checks/check.py",
-          "/work/checks/rules.json", "/work/checks/log.txt", "/work/checks/grade/__init__.py",
-          "/work/checks/grade/__main__.py", "/work/checks/one.py", "/usr/bin/python3.11"})
+         {"/users/me/check.py", "/srv/checks/check.py", "/srv/my checks/check.py",
+          "/srv/checks/rules.json", "/srv/checks/log.txt", "/srv/checks/grade/__init__.py",
+          "/srv/checks/grade/__main__.py", "/srv/checks/one.py", "/usr/bin/python3.11"})
       write(file, "x");
   }
 
@@ -38,47 +38,47 @@ class CommandFilesTest : public testing::Test {
 };
 
 TEST_F(CommandFilesTest, AreFoundBehindTheShellsWords) {
-  const Paths here{"/work/checks/check.py"};
-  const Paths spaced{"/work/my checks/check.py"};
-  EXPECT_EQ(files("python3 /work/checks/check.py --fast"), here);
+  const Paths here{"/srv/checks/check.py"};
+  const Paths spaced{"/srv/my checks/check.py"};
+  EXPECT_EQ(files("python3 /srv/checks/check.py --fast"), here);
   EXPECT_EQ(files("python3 ~/check.py"), Paths{"/users/me/check.py"});
   EXPECT_EQ(files("python3 $HERE/check.py|cat"), here);
   EXPECT_EQ(files("python3 ${HERE}/check.py;"), here);
   EXPECT_EQ(files("python3 \"$HERE/check.py\""), here);
-  EXPECT_EQ(files("python3 '/work/my checks/check.py'"), spaced);
-  EXPECT_EQ(files("python3 \"/work/my checks\"/check.py"), spaced);
-  EXPECT_EQ(files("python3 /work/my\\ checks/check.py"), spaced);
+  EXPECT_EQ(files("python3 '/srv/my checks/check.py'"), spaced);
+  EXPECT_EQ(files("python3 \"/srv/my checks\"/check.py"), spaced);
+  EXPECT_EQ(files("python3 /srv/my\\ checks/check.py"), spaced);
   EXPECT_EQ(files("python3 \"$SPACED/check.py\""), spaced);
-  EXPECT_EQ(files("cd /work/checks && python3 check.py"), here);
-  EXPECT_EQ(files("cd /work; cd 'checks' && exec python3 check.py < rules.json"),
-            (Paths{"/work/checks/check.py", "/work/checks/rules.json"}));
-  EXPECT_EQ(files("DIR=/work/checks; python3 $DIR/check.py"), here);
-  EXPECT_EQ(files("export DIR=/work/checks && python3 $DIR/check.py"), here);
-  EXPECT_EQ(files("RULES=/work/checks/rules.json python3 /work/checks/check.py"),
-            (Paths{"/work/checks/rules.json", "/work/checks/check.py"}));
-  EXPECT_EQ(files("x --rules=/work/checks/rules.json"), Paths{"/work/checks/rules.json"});
+  EXPECT_EQ(files("cd /srv/checks && python3 check.py"), here);
+  EXPECT_EQ(files("cd /srv; cd 'checks' && exec python3 check.py < rules.json"),
+            (Paths{"/srv/checks/check.py", "/srv/checks/rules.json"}));
+  EXPECT_EQ(files("DIR=/srv/checks; python3 $DIR/check.py"), here);
+  EXPECT_EQ(files("export DIR=/srv/checks && python3 $DIR/check.py"), here);
+  EXPECT_EQ(files("RULES=/srv/checks/rules.json python3 /srv/checks/check.py"),
+            (Paths{"/srv/checks/rules.json", "/srv/checks/check.py"}));
+  EXPECT_EQ(files("x --rules=/srv/checks/rules.json"), Paths{"/srv/checks/rules.json"});
   EXPECT_EQ(files("cd $HERE && python3 -m grade"),
-            (Paths{"/work/checks/grade/__init__.py", "/work/checks/grade/__main__.py"}));
-  EXPECT_EQ(files("cd $HERE && python3 -m one"), Paths{"/work/checks/one.py"});
-  EXPECT_EQ(files("(cd /work/checks && true); python3 check.py"), Paths{});
+            (Paths{"/srv/checks/grade/__init__.py", "/srv/checks/grade/__main__.py"}));
+  EXPECT_EQ(files("cd $HERE && python3 -m one"), Paths{"/srv/checks/one.py"});
+  EXPECT_EQ(files("(cd /srv/checks && true); python3 check.py"), Paths{});
 }
 
 TEST_F(CommandFilesTest, AreNotGuessed) {
   for (const char* command :
        {"python3 '$HERE/check.py'", "python3 \\$HERE/check.py", "python3 $SPACED/check.py",
-        "python3 $(echo /work/checks)/check.py", "python3 `echo /work/checks/check.py`",
-        "python3 /work/checks/chec?.py", "python3 ${HERE:-x}/check.py", "python3 '~/check.py'",
-        "cd $(pwd) && python3 check.py", "cd /work/checks | python3 check.py",
-        "DIR=/work/checks true; python3 $DIR/check.py", "true # /work/checks/check.py",
+        "python3 $(echo /srv/checks)/check.py", "python3 `echo /srv/checks/check.py`",
+        "python3 /srv/checks/chec?.py", "python3 ${HERE:-x}/check.py", "python3 '~/check.py'",
+        "cd $(pwd) && python3 check.py", "cd /srv/checks | python3 check.py",
+        "DIR=/srv/checks true; python3 $DIR/check.py", "true # /srv/checks/check.py",
         "python3 -c 'print(1)'", "", "'", "\"", "$", "\\"}) {
     EXPECT_EQ(files(command), Paths{}) << command;
   }
 }
 
 TEST_F(CommandFilesTest, WhatACommandWritesIsNoneOfThem) {
-  EXPECT_EQ(files("cd /work/checks; python3 check.py 2> log.txt"), Paths{"/work/checks/check.py"});
-  EXPECT_EQ(files("cd /work/checks; python3 check.py 2>>log.txt one.py 2>&1 rules.json"),
-            (Paths{"/work/checks/check.py", "/work/checks/one.py", "/work/checks/rules.json"}));
+  EXPECT_EQ(files("cd /srv/checks; python3 check.py 2> log.txt"), Paths{"/srv/checks/check.py"});
+  EXPECT_EQ(files("cd /srv/checks; python3 check.py 2>>log.txt one.py 2>&1 rules.json"),
+            (Paths{"/srv/checks/check.py", "/srv/checks/one.py", "/srv/checks/rules.json"}));
 }
 
 TEST_F(CommandFilesTest, TheScorersIdentityFollowsThem) {
@@ -86,7 +86,7 @@ TEST_F(CommandFilesTest, TheScorersIdentityFollowsThem) {
   const auto identity = [&] { return command_scorer(disk_, command)->identity(); };
   const Json first = identity();
   EXPECT_EQ(identity(), first);
-  write("/work/checks/rules.json", "y");
+  write("/srv/checks/rules.json", "y");
   EXPECT_NE(identity(), first);
   EXPECT_TRUE(command_scorer(disk_, command)->warnings().empty());
 }
