@@ -106,12 +106,7 @@ class Race {
     return next;
   }
 
-  bool is_out(std::size_t candidate) const {
-    if (candidate == options_.baseline) return false;
-    return std::any_of(options_.guards.begin(), options_.guards.end(), [&](const Guard& guard) {
-      return clearly_violates(guard, table_.of(candidate), table_.of(options_.baseline));
-    });
-  }
+  bool is_out(std::size_t candidate) const { return is_clearly_out(table_, options_, candidate); }
 
   /// Records the look, and goes on with the survivors.
   void learn(std::vector<std::size_t> survivors) {

@@ -22,6 +22,10 @@ std::vector<std::size_t> contenders(const ScoreTable& table);
 /// Whether a candidate may be chosen, as its means violate no guard. The baseline always may.
 bool is_eligible(const ScoreTable& table, const SearchOptions& options, std::size_t candidate);
 
+/// Whether a candidate violates a guard by so much that it is not asked on. The baseline never
+/// does.
+bool is_clearly_out(const ScoreTable& table, const SearchOptions& options, std::size_t candidate);
+
 /// The mean score of a candidate; −∞ if it has no prompt.
 double mean_score(const ScoreTable& table, std::size_t candidate);
 

@@ -61,6 +61,13 @@ bool is_eligible(const ScoreTable& table, const SearchOptions& options, std::siz
                       [&](const Guard& g) { return violates(g, scores, baseline); });
 }
 
+bool is_clearly_out(const ScoreTable& table, const SearchOptions& options, std::size_t candidate) {
+  if (candidate == options.baseline) return false;
+  return std::any_of(options.guards.begin(), options.guards.end(), [&](const Guard& guard) {
+    return clearly_violates(guard, table.of(candidate), table.of(options.baseline));
+  });
+}
+
 double mean_score(const ScoreTable& table, std::size_t candidate) {
   const auto scores = table.of(candidate);
   if (scores.empty()) return -std::numeric_limits<double>::infinity();

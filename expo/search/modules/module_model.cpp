@@ -11,12 +11,6 @@ constexpr std::array kSizes{0.03, 0.08, 0.2, 0.5};  // in deviations of a row's 
 constexpr double kOwn = 0.02;  // share of the variation that neighbours do not have in common
 constexpr double kLevel = 2;   // deviations of the common level
 
-double squared_distance(const ModulePlace& a, const ModulePlace& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
 SquareMatrix prior(std::span<const ModulePlace> places, double reach, double size, double level) {
   SquareMatrix result(places.size());
   for (std::size_t i = 0; i < places.size(); ++i) {

@@ -129,16 +129,11 @@ class ModuleRace {
 
   void extend(std::size_t look) { spending_.extend(alive_, end_of(look)); }
 
-  bool is_out(std::size_t candidate) const {
-    return std::any_of(options_.guards.begin(), options_.guards.end(), [&](const Guard& guard) {
-      return clearly_violates(guard, table_.of(candidate), table_.of(options_.baseline));
-    });
-  }
-
   std::vector<std::size_t> considered() const {
     std::vector<std::size_t> result;
-    std::copy_if(all_.begin(), all_.end(), std::back_inserter(result),
-                 [&](std::size_t each) { return each == start_ || !is_out(each); });
+    std::copy_if(all_.begin(), all_.end(), std::back_inserter(result), [&](std::size_t each) {
+      return each == start_ || !is_clearly_out(table_, options_, each);
+    });
     return result;
   }
 

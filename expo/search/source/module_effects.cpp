@@ -7,12 +7,6 @@ namespace {
 
 constexpr std::array kWeights{0.4, 0.4, 0.2};  // attention, MLP, rest
 
-double squared_distance(const ModulePlace& a, const ModulePlace& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
 }  // namespace
 
 double ModuleEffects::gain(const ModulePlace& departure) const {

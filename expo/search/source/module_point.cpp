@@ -23,6 +23,12 @@ ModulePoint point_at(const ModulePlace& place) {
           rounded(place[3])};
 }
 
+double squared_distance(const ModulePlace& a, const ModulePlace& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
 std::string label_of(double alpha, const ModulePoint& point) {
   return fmt::format("α = {} · (attention {}, MLP {}, rest {}, slope {})", alpha, point.attention,
                      point.mlp, point.rest, point.slope);

@@ -28,6 +28,8 @@ ModulePlace place_of(const ModulePoint& point);
 /// The inverse, rounded to three decimals, so that a candidate is told and written with few digits.
 ModulePoint point_at(const ModulePlace& place);
 
+double squared_distance(const ModulePlace& a, const ModulePlace& b);
+
 /// "α = 4 · (attention 1.414, MLP 0.707, rest 1, slope 0.5)"
 std::string label_of(double alpha, const ModulePoint& point);
 
