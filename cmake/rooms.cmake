@@ -48,7 +48,8 @@ set(EXPO_ROOMS
   "search/live:search/source,search/process,engine"
   "search/run:search/modules,search/live"
   "cli/options:engine,search/run"
-  "cli:cli/options"
+  "cli/text:engine,search/run"
+  "cli:cli/options,cli/text"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)

@@ -2,7 +2,7 @@
 
 #include "expo/cli/engine_program.h"
 #include "expo/cli/options/output_options.h"
-#include "expo/cli/shell_word.h"
+#include "expo/cli/text/shell_word.h"
 
 namespace expo {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "expo/cli/command.h"
 #include "expo/cli/options/output_options.h"
-#include "expo/cli/terminal_progress.h"
+#include "expo/cli/text/terminal_progress.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"

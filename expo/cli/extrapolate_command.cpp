@@ -3,12 +3,12 @@
 #include <memory>
 
 #include "expo/cli/command.h"
-#include "expo/cli/extrapolation_text.h"
 #include "expo/cli/options/alpha_options.h"
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/output_options.h"
-#include "expo/cli/terminal_progress.h"
+#include "expo/cli/text/extrapolation_text.h"
+#include "expo/cli/text/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/extrapolation/adapter_job.h"
 #include "expo/extrapolation/extrapolation_job.h"

@@ -9,8 +9,8 @@
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/row_options.h"
-#include "expo/cli/run_text.h"
-#include "expo/cli/terminal_progress.h"
+#include "expo/cli/text/run_text.h"
+#include "expo/cli/text/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/engine/scoring_job.h"
 

@@ -7,15 +7,15 @@
 #include <memory>
 
 #include "expo/cli/command.h"
-#include "expo/cli/extrapolation_text.h"
 #include "expo/cli/options/answering_options.h"
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/row_options.h"
 #include "expo/cli/options/search_settings.h"
-#include "expo/cli/search_text.h"
-#include "expo/cli/terminal_progress.h"
+#include "expo/cli/text/extrapolation_text.h"
+#include "expo/cli/text/search_text.h"
+#include "expo/cli/text/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/core/version.h"

@@ -10,7 +10,7 @@
 #include <memory>
 #include <optional>
 
-#include "expo/cli/progress_line.h"
+#include "expo/cli/text/progress_line.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/core/text.h"

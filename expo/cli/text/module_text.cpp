@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "expo/cli/search_text.h"
+#include "expo/cli/text/search_text.h"
 #include "expo/core/text.h"
 #include "expo/search/run/search_recipe.h"
 

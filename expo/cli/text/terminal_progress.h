@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "expo/cli/progress_line.h"
+#include "expo/cli/text/progress_line.h"
 #include "expo/core/progress.h"
 
 namespace expo {

@@ -1,4 +1,4 @@
-#include "expo/cli/shell_word.h"
+#include "expo/cli/text/shell_word.h"
 
 namespace expo {
 

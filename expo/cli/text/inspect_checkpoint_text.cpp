@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "expo/cli/inspect_text.h"
+#include "expo/cli/text/inspect_text.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/text.h"
 

@@ -1,4 +1,4 @@
-#include "expo/cli/search_text.h"
+#include "expo/cli/text/search_text.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "expo/cli/shell_word.h"
+#include "expo/cli/text/shell_word.h"
 #include "expo/core/text.h"
 #include "expo/search/run/search_recipe.h"
 

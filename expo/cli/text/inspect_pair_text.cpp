@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "expo/cli/inspect_text.h"
+#include "expo/cli/text/inspect_text.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/diagnosis/delta_measures.h"
 #include "expo/extrapolation/diagnosis/ties.h"

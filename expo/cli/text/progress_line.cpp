@@ -1,4 +1,4 @@
-#include "expo/cli/progress_line.h"
+#include "expo/cli/text/progress_line.h"
 
 #include <fmt/format.h>
 #include <unistd.h>

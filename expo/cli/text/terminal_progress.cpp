@@ -1,4 +1,4 @@
-#include "expo/cli/terminal_progress.h"
+#include "expo/cli/text/terminal_progress.h"
 
 #include <fmt/format.h>
 

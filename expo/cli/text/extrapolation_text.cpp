@@ -1,4 +1,4 @@
-#include "expo/cli/extrapolation_text.h"
+#include "expo/cli/text/extrapolation_text.h"
 
 #include <fmt/format.h>
 

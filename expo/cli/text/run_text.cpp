@@ -1,4 +1,4 @@
-#include "expo/cli/run_text.h"
+#include "expo/cli/text/run_text.h"
 
 #include <fmt/format.h>
 

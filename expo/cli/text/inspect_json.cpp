@@ -1,4 +1,4 @@
-#include "expo/cli/inspect_json.h"
+#include "expo/cli/text/inspect_json.h"
 
 #include <cmath>
 
