@@ -117,6 +117,15 @@ std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {
   return (own.tokens + kOthers * all_.tokens / all_.rows) / (kOthers + own.rows);
 }
 
+std::optional<double> ScoreTable::most_tokens(std::span<const std::size_t> candidates,
+                                              std::size_t end) const {
+  const auto longest = source_.longest();
+  if (!longest) return std::nullopt;
+  std::size_t answers = 0;
+  for (const std::size_t each : candidates) answers += requests(each, of(each).size(), end).size();
+  return static_cast<double>(answers) * static_cast<double>(*longest);
+}
+
 double ScoreTable::token_deviation() const {
   // A few rows may be alike by chance, so the estimate starts from what lengths of answers do.
   constexpr double kUsual = 0.7;  // of the mean

@@ -74,6 +74,10 @@ class ScoreTable {
   /// The tokens of all that was asked for, and what was charged.
   std::uint64_t tokens() const { return tokens_; }
 
+  /// The most that the candidates' rows below `end` that are missing can take; std::nullopt where
+  /// the source does not know how long answers can be.
+  std::optional<double> most_tokens(std::span<const std::size_t> candidates, std::size_t end) const;
+
   /// The price of one more row of a candidate, by what it or else all candidates took so far;
   /// std::nullopt before anything was asked.
   std::optional<double> expected_tokens(std::size_t candidate) const;

@@ -45,7 +45,7 @@ std::vector<std::size_t> Screening::pass(std::span<const std::size_t> candidates
                std::span(glances).subspan(i * share, share), baseline))
       std::erase(all, others[i]);
   }
-  table_.ask(all, rows);
+  spending_.extend(all, rows);
   return all;
 }
 
@@ -113,6 +113,8 @@ bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
   for (std::size_t i = 0; i < requests.size() && some.size() < kLetGoOn; ++i) {
     if (glances[i].collapse == Collapse::endless) some.push_back(requests[i]);
   }
+  const auto most = static_cast<double>(table_.source().longest().value_or(0) * some.size());
+  if (spending_.left() < most) return false;
   const std::vector<Score> scores = table_.source().scores(some);
   if (std::ranges::any_of(scores, [](const Score& each) { return each.ending == Ending::stop; }))
     return true;

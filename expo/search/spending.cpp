@@ -61,39 +61,66 @@ std::size_t Spending::affordable(std::span<const std::size_t> candidates, double
   return low;
 }
 
-/// Asks for the first rows, of one candidate after the other as long as all that are missing might
-/// not fit.
-void Spending::probe(std::span<const std::size_t> candidates, std::size_t end) {
-  for (std::size_t done = 0; done < candidates.size();) {
-    const bool is_first = table_.tokens() == 0;
-    const bool is_missing = !is_first && price(candidates, end, 0) > 0;
-    if (is_missing && (left() <= 0 || price(candidates, end, kDoubt) > left()))
-      refuse(candidates, end);
-    const bool fit = !is_first && price(candidates, end, kSafe) <= left();
-    const std::size_t next = fit ? candidates.size() : done + 1;
-    table_.ask(candidates.first(next), end);
-    done = next;
+bool Spending::fits(std::span<const std::size_t> candidates, std::size_t end) const {
+  const auto most = table_.most_tokens(candidates, end);
+  return most && *most <= left();
+}
+
+/// Asks for the first rows of candidates that lack them: all at once if they fit in any case, else
+/// one after the other as long as all that are missing might fit. Returns whether all have theirs.
+bool Spending::probe(std::span<const std::size_t> candidates, std::size_t end, bool must_reach) {
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const auto one = candidates.subspan(i, 1);
+    while (table_.of(one.front()).size() < end) {
+      if (fits(candidates, end)) {
+        table_.ask(candidates, end);
+        return true;
+      }
+      const bool is_hopeless =
+          table_.tokens() > 0 && (left() <= 0 || price(candidates, end, kDoubt) > left());
+      if (is_hopeless && must_reach) refuse(candidates, end);
+      if (is_hopeless) return false;
+      table_.ask(one, fits(one, end) ? end : table_.of(one.front()).size() + 1);
+    }
   }
+  return true;
+}
+
+double Spending::needed(std::span<const std::size_t> candidates, std::size_t end) const {
+  double dearest = 0;
+  double fresh = 0;
+  for (const std::size_t candidate : candidates) {
+    const auto rows = table_.of(candidate);
+    for (const PromptScore& row : rows) dearest = std::max(dearest, row.tokens);
+    fresh += static_cast<double>(end - std::min(end, rows.size()));
+  }
+  const double expected = price(candidates, end, kMargin);
+  return static_cast<double>(spent()) + std::max(expected, fresh * dearest);
 }
 
 void Spending::refuse(std::span<const std::size_t> candidates, std::size_t end) const {
-  const double needed = static_cast<double>(spent()) + price(candidates, end, kMargin);
-  const double whole = std::ceil((static_cast<double>(part_.before) + needed) / part_.end);
+  const auto whole = [&](double tokens) {
+    const double sum = std::ceil((static_cast<double>(part_.before) + tokens) / part_.end);
+    return std::max(static_cast<std::uint64_t>(sum), part_.whole.value_or(*budget_) + 1);
+  };
+  const std::uint64_t enough = whole(needed(candidates, end));
+  const auto most = table_.most_tokens(candidates, end);
+  const std::uint64_t certain = whole(static_cast<double>(spent()) + most.value_or(0));
   throw usage_error(fmt::format(
       "--token-budget {}: is too small: {} at each of {} take about {} tokens, judged by the first "
-      "answers, of the {} that are meant for them; give at least {}{}",
+      "answers, of the {} that are meant for them; give at least {}{}{}",
       part_.whole.value_or(*budget_), counted(end, "prompt"), counted(candidates.size(), "model"),
-      std::llround(static_cast<double>(spent()) + price(candidates, end, 0)), *budget_,
-      std::max(static_cast<std::uint64_t>(whole), part_.whole.value_or(*budget_) + 1),
+      std::llround(static_cast<double>(spent()) + price(candidates, end, 0)), *budget_, enough,
+      certain > enough ? fmt::format(" ({} do if no answer ends before its limit)", certain) : "",
       part_.before == 0 ? ", or fewer α" : ""));
 }
 
 bool Spending::extend(std::span<const std::size_t> candidates, std::size_t end) {
   end = std::min(end, table_.rows());
-  const bool is_many = candidates.size() > 1;
-  if (budget_ && before_ == 0 && (table_.tokens() == 0 || (is_many && !is_probed_))) {
-    is_probed_ = is_many;
-    probe(candidates, std::min(kProbe, end));
+  if (budget_) {
+    const bool is_first = before_ == 0 && !is_probed_ && candidates.size() > 1;
+    is_probed_ = is_probed_ || is_first;
+    if (!probe(candidates, std::min(kProbe, end), is_first)) return false;
   }
   const auto fewest = [&] {
     std::size_t least = end;

@@ -27,6 +27,7 @@ class FakeSource final : public ScoreSource {
   const std::vector<Candidate>& candidates() const override { return candidates_; }
   std::size_t prompts() const override { return prompts_; }
   std::uint32_t samples() const override { return samples_; }
+  std::optional<std::uint64_t> longest() const override { return most; }
   std::vector<Measure> measures() const override { return further; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
     if (!makes_candidates) return std::nullopt;
@@ -62,6 +63,7 @@ class FakeSource final : public ScoreSource {
   std::size_t fails_after = SIZE_MAX;
   bool makes_candidates = false;
   std::vector<Measure> further = {};
+  std::optional<std::uint64_t> most = {};  ///< tokens of an answer
 
  private:
   std::vector<Candidate> candidates_;

@@ -1,13 +1,10 @@
 #include "expo/search/score_table.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "expo/core/error.h"
-#include "expo/search/spending.h"
-#include "support/contains.h"
 #include "tests/search/fake_source.h"
 
 namespace expo {
@@ -102,71 +99,6 @@ TEST(ScoreTable, ExpectsThePricesThatItSaw) {
   EXPECT_EQ(table.expected_tokens(0), (4 * 50 + 10) / 5.0);
   table.ask(numbers(2), 96);
   EXPECT_EQ(table.expected_tokens(1), (4 * 50 + 96 * 90) / 100.0);
-}
-
-/// Answers that cost between 10 and 190 tokens.
-Score costly(double, const ScoreRequest& request) {
-  const double tokens = 100 + 90 * jitter(request.candidate, request.prompt);
-  return {0, 1, static_cast<std::uint64_t>(tokens)};
-}
-
-TEST(Spending, StopsWhereTheBudgetEnds) {
-  FakeSource source({0, 1, 2}, 1000, costly);
-  ScoreTable table(source, numbers(1000));
-  Spending spending(table, 60000);
-  EXPECT_FALSE(spending.extend(numbers(3), 1000));
-  EXPECT_NEAR(static_cast<double>(spending.spent()), 60000, 600);
-  EXPECT_EQ(table.of(0).size(), table.of(2).size());
-  EXPECT_FALSE(spending.extend(numbers(3), 1000));
-  EXPECT_LT(spending.spent(), 60600U);
-}
-
-TEST(Spending, StopsBeforeABudgetThatTwoRowsExceedIsOverrun) {
-  for (const std::uint64_t budget : {1, 200, 500, 1000, 1500}) {
-    FakeSource source({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
-    ScoreTable table(source, numbers(1000));
-    // This part ends where half of the whole is spent, of which earlier ones took 1,000.
-    const std::uint64_t whole = 2 * (1000 + budget);
-    Spending spending(table, budget, {.end = 0.5, .before = 1000, .whole = whole});
-    try {
-      spending.extend(numbers(10), 1000);
-      ADD_FAILURE() << budget << " was not refused";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.category(), ErrorCategory::usage);
-      const std::string message = error.what();
-      EXPECT_TRUE(contains(message, fmt::format("--token-budget {}:", whole))) << message;
-      const std::string word = "give at least ";
-      const std::uint64_t named = std::stoull(message.substr(message.find(word) + word.size()));
-      EXPECT_GT(named, whole);
-      // The first two rows of one α are the price of learning that.
-      EXPECT_LE(spending.spent(), std::max<std::uint64_t>(budget + 200, 380)) << message;
-      FakeSource again({0, 1, 2, 4, 8, 16, 25, 50, 75, 100}, 1000, costly);
-      ScoreTable larger(again, numbers(1000));
-      const std::uint64_t enough = named / 2 - 1000;
-      Spending second(larger, enough);
-      second.extend(numbers(10), 1000);
-      EXPECT_GE(larger.of(9).size(), 2U) << message;
-      EXPECT_LE(second.spent(), enough + 200) << message;
-    }
-  }
-}
-
-TEST(Spending, AsksForTheFirstRowsTogetherWhereTheyCertainlyFit) {
-  FakeSource source({0, 1, 2}, 1000, costly);
-  ScoreTable table(source, numbers(1000));
-  Spending(table, 60000).extend(numbers(3), 2);
-  ASSERT_EQ(source.asked.size(), 6U);
-  EXPECT_EQ(source.calls, 2U);  // α = 0 alone tells the price
-}
-
-TEST(Spending, ReachesWhatItCanPay) {
-  FakeSource source({0, 1, 2}, 1000, costly);
-  ScoreTable table(source, numbers(1000));
-  Spending spending(table, 60000);
-  EXPECT_TRUE(spending.extend(numbers(3), 150));
-  EXPECT_EQ(table.of(1).size(), 150U);
-  EXPECT_TRUE(Spending(table, std::nullopt).extend(numbers(3), 5000));
-  EXPECT_EQ(table.of(1).size(), 1000U);
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ class LiveScoreSource final : public ScoreSource {
   const std::vector<Candidate>& candidates() const override { return candidates_.list(); }
   std::size_t prompts() const override { return prompts_.size(); }
   std::uint32_t samples() const override { return options_.samples; }
+  std::optional<std::uint64_t> longest() const override { return options_.answer.stop.max_tokens; }
   std::vector<Measure> measures() const override { return measures_of_answers(options_.further); }
 
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {

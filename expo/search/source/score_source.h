@@ -73,6 +73,8 @@ class ScoreSource {
   virtual const std::vector<Candidate>& candidates() const = 0;
   virtual std::size_t prompts() const = 0;
   virtual std::uint32_t samples() const = 0;  ///< of each prompt, at least 1
+  /// The most tokens that an answer can take; std::nullopt, the default, where that is not known.
+  virtual std::optional<std::uint64_t> longest() const { return std::nullopt; }
   /// They decide nothing, unless a guard names one of them.
   virtual std::vector<Measure> measures() const { return {}; }
 

@@ -50,6 +50,7 @@ class Simulator final : public ScoreSource {
   const std::vector<Candidate>& candidates() const override { return candidates_; }
   std::size_t prompts() const override { return simulation_.prompts; }
   std::uint32_t samples() const override { return simulation_.samples; }
+  std::optional<std::uint64_t> longest() const override { return simulation_.limit; }
   std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override;
   std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override;
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override;
