@@ -122,8 +122,11 @@ class SearchCommand {
     SearchModels models{options_.sft,
                         {options_.model.model},
                         options_.search.baseline,
-                        options_.search.reward_model,
+                        {},
                         options_.search.one_at_a_time};
+    for (const AnswerObjective& each : options_.search.answer_objectives()) {
+      if (each.kind == AnswerObjective::Kind::reward) models.rewards.push_back(each.source);
+    }
     std::ranges::copy(options_.search.also, std::back_inserter(models.aligned));
     return models;
   }

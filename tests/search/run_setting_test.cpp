@@ -74,9 +74,13 @@ TEST_F(ScoringSettingTest, CountsAllModelsThatAreInMemory) {
   EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough, .baseline = other.get()}).dtype, DType::f32);
   EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough - 2, .baseline = other.get()}).dtype, DType::bf16);
   // … and a reward model in bfloat16 takes half of that.
-  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2, .reward = other.get()}).dtype, DType::f32);
-  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2 - 2, .reward = other.get()}).dtype,
+  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2, .rewards = {other.get()}}).dtype, DType::f32);
+  EXPECT_EQ(choose(kBent, {.memory = kEnough * 3 / 2 - 2, .rewards = {other.get()}}).dtype,
             DType::bf16);
+  // One that judges beside it counts as well.
+  const std::vector<const Checkpoint*> both{other.get(), other.get()};
+  EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough, .rewards = both}).dtype, DType::f32);
+  EXPECT_EQ(choose(kBent, {.memory = 2 * kEnough - 2, .rewards = both}).dtype, DType::bf16);
 }
 
 TEST_F(ScoringSettingTest, IsOneForAllPairsAndNamesThatWhichDecides) {
@@ -103,6 +107,9 @@ TEST_F(ScoringSettingTest, CountsTheLargestModelWhereTheyTakeTurns) {
   // Two models of 8,192 bytes each need four fifths of the memory at most to stay there together.
   EXPECT_FALSE(need_turns(alone, setting, {.memory = 20'480, .baseline = other.get()}));
   EXPECT_TRUE(need_turns(alone, setting, {.memory = 20'470, .baseline = other.get()}));
+  const std::vector<const Checkpoint*> judges{other.get(), other.get()};
+  EXPECT_FALSE(need_turns(alone, setting, {.memory = 30'720, .rewards = judges}));
+  EXPECT_TRUE(need_turns(alone, setting, {.memory = 30'710, .rewards = judges}));
   EXPECT_FALSE(need_turns(alone, setting, {.memory = 100}));  // turns of one are of no use
 }
 

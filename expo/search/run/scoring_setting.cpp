@@ -38,21 +38,21 @@ std::uint64_t elements_of(const Checkpoint& checkpoint) {
   return elements;
 }
 
-std::uint64_t bytes_in(const Checkpoint* checkpoint, DType dtype) {
-  return checkpoint == nullptr ? 0 : (dtype == DType::f32 ? 4 : 2) * elements_of(*checkpoint);
+std::uint64_t bytes_in(const Checkpoint& checkpoint, DType dtype) {
+  return (dtype == DType::f32 ? 4 : 2) * elements_of(checkpoint);
 }
 
 /// What the weights of all models take together, or those of the largest, if the pair runs in this
 /// type.
 std::uint64_t weight_bytes(std::span<const NamedCheckpoint> aligned, DType dtype,
                            const SettingRequest& request, bool one_at_a_time) {
-  DType judging = DType::f32;
-  if (request.reward != nullptr) {
-    judging = parse_running_dtype(request.dtype).value_or(natural_running_dtype(*request.reward));
+  std::vector<std::uint64_t> all;
+  if (request.baseline != nullptr) all.push_back(bytes_in(*request.baseline, dtype));
+  for (const Checkpoint* each : request.rewards) {
+    const auto asked = parse_running_dtype(request.dtype);
+    all.push_back(bytes_in(*each, asked.value_or(natural_running_dtype(*each))));
   }
-  std::vector<std::uint64_t> all{bytes_in(request.baseline, dtype),
-                                 bytes_in(request.reward, judging)};
-  for (const NamedCheckpoint& each : aligned) all.push_back(bytes_in(each.checkpoint, dtype));
+  for (const NamedCheckpoint& each : aligned) all.push_back(bytes_in(*each.checkpoint, dtype));
   return one_at_a_time ? *std::max_element(all.begin(), all.end())
                        : std::accumulate(all.begin(), all.end(), std::uint64_t{0});
 }

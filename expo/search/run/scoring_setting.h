@@ -37,10 +37,11 @@ struct SettingRequest {
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   unsigned threads = 0;
   std::uint64_t memory = 0;  ///< of the machine, in bytes
-  // What else is in memory, at the same time or in turn; may be null.
-  const Checkpoint* baseline = nullptr;  ///< runs in the pair's type
-  const Checkpoint* reward = nullptr;    ///< runs in the type that `dtype` names, or in its own
-  bool one_at_a_time = false;            ///< the models take turns
+  // What else is in memory, at the same time or in turn.
+  const Checkpoint* baseline = nullptr;  ///< runs in the pair's type; null: there is none
+  /// Each runs in the type that `dtype` names, or in its own.
+  std::vector<const Checkpoint*> rewards = {};
+  bool one_at_a_time = false;  ///< the models take turns
 };
 
 /// An ALIGNED checkpoint of a search.

@@ -95,9 +95,10 @@ class Opening {
     SettingRequest request = request_;
     const bool competes = aligned_baseline(filesystem_, models_).has_value();
     const auto baseline = named(competes ? "" : models_.baseline);
-    const auto reward = named(models_.reward);
+    std::vector<std::shared_ptr<const Checkpoint>> rewards;
+    for (const std::string& model : models_.rewards) rewards.push_back(named(model));
     request.baseline = baseline.get();
-    request.reward = reward.get();
+    for (const auto& each : rewards) request.rewards.push_back(each.get());
     request.one_at_a_time = models_.one_at_a_time;
     opened_.setting = choose_setting(*sft_, aligned, alphas, request, cancellation);
     if (models_.one_at_a_time || need_turns(aligned, opened_.setting, request)) engines_.begin();

@@ -22,10 +22,10 @@ namespace expo {
 /// The models of a search, as the user names them.
 struct SearchModels {
   std::string sft;
-  std::vector<std::string> aligned;  ///< trained from it; they compete
-  std::string baseline;              ///< to compare with; empty: the first ALIGNED checkpoint
-  std::string reward = {};           ///< in memory, too; empty: none
-  bool one_at_a_time = false;        ///< they take turns in memory, also where all fit
+  std::vector<std::string> aligned;       ///< trained from it; they compete
+  std::string baseline;                   ///< to compare with; empty: the first ALIGNED checkpoint
+  std::vector<std::string> rewards = {};  ///< in memory, too, each as often as it judges
+  bool one_at_a_time = false;             ///< they take turns in memory, also where all fit
 };
 
 /// Throws Error(usage) if a model stands twice among the ALIGNED checkpoints, or is SFT itself, as
