@@ -311,7 +311,10 @@ AnswerStatistics EmbeddedEngine::answer(std::span<const Conversation> prompts,
     advance(tokens);
   };
   const auto pass_on = [&](const GeneratedAnswer& answer) {
-    sink({answer.task, answer.text, answer.finish, answer.tokens.size()});
+    const bool goes_on =
+        answer.finish == FinishReason::length && model_->decoder->is_batch_invariant();
+    sink({answer.task, answer.text, answer.finish, answer.tokens.size(),
+          goes_on ? answer.tokens : std::vector<TokenId>{}});
   };
   const BatchLimits limits{.max_sequences = spec_.max_sequences,
                            .cache_bytes = spec_.cache_bytes,

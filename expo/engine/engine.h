@@ -14,6 +14,7 @@
 #include "expo/engine/stop_options.h"
 #include "expo/extrapolation/plan/alpha_schedule.h"
 #include "expo/text/chat.h"
+#include "expo/text/tokenizer.h"
 
 namespace expo {
 
@@ -30,6 +31,9 @@ struct Conversation {
 struct AnswerTask {
   std::size_t prompt = 0;  ///< index of the prompt
   std::uint32_t sample = 0;
+  /// Answer::ids of an answer to this task that a smaller limit ended, from which an engine that
+  /// gave them goes on, to the same bytes as from the start; others begin anew.
+  std::vector<TokenId> begun = {};
 };
 
 /// How answers are written and where they end.
@@ -44,7 +48,9 @@ struct Answer {
   AnswerTask task;
   std::string text;  ///< without special tokens and the stop string that ended it
   FinishReason finish = FinishReason::stop;
-  std::uint64_t tokens = 0;  ///< generated for it, including the stop token
+  std::uint64_t tokens = 0;  ///< generated for it, including the stop token and those of `begun`
+  /// The tokens of one that a limit ended, if the engine can go on from them; else empty.
+  std::vector<TokenId> ids = {};
 };
 
 /// The work that a call of Engine::answer() did.

@@ -41,12 +41,14 @@ struct GeneratedAnswer {
   std::vector<TokenId> tokens;  ///< including the stop token
   std::string text;             ///< without special tokens and the text that stopped it
   FinishReason finish = FinishReason::stop;
-  double log_probability = 0;  ///< sum of Draw::log_probability
+  double log_probability = 0;  ///< sum of Draw::log_probability, without the tokens it began with
 };
 
 /// Answers prompts with continuous batching: a finished sample frees its place in the cache for the
 /// next one at once; the prompts of new samples are prefilled longest first, packed without
-/// padding, and a prompt whose samples start together is prefilled only once. Not thread-safe.
+/// padding, and a prompt whose samples start together is prefilled only once. A task that has begun
+/// is prefilled with its tokens, too, and goes on from there: to the same answer as from the start,
+/// if the decoder is batch-invariant. Not thread-safe.
 class BatchGenerator {
  public:
   using Sink = std::function<void(GeneratedAnswer)>;
@@ -58,8 +60,9 @@ class BatchGenerator {
   /// answer ends when `stop` says so (max_tokens included), or when the model's context is full.
   /// Before anything runs, throws Error(input) naming the prompt if a prompt is empty, leaves no
   /// room in the context for an answer, or needs more cache than limits.cache_bytes for its
-  /// sequence; while it runs, throws as Sampler does for logits that are not numbers. `advance` is
-  /// called with the number of tokens of each step.
+  /// sequence; Error(usage) for a task whose `begun` holds an end already; while it runs, throws as
+  /// Sampler does for logits that are not numbers. `advance` is called with the number of tokens of
+  /// each step.
   void run(std::span<const PromptTokens> prompts, std::span<const AnswerTask> tasks,
            const SamplingOptions& sampling, const StopOptions& stop, const Sink& sink,
            const std::function<void(std::size_t tokens)>& advance,

@@ -34,8 +34,8 @@ BatchRun::BatchRun(const Job& job)
   std::iota(waiting_.begin(), waiting_.end(), std::size_t{0});
   std::ranges::stable_sort(waiting_, [&](std::size_t a, std::size_t b) {
     const auto key = [&](std::size_t i) {
-      const std::size_t prompt = job_.tasks[i].prompt;
-      return std::pair(job_.prompts[prompt].tokens.size(), prompt);
+      const AnswerTask& task = job_.tasks[i];
+      return std::pair(job_.prompts[task.prompt].tokens.size() + task.begun.size(), task.prompt);
     };
     return key(a) < key(b);
   });
@@ -107,35 +107,60 @@ void BatchRun::admit(const CancellationToken& cancellation) {
   std::vector<std::unique_ptr<Row>> rows;
   std::size_t tokens = 0;
   while (!waiting_.empty() && !free_slots_.empty()) {
-    const AnswerTask task = job_.tasks[waiting_.back()];
-    const auto& prompt = job_.prompts[task.prompt].tokens;
-    const bool shared = !rows.empty() && rows.back()->task.prompt == task.prompt;
-    if (!shared && !rows.empty() &&
-        (fixed_shapes_ || tokens + prompt.size() > job_.limits.prefill_tokens))
+    const AnswerTask& task = job_.tasks[waiting_.back()];
+    const std::size_t size = job_.prompts[task.prompt].tokens.size() + task.begun.size();
+    const bool shares = !rows.empty() && rows.back()->task.prompt == task.prompt &&
+                        rows.back()->task.begun.empty() && task.begun.empty();
+    if (!shares && !rows.empty() && (fixed_shapes_ || tokens + size > job_.limits.prefill_tokens))
       break;
-    if (!shared) tokens += prompt.size();
+    if (!shares) tokens += size;
     waiting_.pop_back();
-    StopOptions stop = job_.stop;
-    stop.max_tokens = limit_of(task.prompt);
-    rows.push_back(std::make_unique<Row>(Row{.task = task,
-                                             .slot = free_slots_.back(),
-                                             .output = {},
-                                             .counts = TokenCounts(prompt),
-                                             .stop = StopCondition(std::move(stop)),
-                                             .finish = {},
-                                             .text = {}}));
+    rows.push_back(row_of(task));
+    rows.back()->slot = free_slots_.back();
+    rows.back()->shares = shares;
     free_slots_.pop_back();
   }
   prefill(rows, cancellation);
   for (auto& row : rows) rows_.push_back(std::move(row));
 }
 
+/// A row at the point where its answer begins or goes on.
+std::unique_ptr<BatchRun::Row> BatchRun::row_of(const AnswerTask& task) const {
+  const PromptTokens& prompt = job_.prompts[task.prompt];
+  StopOptions stop = job_.stop;
+  stop.max_tokens = limit_of(task.prompt);
+  auto row = std::make_unique<Row>(Row{.task = task,
+                                       .slot = 0,
+                                       .output = {},
+                                       .counts = TokenCounts(prompt.tokens),
+                                       .stop = StopCondition(std::move(stop)),
+                                       .finish = {},
+                                       .text = {}});
+  for (const TokenId token : task.begun) {
+    if (append(*row, token)) {
+      throw usage_error(
+          fmt::format("{}: the answer that is to go on has ended already within its {} tokens",
+                      prompt.place, task.begun.size()));
+    }
+  }
+  return row;
+}
+
+/// The tokens that a row begins with.
+std::vector<TokenId> BatchRun::known_tokens(const Row& row) const {
+  std::vector<TokenId> tokens = job_.prompts[row.task.prompt].tokens;
+  tokens.insert(tokens.end(), row.output.begin(), row.output.end());
+  return tokens;
+}
+
 void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
                        const CancellationToken& cancellation) {
   std::vector<Row*> first_of_prompt;
+  std::vector<std::vector<TokenId>> known;
   for (const auto& row : rows) {
-    if (first_of_prompt.empty() || first_of_prompt.back()->task.prompt != row->task.prompt)
-      first_of_prompt.push_back(row.get());
+    if (row->shares) continue;
+    first_of_prompt.push_back(row.get());
+    known.push_back(known_tokens(*row));
   }
   // A prompt that is longer than a chunk goes through the model alone, piece by piece.
   std::vector<at::Tensor> last_states(first_of_prompt.size());
@@ -144,12 +169,11 @@ void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
     cancellation.check();
     std::vector<std::int64_t> ids;
     std::vector<SequencePart> parts;
-    for (const Row* row : first_of_prompt) {
-      const auto& prompt = job_.prompts[row->task.prompt].tokens;
-      const auto length = static_cast<std::int64_t>(prompt.size());
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      const auto length = static_cast<std::int64_t>(known[i].size());
       const std::int64_t count = std::min(limit, length - start);
-      ids.insert(ids.end(), prompt.begin() + start, prompt.begin() + start + count);
-      parts.push_back({row->slot, start, count});
+      ids.insert(ids.end(), known[i].begin() + start, known[i].begin() + start + count);
+      parts.push_back({first_of_prompt[i]->slot, start, count});
     }
     const at::Tensor hidden = job_.decoder.hidden_states(ids, parts, cache_.get());
     std::int64_t end = 0;
@@ -158,8 +182,7 @@ void BatchRun::prefill(std::span<const std::unique_ptr<Row>> rows,
       last_states[i] = hidden.narrow(0, end - 1, 1);
       first_of_prompt[i]->cached = start + parts[i].count;
     }
-    const auto length = job_.prompts[first_of_prompt.front()->task.prompt].tokens.size();
-    if (start + limit >= static_cast<std::int64_t>(length)) break;
+    if (start + limit >= static_cast<std::int64_t>(known.front().size())) break;
   }
   share_prefixes(rows, first_of_prompt, job_.decoder.logits(at::cat(last_states)));
 }
@@ -170,15 +193,15 @@ void BatchRun::share_prefixes(std::span<const std::unique_ptr<Row>> rows,
                               std::span<Row* const> first_of_prompt, const at::Tensor& logits) {
   std::vector<std::int64_t> logits_of;
   std::vector<Row*> all;
-  std::size_t index = 0;
+  std::int64_t index = -1;
   for (const auto& row : rows) {
-    if (row->task.prompt != first_of_prompt[index]->task.prompt) ++index;
-    const Row& filled = *first_of_prompt[index];
-    if (row.get() != &filled) {
+    if (!row->shares) ++index;
+    if (row->shares) {
+      const Row& filled = *first_of_prompt[static_cast<std::size_t>(index)];
       cache_->copy(filled.slot, row->slot, filled.cached);
       row->cached = filled.cached;
     }
-    logits_of.push_back(static_cast<std::int64_t>(index));
+    logits_of.push_back(index);
     all.push_back(row.get());
   }
   // Samples of one prompt need a copy each, since penalties are applied in place.
@@ -221,12 +244,17 @@ void BatchRun::take(Row& row, std::span<float> logits, Sampler& sampler) const {
   const PromptTokens& prompt = job_.prompts[row.task.prompt];
   const DrawKey key{prompt.draw_id, row.task.sample, static_cast<std::uint32_t>(row.output.size())};
   const Draw draw = sampler.draw(logits, row.counts, key);
-  row.output.push_back(draw.token);
-  row.counts.add_output(draw.token);
   row.log_probability += draw.log_probability;
+  row.finish = append(row, draw.token);
+}
+
+/// Takes the next token of a row's output, and returns how it ends the output, if it does.
+std::optional<Finish> BatchRun::append(Row& row, TokenId token) const {
+  row.output.push_back(token);
+  row.counts.add_output(token);
   if (!job_.stop.strings.empty())
     row.text = job_.tokenizer.decode(row.output, SpecialTokens::keep_out);
-  row.finish = row.stop.feed(draw.token, row.text);
+  return row.stop.feed(token, row.text);
 }
 
 void BatchRun::retire() {

@@ -32,6 +32,7 @@ class BatchRun {
   struct Row {
     AnswerTask task;
     std::int64_t slot;
+    bool shares = false;      ///< the keys and values of its prompt with the row before it
     std::int64_t cached = 0;  ///< tokens whose keys and values the cache holds
     std::vector<TokenId> output;
     TokenCounts counts;
@@ -45,12 +46,15 @@ class BatchRun {
   void check_prompts() const;
   std::int64_t choose_slots();
   void admit(const CancellationToken& cancellation);
+  std::unique_ptr<Row> row_of(const AnswerTask& task) const;
+  std::vector<TokenId> known_tokens(const Row& row) const;
   void prefill(std::span<const std::unique_ptr<Row>> rows, const CancellationToken& cancellation);
   void share_prefixes(std::span<const std::unique_ptr<Row>> rows,
                       std::span<Row* const> first_of_prompt, const at::Tensor& logits);
   void decode();
   void draw(std::span<Row* const> rows, const at::Tensor& on_device);
   void take(Row& row, std::span<float> logits, Sampler& sampler) const;
+  std::optional<Finish> append(Row& row, TokenId token) const;
   void retire();
   void emit(Row& row) const;
 

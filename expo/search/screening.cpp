@@ -91,7 +91,7 @@ bool Screening::stays(std::size_t candidate, std::span<const ScoreRequest> reque
   for (const Glance& each : glances) {
     counts.add(each.collapse);
     all += each.tokens;
-    if (each.is_cut) cut += each.tokens;
+    if (each.is_cut && !each.goes_on) cut += each.tokens;
   }
   for (const Collapse kind : collapses_beyond(counts, baseline.counts)) {
     if (kind == Collapse::endless && ends_by_itself(requests, glances)) continue;
@@ -110,8 +110,11 @@ bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
                                std::span<const Glance> glances) {
   if (spending_.left() < kReserve * static_cast<double>(dearest_)) return false;
   std::vector<ScoreRequest> some;
+  std::uint64_t paid = 0;  // for what they go on from
   for (std::size_t i = 0; i < requests.size() && some.size() < kLetGoOn; ++i) {
-    if (glances[i].collapse == Collapse::endless) some.push_back(requests[i]);
+    if (glances[i].collapse != Collapse::endless) continue;
+    some.push_back(requests[i]);
+    if (glances[i].goes_on) paid += glances[i].tokens;
   }
   const auto most = static_cast<double>(table_.source().longest().value_or(0) * some.size());
   if (spending_.left() < most) return false;
@@ -120,6 +123,7 @@ bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
     return true;
   std::uint64_t tokens = 0;
   for (const Score& each : scores) tokens += each.tokens;
+  tokens -= std::min(tokens, paid);
   table_.charge(tokens);
   dearest_ = std::max(dearest_, tokens);
   return false;

@@ -27,8 +27,8 @@ struct Collapsed {
 /// 64. A candidate is dropped if one kind of collapse is more frequent with it than at α = 0 (see
 /// collapses_beyond()); as endless only if a cut answer also runs to the user's own limit, twice of
 /// two times, as answers may be long and still end; unless the budget is nearly spent by the like
-/// of that already. Those that stay are asked for their first rows as ever: what was cut is
-/// answered again, so that nothing cut is ever scored.
+/// of that already. Those that stay are asked for their first rows as ever: what was cut goes on,
+/// or is answered again, so that nothing cut is ever scored.
 ///
 /// The tokens of answers that were cut or dropped are added to the table's.
 class Screening {

@@ -70,13 +70,27 @@ def test_all_tokens_count_and_no_answer_is_made_twice(found):
     run, _, _ = found
     result = json.loads((run / "search.json").read_text())
     answers = [row for row in read_rows(run / "answers.jsonl") if "text" in row]
-    assert result["tokens"] == sum(row["tokens"] for row in answers)
     assert len({(row["key"], row["limit"]) for row in answers}) == len(answers)
     whole = {}
     for row in answers:
         whole.setdefault(row["key"], []).append(row)
-    for rows in whole.values():  # made again only if the cap cut it
-        assert len(rows) == 1 or [row["finish_reason"] for row in rows][0] == "length"
+    for rows in whole.values():  # one that the cap cut went on from there
+        assert len(rows) == 1 or ([row["finish_reason"] for row in rows][0] == "length" and len(rows[0]["ids"]) == rows[0]["tokens"])
+    assert any(len(rows) == 2 for rows in whole.values())
+    assert result["tokens"] == sum(rows[-1]["tokens"] for rows in whole.values())
+
+
+def test_an_answer_that_went_on_is_the_one_that_was_never_cut(found, tmp_path):
+    run, arguments, _ = found
+    again = [str(word) if word != run else tmp_path / "run" for word in arguments]
+    expo(*again, "--alphas", "8", "--limit", "60")
+    uncut = {row["key"]: row for row in read_rows(tmp_path / "run" / "answers.jsonl") if "text" in row}
+    rows = [row for row in read_rows(run / "answers.jsonl") if "text" in row]
+    begun = {row["key"] for row in rows if "ids" in row}
+    went_on = [row for row in rows if row["key"] in begun and "ids" not in row and row["key"] in uncut]
+    assert went_on
+    for row in went_on:
+        assert (row["text"], row["tokens"]) == (uncut[row["key"]]["text"], uncut[row["key"]]["tokens"])
 
 
 def test_a_resumed_search_drops_the_same(found):

@@ -75,6 +75,60 @@ TEST_P(Families, AnswersGreedilyAsTransformersWhateverRunsBeside) {
   EXPECT_EQ(answers.at({0, 0}).finish, FinishReason::length);
 }
 
+/// The answer to a prompt's sample that goes on from the first tokens of another one.
+GeneratedAnswer go_on(GoldenModel& model, const Request& request, const AnswerTask& task) {
+  const Tokenizer tokenizer = numbered_tokenizer(96);
+  std::vector<GeneratedAnswer> answers;
+  // Another sample from the start runs beside it.
+  const std::vector<AnswerTask> tasks{{task.prompt, task.sample + 1}, task};
+  std::size_t drawn = 0;
+  BatchGenerator(model.decoder, tokenizer, request.limits)
+      .run(
+          request.prompts, tasks, request.sampling, request.stop,
+          [&](GeneratedAnswer done) {
+            if (done.task.sample == task.sample) answers.push_back(std::move(done));
+          },
+          [&](std::size_t tokens) { drawn += tokens; }, {});
+  EXPECT_EQ(answers.size(), 1U);
+  return answers.at(0);
+}
+
+TEST_P(Families, GoesOnFromCutAnswersToTheSameBytes) {
+  GoldenModel model(GetParam());
+  Request request{.prompts = prompts_of(model, {10, 25})};
+  request.sampling = {
+      .temperature = 0.9, .top_p = 0.95, .presence_penalty = 0.4, .frequency_penalty = 0.3};
+  request.sampling.seed = 7;
+  request.stop = {.strings = {"t5 t6 t7"}, .max_tokens = 40};
+  const Answers whole = answer(model, request);
+  for (const std::size_t prefill : {4, 2048}) {
+    request.limits.prefill_tokens = prefill;
+    for (const std::size_t cut : {1, 2, 7, 16, 33, 39}) {
+      for (const std::size_t prompt : {0, 1}) {
+        const GeneratedAnswer& wanted = whole.at({prompt, 0});
+        ASSERT_GT(wanted.tokens.size(), cut);
+        const auto end = wanted.tokens.begin() + static_cast<std::ptrdiff_t>(cut);
+        const GeneratedAnswer found =
+            go_on(model, request, {prompt, 0, {wanted.tokens.begin(), end}});
+        EXPECT_EQ(found.tokens, wanted.tokens) << cut;
+        EXPECT_EQ(found.text, wanted.text);
+        EXPECT_EQ(found.finish, wanted.finish);
+      }
+    }
+  }
+}
+
+TEST(BatchGenerator, RefusesToGoOnFromWhatHasEnded) {
+  GoldenModel model("llama");
+  const Request request{.prompts = prompts_of(model, {10}), .stop = {.max_tokens = 3}};
+  try {
+    go_on(model, request, {0, 0, {5, 6, 7}});
+    ADD_FAILURE() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_TRUE(contains(error.what(), "has ended already within its 3 tokens")) << error.what();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Families,
                          testing::Values("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2",
                                          "olmo2", "smollm3"),

@@ -45,10 +45,12 @@ class FakePolicy final : public Engine {
       if (answered.size() >= fails_after) throw environment_error("the engine died");
       const std::size_t whole = words(alpha_, id, task->sample);
       const std::size_t count = std::min(whole, options.stop.max_tokens.value_or(whole));
+      const bool is_cut = count < whole;
       answered.push_back(id + "/" + std::to_string(task->sample) + "@" + label_of(alpha_));
-      advance(count);
+      advance(count - task->begun.size());
       sink({*task, text(alpha_, id, task->sample, count),
-            count < whole ? FinishReason::length : FinishReason::stop, count});
+            is_cut ? FinishReason::length : FinishReason::stop, count,
+            std::vector<TokenId>(goes_on && is_cut ? count : 0, 7)});
     }
     return {.tokens = 0, .seconds = 1, .peak_batch = 1};
   }
@@ -68,6 +70,7 @@ class FakePolicy final : public Engine {
   std::string digest = "d1";
   int version = 1;
   std::size_t fails_after = SIZE_MAX;
+  bool goes_on = false;  ///< from answers that were cut
   std::vector<std::string> moves;
   std::vector<std::string> answered;  ///< "id/sample@α = 1" each
 

@@ -52,6 +52,7 @@ class FakeSource final : public ScoreSource {
     for (const ScoreRequest& request : requests) {
       const Score score = function_(candidates_.at(request.candidate).alpha, request);
       result.push_back(glance_of(score, is_cut ? cap : UINT64_MAX));
+      result.back().goes_on = goes_on;
     }
     return result;
   }
@@ -60,6 +61,7 @@ class FakeSource final : public ScoreSource {
   std::size_t calls = 0;
   std::vector<ScoreRequest> glanced;
   bool is_cut = false;
+  bool goes_on = false;  ///< what was cut is paid for once
   std::size_t fails_after = SIZE_MAX;
   bool makes_candidates = false;
   std::vector<Measure> further = {};

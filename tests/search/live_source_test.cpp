@@ -324,6 +324,31 @@ TEST_F(LiveSourceTest, GlancesWithoutScoringAndAnswersAgainOnlyWhatWasCut) {
   EXPECT_EQ(engine_.answered.size(), 24U + cut);
 }
 
+TEST_F(LiveSourceTest, GoesOnFromWhatWasCutAndPaysForItOnce) {
+  engine_.goes_on = true;
+  const auto requests = everything();
+  std::uint64_t paid = 0;
+  std::size_t cut = 0;
+  {
+    AnswerCache cache(disk_, kFile);
+    LiveScoreSource source = make(cache);
+    for (const Glance& each : source.glance(requests, 5)) {
+      EXPECT_EQ(each.goes_on, each.is_cut);
+      cut += each.is_cut ? 1 : 0;
+    }
+    paid = source.work().tokens;
+  }
+  ASSERT_GT(cut, 2U);
+  // Another process goes on from what the file holds.
+  const std::vector<Score> scores = run(requests);
+  expect_truth(requests, scores);
+  EXPECT_EQ(work_.answers, cut);
+  std::uint64_t told = 0;
+  for (const Score& score : scores) told += score.tokens;
+  EXPECT_EQ(paid + work_.tokens, told);
+  EXPECT_FALSE(contains(disk_.read_text(kFile), "\"ids\":[]"));
+}
+
 TEST_F(LiveSourceTest, NothingIsCutWhereTheUsersLimitIsLower) {
   options_.answer.stop.max_tokens = 5;
   AnswerCache cache(disk_, kFile);

@@ -175,6 +175,29 @@ TEST(Screening, PaysForCutAnswersOfThoseThatStay) {
   EXPECT_EQ(table.tokens(), 16 * kShort + 14 * kShort + 2 * 300 + 2 * kCap);
 }
 
+TEST(Screening, PaysOnceForAnswersThatGoOn) {
+  FakeSource source({0, 0.5}, 40, [](double alpha, const ScoreRequest& request) {
+    const bool is_long = alpha > 0 && request.prompt % 8 == 3;  // two of 16
+    return Score{0, 200, is_long ? 300U : kShort, Ending::stop};
+  });
+  source.is_cut = source.goes_on = true;
+  ScoreTable table(source, numbers(40));
+  Spending spending(table, std::nullopt);
+  Screening screening(table, spending, 0, {});
+  EXPECT_EQ(screening.pass(numbers(2), 4, 40), numbers(2));
+  EXPECT_EQ(table.tokens(), 16 * kShort + 14 * kShort + 2 * 300);
+}
+
+TEST(Screening, PaysOnceForAnswersThatGoOnInVain) {
+  FakeSource source = endless_above(2);
+  source.goes_on = true;
+  ScoreTable table(source, numbers(160));
+  Spending spending(table, std::nullopt);
+  Screening screening(table, spending, kZero, {});
+  EXPECT_EQ(screening.pass(std::vector<std::size_t>{kZero, 7}, 4, 40), std::vector{kZero});
+  EXPECT_EQ(table.tokens(), 16 * kShort + 16 * kCap + 2 * (kLimit - kCap));
+}
+
 TEST(Screening, AnAlphaThatTheRaceAddsIsScreenedToo) {
   // The best α stands at the end of the range, and beyond it nothing ends.
   FakeSource source = endless_above(16, 400);

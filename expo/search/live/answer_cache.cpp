@@ -43,7 +43,8 @@ void AnswerCache::take(const Json& line) {
           line.at("text").get<std::string>(),
           finish_of(line.at("finish_reason")),
           line.at("tokens").get<std::uint64_t>(),
-          {}});
+          {},
+          line.value("ids", std::vector<TokenId>{})});
 }
 
 KeptAnswer& AnswerCache::insert(KeptAnswer answer) {
@@ -63,15 +64,26 @@ const KeptAnswer* AnswerCache::find(const AnswerKey& key) const {
   return nullptr;
 }
 
+const KeptAnswer* AnswerCache::begun(const AnswerKey& key) const {
+  const KeptAnswer* longest = nullptr;
+  const auto answers = kept_.find(key.digest);
+  if (answers == kept_.end()) return nullptr;
+  for (const auto& [limit, answer] : answers->second) {
+    if (limit < place_of(key.limit) && !answer.ids.empty()) longest = &answer;
+  }
+  return longest;
+}
+
 const KeptAnswer& AnswerCache::add(const AnswerKey& key, const Answer& answer, const Json& facts) {
   Json line = {{"key", key.digest}, {"limit", to_json(key.limit)}};
   line.update(facts);
   line["text"] = answer.text;
   line["finish_reason"] = answer.finish == FinishReason::length ? "length" : "stop";
   line["tokens"] = answer.tokens;
+  if (!answer.ids.empty()) line["ids"] = answer.ids;
   journal_.append(line);
   journal_.sync();
-  return insert({key, answer.text, answer.finish, answer.tokens, {}});
+  return insert({key, answer.text, answer.finish, answer.tokens, {}, answer.ids});
 }
 
 void AnswerCache::add_score(const KeptAnswer& answer, const std::string& scorer, double score) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "expo/core/disk/filesystem.h"
 #include "expo/core/json.h"
@@ -28,6 +29,7 @@ struct KeptAnswer {
   FinishReason finish = FinishReason::stop;
   std::uint64_t tokens = 0;              ///< generated for it: its price
   std::map<std::string, double> scores;  ///< by the digest of the scorer's identity
+  std::vector<TokenId> ids = {};         ///< from which its engine can go on, see Answer::ids
 
   /// Whether it would be the same under a larger limit, too: it was not the limit that ended it.
   bool is_whole() const {
@@ -38,12 +40,14 @@ struct KeptAnswer {
 /// The answers of a search and their scores, in memory and in a file to which each is added as soon
 /// as it is there. Whatever ends a run, its next one finds all but what was being made. Answers are
 /// never generated twice: one that ended by itself serves every limit that its tokens fit, smaller
-/// or larger than that it was made under; one that its limit ended serves this limit only.
+/// or larger than that it was made under; one that its limit ended serves this limit only, and may
+/// be what one under a larger limit goes on from.
 ///
 /// The file is JSON lines, {"format": "expo-answers-1"} and then, in the order of time, answers and
 /// scores:
 ///
 ///   {"key": DIGEST, "limit": 512, …, "text": "…", "finish_reason": "stop", "tokens": 80}
+///   {"key": DIGEST, "limit": 64, …, "finish_reason": "length", "tokens": 64, "ids": [17, 4, …]}
 ///   {"key": DIGEST, "limit": 512, "scorer": DIGEST, "score": 0.5}
 ///   {"void": "DIGEST/"}
 ///
@@ -57,6 +61,10 @@ class AnswerCache {
 
   /// The answer that serves this key; nullptr if none does. Valid as long as the cache.
   const KeptAnswer* find(const AnswerKey& key) const;
+
+  /// The longest answer that a smaller limit than the key's ended and that can go on; nullptr if
+  /// there is none.
+  const KeptAnswer* begun(const AnswerKey& key) const;
 
   /// Adds an answer, which is on disk when this returns. `facts` (an object) are written with it
   /// for people to read. Returns the answer that is kept: the earlier one if there was one under

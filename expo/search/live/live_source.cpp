@@ -122,7 +122,7 @@ Glance LiveScoreSource::glance_at(const ScoreRequest& request, std::uint64_t cap
   const bool is_cut = is_lower && answer.finish == FinishReason::length && answer.tokens >= cap;
   const Collapse collapse = collapse_of(answer.text, answer.finish);
   const bool is_whole = collapse == Collapse::endless && !is_cut;
-  return {answer.tokens, is_cut, is_whole ? Collapse::none : collapse};
+  return {answer.tokens, is_cut, is_whole ? Collapse::none : collapse, !answer.ids.empty()};
 }
 
 std::vector<Score> LiveScoreSource::scores(std::span<const ScoreRequest> requests) {
@@ -151,13 +151,17 @@ void LiveScoreSource::answer(std::size_t candidate, std::span<const ScoreRequest
   cancellation_.check();
   Engine& engine = candidates_.engine_at(candidates_[candidate], cancellation_);
   std::vector<AnswerTask> tasks;
-  for (const ScoreRequest& request : requests) tasks.push_back({request.prompt, request.sample});
+  for (const ScoreRequest& request : requests) {
+    tasks.push_back({request.prompt, request.sample});
+    if (const KeptAnswer* cut = cache_.begun(key_of(request))) tasks.back().begun = cut->ids;
+  }
   RowProgressSpan span(progress_, "answering, " + candidates()[candidate].label, tasks.size());
   const auto advance = [&](std::uint64_t tokens) {
     work_.tokens += tokens;
     span.advance_tokens(tokens);
   };
-  const auto sink = [&](const Answer& answer) {
+  const auto sink = [&](Answer answer) {
+    if (!cap_) answer.ids.clear();  // no larger limit will ask for it
     keep({candidate, answer.task.prompt, answer.task.sample}, answer);
     span.advance_rows(1);
   };

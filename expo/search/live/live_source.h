@@ -40,7 +40,8 @@ struct LiveWork {
 /// Scores from running engines. Each call of scores() moves a policy's weights once for each of its
 /// candidates that lacks answers, generates these in one batch, and has all answers scored after
 /// that, so that policy and scorer need not work at the same time. Each answer and each score is
-/// kept as soon as it is there: whatever fails or kills a run, nothing finished is made twice.
+/// kept as soon as it is there: whatever fails or kills a run, nothing finished is made twice. What
+/// a cap has cut goes on from its tokens where the engine can do that.
 ///
 /// A score's length is in characters (code points), and its tokens are those of the kept answer,
 /// also where it comes from the cache, so that a resumed search decides as the undisturbed one. The

@@ -58,6 +58,7 @@ struct Glance {
   std::uint64_t tokens = 0;            ///< that were generated for it
   bool is_cut = false;                 ///< by the cap, not by the source's own limit
   Collapse collapse = Collapse::none;  ///< endless only if it is cut
+  bool goes_on = false;  ///< if it is cut, scores() goes on from there instead of answering again
 };
 
 /// What an answer looks like under a cap on its tokens.
@@ -93,7 +94,8 @@ class ScoreSource {
 
   /// What the answers to all requests look like if they are cut after `cap` tokens (unless the
   /// source's own limit is lower), for screening: they are not scored. One that is not cut is the
-  /// one that scores() scores, and is paid for once; one that is cut is answered again for that.
+  /// one that scores() scores, and is paid for once; one that is cut goes on for that, or is
+  /// answered again.
   virtual std::vector<Glance> glance(std::span<const ScoreRequest> requests, std::uint64_t cap);
 };
 
