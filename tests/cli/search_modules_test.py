@@ -2,12 +2,14 @@
 interruption."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
 import pytest
 
-from checkpoints import assert_same_bits, expo, load
+from checkpoints import assert_same_bits, expo, load, save
+from search_test import confirming
 from small_models import needs_engine, pair, prompts, read_rows, write_rows
 
 pytestmark = needs_engine
@@ -77,6 +79,63 @@ def test_what_is_recommended_is_written_and_is_the_recipe(tmp_path, models):
         theta = aligned[name].astype(np.float64)
         expected = theta + alpha * (theta - sft[name].astype(np.float64))
         np.testing.assert_allclose(values.astype(np.float64), expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+BRIEF = """
+import json, sys
+for line in sys.stdin:
+    print(-len(json.loads(line)["answer"]), flush=True)
+"""
+
+
+def log_probs(checkpoint, pairs, folder):
+    """The log-probability of each answer by a checkpoint, summed over all of them."""
+    data = write_rows(folder / "answers.jsonl", [{"prompt": prompt, "answer": answer} for prompt, answer in pairs])
+    done = expo("score", checkpoint, data, "--log-probs", "--threads", "1", "--dtype", "float32")
+    return sum(json.loads(line)["log_prob"] for line in done.stdout.splitlines())
+
+
+def test_drift_and_further_objectives_of_the_point_are_shown(tmp_path, models):
+    (tmp_path / "brief.py").write_text(BRIEF)
+    run = tmp_path / "run"
+    done = search(models, run, "--second-scorer", f"brief={sys.executable} {tmp_path / 'brief.py'}")
+    result = json.loads((run / "search.json").read_text())
+    modules = result["modules"]
+    assert modules["confirming"], modules["verdict"]  # a point was compared
+    prompt_of = {row["id"]: row["prompt"] for row in read_rows(models["data"])}
+    apart = set(confirming(prompt_of.values()))
+    answers = {}
+    for row in read_rows(run / "answers.jsonl"):
+        if "text" in row and prompt_of[row["prompt"]] in apart:
+            answers.setdefault(row["candidate"], {})[prompt_of[row["prompt"]]] = row["text"]
+    label = next(label for label in answers if "attention" in label)
+    own, uniform = answers[label], answers[f"α = {result['chosen']:g}"]
+    assert set(own) == set(uniform) == apart
+    brief = np.array([len(uniform[prompt]) - len(own[prompt]) for prompt in own])
+    shown = modules["shown"]["brief"]
+    assert shown["prompts"] == len(apart)
+    assert shown["difference"] == pytest.approx(brief.mean(), abs=1e-9)
+    assert shown["standard_error"] == pytest.approx(brief.std(ddof=1) / np.sqrt(len(brief)), abs=1e-9)
+    assert modules["confirming"]["scores"]["brief"]["mean"] == pytest.approx(-np.mean([len(text) for text in own.values()]))
+    assert f"brief, shown and not tested: {brief.mean():+.4f}" in done.stdout
+
+    sft, aligned = load(models["sft"]), load(models["aligned"])
+    layers = 1 + max(int(word) for name in aligned for word in name.split(".") if word.isdigit())
+    moved = {name: (values + alpha_of(name, modules["parameters"], layers) * (values.astype(np.float64) - sft[name]))
+             .astype(np.float32) for name, values in aligned.items()}
+    point = tmp_path / "point"
+    shutil.copytree(models["aligned"], point)
+    for path in point.glob("*.safetensors"):
+        path.unlink()
+    save(point / "model.safetensors", moved)
+    pairs = [(prompt, text) for prompt, text in own.items() if text]
+    tokens = sum(len(text.split()) for _, text in pairs)
+    mine = log_probs(point, pairs, tmp_path)
+    for key, other in (("drift_from_aligned", models["aligned"]), ("drift_from_sft", models["sft"])):
+        assert modules[key] == pytest.approx((mine - log_probs(other, pairs, tmp_path)) / tokens, abs=1e-4), key
+    assert f"by modules {modules['drift_from_sft']:.4f} from SFT and {modules['drift_from_aligned']:.4f} from α = 0" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.lstrip().startswith("by modules"))
+    assert f"{modules['confirming']['mean']:.4f}" in row and row.endswith("an α for each kind of module")
 
 
 def test_an_interrupted_search_ends_alike(tmp_path, models):

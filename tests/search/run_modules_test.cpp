@@ -128,6 +128,69 @@ TEST(SearchModules, PointsWhoseAnswersDoNotEndAreDroppedUnscored) {
   EXPECT_LE(result.tokens, 500'000U);
 }
 
+/// A simulation whose answers have a further score.
+class WithBrief final : public ScoreSource {
+ public:
+  explicit WithBrief(Simulator& source) : source_(source) {}
+  static double brief(const ScoreRequest& request) {
+    return jitter(request.candidate, request.prompt, request.sample);
+  }
+  const std::vector<Candidate>& candidates() const override { return source_.candidates(); }
+  std::size_t prompts() const override { return source_.prompts(); }
+  std::uint32_t samples() const override { return source_.samples(); }
+  std::vector<Measure> measures() const override { return {{"brief", true}, {"length_2", false}}; }
+  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
+    return source_.candidate_at(alpha, like);
+  }
+  std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override {
+    return source_.module_candidate(point, like);
+  }
+  std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
+    std::vector<Score> scores = source_.scores(requests);
+    for (std::size_t i = 0; i < scores.size(); ++i)
+      scores[i].measures = {brief(requests[i]), 2 * scores[i].length};
+    return scores;
+  }
+
+ private:
+  Simulator& source_;
+};
+
+TEST(SearchModules, ShowFurtherObjectivesOfThePointThatIsCompared) {
+  Simulator simulator(simulation_with(0.2), {-1, 0, 0.5, 1, 2, 4, 8}, 4);
+  WithBrief source(simulator);
+  SearchRunOptions options;
+  options.modules = true;
+  const SearchResult result = run_search(source, halves(2000), options);
+  ASSERT_TRUE(result.modules && result.modules->chosen.modules);
+  double point = 0, difference = 0;
+  for (std::size_t prompt = 1; prompt < 2000; prompt += 2) {
+    for (std::uint32_t sample = 0; sample < 2; ++sample) {
+      const double own = WithBrief::brief({result.modules->chosen_number, prompt, sample});
+      point += own / 2000;
+      difference += (own - WithBrief::brief({result.chosen, prompt, sample})) / 2000;
+    }
+  }
+  const Json json = to_json(result);
+  const Json& modules = json.at("modules");
+  const Json& confirming = modules.at("confirming");
+  EXPECT_EQ(confirming.at("prompts"), 1000);
+  EXPECT_NEAR(confirming.at("scores").at("brief").at("mean").get<double>(), point, 1e-12);
+  EXPECT_NEAR(confirming.at("length_2").get<double>(), 2 * confirming.at("length").get<double>(),
+              1e-9);
+  EXPECT_GT(modules.at("choosing").at("prompts").get<std::size_t>(), 0U);
+  const Json& shown = modules.at("shown");
+  EXPECT_EQ(shown.size(), 1U);
+  EXPECT_NEAR(shown.at("brief").at("difference").get<double>(), difference, 1e-12);
+  EXPECT_GT(shown.at("brief").at("standard_error").get<double>(), 0);
+  // The point's own mean is that of the test.
+  EXPECT_NEAR(confirming.at("mean").get<double>() -
+                  to_json(result.candidates[result.chosen].confirming, result.measures)
+                      .at("mean")
+                      .get<double>(),
+              modules.at("gain").get<double>(), 1e-12);
+}
+
 TEST(SearchModules, AreLeftOutWithoutTheOption) {
   Simulator source(simulation_with(0.2), {-1, 0, 2}, 4);
   const SearchResult result = run_search(source, halves(200), {});

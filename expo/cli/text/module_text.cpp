@@ -52,7 +52,7 @@ std::string describe_modules(const Json& result) {
              point_text(modules.at("parameters")),
              modules.at("parameters").at("alpha").get<double>(), describe_difference(comparison),
              counted(comparison.at("prompts").get<std::size_t>(), "prompt")) +
-         verdict_text(modules);
+         describe_shown(modules.at("shown")) + verdict_text(modules);
 }
 
 std::string describe_points(const Look& look, std::size_t number,

@@ -109,6 +109,12 @@ std::string chosen_name(const Json& result) {
   return fmt::format("{} at {}", result.at("aligned").get<std::string>(), label);
 }
 
+/// The point by modules that was compared with one α for all; null if there is none.
+const Json* compared_point(const Json& result) {
+  const Json& modules = result.at("modules");
+  return modules.is_null() || modules.at("confirming").is_null() ? nullptr : &modules;
+}
+
 std::string table(const Json& result) {
   std::size_t width = 10;
   for (const Json& each : result.at("candidates"))
@@ -120,13 +126,16 @@ std::string table(const Json& result) {
   const std::vector<std::string> names = further_names(result);
   for (const std::string& name : names) text += fmt::format("  {:>17}", name);
   text += "\n";
-  for (const Json& each : result.at("candidates")) {
-    const Json& confirming = each.at("confirming");
-    const Json& shown = confirming.is_null() ? each.at("choosing") : confirming;
-    text += fmt::format("{:>{}}  {}  {}  {}{}{}\n", name_of(each), width,
-                        estimate(each.at("choosing")), estimate(confirming), costs(shown),
-                        shown.is_null() ? std::string() : further(shown, names), mark(each));
-  }
+  const auto add = [&](const std::string& name, const Json& row, const std::string& remark) {
+    const Json& confirming = row.at("confirming");
+    const Json& shown = confirming.is_null() ? row.at("choosing") : confirming;
+    text += fmt::format("{:>{}}  {}  {}  {}{}{}\n", name, width, estimate(row.at("choosing")),
+                        estimate(confirming), costs(shown),
+                        shown.is_null() ? std::string() : further(shown, names), remark);
+  };
+  for (const Json& each : result.at("candidates")) add(name_of(each), each, mark(each));
+  if (const Json* point = compared_point(result))
+    add("by modules", *point, "  an α for each kind of module");
   return text;
 }
 
@@ -137,17 +146,6 @@ std::string training_sentence(const Json& result) {
       "{} (α = 0) against SFT (α = −1): {}\n",
       has_several_models(result) ? training.at("model").get<std::string>() : "ALIGNED",
       difference(training));
-}
-
-/// What the chosen α does to the objectives that did not decide.
-std::string shown_sentences(const Json& result) {
-  std::string text;
-  for (const auto& [name, each] : result.at("shown").items()) {
-    text +=
-        fmt::format("{}, shown and not tested: {:+.4f} ± {:.4f}\n", name,
-                    each.at("difference").get<double>(), each.at("standard_error").get<double>());
-  }
-  return text;
 }
 
 std::string undecided_sentence(const Json& result) {
@@ -210,7 +208,7 @@ std::string verdict_sentence(const Json& result) {
     text += fmt::format("at equal length: {:+.4f} ± {:.4f}\n", equal.at("gain").get<double>(),
                         equal.at("standard_error").get<double>());
   }
-  text += shown_sentences(result);
+  text += describe_shown(result.at("shown"));
   if (verdict == "undecided") return text + undecided_sentence(result);
   if (verdict == "gain") {
     return text + (baseline == "α = 0"
@@ -258,17 +256,18 @@ std::string tied_sentence(const Json& result) {
 /// How far the compared candidates have gone from the models that they are made of.
 std::string drift_sentence(const Json& result) {
   std::vector<std::string> parts;
+  const auto add = [&](const std::string& name, const Json& row, bool is_aligned) {
+    const Json& sft = row.at("drift_from_sft");
+    if (sft.is_null()) return;
+    parts.push_back(fmt::format("{} {:.4f} from SFT", name, sft.get<double>()));
+    if (!is_aligned)
+      parts.back() +=
+          fmt::format(" and {:.4f} from α = 0", row.at("drift_from_aligned").get<double>());
+  };
   for (const Json& each : result.at("candidates")) {
-    const Json& aligned = each.at("drift_from_aligned");
-    const Json& sft = each.at("drift_from_sft");
-    if (sft.is_null() || each.at("alpha") == -1) continue;
-    parts.push_back(each.at("alpha") == 0
-                        ? fmt::format("{} {:.4f} from SFT", each.at("label").get<std::string>(),
-                                      sft.get<double>())
-                        : fmt::format("{} {:.4f} from SFT and {:.4f} from α = 0",
-                                      each.at("label").get<std::string>(), sft.get<double>(),
-                                      aligned.get<double>()));
+    if (each.at("alpha") != -1) add(each.at("label"), each, each.at("alpha") == 0);
   }
+  if (const Json* point = compared_point(result)) add("by modules", *point, false);
   return parts.empty() ? "" : fmt::format("drift, nats a token: {}\n", fmt::join(parts, "; "));
 }
 
@@ -276,6 +275,16 @@ std::string drift_sentence(const Json& result) {
 
 std::string describe_difference(const Json& comparison) {
   return difference(comparison);
+}
+
+std::string describe_shown(const Json& shown) {
+  std::string text;
+  for (const auto& [name, each] : shown.items()) {
+    text +=
+        fmt::format("{}, shown and not tested: {:+.4f} ± {:.4f}\n", name,
+                    each.at("difference").get<double>(), each.at("standard_error").get<double>());
+  }
+  return text;
 }
 
 std::string describe_search(const Json& result) {

@@ -21,6 +21,9 @@ std::string describe_points(const Look& look, std::size_t number,
                             const std::vector<Candidate>& candidates,
                             std::optional<std::uint64_t> budget);
 
+/// "brief, shown and not tested: +0.0100 ± 0.0040", a line for each further objective.
+std::string describe_shown(const Json& shown);
+
 /// "+0.0833 (90 %: +0.0210 to +0.1456; p = 0.012)"; a bound that is null is open.
 std::string describe_difference(const Json& comparison);
 

@@ -89,16 +89,23 @@ std::vector<Json> sample_rows(const LiveScoreSource& source, const LiveSearch& s
   return rows;
 }
 
-/// Adds how far the compared candidates have gone.
+/// Adds how far the compared candidates, and the point among them, have gone.
 void add_drift(const LiveRun& run, const LiveScoreSource& source, AnswerCache& cache,
                const LiveSearch& search, SearchResult& result) {
-  const std::vector<std::size_t> compared = compared_candidates(result);
-  const auto drifts = measure_drift(source, cache, compared, search.split.confirming, run.progress,
-                                    run.cancellation);
-  for (std::size_t i = 0; i < compared.size(); ++i) {
-    if (!drifts[i]) continue;
-    result.candidates[compared[i]].drift_from_aligned = drifts[i]->from_aligned;
-    result.candidates[compared[i]].drift_from_sft = drifts[i]->from_sft;
+  const std::vector<std::size_t> shown = shown_candidates(result);
+  const auto drifts =
+      measure_drift(source, cache, shown, search.split.confirming, run.progress, run.cancellation);
+  const auto add = [](const std::optional<Drift>& drift, auto& to) {
+    if (!drift) return;
+    to.drift_from_aligned = drift->from_aligned;
+    to.drift_from_sft = drift->from_sft;
+  };
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (shown[i] < result.candidates.size()) {
+      add(drifts[i], result.candidates[shown[i]]);
+    } else {
+      add(drifts[i], *result.modules);
+    }
   }
 }
 

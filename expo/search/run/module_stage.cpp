@@ -71,6 +71,21 @@ void test_point(ScoreTable& confirming, const ModuleStageOptions& options, std::
   outcome.skipped = "the budget does not reach the test of the point that was chosen";
 }
 
+/// Adds what is shown of the point that was compared, beside the test.
+void describe_point(const ScoreTable& choosing, const ScoreTable& confirming,
+                    const ModuleStageOptions& options, ModuleOutcome& outcome) {
+  if (outcome.chosen_number == options.start) return;
+  outcome.choosing = estimate_of(choosing, outcome.chosen_number);
+  outcome.confirming = estimate_of(confirming, outcome.chosen_number);
+  outcome.measures = confirming.source().measures();
+  outcome.measure_differences =
+      measure_differences(confirming, outcome.chosen_number, options.start);
+}
+
+Json number_or_null(const std::optional<double>& number) {
+  return number ? Json(*number) : Json();
+}
+
 Json parameters_json(const Candidate& candidate) {
   Json json = {{"alpha", candidate.alpha}};
   json.update(to_json(candidate.modules.value_or(ModulePoint{})));
@@ -100,6 +115,7 @@ ModuleOutcome search_modules(ScoreTable& choosing, ScoreTable& confirming,
   choose_point(choosing, options, choosing.tokens() + confirming.tokens(), outcome);
   if (!outcome.skipped.empty()) return outcome;
   test_point(confirming, options, choosing.tokens() + confirming.tokens(), outcome);
+  describe_point(choosing, confirming, options, outcome);
   return outcome;
 }
 
@@ -126,6 +142,11 @@ Json to_json(const ModuleOutcome& outcome) {
           {"p", gain ? comparison.at("p") : Json()},
           {"needed_prompts", needed},
           {"confirmation", comparison},
+          {"choosing", to_json(outcome.choosing, outcome.measures)},
+          {"confirming", to_json(outcome.confirming, outcome.measures)},
+          {"shown", shown_json(outcome.measure_differences, outcome.measures)},
+          {"drift_from_aligned", number_or_null(outcome.drift_from_aligned)},
+          {"drift_from_sft", number_or_null(outcome.drift_from_sft)},
           {"choosing_tokens", outcome.choosing_tokens},
           {"points", points_json(outcome)}};
 }

@@ -8,6 +8,7 @@
 
 #include "expo/core/json.h"
 #include "expo/search/confirmation.h"
+#include "expo/search/run/estimate.h"
 #include "expo/search/strategy.h"
 
 namespace expo {
@@ -25,6 +26,16 @@ struct ModuleOutcome {
   Candidate chosen;  ///< the start where nothing is believed to be better
   std::size_t chosen_number = 0;
   std::vector<Point> points;
+  // Of the chosen point, unless that is the start.
+  std::optional<Estimate> choosing;    ///< flatters it
+  std::optional<Estimate> confirming;  ///< set where it was compared
+  /// Its measures minus those of the start, prompt by prompt on the confirming part: shown, not
+  /// tested.
+  std::vector<Summary> measure_differences;
+  std::vector<Measure> measures;  ///< of the source
+  /// How far it has gone, where that was measured: see Drift.
+  std::optional<double> drift_from_aligned = {};
+  std::optional<double> drift_from_sft = {};
   /// Why nothing was asked or tested; empty otherwise.
   std::string skipped;
   std::optional<Confirmation> confirmation;  ///< of the chosen point against the start

@@ -35,41 +35,6 @@ const char* method_name(FlipMethod method) {
   return "monte-carlo";
 }
 
-Json estimate_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures) {
-  if (!estimate) return {};
-  Json scores = Json::object();
-  Json json = {{"prompts", estimate->prompts},
-               {"mean", estimate->mean},
-               {"standard_error", estimate->standard_error},
-               {"length", estimate->length},
-               {"truncated", estimate->truncated},
-               {"repetition", nullptr},
-               {"distinct_2", nullptr}};
-  for (std::size_t i = 0; i < estimate->measures.size(); ++i) {
-    const Summary& each = estimate->measures[i];
-    if (measures.at(i).is_objective) {
-      scores[measures[i].name] = {{"mean", each.mean}, {"standard_error", each.standard_error}};
-    } else {
-      json[measures[i].name] = each.mean;
-    }
-  }
-  json["scores"] = std::move(scores);
-  return json;
-}
-
-/// What the further objectives gain or lose, by their names.
-Json shown_json(const SearchResult& result) {
-  Json shown = Json::object();
-  for (std::size_t i = 0; i < result.measure_differences.size(); ++i) {
-    const Summary& difference = result.measure_differences[i];
-    if (!result.measures.at(i).is_objective) continue;
-    shown[result.measures[i].name] = {{"prompts", difference.count},
-                                      {"difference", difference.mean},
-                                      {"standard_error", difference.standard_error}};
-  }
-  return shown;
-}
-
 Json equal_length_json(const std::optional<EqualLengthGain>& gain) {
   if (!gain) return {};
   return {{"gain", gain->gain},
@@ -131,8 +96,8 @@ Json candidates_json(const SearchResult& result) {
                     {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
                     {"drift_from_aligned", optional_json(each.drift_from_aligned)},
                     {"drift_from_sft", optional_json(each.drift_from_sft)},
-                    {"choosing", estimate_json(each.choosing, result.measures)},
-                    {"confirming", estimate_json(each.confirming, result.measures)}});
+                    {"choosing", to_json(each.choosing, result.measures)},
+                    {"confirming", to_json(each.confirming, result.measures)}});
   }
   return rows;
 }
@@ -164,7 +129,7 @@ Json to_json(const SearchResult& result) {
           {"confirmation", comparison_json(gain)},
           {"modules", result.modules ? to_json(*result.modules) : Json()},
           {"training", training_json(result)},
-          {"shown", shown_json(result)},
+          {"shown", shown_json(result.measure_differences, result.measures)},
           {"prompts",
            {{"choosing", result.choosing_prompts},
             {"confirming", result.confirming_prompts},

@@ -25,20 +25,6 @@ std::optional<std::size_t> candidate_with(const ScoreSource& source, double alph
   return static_cast<std::size_t>(found - all.begin());
 }
 
-std::optional<Estimate> estimate_of(const ScoreTable& table, std::size_t candidate) {
-  const std::vector<PromptScore> prompts = table.prompt_means(candidate);
-  if (prompts.empty()) return std::nullopt;
-  const Summary scores = summarize(score_values(prompts));
-  Estimate result{scores.count, scores.mean, scores.standard_error};
-  for (const PromptScore& each : prompts) {
-    result.length += each.length / static_cast<double>(prompts.size());
-    result.truncated += each.truncated / static_cast<double>(prompts.size());
-  }
-  for (std::size_t i = 0; i < prompts.front().measures.size(); ++i)
-    result.measures.push_back(summarize(score_values(prompts, MeasurePick(i))));
-  return result;
-}
-
 /// The share of a budget that the choice of one α for all tensors may take.
 double choosing_end(const SearchRunOptions& options) {
   return options.modules ? kUniformEnd : 1 - kConfirmingShare;
@@ -186,13 +172,8 @@ class Run {
   void compare_measures() {
     result_.measures = source_.measures();
     const std::size_t other = result_.rival.value_or(result_.baseline);
-    if (result_.chosen == other) return;
-    const auto chosen = confirming_.prompt_means(result_.chosen);
-    const auto others = confirming_.prompt_means(other);
-    for (std::size_t i = 0; i < result_.measures.size(); ++i) {
-      result_.measure_differences.push_back(
-          summarize(paired_differences(chosen, others, MeasurePick(i))));
-    }
+    if (result_.chosen != other)
+      result_.measure_differences = measure_differences(confirming_, result_.chosen, other);
   }
 
   void warn() {

@@ -9,6 +9,7 @@
 #include "expo/core/json.h"
 #include "expo/search/confirmation.h"
 #include "expo/search/prompt_split.h"
+#include "expo/search/run/estimate.h"
 #include "expo/search/run/module_stage.h"
 #include "expo/search/source/score_source.h"
 #include "expo/search/strategy.h"
@@ -47,16 +48,6 @@ struct SearchRunOptions {
   /// confirming part is asked for anything.
   std::function<void(const Candidate& chosen, const Candidate& baseline, std::size_t prompts)>
       on_confirming = {};
-};
-
-/// What some prompts say of a candidate: means of prompt means.
-struct Estimate {
-  std::size_t prompts = 0;
-  double mean = 0;
-  double standard_error = 0;
-  double length = 0;
-  double truncated = 0;                ///< share of the answers that the limit ended
-  std::vector<Summary> measures = {};  ///< the source's further ones, in its order
 };
 
 struct SearchedCandidate {
