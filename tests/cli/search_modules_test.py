@@ -138,6 +138,15 @@ def test_drift_and_further_objectives_of_the_point_are_shown(tmp_path, models):
     assert f"{modules['confirming']['mean']:.4f}" in row and row.endswith("an α for each kind of module")
 
 
+def test_the_checkpoint_is_named_where_several_compete(tmp_path, models):
+    expo("extrapolate", models["sft"], models["aligned"], "-o", tmp_path / "half" / "final", "--alpha", "-0.5", "--out-dtype", "f32")
+    done = search(models, tmp_path / "run", "--also", tmp_path / "half" / "final")
+    result = json.loads((tmp_path / "run" / "search.json").read_text())
+    label = next(row["label"] for row in result["candidates"] if row["chosen"])
+    assert not label.startswith("α") and result["modules"]["confirming"], result["modules"]["verdict"]
+    assert f"\n{label} with attention × " in done.stdout and f", against {label} for all: " in done.stdout
+
+
 def test_an_interrupted_search_ends_alike(tmp_path, models):
     whole, half = tmp_path / "whole", tmp_path / "half"
     search(models, whole)

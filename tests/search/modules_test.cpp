@@ -127,6 +127,25 @@ TEST(ModuleSearch, LeavesTheStartWhereTokensReachForNothing) {
   EXPECT_EQ(table.tokens(), before);
 }
 
+TEST(ModuleSearch, AsksEachPointForTwentyRowsOrNone) {
+  for (const std::size_t rows : {19, 20, 60}) {
+    Simulator source(simulation_with(0.2), {0, 1, 2, 4}, 8);
+    ScoreTable table(source, numbers(rows));
+    table.ask(numbers(4), rows);
+    const std::uint64_t before = table.tokens();
+    SearchOptions options = options_without_budget();
+    options.screen = false;
+    const Choice choice = choose_modules(table, 2, options);
+    if (rows < 20) {
+      EXPECT_TRUE(choice.looks.empty());
+      EXPECT_EQ(table.tokens(), before);
+      continue;
+    }
+    for (const LookEntry& entry : choice.looks.at(0).entries)
+      EXPECT_EQ(entry.prompts, source.candidates()[entry.candidate].modules ? 20U : rows);
+  }
+}
+
 TEST(ModuleSearch, LeavesTheStartOfASourceThatMakesNothing) {
   FakeSource source({0, 1}, 50, [](double alpha, const ScoreRequest& request) {
     return Score{alpha + jitter(request.candidate, request.prompt), 10, 10, Ending::stop};

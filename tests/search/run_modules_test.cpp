@@ -62,6 +62,19 @@ TEST(SearchModules, AreOnlyTestedOnceTheUniformAlphaGains) {
   EXPECT_FALSE(recommends_modules(to_json(result)));
 }
 
+TEST(SearchModules, SayThatTheChoosingPartIsTooSmall) {
+  Simulator source(simulation_with(0.2), {-1, 0, 4}, 4);
+  PromptSplit split = halves(2000);
+  split.choosing.resize(19);
+  SearchRunOptions options;
+  options.modules = true;
+  options.strategy = Strategy::grid;
+  const SearchResult result = run_search(source, split, options);
+  ASSERT_EQ(result.confirmation.verdict, Verdict::gain);
+  EXPECT_EQ(result.modules->skipped, "the choosing part holds 19 rows, and each point needs 20");
+  EXPECT_EQ(to_json(result).at("modules").at("verdict"), "not-tested");
+}
+
 TEST(SearchModules, KeepToTheBudgetOfTheWholeSearch) {
   constexpr std::uint64_t kBudget = 500'000;
   const SearchResult result = search(0.2, kBudget);

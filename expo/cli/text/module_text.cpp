@@ -13,6 +13,14 @@ std::string point_text(const Json& parameters) {
                      parameters.at("rest").get<double>(), parameters.at("slope").get<double>());
 }
 
+/// "α = 4", after the checkpoint's name where several compete.
+std::string chosen_label(const Json& result) {
+  for (const Json& each : result.at("candidates")) {
+    if (each.at("chosen").get<bool>()) return each.at("label");
+  }
+  return {};
+}
+
 std::string verdict_text(const Json& modules) {
   const std::string verdict = modules.at("verdict");
   if (verdict == "gain") {
@@ -46,12 +54,10 @@ std::string describe_modules(const Json& result) {
         "all\n",
         counted(modules.at("points").size(), "point"));
   }
-  return fmt::format(
-             "α = {:g} with {}, against α = {:g} for all: {}, on {} that did not choose it\n",
-             modules.at("parameters").at("alpha").get<double>(),
-             point_text(modules.at("parameters")),
-             modules.at("parameters").at("alpha").get<double>(), describe_difference(comparison),
-             counted(comparison.at("prompts").get<std::size_t>(), "prompt")) +
+  const std::string uniform = chosen_label(result);
+  return fmt::format("{} with {}, against {} for all: {}, on {} that did not choose it\n", uniform,
+                     point_text(modules.at("parameters")), uniform, describe_difference(comparison),
+                     counted(comparison.at("prompts").get<std::size_t>(), "prompt")) +
          describe_shown(modules.at("shown")) + verdict_text(modules);
 }
 

@@ -15,11 +15,10 @@ namespace {
 constexpr std::size_t kLooks = 3;  // each spends the same
 constexpr double kStep = 0.8;      // of the logarithms to the base 2 of the multipliers
 constexpr double kSlopeStep = 0.6;
-constexpr double kFarthest = 1.7;        // for any coordinate
-constexpr std::size_t kFewestRows = 20;  // of each point in the first look; else nothing is asked
-constexpr std::size_t kFresh = 3;        // new points for a look
-constexpr double kCovered = 0.9;         // chance that the best one stays
-constexpr std::size_t kMostAlive = 4;    // that this share may leave
+constexpr double kFarthest = 1.7;      // for any coordinate
+constexpr std::size_t kFresh = 3;      // new points for a look
+constexpr double kCovered = 0.9;       // chance that the best one stays
+constexpr std::size_t kMostAlive = 4;  // that this share may leave
 constexpr double kNear = 2.5;  // distance of uniform α that tell of the start's surroundings
 
 double step_of(std::size_t coordinate) {
@@ -120,12 +119,14 @@ class ModuleRace {
   }
 
   std::size_t end_of(std::size_t look) const {
-    if (!options_.tokens) return table_.rows() >> (kLooks - 1 - look);
+    if (!options_.tokens)
+      return std::min(table_.rows(),
+                      std::max(kFewestModuleRows, table_.rows() >> (kLooks - 1 - look)));
     const double share = spending_.left() / static_cast<double>(kLooks - look);
     return spending_.reach(alive_, share);
   }
 
-  bool can_afford() const { return !options_.tokens || end_of(0) >= kFewestRows; }
+  bool can_afford() const { return end_of(0) >= kFewestModuleRows; }
 
   void extend(std::size_t look) { spending_.extend(alive_, end_of(look)); }
 

@@ -7,12 +7,15 @@ namespace expo {
 /// With fewer of the first eight points, effects of the parameters cannot be told apart.
 inline constexpr std::size_t kFewestModulePoints = 4;
 
+/// Rows of each point in the first look; with fewer, nothing is asked.
+inline constexpr std::size_t kFewestModuleRows = 20;
+
 /// Chooses among an α for each kind of module (see ModulePoint), from the best uniform α, `start`,
 /// on: the candidates that the source makes of it (ScoreSource::module_candidate). Fills chosen,
 /// looks and tokens of the choice; what is chosen is `start` where nothing is believed to be better
 /// than it, where its α is not positive, where the source makes fewer than kFewestModulePoints such
-/// candidates at first, and where the budget is too small for them. `options.tokens` is for this
-/// choice alone.
+/// candidates at first, and where the budget or the table is too small for kFewestModuleRows of
+/// each. `options.tokens` is for this choice alone.
 ///
 /// A first look asks for eight points around the start that vary all four parameters at once (a
 /// half fraction of the two-level design), so that each answer tells of each parameter. After each

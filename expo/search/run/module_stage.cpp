@@ -1,7 +1,10 @@
 #include "expo/search/run/module_stage.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "expo/core/text.h"
 #include "expo/search/modules/module_budget.h"
 #include "expo/search/modules/module_search.h"
 #include "expo/search/run/search_run.h"
@@ -17,6 +20,18 @@ std::string reason_to_skip(const ScoreTable& choosing, const ModuleStageOptions&
   if (options.first != Verdict::gain)
     return "the uniform α is not shown to gain anything, and its test comes first";
   return {};
+}
+
+/// Why no point was asked, of those that could be made.
+std::string reason_to_ask_nothing(const ScoreTable& choosing, std::size_t made) {
+  if (made < kFewestModulePoints) {
+    return "rounding in the type in which the models run would bend too many of its points";
+  }
+  if (choosing.rows() < kFewestModuleRows) {
+    return fmt::format("the choosing part holds {}, and each point needs {}",
+                       counted(choosing.rows(), "row"), kFewestModuleRows);
+  }
+  return "the budget is too small for it";
 }
 
 void choose_point(ScoreTable& choosing, const ModuleStageOptions& options, std::uint64_t spent,
@@ -38,11 +53,8 @@ void choose_point(ScoreTable& choosing, const ModuleStageOptions& options, std::
     outcome.points.push_back(
         {choosing.candidates()[i], scores.count, scores.mean, scores.standard_error});
   }
-  if (!choice.looks.empty()) return;
-  outcome.skipped = choosing.candidates().size() - before < kFewestModulePoints
-                        ? "rounding in the type in which the models run would bend too many of its "
-                          "points"
-                        : "the budget is too small for it";
+  if (choice.looks.empty())
+    outcome.skipped = reason_to_ask_nothing(choosing, choosing.candidates().size() - before);
 }
 
 /// Compares the chosen point with the start, unless the budget does not reach that.
