@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "expo/core/philox.h"
@@ -10,6 +11,7 @@ namespace expo {
 namespace {
 
 constexpr double kHopeless = 4;  // standard errors
+constexpr double kLevel = 2;     // deviations of the common level
 
 /// What one setting of reach and size makes of the fit.
 struct Conditioned {
@@ -88,17 +90,7 @@ double centre(std::vector<double>& means) {
   return level;
 }
 
-}  // namespace
-
-MeansBelief condition_on(LayoutFit fit, std::span<const SquareMatrix> priors) {
-  const double level = centre(fit.means);
-  std::vector<Conditioned> parts;
-  for (const SquareMatrix& prior : priors) parts.push_back(condition(prior, fit));
-  MeansBelief belief = mix(parts, priors.front().size());
-  for (double& mean : belief.mean) mean += level;
-  return belief;
-}
-
+/// The fit of some of its candidates.
 LayoutFit part_of(const LayoutFit& fit, std::span<const std::size_t> places) {
   LayoutFit part;
   part.deviation = fit.deviation;
@@ -112,6 +104,7 @@ LayoutFit part_of(const LayoutFit& fit, std::span<const std::size_t> places) {
   return part;
 }
 
+/// The places of the candidates that are not out of the question.
 std::vector<std::size_t> hopeful(const LayoutFit& fit) {
   const auto best = static_cast<std::size_t>(std::max_element(fit.means.begin(), fit.means.end()) -
                                              fit.means.begin());
@@ -123,6 +116,48 @@ std::vector<std::size_t> hopeful(const LayoutFit& fit) {
     if (i == best || behind < kHopeless * std::sqrt(variance)) places.push_back(i);
   }
   return places;
+}
+
+/// The covariance of all means before any score is seen, for a row's deviation of `unit`.
+SquareMatrix prior_covariance(std::size_t places, const MeansPrior& prior, double reach,
+                              double size, double unit) {
+  const double level = kLevel * unit;
+  const double deviation = size * unit;
+  SquareMatrix result(places);
+  for (std::size_t i = 0; i < places; ++i) {
+    for (std::size_t j = 0; j < places; ++j) {
+      const double alike = (1 - prior.own) * prior.likeness(i, j, reach);
+      result(i, j) = deviation * deviation * (alike + (i == j ? prior.own : 0)) + level * level;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+HopefulFit fit_hopeful(const ScoreTable& table, std::span<const std::size_t> candidates) {
+  std::vector<std::size_t> known;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(known),
+               [&](std::size_t candidate) { return !table.of(candidate).empty(); });
+  const LayoutFit whole = fit_layout(table, known);
+  const std::vector<std::size_t> places = hopeful(whole);
+  HopefulFit result;
+  result.fit = part_of(whole, places);
+  for (const std::size_t place : places) result.candidates.push_back(known[place]);
+  return result;
+}
+
+MeansBelief condition_on(LayoutFit fit, std::size_t places, const MeansPrior& prior) {
+  const double level = centre(fit.means);
+  std::vector<Conditioned> parts;
+  for (const double reach : prior.reaches) {
+    for (const double size : prior.sizes) {
+      parts.push_back(condition(prior_covariance(places, prior, reach, size, fit.deviation), fit));
+    }
+  }
+  MeansBelief belief = mix(parts, places);
+  for (double& mean : belief.mean) mean += level;
+  return belief;
 }
 
 std::vector<double> MeansBelief::chances_of_best() const {

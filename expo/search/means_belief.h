@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "expo/search/layout_fit.h"
+#include "expo/search/score_table.h"
 #include "expo/search/statistics/cholesky.h"
 
 namespace expo {
@@ -18,16 +20,29 @@ struct MeansBelief {
   std::vector<double> chances_of_best() const;
 };
 
-/// The belief that a fit leads to, averaged over priors by how likely each makes the fit. A prior
-/// is the covariance of all means: first those of the fit, then others that nobody has asked for
-/// yet. Priors have the mean 0 after the means of the fit are shifted to it.
-MeansBelief condition_on(LayoutFit fit, std::span<const SquareMatrix> priors);
+/// Candidates that are not out of the question, within four standard errors of the best one, as a
+/// collapse far off says nothing about the shape of the top; and their part of the fit.
+struct HopefulFit {
+  std::vector<std::size_t> candidates;
+  LayoutFit fit;
+};
 
-/// The places of the candidates that are not out of the question: within four standard errors of
-/// the best one.
-std::vector<std::size_t> hopeful(const LayoutFit& fit);
+/// The fit of those candidates that have scores, without the hopeless ones.
+HopefulFit fit_hopeful(const ScoreTable& table, std::span<const std::size_t> candidates);
 
-/// The fit of some of its candidates.
-LayoutFit part_of(const LayoutFit& fit, std::span<const std::size_t> places);
+/// What is believed of means before any score is seen: a Gaussian process. The priors for all
+/// reaches and sizes are averaged by how likely each makes the fit.
+struct MeansPrior {
+  std::span<const double> reaches;
+  std::span<const double> sizes;  ///< of the variation, in deviations of a row's score
+  double own = 0;                 ///< its share that neighbours do not have in common
+  /// How alike the means at two places are, from 0 to 1, as far as neighbours lend each other
+  /// strength.
+  std::function<double(std::size_t, std::size_t, double reach)> likeness;
+};
+
+/// The belief about the means at `places` places, first those of the fit and then others that
+/// nobody has asked for yet. The level of the fit is known to no prior.
+MeansBelief condition_on(LayoutFit fit, std::size_t places, const MeansPrior& prior);
 
 }  // namespace expo
