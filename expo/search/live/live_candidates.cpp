@@ -35,11 +35,7 @@ std::size_t LiveCandidates::add(LiveCandidate candidate) {
 std::optional<std::size_t> LiveCandidates::at(double alpha, std::size_t like) {
   const LiveCandidate& model = live_.at(like);
   if (!model.schedule || !model.schedule->uniform()) return std::nullopt;
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    if (candidates_[i].family == model.candidate.family && candidates_[i].alpha == alpha &&
-        !candidates_[i].modules)
-      return i;
-  }
+  if (const auto there = find_candidate(candidates_, alpha, model.candidate.family)) return there;
   if (allowed_ && !allowed_(alpha, model.policy)) return std::nullopt;
   LiveCandidate made = uniform_candidate(
       alpha, model.policy, policies_.size() > 1 ? policies_.at(model.policy).label : "");
@@ -51,11 +47,8 @@ std::optional<std::size_t> LiveCandidates::at(const ModulePoint& point, std::siz
   const LiveCandidate& model = live_.at(like);
   if (!model.schedule || !model.schedule->uniform()) return std::nullopt;
   const Candidate& origin = model.candidate;
-  for (std::size_t i = 0; i < live_.size(); ++i) {
-    const Candidate& each = candidates_[i];
-    if (each.family == origin.family && each.alpha == origin.alpha && each.modules == point)
-      return i;
-  }
+  if (const auto there = find_candidate(candidates_, origin.alpha, origin.family, point))
+    return there;
   if (allowed_ && !allowed_(smallest_alpha(origin.alpha, point), model.policy)) return std::nullopt;
   // What precedes the α in the label, such as a model's name, stays.
   const std::string uniform = label_of(origin.alpha);

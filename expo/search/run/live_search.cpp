@@ -129,11 +129,7 @@ std::function<std::size_t()> rival_in(Source& source, std::size_t policies,
   }
   if (!search.baseline_policy) return {};
   return [&source, family = *search.baseline_policy] {
-    const auto& all = source.candidates();
-    const auto akin = std::find_if(all.begin(), all.end(), [&](const Candidate& each) {
-      return each.family == family && each.alpha == 0;
-    });
-    return static_cast<std::size_t>(akin - all.begin());
+    return find_candidate(source.candidates(), 0, family).value();
   };
 }
 

@@ -14,17 +14,6 @@
 namespace expo {
 namespace {
 
-/// The first candidate with this α, of one family if that is given.
-std::optional<std::size_t> candidate_with(const ScoreSource& source, double alpha,
-                                          std::optional<std::size_t> family = {}) {
-  const auto& all = source.candidates();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Candidate& each) {
-    return each.alpha == alpha && (!family || each.family == *family);
-  });
-  if (found == all.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - all.begin());
-}
-
 /// The share of a budget that the choice of one α for all tensors may take.
 double choosing_end(const SearchRunOptions& options) {
   return options.modules ? kUniformEnd : 1 - kConfirmingShare;
@@ -38,10 +27,10 @@ class Run {
         choosing_(source, split.choosing,
                   options.strategy == Strategy::race ? SampleOrder::apart : SampleOrder::together),
         confirming_(source, split.confirming) {
-    const auto baseline = candidate_with(source, 0);
+    const auto baseline = find_candidate(source.candidates(), 0);
     if (!baseline) throw usage_error("a search needs α = 0 among its candidates, to compare with");
     result_.baseline = *baseline;
-    result_.control = candidate_with(source, -1);
+    result_.control = find_candidate(source.candidates(), -1);
     result_.models = options.models;
     result_.choosing_prompts = split.choosing.size();
     result_.confirming_prompts = split.confirming.size();
@@ -126,7 +115,7 @@ class Run {
       options_.on_confirming(candidate(result_.chosen), candidate(options.baseline),
                              result_.confirming_prompts);
     }
-    result_.trained = candidate_with(source_, 0, candidate(result_.chosen).family);
+    result_.trained = find_candidate(source_.candidates(), 0, candidate(result_.chosen).family);
     options.aligned = result_.trained;
     options.control = result_.control;
     options.min_gain = options_.min_gain;
@@ -229,7 +218,8 @@ class Run {
       result_.warnings.push_back(fmt::format(
           "at {} answers are already {:.1f} times as long as at α = 0: the paper reads such a "
           "surge as a sign that training has learnt length rather than preference (§3.3)",
-          candidate(*candidate_with(source_, surge->alpha, family)).label, surge->ratio));
+          candidate(*find_candidate(source_.candidates(), surge->alpha, family)).label,
+          surge->ratio));
     }
   }
 

@@ -196,12 +196,7 @@ std::size_t Recording::index(const ScoreRequest& request) const {
 }
 
 std::optional<std::size_t> Recording::candidate_at(double alpha, std::size_t like) {
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (candidates_[i].alpha == alpha && candidates_[i].family == candidates_.at(like).family) {
-      return i;
-    }
-  }
-  return std::nullopt;
+  return find_candidate(candidates_, alpha, candidates_.at(like).family);
 }
 
 std::vector<Score> Recording::scores(std::span<const ScoreRequest> requests) {

@@ -10,6 +10,18 @@ std::string label_of(double alpha) {
   return fmt::format("α = {}", alpha);
 }
 
+std::optional<std::size_t> find_candidate(std::span<const Candidate> candidates, double alpha,
+                                          std::optional<std::size_t> family,
+                                          const std::optional<ModulePoint>& modules) {
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& each = candidates[i];
+    if (each.alpha == alpha && each.modules == modules &&
+        each.family == family.value_or(each.family))
+      return i;
+  }
+  return std::nullopt;
+}
+
 Glance glance_of(const Score& score, std::uint64_t cap) {
   Glance result{std::min(score.tokens, cap), score.tokens > cap, score.collapse};
   const bool is_seen = score.collapse == Collapse::repeating || score.collapse == Collapse::empty;

@@ -22,6 +22,12 @@ struct Candidate {
   std::optional<ModulePoint> modules = {};  ///< what each kind of module does of `alpha`
 };
 
+/// The number of the first candidate with this α, and with these modules or with one α for all; of
+/// one family if that is given.
+std::optional<std::size_t> find_candidate(std::span<const Candidate> candidates, double alpha,
+                                          std::optional<std::size_t> family = {},
+                                          const std::optional<ModulePoint>& modules = {});
+
 /// How an answer ended.
 enum class Ending {
   stop,    ///< by the model or a stop string

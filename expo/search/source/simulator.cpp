@@ -46,9 +46,7 @@ Simulator::Simulator(const Simulation& simulation, std::vector<double> alphas, s
 }
 
 std::optional<std::size_t> Simulator::candidate_at(double alpha, std::size_t /*like*/) {
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (candidates_[i].alpha == alpha && !candidates_[i].modules) return i;
-  }
+  if (const auto there = find_candidate(candidates_, alpha)) return there;
   candidates_.push_back({alpha, label_of(alpha), 0});
   return candidates_.size() - 1;
 }
@@ -56,9 +54,7 @@ std::optional<std::size_t> Simulator::candidate_at(double alpha, std::size_t /*l
 std::optional<std::size_t> Simulator::module_candidate(const ModulePoint& point, std::size_t like) {
   if (!simulation_.modules) return std::nullopt;
   const double alpha = candidates_.at(like).alpha;
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (candidates_[i].alpha == alpha && candidates_[i].modules == point) return i;
-  }
+  if (const auto there = find_candidate(candidates_, alpha, {}, point)) return there;
   candidates_.push_back({alpha, label_of(alpha, point), 0, point});
   return candidates_.size() - 1;
 }
