@@ -16,14 +16,6 @@ bool is_empty(const Conversation& answered) {
 
 }  // namespace
 
-void in_batches(std::span<const Conversation> all, const CancellationToken& cancellation,
-                const std::function<void(std::size_t, std::span<const Conversation>)>& work) {
-  for (std::size_t first = 0; first < all.size(); first += kJudgedAtOnce) {
-    cancellation.check();
-    work(first, all.subspan(first, std::min(kJudgedAtOnce, all.size() - first)));
-  }
-}
-
 void check_fit(std::span<const Conversation> answered,
                const std::optional<std::vector<std::size_t>>& counts,
                const EngineDescription& engine) {
@@ -41,12 +33,13 @@ std::vector<AnswerLogProb> answer_log_probs(Engine& engine, std::span<const Conv
   std::vector<Conversation> some;  // an empty answer has no token that could be asked for
   std::ranges::remove_copy_if(answered, std::back_inserter(some), is_empty);
   std::vector<AnswerLogProb> known;
-  in_batches(some, cancellation, [&](std::size_t, std::span<const Conversation> batch) {
-    check_fit(batch, engine.count_log_prob_tokens(batch), engine.describe());
-    for (const auto& tokens : engine.log_probs(
-             batch, [](std::uint64_t) {}, cancellation))
-      known.push_back({std::accumulate(tokens.begin(), tokens.end(), 0.0), tokens.size()});
-  });
+  in_batches(
+      some, kJudgedAtOnce, cancellation, [&](std::size_t, std::span<const Conversation> batch) {
+        check_fit(batch, engine.count_log_prob_tokens(batch), engine.describe());
+        for (const auto& tokens : engine.log_probs(
+                 batch, [](std::uint64_t) {}, cancellation))
+          known.push_back({std::accumulate(tokens.begin(), tokens.end(), 0.0), tokens.size()});
+      });
   std::vector<AnswerLogProb> result;
   auto next = known.begin();
   for (const Conversation& one : answered)

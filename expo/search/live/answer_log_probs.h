@@ -1,8 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -23,9 +23,16 @@ struct AnswerLogProb {
 /// seen, after each batch.
 inline constexpr std::size_t kJudgedAtOnce = 16;
 
-/// Calls work(first, batch) for batch after batch. Throws Error(interrupted) between them.
-void in_batches(std::span<const Conversation> all, const CancellationToken& cancellation,
-                const std::function<void(std::size_t first, std::span<const Conversation>)>& work);
+/// Calls work(first, batch) for batch after batch of at most `size`, where `first` is the number of
+/// a batch's first element. Throws Error(interrupted) between them.
+template <typename Element, typename Work>
+void in_batches(const std::vector<Element>& all, std::size_t size,
+                const CancellationToken& cancellation, const Work& work) {
+  for (std::size_t first = 0; first < all.size(); first += size) {
+    cancellation.check();
+    work(first, std::span<const Element>(all).subspan(first, std::min(size, all.size() - first)));
+  }
+}
 
 /// Throws Error(input) naming the first conversation that has more tokens than the engine's context
 /// holds. Without counts, all fit.

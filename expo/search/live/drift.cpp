@@ -98,11 +98,11 @@ class Measurement {
     cancellation_.check();
     Engine& engine = models_.engine_at(model, cancellation_);
     RowProgressSpan span(progress_, "measuring drift, " + model.candidate.label, missing.size());
-    for (std::size_t first = 0; first < missing.size(); first += kJudgedAtOnce) {
-      const std::size_t count = std::min(kJudgedAtOnce, missing.size() - first);
-      ask_batch(engine, model, std::span(missing).subspan(first, count));
-      span.advance_rows(count);
-    }
+    in_batches(missing, kJudgedAtOnce, cancellation_,
+               [&](std::size_t, std::span<const Judged* const> batch) {
+                 ask_batch(engine, model, batch);
+                 span.advance_rows(batch.size());
+               });
   }
 
   void ask_batch(Engine& engine, const LiveCandidate& model, std::span<const Judged* const> batch) {

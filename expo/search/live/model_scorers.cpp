@@ -28,10 +28,11 @@ class RewardScorer final : public AnswerScorer {
   void score(std::span<const ScorableAnswer> answers, const Sink& sink,
              const CancellationToken& cancellation) override {
     const auto all = conversations_of(answers);
-    in_batches(all, cancellation, [&](std::size_t first, std::span<const Conversation> batch) {
-      const auto rewards = ask(batch, cancellation);
-      for (std::size_t i = 0; i < rewards.size(); ++i) sink(first + i, rewards[i]);
-    });
+    in_batches(all, kJudgedAtOnce, cancellation,
+               [&](std::size_t first, std::span<const Conversation> batch) {
+                 const auto rewards = ask(batch, cancellation);
+                 for (std::size_t i = 0; i < rewards.size(); ++i) sink(first + i, rewards[i]);
+               });
   }
 
   Json identity() const override { return identity_; }

@@ -110,11 +110,11 @@ void PreferenceSource::compute(const LiveCandidate& candidate, std::span<const s
   cancellation_.check();
   Engine& engine = candidates_.engine_at(candidate, cancellation_);
   RowProgressSpan span(progress_, "scoring pairs, " + candidate.candidate.label, missing.size());
-  for (std::size_t first = 0; first < missing.size(); first += kPairsAtOnce) {
-    const std::size_t count = std::min(kPairsAtOnce, missing.size() - first);
-    compute_batch(engine, candidate, std::span(missing).subspan(first, count));
-    span.advance_rows(count);
-  }
+  in_batches(missing, kPairsAtOnce, cancellation_,
+             [&](std::size_t, std::span<const std::size_t> batch) {
+               compute_batch(engine, candidate, batch);
+               span.advance_rows(batch.size());
+             });
   cache_.sync();
 }
 
