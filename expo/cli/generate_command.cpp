@@ -13,6 +13,7 @@
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
+#include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/row_options.h"
 #include "expo/cli/text/run_text.h"
 #include "expo/cli/text/terminal_progress.h"
@@ -165,12 +166,9 @@ void run(const Options& options, const CommandContext& context) {
 
 void declare_rows(CLI::App& command, Options& options) {
   command.option_defaults()->group(help_section::kInputAndOutput);
-  command
-      .add_option("--prompt", options.prompts, "Prompt to answer instead of a data set; repeatable")
-      ->type_name("TEXT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(command.add_option("--prompt", options.prompts,
+                                     "Prompt to answer instead of a data set; repeatable"),
+                  "TEXT");
   command
       .add_option(
           "--format", options.format,

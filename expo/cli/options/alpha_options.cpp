@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expo/cli/options/repeatable.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -31,13 +32,10 @@ void AlphaOptions::declare(CLI::App& command) {
   command.add_option("--alpha", alpha, "How far to extrapolate: any finite number")->type_name("A");
   command.add_option("--gamma", gamma, "The same in the paper's equation 1: α = 1/γ − 1")
       ->type_name("G");
-  command
-      .add_option("--alpha-for", alpha_for,
-                  "A different α for tensors whose name matches; repeatable, last match wins")
-      ->type_name("REGEX=A")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(command.add_option(
+                      "--alpha-for", alpha_for,
+                      "A different α for tensors whose name matches; repeatable, last match wins"),
+                  "REGEX=A");
 }
 
 std::optional<AlphaSchedule> AlphaOptions::base() const {

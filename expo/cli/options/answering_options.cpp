@@ -6,6 +6,7 @@
 
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/number_checks.h"
+#include "expo/cli/options/repeatable.h"
 
 namespace expo {
 
@@ -73,18 +74,12 @@ void AnsweringOptions::declare_penalties(CLI::App& command) {
 }
 
 void AnsweringOptions::declare_ends(CLI::App& command) {
-  command.add_option("--stop", stop, "Text that ends an answer; repeatable")
-      ->type_name("TEXT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-  command
-      .add_option("--stop-token-id", stop_tokens,
-                  "Id of a token that ends an answer, besides the model's own; repeatable")
-      ->type_name("ID")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(command.add_option("--stop", stop, "Text that ends an answer; repeatable"),
+                  "TEXT");
+  make_repeatable(
+      command.add_option("--stop-token-id", stop_tokens,
+                         "Id of a token that ends an answer, besides the model's own; repeatable"),
+      "ID");
   command.add_flag("--ignore-eos", ignore_eos, "Go on past the model's end-of-sequence tokens");
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/repeatable.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
@@ -46,13 +47,11 @@ void ModelOptions::declare_conversation(CLI::App& command) {
       ->type_name("FILE");
   command.add_flag("--no-chat-template", no_chat_template,
                    "Give the model the text as it is, without a chat template");
-  command
-      .add_option("--template-variable", template_variables,
-                  "Extra variable for the chat template, such as enable_thinking=false; repeatable")
-      ->type_name("KEY=JSON")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(
+      command.add_option(
+          "--template-variable", template_variables,
+          "Extra variable for the chat template, such as enable_thinking=false; repeatable"),
+      "KEY=JSON");
 }
 
 EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,

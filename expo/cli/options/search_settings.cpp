@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -72,26 +73,21 @@ void declare_choice(CLI::App& command, SearchSettings& settings) {
       .add_option("--strategy", settings.strategy,
                   "race (default), halving or grid (default with --alphas)")
       ->type_name("NAME");
-  command
-      .add_option("--guard", settings.guards,
-                  "What an α may cost: 'length<=1.5x', 'truncated<=0.05' or 'NAME>=-0.1', of a "
-                  "further objective; repeatable")
-      ->type_name("LIMIT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(command.add_option(
+                      "--guard", settings.guards,
+                      "What an α may cost: 'length<=1.5x', 'truncated<=0.05' or 'NAME>=-0.1', of a "
+                      "further objective; repeatable"),
+                  "LIMIT");
   command
       .add_option("--prefer", settings.prefer,
                   "Which of the α that cannot be told apart is taken: best (default) or smallest")
       ->type_name("WHICH");
-  command
-      .add_option("--also", settings.also,
-                  "A further checkpoint trained from the same SFT, such as one after half of the "
-                  "data, another epoch or learning rate; it competes with α of its own; repeatable")
-      ->type_name("MODEL")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  make_repeatable(
+      command.add_option(
+          "--also", settings.also,
+          "A further checkpoint trained from the same SFT, such as one after half of the "
+          "data, another epoch or learning rate; it competes with α of its own; repeatable"),
+      "MODEL");
   command
       .add_option("--baseline", settings.baseline,
                   "Compare the chosen α with this model instead of with ALIGNED")

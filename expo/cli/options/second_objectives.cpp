@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "expo/cli/options/repeatable.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 
@@ -41,24 +42,16 @@ AnswerObjective parse(const char* option, AnswerObjective::Kind kind, const std:
   return {kind, name, word.substr(sign + 1)};
 }
 
-void declare_list(CLI::App& command, const char* option, std::vector<std::string>& words,
-                  const char* text, const char* type) {
-  command.add_option(option, words, text)
-      ->type_name(type)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
-}
-
 }  // namespace
 
 void SecondObjectives::declare(CLI::App& command) {
-  declare_list(command, "--second-reward-model", reward_models,
-               "A further reward model, whose scores are shown and may be guarded but do not "
-               "decide; repeatable",
-               "NAME=MODEL");
-  declare_list(command, "--second-scorer", scorers, "A further program, likewise; repeatable",
-               "NAME=COMMAND");
+  make_repeatable(command.add_option("--second-reward-model", reward_models,
+                                     "A further reward model, whose scores are shown and may be "
+                                     "guarded but do not decide; repeatable"),
+                  "NAME=MODEL");
+  make_repeatable(
+      command.add_option("--second-scorer", scorers, "A further program, likewise; repeatable"),
+      "NAME=COMMAND");
   command.add_flag("--second-implicit", implicit,
                    "Show the pair's own log-probabilities likewise, under the name implicit");
 }
