@@ -39,9 +39,13 @@ def models(tmp_path_factory):
             "scorer": f"{sys.executable} {folder / 'scorer.py'}"}
 
 
+def command(models, run, *options):
+    return ["search", models["sft"], models["aligned"], models["data"], "-o", run, "--scorer", models["scorer"], *NEW,
+            "--alphas", "0.5,1.5", "--modules", *options]
+
+
 def search(models, run, *options, **keywords):
-    return expo("search", models["sft"], models["aligned"], models["data"], "-o", run, "--scorer", models["scorer"],
-                *NEW, "--alphas", "0.5,1.5", "--modules", *options, **keywords)
+    return expo(*command(models, run, *options), **keywords)
 
 
 def alpha_of(name, parameters, layers):
