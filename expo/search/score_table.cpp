@@ -117,6 +117,11 @@ std::optional<double> ScoreTable::expected_tokens(std::size_t candidate) const {
   return (own.tokens + kOthers * all_.tokens / all_.rows) / (kOthers + own.rows);
 }
 
+std::optional<double> ScoreTable::own_tokens(std::size_t candidate) const {
+  if (candidate >= prices_.size() || prices_[candidate].rows == 0) return std::nullopt;
+  return prices_[candidate].tokens / prices_[candidate].rows;
+}
+
 std::optional<double> ScoreTable::most_tokens(std::span<const std::size_t> candidates,
                                               std::size_t end) const {
   const auto longest = source_.longest();

@@ -82,6 +82,9 @@ class ScoreTable {
   /// std::nullopt before anything was asked.
   std::optional<double> expected_tokens(std::size_t candidate) const;
 
+  /// The mean price of a candidate's own rows; std::nullopt if it has none.
+  std::optional<double> own_tokens(std::size_t candidate) const;
+
   /// The standard deviation of the prices of a candidate's rows, pooled over all candidates, and
   /// drawn towards a usual one while there are few; 0 before anything was asked.
   double token_deviation() const;

@@ -28,6 +28,7 @@ double Spending::left() const {
 double Spending::price(std::span<const std::size_t> candidates, std::size_t end,
                        double margin) const {
   double total = 0;
+  double own = 0;
   double rows = 0;
   std::size_t known = 1;
   std::size_t fresh = 0;
@@ -36,14 +37,19 @@ double Spending::price(std::span<const std::size_t> candidates, std::size_t end,
     known = std::max(known, had);
     if (had >= end) continue;
     fresh = std::max(fresh, end - had);
-    total += table_.expected_tokens(candidate).value_or(0) * static_cast<double>(end - had);
-    rows += static_cast<double>(end - had);
+    const auto missing = static_cast<double>(end - had);
+    const double expected = table_.expected_tokens(candidate).value_or(0);
+    total += expected * missing;
+    own += table_.own_tokens(candidate).value_or(expected) * missing;
+    rows += missing;
   }
   if (fresh == 0) return 0;
   // A prompt with long answers has them at all candidates, so their prices err together, both
   // those that are to come and those that the expectation stands on.
   const double error = 1 / static_cast<double>(known) + 1 / static_cast<double>(fresh);
-  return total + margin * table_.token_deviation() * rows * std::sqrt(error);
+  const double price = total + margin * table_.token_deviation() * rows * std::sqrt(error);
+  // The others say too little of a few whose answers do not end.
+  return margin > 0 ? std::max(price, own) : price;
 }
 
 std::size_t Spending::affordable(std::span<const std::size_t> candidates, double tokens,

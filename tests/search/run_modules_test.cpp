@@ -198,7 +198,7 @@ TEST(SearchModules, ShowFurtherObjectivesOfThePointThatIsCompared) {
   EXPECT_GT(shown.at("brief").at("standard_error").get<double>(), 0);
   // The point's own mean is that of the test.
   EXPECT_NEAR(confirming.at("mean").get<double>() -
-                  to_json(result.candidates[result.chosen].confirming, result.measures)
+                  estimate_json(result.candidates[result.chosen].confirming, result.measures)
                       .at("mean")
                       .get<double>(),
               modules.at("gain").get<double>(), 1e-12);

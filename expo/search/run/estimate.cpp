@@ -26,7 +26,7 @@ std::vector<Summary> measure_differences(const ScoreTable& table, std::size_t ca
   return result;
 }
 
-Json to_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures) {
+Json estimate_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures) {
   if (!estimate) return {};
   Json scores = Json::object();
   Json json = {{"prompts", estimate->prompts},

@@ -31,7 +31,7 @@ std::vector<Summary> measure_differences(const ScoreTable& table, std::size_t ca
 
 /// {"prompts", "mean", "standard_error", "length", …, "scores": {…}}, or null. `measures` are those
 /// of the source.
-Json to_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures);
+Json estimate_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures);
 
 /// What further objectives gain or lose, by their names: {"prompts", "difference",
 /// "standard_error"} each.

@@ -96,8 +96,8 @@ Json candidates_json(const SearchResult& result) {
                     {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
                     {"drift_from_aligned", optional_json(each.drift_from_aligned)},
                     {"drift_from_sft", optional_json(each.drift_from_sft)},
-                    {"choosing", to_json(each.choosing, result.measures)},
-                    {"confirming", to_json(each.confirming, result.measures)}});
+                    {"choosing", estimate_json(each.choosing, result.measures)},
+                    {"confirming", estimate_json(each.confirming, result.measures)}});
   }
   return rows;
 }
