@@ -27,7 +27,7 @@ export function alphaAxis(values: number[]): AlphaAxis {
   if (largest / smallest <= 10) {
     return { place: (alpha) => alpha, alphas, threshold: null, sentence: 'The α axis is linear.' };
   }
-  const threshold = Math.max(smallest, largest / 50);
+  const threshold = Math.max(smallest, largest / 25);
   return {
     place: (alpha) => symmetricLog(alpha, threshold), alphas, threshold,
     sentence: `The α axis is linear up to |α| = ${shown(threshold)} and logarithmic beyond.`,

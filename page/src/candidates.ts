@@ -11,6 +11,8 @@ export interface Estimate {
   length: number | null;
   truncated: number | null;
   repetition: number | null;
+  /** Further objectives by their names. */
+  further: Map<string, { mean: number | null; error: number | null }>;
 }
 
 export interface Candidate {
@@ -37,6 +39,8 @@ function estimate(json: unknown): Estimate | null {
   return {
     prompts: number(part['prompts']), mean: number(part['mean']), error: number(part['standard_error']),
     length: number(part['length']), truncated: number(part['truncated']), repetition: number(part['repetition']),
+    further: new Map(Object.entries(object(part['scores'])).map(([name, each]) =>
+      [name, { mean: number(object(each)['mean']), error: number(object(each)['standard_error']) }])),
   };
 }
 

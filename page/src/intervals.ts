@@ -9,7 +9,7 @@ interface Api {
 }
 
 /** Data are [x, low, high]. */
-export function whiskers(data: [number, number, number][], colour: string, options: Record<string, unknown> = {}): Record<string, unknown> {
+export function whiskers(data: [number, number, number][], colour: string, lineWidth = 1.2, options: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     type: 'custom',
     silent: true,
@@ -24,7 +24,7 @@ export function whiskers(data: [number, number, number][], colour: string, optio
       return {
         type: 'group',
         children: lines.map((points) => ({
-          type: 'polyline', shape: { points }, style: { stroke: colour, lineWidth: 1.2, fill: 'none' },
+          type: 'polyline', shape: { points }, style: { stroke: colour, lineWidth, fill: 'none' },
         })),
       };
     },

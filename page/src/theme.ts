@@ -77,9 +77,33 @@ export function axis(theme: Theme, name: string): Record<string, unknown> {
     name,
     nameLocation: 'middle',
     nameTextStyle: { color: theme.faint, fontFamily: FONT, fontSize: 12 },
-    axisLine: { show: true, lineStyle: { color: theme.faint } },
+    axisLine: { show: true, onZero: false, lineStyle: { color: theme.faint } },
     axisTick: { lineStyle: { color: theme.faint } },
     axisLabel: { color: theme.faint, fontFamily: FONT, fontSize: 11, hideOverlap: true },
     splitLine: { lineStyle: { color: theme.line, width: 0.7 } },
+  };
+}
+
+/** How much room the legend takes above a figure: as many lines as its names need. */
+export function legendHeight(names: string[], width: number): number {
+  let lines = 1;
+  let used = 0;
+  for (const name of names) {
+    const wide = 26 + 6.6 * name.length + 22;
+    if (used > 0 && used + wide > width) {
+      ++lines;
+      used = 0;
+    }
+    used += wide;
+  }
+  return 14 + 22 * lines;
+}
+
+/** The look of the number-th of some series that are drawn over each other. */
+export function nth(theme: Theme, number: number): { colour: string; symbol: string; dash: string | number[] } {
+  return {
+    colour: theme.series[number % theme.series.length] ?? theme.text,
+    symbol: SYMBOLS[number % SYMBOLS.length] ?? 'circle',
+    dash: DASHES[number % DASHES.length] ?? 'solid',
   };
 }

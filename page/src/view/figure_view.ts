@@ -9,7 +9,8 @@ import * as format from '../format';
 import { visible } from '../text';
 import { lightTheme, themeNow } from '../theme';
 
-const PRINTED_WIDTH = 680;
+/** Within the margins of A4, and within half of it. */
+const PRINTED = { full: 660, half: 316, third: 316 };
 
 /** What is drawn now, by the figure's id; tests read it back. */
 export const drawn = new Map<string, EChartsType>();
@@ -21,12 +22,13 @@ interface Shown {
 
 const shown: Shown[] = [];
 
-function widthOf(place: HTMLElement): number {
-  return matchMedia('print').matches ? PRINTED_WIDTH : Math.max(place.clientWidth, 240);
+function widthOf({ figure, place }: Shown): number {
+  return matchMedia('print').matches ? PRINTED[figure.span] : Math.max(place.clientWidth, 240);
 }
 
-function draw({ figure, place }: Shown): void {
-  const width = widthOf(place);
+function draw(one: Shown): void {
+  const { figure, place } = one;
+  const width = widthOf(one);
   const chart = drawn.get(figure.id) ?? init(place, null, { renderer: 'svg', width, height: figure.height });
   drawn.set(figure.id, chart);
   chart.resize({ width, height: figure.height });
@@ -93,10 +95,6 @@ export function drawAll(): void {
   shown.forEach(draw);
 }
 
-function openTablesForPrint(): void {
-  drawAll();
-}
-
 /** Draws anew when the width, the reader's colours or the medium change. */
 export function keepDrawn(): void {
   let asked = 0;
@@ -107,6 +105,6 @@ export function keepDrawn(): void {
   addEventListener('resize', soon);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
   matchMedia('print').addEventListener('change', drawAll);
-  addEventListener('beforeprint', openTablesForPrint);
+  addEventListener('beforeprint', drawAll);
   addEventListener('afterprint', drawAll);
 }
