@@ -27,7 +27,8 @@ export function alphaAxis(values: number[]): AlphaAxis {
   if (largest / smallest <= 10) {
     return { place: (alpha) => alpha, alphas, threshold: null, sentence: 'The α axis is linear.' };
   }
-  const threshold = Math.max(smallest, largest / 25);
+  // An α of the search, so that the sentence names one that a reader finds on the axis.
+  const threshold = Math.max(smallest, ...positive.filter((each) => each <= largest / 25));
   return {
     place: (alpha) => symmetricLog(alpha, threshold), alphas, threshold,
     sentence: `The α axis is linear up to |α| = ${shown(threshold)} and logarithmic beyond.`,

@@ -180,10 +180,15 @@ function optionOf(run: SearchRun, measure: Measure, theme: Theme, width: number)
     xAxis: alphaAxisOption(theme, alphas, width - 76),
     yAxis: {
       ...axis(theme, measure.axis), type: 'value', scale: Boolean(measure.error), nameGap: 42,
-      ...(measure.percent ? { axisLabel: { ...(axis(theme, '')['axisLabel'] as object), formatter: (value: number) => `${Math.round(100 * value)} %` } } : {}),
+      ...(measure.percent ? { axisLabel: { ...(axis(theme, '')['axisLabel'] as object), formatter: percents(curves) } } : {}),
     },
     series: all,
   };
+}
+
+function percents(curves: Curve[]): (value: number) => string {
+  const largest = Math.max(...curves.flatMap((curve) => curve.points.map((each) => each.value)));
+  return (value) => format.percent(value, largest < 0.05 ? 1 : 0);
 }
 
 /** null where the search has no value of this measure. */

@@ -18,7 +18,7 @@ export interface Estimate {
 export interface Candidate {
   alpha: number;
   label: string;
-  /** The checkpoint that is extrapolated; null for a model that only serves as the baseline. */
+  /** The checkpoint that is extrapolated; null for a model that has no α and only serves as the baseline. */
   model: string | null;
   chosen: boolean;
   best: boolean;
@@ -44,12 +44,15 @@ function estimate(json: unknown): Estimate | null {
   };
 }
 
+/** "α = 2", "all α = −1": other labels are names of models. */
+const HAS_ALPHA = /(?:^|\s)α = [-−+.\de]+$/;
+
 function candidate(json: JsonObject): Candidate {
   const collapsed = json['collapsed'];
   return {
     alpha: number(json['alpha']) ?? 0,
     label: text(json['label']),
-    model: typeof json['model'] === 'string' ? json['model'] : null,
+    model: typeof json['model'] === 'string' && HAS_ALPHA.test(text(json['label'])) ? json['model'] : null,
     chosen: json['chosen'] === true, best: json['best'] === true, tied: json['tied'] === true,
     recommended: json['recommended'] === true, eligible: json['eligible'] !== false,
     collapsed: collapsed ? object(collapsed) : null,

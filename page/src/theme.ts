@@ -96,7 +96,7 @@ export function legendHeight(names: string[], width: number): number {
     }
     used += wide;
   }
-  return 14 + 22 * lines;
+  return 12 + 26 * lines;
 }
 
 /** The look of the number-th of some series that are drawn over each other. */

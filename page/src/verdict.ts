@@ -107,7 +107,7 @@ function finished(run: SearchRun): Pick<Verdict, 'tone' | 'mark' | 'headline'> &
     case 'gain':
       return { tone: 'gain', mark: 'Gain', headline: `${name} is better than ${rivalOf(run)}`, first: [] };
     case 'undecided':
-      return { tone: 'undecided', mark: 'Undecided', headline: `Whether ${name} is better is undecided`, first: [undecided(run)] };
+      return { tone: 'undecided', mark: 'Undecided', headline: `Whether ${name} is better than ${rivalOf(run)} is undecided`, first: [undecided(run)] };
     case 'no-worthwhile-gain':
       return {
         tone: 'none', mark: 'No worthwhile gain', headline: `Nothing worthwhile is gained over ${rivalOf(run)}`,

@@ -24,11 +24,12 @@ class SyntheticSearch:
     """A search of one or more checkpoints: quality(alpha) is the chance of a score of 1."""
 
     def __init__(self, alphas=RACE, models=("aligned",), prompts=60, samples=1, seed=1, quality=None, collapsed=(),
-                 chosen=None, verdict="gain", answered=True, baseline=None):
+                 chosen=None, verdict="gain", answered=True, baseline=None, bent=False, later=()):
         self.random = np.random.default_rng(seed)
         self.alphas, self.models, self.samples = list(alphas), list(models), samples
         self.quality = quality or (lambda alpha: 0.35 + 0.3 * np.exp(-np.log((alpha + 0.4) / 6) ** 2))
         self.collapsed, self.verdict, self.answered, self.baseline = set(collapsed), verdict, answered, baseline
+        self.bent, self.later = bent, set(later)
         self.parts = ["choosing"] * (prompts // 2) + ["confirming"] * (prompts - prompts // 2)
         self.texts = [f"Write about topic {i}, in your own words." for i in range(prompts)]
         living = [alpha for alpha in self.alphas if alpha not in self.collapsed]
@@ -76,16 +77,13 @@ class SyntheticSearch:
         chosen = first and alpha == self.chosen
         gone = alpha in self.collapsed
         compared = first and alpha in (-1.0, 0.0, self.chosen)
-        return {"alpha": alpha, "effective_alpha": 0.8 * alpha if alpha > 0 and self.seeded("bent") else None, "model": model,
+        return {"alpha": alpha, "effective_alpha": 0.8 * alpha if alpha > 0 and self.bent else None, "model": model,
                 "label": label, "recommended": chosen and self.verdict == "gain", "chosen": chosen, "best": chosen,
                 "tied": chosen or (first and alpha == 4.0), "eligible": not gone,
                 "collapsed": {"kind": "endless", "share": 1.0, "answers": 16, "share_at_zero": 0.1, "cap": 64} if gone else None,
                 "drift_from_aligned": 0.1 * abs(alpha) if compared else None,
                 "drift_from_sft": 0.1 * (alpha + 1) if compared else None,
                 "choosing": self.rows.get((label, "choosing")), "confirming": self.rows.get((label, "confirming"))}
-
-    def seeded(self, what):
-        return what == "bent" and getattr(self, "bent", False)
 
     def candidates(self):
         found = [self.candidate(-1.0, self.models[0])]
@@ -110,7 +108,7 @@ class SyntheticSearch:
         entries = []
         for model in self.models:
             for alpha in self.alphas:
-                if alpha in self.collapsed or alpha > 12 and number < 3 and alpha == 16.0:
+                if alpha in self.collapsed or alpha in self.later and number < 3:
                     continue
                 mean = self.rows[self.label(alpha, model), "choosing"]["mean"]
                 entries.append({"alpha": alpha, "label": self.label(alpha, model), "rows": seen, "mean": mean,
@@ -118,7 +116,7 @@ class SyntheticSearch:
         return {"look": number, "tokens": tokens, "candidates": entries}
 
     def looks(self):
-        """Four looks: the worst half of α leaves at each, but never α = 0 nor the chosen one."""
+        """Four looks: the worst half of α leaves at each, but never α = 0 nor the chosen one; some α join at the third."""
         lines = [{"dropped": alpha, "label": self.label(alpha, model), "kind": "endless", "share": 1.0, "answers": 16,
                   "share_at_zero": 0.1, "cap": 64} for model in self.models for alpha in sorted(self.collapsed)]
         ranked = sorted((alpha for alpha in self.alphas if alpha not in self.collapsed),
@@ -169,3 +167,22 @@ class SyntheticSearch:
                 "sessions": [session], "looks": self.looks() if finished else self.looks()[:-2],
                 "prompts": {"id": [str(i) for i in range(count)], "part": self.parts, "text": self.texts, "messages": [None] * count},
                 "labels": self.labels, "answers": self.columns if self.answered else empty}
+
+
+POINTS = [(1.0, 1.0, 1.0, 0.0), (0.31, 1.5, 1.0, -0.5), (2.0, 0.7, 3.2, 1.7), (1.4, 1.9, 0.4, 0.3)]
+
+
+def with_modules(run, chosen=3):
+    """The run, as if an α for each kind of module had been searched too: four points, looked at once."""
+    points = [{"alpha": 4.0, "attention": attention, "mlp": mlp, "rest": rest, "slope": slope, "prompts": 30,
+               "mean": 0.4 + 0.05 * i, "standard_error": 0.04} for i, (attention, mlp, rest, slope) in enumerate(POINTS)]
+    parameters = {key: points[chosen][key] for key in ("alpha", "attention", "mlp", "rest", "slope")}
+    comparison = {"prompts": 30, "gain": 0.08, "standard_deviation": 0.4, "interval": [0.01, None], "interval_95": [0.0, None], "p": 0.04,
+                  "method": "sign-test", "at_equal_length": None}
+    modules = {"verdict": "gain", "reason": None, "parameters": parameters, "gain": 0.08, "interval": [0.01, None], "p": 0.04,
+               "needed_prompts": None, "confirmation": comparison, "choosing_tokens": 4000, "points": points}
+    entries = [{"alpha": 4.0, "label": f"point {i}", "rows": 30, "mean": each["mean"], "belief": each["mean"], "chance": 0.25,
+                "alive": True, "modules": {key: each[key] for key in ("attention", "mlp", "rest", "slope")}}
+               for i, each in enumerate(points)]
+    looks = [*run["looks"], {"look": 5, "tokens": 16000, "candidates": entries}]
+    return run | {"result": run["result"] | {"modules": modules}, "looks": looks}

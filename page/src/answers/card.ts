@@ -23,7 +23,11 @@ export interface Card {
 function pieces(text: string, zero: string | null): Node[] {
   const compared = zero === null ? null : differences(zero, text);
   if (!compared) return [document.createTextNode(visible(text))];
-  return compared.map((piece) => (piece.isNew ? element('mark', {}, visible(piece.text)) : document.createTextNode(visible(piece.text))));
+  return compared.flatMap((piece) => {
+    if (!piece.isNew) return [document.createTextNode(visible(piece.text))];
+    const words = piece.text.trimEnd();
+    return [element('mark', {}, visible(words)), document.createTextNode(visible(piece.text.slice(words.length)))];
+  });
 }
 
 function shortened(text: string, zero: string | null, place: HTMLElement): Node[] {
@@ -34,7 +38,7 @@ function shortened(text: string, zero: string | null, place: HTMLElement): Node[
 
 function facts(card: Card): HTMLElement {
   const gain = card.gain === null || card.zero === null ? null
-    : element('span', { class: card.gain > 0 ? 'up' : card.gain < 0 ? 'down' : 'even' }, format.signed(card.gain, 2));
+    : element('span', { class: card.gain > 0 ? 'up' : card.gain < 0 ? 'down' : 'even' }, `gain ${format.signed(card.gain, 2)}`);
   return element('p', { class: 'facts' },
     element('span', {}, card.score === null ? 'no score' : `score ${format.general(card.score)}`), gain,
     card.tokens !== null && element('span', {}, format.plural(card.tokens, 'token')),

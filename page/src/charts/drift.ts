@@ -44,7 +44,7 @@ function optionOf(points: Drifted[], theme: Theme): Record<string, unknown> {
       const each = points[dataIndex];
       return each ? `${nameOf(each)}\nscore ${format.fixed(each.mean, 4)}\n${format.fixed(each.drift, 4)} nats a token from SFT` : '';
     } },
-    xAxis: { ...axis(theme, 'drift from θ_sft, nats a token'), type: 'value', scale: true, nameGap: 26, splitLine: { show: false } },
+    xAxis: { ...axis(theme, 'drift from SFT, nats a token'), type: 'value', scale: true, nameGap: 26, splitLine: { show: false } },
     yAxis: { ...axis(theme, 'mean score'), type: 'value', scale: true, nameGap: 42 },
     series: [
       whiskers(intervals, colour),
@@ -64,8 +64,8 @@ function figure(run: SearchRun, number: number): Figure | null {
   if (points.length < 2) return null;
   return {
     id: `drift-${number}`, section: `search-${number}`, title: 'Score against drift', span: 'half', height: 290,
-    caption: 'How far answers have gone from what SFT finds likely: the mean over an answer’s tokens of log π_α − log π_sft, in nats ' +
-      'a token. Whiskers are intervals of 90 % of the mean score on the confirming part.',
+    caption: 'How far answers have gone from what SFT finds likely: the mean over an answer’s tokens of its log-probability at α minus that at SFT, in ' +
+      'nats a token. Whiskers are intervals of 90 % of the mean score on the confirming part.',
     table: {
       columns: ['candidate', 'α', 'drift from SFT', 'drift from ALIGNED', 'mean score', 'standard error'],
       rows: points.map((each) => [each.label, each.alpha, each.drift, each.fromAligned, each.mean, each.error]),

@@ -42,7 +42,8 @@ function effectiveOption(points: Bent[], theme: Theme, width: number): Record<st
     tooltip: { ...(base(theme)['tooltip'] as object), trigger: 'item', formatter: ({ value }: { value: (number | null)[] }) =>
       `α = ${format.alpha(value[2] ?? 0)} acts as ${format.general(value[1] ?? null)}` },
     xAxis: alphaAxisOption(theme, alphas, width - 76),
-    yAxis: { ...axis(theme, 'effective α'), type: 'value', nameGap: 36 },
+    yAxis: { ...axis(theme, 'effective α'), type: 'value', nameGap: 36,
+      axisLabel: { ...(axis(theme, '')['axisLabel'] as object), formatter: (value: number) => format.general(value) } },
     series: [
       line('as asked', alphas.alphas.map((each) => [alphas.place(each), each, each]), { symbol: 'none', color: theme.faint, lineStyle: { type: [2, 3], color: theme.faint } }),
       line('after rounding', points.map((each) => [alphas.place(each.alpha), each.effective, each.alpha]), { symbol, symbolSize: 8, color: colour, lineStyle: { width: points.some((each) => each.name) ? 0 : 1.5 } }),

@@ -58,8 +58,8 @@ function optionOf(heat: Heat, theme: Theme, width: number): Record<string, unkno
       text: [`${format.general(Math.max(...values))}  ‖Δ‖/‖θ_sft‖`, format.general(Math.min(...values))],
     },
     xAxis: { ...axis(theme, 'layer'), type: 'category', data: heat.layers.map((layer) => (layer === 'none' ? '–' : layer)), nameGap: 26, splitLine: { show: false },
-      axisTick: { show: false }, axisLabel: { ...(axis(theme, '')['axisLabel'] as object) } },
-    yAxis: { ...axis(theme, ''), type: 'category', data: names, inverse: true, axisTick: { show: false }, splitLine: { show: false }, axisLabel: label },
+      axisTick: { show: false }, axisLine: { show: false } },
+    yAxis: { ...axis(theme, ''), type: 'category', data: names, inverse: true, axisTick: { show: false }, axisLine: { show: false }, splitLine: { show: false }, axisLabel: label },
     series: [{
       type: 'heatmap', name: 'relative', itemStyle: { borderColor: theme.paper, borderWidth: 1.5 },
       data: heat.cells.map((cell) => [heat.layers.indexOf(cell.layer), heat.kinds.indexOf(cell.kind), cell.relative]),

@@ -89,7 +89,7 @@ function optionOf(metrics: Metric[], panel: Panel, theme: Theme, width: number):
     legend: names.length > 1 ? { ...(base(theme)['legend'] as object), data: names } : undefined,
     tooltip: { ...(base(theme)['tooltip'] as object), trigger: 'axis' , valueFormatter: (value: number) => format.general(value) },
     xAxis: { ...axis(theme, 'step'), type: 'value', min: 'dataMin', max: 'dataMax', nameGap: 24, splitLine: { show: false }, minInterval: 1 },
-    yAxis: { ...axis(theme, panel.title.toLowerCase()), name: '', type: 'value', scale: true, splitNumber: 4,
+    yAxis: { ...axis(theme, panel.title.toLowerCase()), name: '', type: 'value', scale: true, splitNumber: 4, ...(panel.id === 'accuracies' ? { min: 0, max: 1 } : {}),
       axisLabel: { ...(axis(theme, '')['axisLabel'] as object), formatter: (value: number) => format.general(value) } },
     series: metrics.map((metric, i) => ({
       type: 'line', name: names[i], color: look(metric).colour, symbol: look(metric).symbol, symbolSize: symbolSize(metric), showAllSymbol: true,

@@ -58,7 +58,7 @@ export function tableElement(table: Table, caption: string): HTMLElement {
   const numeric = table.columns.map((_, i) => table.rows.some((row) => typeof row[i] === 'number'));
   const head = element('tr', {}, ...table.columns.map((name, i) =>
     element('th', { scope: 'col', class: numeric[i] ? 'number' : null }, visible(name))));
-  const rows = table.rows.slice(0, MOST_ROWS).map((row) => element('tr', {}, ...row.map((cell, i) => (i === 0
+  const rows = table.rows.slice(0, MOST_ROWS).map((row) => element('tr', { class: row.slice(1).every((cell) => cell === '') ? 'group' : null }, ...row.map((cell, i) => (i === 0
     ? element('th', { scope: 'row', class: numeric[i] ? 'number' : null }, cellText(cell))
     : element('td', { class: numeric[i] ? 'number' : null }, cellText(cell))))));
   const left = table.rows.length - rows.length;

@@ -15,19 +15,19 @@ function titleOf(report: Report): string {
   const only = all.length === 1 ? all[0] : undefined;
   if (only) return verdictOf(only).headline;
   if (report.runs.length === 0) return 'An empty report';
+  if (report.runs.every((run) => run.kind === 'train')) return `Training ${report.runs.map((run) => oneLine(run.name, 40)).join(', ')}`;
   const words = [[all.length, 'search', 'searches'], [trainings(report).length, 'training', 'trainings'], [inspections(report).length, 'weight change', 'weight changes']] as const;
   return words.filter(([count]) => count > 0).map(([count, one, many]) => `${count} ${count === 1 ? one : many}`).join(', ');
 }
 
 function navigation(report: Report, ids: string[]): HTMLElement {
-  const names: [string, string][] = searches(report).flatMap((run, i): [string, string][] => {
-    const name = searches(report).length > 1 ? oneLine(run.name, 28) : '';
-    return [[`search-${i}`, name || 'Search'], [`answers-${i}`, name ? `${name}: answers` : 'Answers']];
-  });
+  const several = searches(report).length > 1;
+  const names: [string, string][] = several ? searches(report).map((run, i) => [`search-${i}`, oneLine(run.name, 28)])
+    : [['search-0', 'Search'], ['answers-0', 'Answers']];
   const all: [string, string][] = [['comparison', 'Comparison'], ...names, ['training', 'Training'],
     ...inspections(report).map((run, i): [string, string] => [`inspection-${i}`, oneLine(run.name, 28)]), ['configuration', 'Configuration']];
   return element('nav', { 'aria-label': 'Sections' },
-    ...all.filter(([id]) => ids.includes(id)).map(([id, name]) => element('a', { href: `#${id}` }, name)));
+    ...all.filter(([id]) => ids.includes(id)).sort(([one], [other]) => ids.indexOf(one) - ids.indexOf(other)).map(([id, name]) => element('a', { href: `#${id}` }, name)));
 }
 
 function configuration(report: Report): HTMLElement {

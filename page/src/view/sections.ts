@@ -1,7 +1,7 @@
 // The sections of the page: a search with its verdict, the comparison, trainings, inspections.
 
 import { answersView } from '../answers/browser';
-import { chosenOf, familiesOf, hasAnswers, sftOf } from '../candidates';
+import { baselinesOf, chosenOf, familiesOf, hasAnswers, sftOf } from '../candidates';
 import type { Candidate } from '../candidates';
 import { competitorsOf, incomparable, rowsOf } from '../comparison';
 import type { Row } from '../comparison';
@@ -53,6 +53,7 @@ function headlineNumbers(run: SearchRun): HTMLElement | null {
     familiesOf(run).flatMap((each) => each.candidates).find((each) => each.alpha === 0 && each.confirming) ?? null;
   const boxes = [
     numberBox('SFT', sftOf(run)), numberBox('ALIGNED', zero),
+    ...baselinesOf(run).map((each) => numberBox(oneLine(each.label, 30), each)),
     chosen && chosen.alpha !== 0 ? numberBox(oneLine(chosen.label, 30), chosen) : null,
   ].filter((each) => each !== null);
   if (boxes.length < 2) return null;
@@ -67,7 +68,7 @@ function verdictView(run: SearchRun, index: number, figures: Figures, heading: '
       element(heading, {}, verdict.headline),
       headlineNumbers(run),
       ...verdict.sentences.map((each) => element('p', {}, each)),
-      verdict.next && element('p', { class: 'small' }, 'To write what is recommended:'),
+      verdict.next && element('p', { class: 'small' }, verdict.tone === 'gain' ? 'To write what is recommended:' : 'To write it all the same:'),
       verdict.next && commandView(verdict.next)),
     ...figures.views(`verdict-${index}`));
 }
@@ -129,7 +130,7 @@ export function comparisonView(report: Report, figures: Figures): HTMLElement | 
 export function trainingView(report: Report, figures: Figures): HTMLElement | null {
   const runs = trainings(report);
   if (runs.length === 0) return null;
-  return element('section', { id: 'training' }, element('h2', {}, runs.length > 1 ? 'Training runs' : `Training ${oneLine(runs[0]?.name ?? '', 60)}`),
+  return element('section', { id: 'training' }, element('h2', {}, 'Training'),
     ...runs.map((run) => notes(`What is missing in ${oneLine(run.name, 60)}`, run.missing)),
     figures.grid('training') ?? element('p', {}, 'No step has been logged yet.'));
 }
