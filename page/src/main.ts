@@ -1,15 +1,16 @@
 // Opens the page: decodes the data, lays out the sections, draws the figures.
 
 import { charts } from './charts';
-import { decode } from './data';
+import { decode, reportOf } from './data';
 import type { Report } from './data';
 import { element } from './dom';
-import { drawAll, drawn, keepDrawn } from './view/figure_view';
+import { drawAll, drawn, forgetAll, keepDrawn } from './view/figure_view';
 import { pageOf } from './view/page';
 
 declare global {
   interface Window {
-    expoReport?: { report: Report; charts: typeof drawn };
+    /** What is shown, for tests: they read figures back, and show other data. */
+    expoReport?: { charts: typeof drawn; show(json: unknown): string | null };
   }
 }
 
@@ -18,15 +19,29 @@ function failed(place: HTMLElement, problem: unknown): void {
   place.replaceChildren(element('main', {}, element('h1', {}, 'This page cannot show its data'), element('p', {}, words)));
 }
 
+function show(place: HTMLElement, report: Report): void {
+  forgetAll();
+  place.replaceChildren(...pageOf(report, charts));
+  drawAll();
+}
+
+/** Returns what went wrong, or null. */
+function shown(place: HTMLElement, json: unknown): string | null {
+  try {
+    show(place, reportOf(json));
+    return null;
+  } catch (problem) {
+    return problem instanceof Error ? problem.stack ?? problem.message : String(problem);
+  }
+}
+
 async function open(): Promise<void> {
   const place = document.getElementById('page');
   if (!place) return;
+  window.expoReport = { charts: drawn, show: (json) => shown(place, json) };
   try {
-    const report = await decode(document.getElementById('data')?.textContent ?? '');
-    place.replaceChildren(...pageOf(report, charts));
-    drawAll();
+    show(place, await decode(document.getElementById('data')?.textContent ?? ''));
     keepDrawn();
-    window.expoReport = { report, charts: drawn };
   } catch (problem) {
     failed(place, problem);
   }

@@ -51,6 +51,6 @@ export function cardView(card: Card): HTMLElement {
   else words.append(...shortened(card.text, card.zero, words));
   const compared = card.zero !== null && differences(card.zero.slice(0, 2 * MOST_SHOWN), card.text.slice(0, MOST_SHOWN)) === null;
   return element('article', { class: `card ${card.role.replace(/\W/g, '')}` },
-    element('h4', {}, foreign(oneLine(card.label, 60)), card.role && element('span', { class: 'role' }, card.role)),
+    element('h3', {}, foreign(oneLine(card.label, 60)), card.role && element('span', { class: 'role' }, card.role)),
     facts(card), words, compared && element('p', { class: 'small' }, 'Too long for its differences to be marked.'));
 }

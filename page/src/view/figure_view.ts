@@ -39,13 +39,17 @@ function draw(one: Shown): void {
   svg?.setAttribute('aria-hidden', 'true');
 }
 
-/** A figure for a paper: light, on no background. */
+/** A figure for a paper: light, on no background. Written by the browser, since ECharts' own text does not escape attributes. */
 export function svgOf(figure: Figure, width = 760): string {
-  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height: figure.height });
+  const place = element('div');
+  const chart = init(place, null, { renderer: 'svg', width, height: figure.height });
   chart.setOption(figure.option(lightTheme, width));
-  const svg = chart.renderToSVGString();
+  const svg = place.querySelector('svg');
+  svg?.setAttribute('viewBox', `0 0 ${width} ${figure.height}`);
+  svg?.removeAttribute('style');
+  const written = svg ? new XMLSerializer().serializeToString(svg) : '';
   chart.dispose();
-  return svg;
+  return written;
 }
 
 function cellText(cell: Cell): string {
@@ -62,7 +66,7 @@ export function tableElement(table: Table, caption: string): HTMLElement {
     ? element('th', { scope: 'row', class: numeric[i] ? 'number' : null }, cellText(cell))
     : element('td', { class: numeric[i] ? 'number' : null }, cellText(cell))))));
   const left = table.rows.length - rows.length;
-  return element('div', { class: 'scrolled', tabindex: '0', role: 'region', 'aria-label': `Table: ${caption}` },
+  return element('div', { class: 'scrolled', tabindex: '0', role: 'group', 'aria-label': `Table: ${caption}` },
     element('table', {}, element('caption', { class: 'unseen' }, caption), element('thead', {}, head), element('tbody', {}, ...rows)),
     left > 0 && element('p', { class: 'small' }, `${format.count(left)} further rows are in the CSV.`));
 }
@@ -89,6 +93,13 @@ export function figureView(figure: Figure, number: number): HTMLElement {
     place,
     element('figcaption', {}, element('b', {}, `Figure ${number}. `), visible(figure.caption)),
     details);
+}
+
+/** Lets go of all figures, so that the page can show another report. */
+export function forgetAll(): void {
+  drawn.forEach((chart) => chart.dispose());
+  drawn.clear();
+  shown.length = 0;
 }
 
 export function drawAll(): void {

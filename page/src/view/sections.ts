@@ -92,7 +92,7 @@ export function searchView(run: SearchRun, index: number, figures: Figures, isOn
     notes('What is missing', run.missing),
     notes('Warnings', texts(run.result?.['warnings'])),
     figures.grid(`search-${index}`),
-    answers && element('section', { id: `answers-${index}`, 'aria-label': 'Answers' }, element('h2', {}, 'Answers'),
+    answers && element('section', { id: `answers-${index}`, 'aria-label': `Answers of ${oneLine(run.name, 60)}` }, element('h2', {}, 'Answers'),
       element('p', { class: 'small' }, 'Words that the answer at α = 0 does not have are marked. In the list, arrow keys, Page Up and Down, Home and End leaf through the prompts.'),
       answers),
     !answers && !hasAnswers(run) && element('p', { class: 'small' }, 'This search compares log-probabilities of preference pairs; it has no answers to show.'));
