@@ -35,8 +35,13 @@ function fill(template, values) {
 }
 
 function policy(script, style) {
-  return ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, "base-uri 'none'",
-    "form-action 'none'"].join('; ');
+  return [
+    "default-src 'none'",
+    `script-src ${hash(script)}`,
+    `style-src ${hash(style)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
 }
 
 const out = process.argv[2];

@@ -1,7 +1,7 @@
 // The axis of α. α from −1 to 25 lie unevenly: up to a threshold the axis is linear, and logarithmic beyond it.
 
 import { alpha as shown } from './format';
-import { axis } from './theme';
+import { axis, axisLabel } from './theme';
 import type { Theme } from './theme';
 
 export interface AlphaAxis {
@@ -30,7 +30,9 @@ export function alphaAxis(values: number[]): AlphaAxis {
   // An α of the search, so that the sentence names one that a reader finds on the axis.
   const threshold = Math.max(smallest, ...positive.filter((each) => each <= largest / 25));
   return {
-    place: (alpha) => symmetricLog(alpha, threshold), alphas, threshold,
+    place: (alpha) => symmetricLog(alpha, threshold),
+    alphas,
+    threshold,
     sentence: `The α axis is linear up to |α| = ${shown(threshold)} and logarithmic beyond.`,
   };
 }
@@ -55,19 +57,19 @@ export function alphaAxisOption(theme: Theme, alphas: AlphaAxis, width: number):
   const high = Math.max(...places);
   const margin = (high - low || 1) * 0.04;
   const name = new Map(alphas.alphas.map((each) => [alphas.place(each), shown(each)]));
-  const common = axis(theme, 'α');
   return {
-    ...common,
+    ...axis(theme, 'α'),
     type: 'value',
     min: low - margin,
     max: high + margin,
     nameGap: 26,
     splitLine: { show: false },
-    axisTick: { ...(common['axisTick'] as object), customValues: places },
-    axisLabel: {
-      ...(common['axisLabel'] as object), hideOverlap: false, customValues: labelled(alphas, width).map(alphas.place),
+    axisTick: { lineStyle: { color: theme.faint }, customValues: places },
+    axisLabel: axisLabel(theme, {
+      hideOverlap: false,
+      customValues: labelled(alphas, width).map(alphas.place),
       formatter: (value: number) => name.get(value) ?? nearest(name, value),
-    },
+    }),
   };
 }
 

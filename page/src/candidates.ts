@@ -37,10 +37,18 @@ function estimate(json: unknown): Estimate | null {
   const part = object(json);
   if (number(part['mean']) === null) return null;
   return {
-    prompts: number(part['prompts']), mean: number(part['mean']), error: number(part['standard_error']),
-    length: number(part['length']), truncated: number(part['truncated']), repetition: number(part['repetition']),
-    further: new Map(Object.entries(object(part['scores'])).map(([name, each]) =>
-      [name, { mean: number(object(each)['mean']), error: number(object(each)['standard_error']) }])),
+    prompts: number(part['prompts']),
+    mean: number(part['mean']),
+    error: number(part['standard_error']),
+    length: number(part['length']),
+    truncated: number(part['truncated']),
+    repetition: number(part['repetition']),
+    further: new Map(
+      Object.entries(object(part['scores'])).map(([name, each]) => [
+        name,
+        { mean: number(object(each)['mean']), error: number(object(each)['standard_error']) },
+      ]),
+    ),
   };
 }
 
@@ -53,22 +61,30 @@ function candidate(json: JsonObject): Candidate {
     alpha: number(json['alpha']) ?? 0,
     label: text(json['label']),
     model: typeof json['model'] === 'string' && HAS_ALPHA.test(text(json['label'])) ? json['model'] : null,
-    chosen: json['chosen'] === true, best: json['best'] === true, tied: json['tied'] === true,
-    recommended: json['recommended'] === true, eligible: json['eligible'] !== false,
+    chosen: json['chosen'] === true,
+    best: json['best'] === true,
+    tied: json['tied'] === true,
+    recommended: json['recommended'] === true,
+    eligible: json['eligible'] !== false,
     collapsed: collapsed ? object(collapsed) : null,
     effective: number(json['effective_alpha']),
-    driftFromAligned: number(json['drift_from_aligned']), driftFromSft: number(json['drift_from_sft']),
-    choosing: estimate(json['choosing']), confirming: estimate(json['confirming']),
+    driftFromAligned: number(json['drift_from_aligned']),
+    driftFromSft: number(json['drift_from_sft']),
+    choosing: estimate(json['choosing']),
+    confirming: estimate(json['confirming']),
   };
 }
 
 /** Of a search that is not finished, what its last look saw. */
 function fromLooks(run: SearchRun): Candidate[] {
   const last = run.looks.filter((line) => 'look' in line && !hasModules(line)).at(-1);
-  return objects(last?.['candidates']).map((entry) => ({
-    ...candidate(entry), model: '',
-    choosing: estimate({ prompts: entry['rows'] ?? null, mean: entry['mean'] ?? null }),
-  })).sort((left, right) => left.alpha - right.alpha);
+  return objects(last?.['candidates'])
+    .map((entry) => ({
+      ...candidate(entry),
+      model: '',
+      choosing: estimate({ prompts: entry['rows'] ?? null, mean: entry['mean'] ?? null }),
+    }))
+    .sort((left, right) => left.alpha - right.alpha);
 }
 
 export function hasModules(look: JsonObject): boolean {
@@ -113,7 +129,7 @@ export function baselinesOf(run: SearchRun): Candidate[] {
 }
 
 export function chosenOf(run: SearchRun): Candidate | null {
-  return run.result ? candidatesOf(run).find((each) => each.chosen) ?? null : null;
+  return run.result ? (candidatesOf(run).find((each) => each.chosen) ?? null) : null;
 }
 
 /** The settings of the search: strategy, α, guards, budget. */
@@ -127,5 +143,7 @@ export function hasAnswers(run: SearchRun): boolean {
 }
 
 export function alphasAsked(run: SearchRun): number[] {
-  return list(strategyOf(run)['alphas']).map(number).filter((each) => each !== null);
+  return list(strategyOf(run)['alphas'])
+    .map(number)
+    .filter((each) => each !== null);
 }

@@ -14,4 +14,17 @@ import { tokens } from './charts/tokens';
 import { training } from './charts/training';
 import type { Chart } from './figure';
 
-export const charts: Chart[] = [gain, compare, score, costs, race, tokens, drift, modules, training, heat, spectrum, effective];
+export const charts: Chart[] = [
+  gain,
+  compare,
+  score,
+  costs,
+  race,
+  tokens,
+  drift,
+  modules,
+  training,
+  heat,
+  spectrum,
+  effective,
+];

@@ -20,8 +20,10 @@ function bestOf(family: Family): Candidate | null {
   const chosen = family.candidates.find((each) => each.chosen);
   if (chosen) return chosen;
   const allowed = family.candidates.filter((each) => each.eligible && each.choosing?.mean != null);
-  return allowed.reduce<Candidate | null>((best, each) =>
-    ((each.choosing?.mean ?? 0) > (best?.choosing?.mean ?? -Infinity) ? each : best), null);
+  return allowed.reduce<Candidate | null>(
+    (best, each) => ((each.choosing?.mean ?? 0) > (best?.choosing?.mean ?? -Infinity) ? each : best),
+    null,
+  );
 }
 
 export function competitorsOf(report: Report): Competitor[] {
@@ -29,9 +31,14 @@ export function competitorsOf(report: Report): Competitor[] {
   return all.flatMap((run) => {
     const families = familiesOf(run);
     return families.map((family) => {
-      const words = [all.length > 1 ? run.name : '', families.length > 1 || all.length === 1 ? family.name : ''].filter(Boolean);
+      const words = [all.length > 1 ? run.name : '', families.length > 1 || all.length === 1 ? family.name : ''].filter(
+        Boolean,
+      );
       return {
-        run, family, name: oneLine(words.join(': '), 48), best: bestOf(family),
+        run,
+        family,
+        name: oneLine(words.join(': '), 48),
+        best: bestOf(family),
         zero: family.candidates.find((each) => each.alpha === 0) ?? null,
       };
     });
@@ -50,16 +57,35 @@ export interface Row {
 
 /** The rows of a search: SFT, each checkpoint, each with ExPO, and a baseline. */
 export function rowsOf(run: SearchRun, competitors: Competitor[]): Row[] {
-  const row = (name: string, each: Candidate | null, more: Partial<Row> = {}): Row[] => (each === null ? [] : [{
-    name, choosing: each.choosing, confirming: each.confirming, than: null, verdict: '', indented: false, ...more }]);
+  const row = (name: string, each: Candidate | null, more: Partial<Row> = {}): Row[] =>
+    each === null
+      ? []
+      : [
+          {
+            name,
+            choosing: each.choosing,
+            confirming: each.confirming,
+            than: null,
+            verdict: '',
+            indented: false,
+            ...more,
+          },
+        ];
   const verdict = text(run.result?.['verdict']);
   return [
     ...row('SFT', sftOf(run)),
-    ...competitors.filter((each) => each.run === run).flatMap((each) => [
-      ...row(each.family.name || 'ALIGNED', each.zero),
-      ...(each.best && each.best.alpha !== 0 ? row(`+ ExPO, α = ${each.best.alpha}`, each.best, {
-        than: each.zero, indented: true, verdict: each.best.chosen ? verdict : '' }) : []),
-    ]),
+    ...competitors
+      .filter((each) => each.run === run)
+      .flatMap((each) => [
+        ...row(each.family.name || 'ALIGNED', each.zero),
+        ...(each.best && each.best.alpha !== 0
+          ? row(`+ ExPO, α = ${each.best.alpha}`, each.best, {
+              than: each.zero,
+              indented: true,
+              verdict: each.best.chosen ? verdict : '',
+            })
+          : []),
+      ]),
     ...baselinesOf(run).flatMap((each) => row(oneLine(each.label, 48), each)),
   ];
 }
@@ -67,7 +93,8 @@ export function rowsOf(run: SearchRun, competitors: Competitor[]): Row[] {
 /** Why levels of several searches may not be compared; null where they may. */
 export function incomparable(report: Report): string | null {
   const all = searches(report);
-  const differ = (read: (run: SearchRun) => unknown) => new Set(all.map((run) => JSON.stringify(read(run)) ?? '')).size > 1;
+  const differ = (read: (run: SearchRun) => unknown) =>
+    new Set(all.map((run) => JSON.stringify(read(run)) ?? '')).size > 1;
   if (differ((run) => strategyOf(run)['objective']) || differ((run) => run.result?.['scorer'])) {
     return 'These searches were scored by different objectives: compare the shapes of their curves, and not their levels.';
   }

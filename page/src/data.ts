@@ -94,7 +94,15 @@ function promptsOf(json: JsonObject): Prompts {
 /** Rows that name a prompt or a label which is not there are left out. */
 function answersOf(json: JsonObject, prompts: number, labels: number): Answers {
   const columns = ['label', 'prompt', 'sample', 'text', 'score', 'tokens', 'ending'].map((name) => list(json[name]));
-  const [label, prompt, sample, words, score, tokens, ending] = columns as [Json[], Json[], Json[], Json[], Json[], Json[], Json[]];
+  const [label, prompt, sample, words, score, tokens, ending] = columns as [
+    Json[],
+    Json[],
+    Json[],
+    Json[],
+    Json[],
+    Json[],
+    Json[],
+  ];
   const answers: Answers = { label: [], prompt: [], sample: [], text: [], score: [], tokens: [], ending: [] };
   const within = (value: unknown, end: number): value is number =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) < end;
@@ -121,7 +129,11 @@ function runOf(json: JsonObject): Run | null {
       const prompts = promptsOf(object(json['prompts']));
       const labels = list(json['labels']).map(String);
       return {
-        kind: 'search', ...common, settings, prompts, labels,
+        kind: 'search',
+        ...common,
+        settings,
+        prompts,
+        labels,
         result: isObject(json['result']) ? json['result'] : null,
         sessions: objects(json['sessions']).map(sessionOf),
         looks: objects(json['looks']),
@@ -139,14 +151,18 @@ function runOf(json: JsonObject): Run | null {
 
 export function reportOf(json: unknown): Report {
   if (at(json, 'schema') !== 'expo-report-1') {
-    throw new Error('The data of this page have another schema than expo-report-1; make the page again with one version of expo.');
+    throw new Error(
+      'The data of this page have another schema than expo-report-1; make the page again with one version of expo.',
+    );
   }
   const root = object(json);
   return {
     expo: text(root['expo']),
     made: text(root['made']),
     command: text(root['command']),
-    runs: objects(root['runs']).map(runOf).filter((run) => run !== null),
+    runs: objects(root['runs'])
+      .map(runOf)
+      .filter((run) => run !== null),
   };
 }
 

@@ -4,12 +4,20 @@ const MINUS = '−';
 
 export function fixed(value: number | null, digits = 3): string {
   if (value === null) return '–';
-  return value.toFixed(digits).replace(/^-(?=0(?:\.0*)?$)/, '').replace('-', MINUS);
+  return value
+    .toFixed(digits)
+    .replace(/^-(?=0(?:\.0*)?$)/, '')
+    .replace('-', MINUS);
 }
 
 export function signed(value: number | null, digits = 3): string {
   if (value === null) return '–';
   return value > 0 ? `+${fixed(value, digits)}` : fixed(value, digits);
+}
+
+/** The gain of an answer: of scores that are whole or halves two digits, else three. */
+export function gain(value: number): string {
+  return signed(value, Number.isInteger(Math.round(1e9 * value) / 1e7) ? 2 : 3);
 }
 
 /** An α, with as many digits as it has. */
@@ -31,7 +39,11 @@ export function percent(value: number | null, digits = 1): string {
 }
 
 export function count(value: number | null): string {
-  return value === null ? '–' : Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, '\u202f');
+  return value === null
+    ? '–'
+    : Math.round(value)
+        .toString()
+        .replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
 export function plural(value: number, noun: string): string {

@@ -9,7 +9,12 @@ interface Api {
 }
 
 /** Data are [x, low, high]. */
-export function whiskers(data: [number, number, number][], colour: string, lineWidth = 1.2, options: Record<string, unknown> = {}): Record<string, unknown> {
+export function whiskers(
+  data: [number, number, number][],
+  colour: string,
+  lineWidth = 1.2,
+  options: Record<string, unknown> = {},
+): Record<string, unknown> {
   return {
     type: 'custom',
     silent: true,
@@ -20,11 +25,23 @@ export function whiskers(data: [number, number, number][], colour: string, lineW
     renderItem: (_: unknown, api: Api) => {
       const low = api.coord([api.value(0), api.value(1)]);
       const high = api.coord([api.value(0), api.value(2)]);
-      const lines = [[low, high], [[low[0] - 3, low[1]], [low[0] + 3, low[1]]], [[high[0] - 3, high[1]], [high[0] + 3, high[1]]]];
+      const lines = [
+        [low, high],
+        [
+          [low[0] - 3, low[1]],
+          [low[0] + 3, low[1]],
+        ],
+        [
+          [high[0] - 3, high[1]],
+          [high[0] + 3, high[1]],
+        ],
+      ];
       return {
         type: 'group',
         children: lines.map((points) => ({
-          type: 'polyline', shape: { points }, style: { stroke: colour, lineWidth, fill: 'none' },
+          type: 'polyline',
+          shape: { points },
+          style: { stroke: colour, lineWidth, fill: 'none' },
         })),
       };
     },

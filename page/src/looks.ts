@@ -40,10 +40,18 @@ function alphaLooks(run: SearchRun): JsonObject[] {
 }
 
 function seenOf(looks: JsonObject[], label: string): Seen[] {
-  return looks.flatMap((look) => objects(look['candidates']).filter((each) => each['label'] === label).map((each) => ({
-    look: number(look['look']) ?? 0, rows: number(each['rows']), mean: number(each['mean']), belief: number(each['belief']),
-    chance: number(each['chance']), alive: each['alive'] === true,
-  })));
+  return looks.flatMap((look) =>
+    objects(look['candidates'])
+      .filter((each) => each['label'] === label)
+      .map((each) => ({
+        look: number(look['look']) ?? 0,
+        rows: number(each['rows']),
+        mean: number(each['mean']),
+        belief: number(each['belief']),
+        chance: number(each['chance']),
+        alive: each['alive'] === true,
+      })),
+  );
 }
 
 /** Every look lists those that were left out before; of these only the first one counts. */
@@ -66,13 +74,24 @@ export function tokensByLabel(run: SearchRun): Map<string, { tokens: number; ans
   return sums;
 }
 
-function laneOf(run: SearchRun, label: string, alpha: number, looks: JsonObject[], sums: ReturnType<typeof tokensByLabel>): Lane {
+function laneOf(
+  run: SearchRun,
+  label: string,
+  alpha: number,
+  looks: JsonObject[],
+  sums: ReturnType<typeof tokensByLabel>,
+): Lane {
   const seen = untilDropped(seenOf(looks, label));
   const collapse = run.looks.find((line) => number(line['dropped']) !== null && line['label'] === label);
   const last = seen.at(-1);
   const dropped = collapse && seen.length === 0 ? 0 : last && !last.alive ? last.look : null;
   return {
-    label, alpha, seen, dropped, collapse: collapse ? text(collapse['kind']) : null, tokens: sums.get(label)?.tokens ?? null,
+    label,
+    alpha,
+    seen,
+    dropped,
+    collapse: collapse ? text(collapse['kind']) : null,
+    tokens: sums.get(label)?.tokens ?? null,
     chosen: candidatesOf(run).some((each) => each.chosen && each.label === label),
   };
 }
@@ -99,7 +118,8 @@ export function raceOf(run: SearchRun): Race {
 
 /** Each α in the race on every prompt of the choosing part, at its own mean price; null where prices are unknown. */
 export function gridTokens(run: SearchRun): number | null {
-  const prompts = number(at(run.result, 'prompts', 'choosing')) ?? run.prompts.part.filter((each) => each === 'choosing').length;
+  const prompts =
+    number(at(run.result, 'prompts', 'choosing')) ?? run.prompts.part.filter((each) => each === 'choosing').length;
   const samples = number(at(run.result, 'samples')) ?? 1;
   const limit = number(at(run.result, 'answers', 'max_new_tokens'));
   const sums = tokensByLabel(run);

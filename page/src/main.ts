@@ -16,7 +16,9 @@ declare global {
 
 function failed(place: HTMLElement, problem: unknown): void {
   const words = problem instanceof Error ? problem.message : String(problem);
-  place.replaceChildren(element('main', {}, element('h1', {}, 'This page cannot show its data'), element('p', {}, words)));
+  place.replaceChildren(
+    element('main', {}, element('h1', {}, 'This page cannot show its data'), element('p', {}, words)),
+  );
 }
 
 function show(place: HTMLElement, report: Report): void {
@@ -31,7 +33,7 @@ function shown(place: HTMLElement, json: unknown): string | null {
     show(place, reportOf(json));
     return null;
   } catch (problem) {
-    return problem instanceof Error ? problem.stack ?? problem.message : String(problem);
+    return problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
   }
 }
 

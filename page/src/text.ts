@@ -6,14 +6,19 @@ const REORDERING = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufffe\uffff]/g;
 const SURROGATES = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-const named = (character: string) =>
-  `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`;
+const named = (character: string) => `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}⟩`;
 
-function picture(control: string): string {
-  const code = control.charCodeAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  return code === 0x7f ? '␡' : named(control);
-}
+/** Unicode has pictures of these, but few fonts do. */
+const NAMES: Record<string, string> = {
+  '\u0000': 'NUL',
+  '\u0007': 'BEL',
+  '\u0008': 'BS',
+  '\u000d': 'CR',
+  '\u001b': 'ESC',
+  '\u007f': 'DEL',
+};
+
+const picture = (control: string) => (NAMES[control] ? `⟨${NAMES[control]}⟩` : named(control));
 
 /** Text that shows what it holds; line breaks and tabs stay. */
 export function visible(text: string): string {

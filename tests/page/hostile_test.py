@@ -92,7 +92,7 @@ def test_each_answer_is_shown_as_its_text(page):
     text = "\n".join(seen)
     for attack in ATTACKS[:6]:
         assert attack in text
-    assert "␛[31mred␛[0m" in text and "␇" in text and "␀" in text
+    assert "⟨ESC⟩[31mred⟨ESC⟩[0m" in text and "⟨BEL⟩" in text and "⟨NUL⟩" in text
     assert "admin⟨U+202E⟩txt.exe ⟨U+2066⟩isolated⟨U+2069⟩" in text and "zero⟨U+200B⟩width" in text
     assert "\ufffd high" in text and "low \ufffd" in text
     for forbidden in "\u202e\u2066\u200f\u001b\u0000":

@@ -42,7 +42,7 @@ def kept_answers(folder, longest):
     found, scores = {}, {}
     for line in rows(folder / "answers.jsonl"):
         if "scorer" in line:
-            scores[line["key"], line["limit"]] = line["score"]
+            scores.setdefault((line["key"], line["limit"]), line["score"])  # the deciding one is asked first
         elif "text" in line and not (line["finish_reason"] == "length" and line["limit"] < longest):
             found[line["candidate"], str(line["prompt"]), line["sample"]] = line
     return {place: line | {"score": scores.get((line["key"], line["limit"]))} for place, line in found.items()}

@@ -19,9 +19,10 @@ function lengths(before: string[], after: string[]): Uint32Array {
   const table = new Uint32Array((before.length + 1) * width);
   for (let i = before.length - 1; i >= 0; --i) {
     for (let j = after.length - 1; j >= 0; --j) {
-      table[i * width + j] = before[i] === after[j]
-        ? 1 + (table[(i + 1) * width + j + 1] ?? 0)
-        : Math.max(table[(i + 1) * width + j] ?? 0, table[i * width + j + 1] ?? 0);
+      table[i * width + j] =
+        before[i] === after[j]
+          ? 1 + (table[(i + 1) * width + j + 1] ?? 0)
+          : Math.max(table[(i + 1) * width + j] ?? 0, table[i * width + j + 1] ?? 0);
     }
   }
   return table;
@@ -43,7 +44,7 @@ export function differences(before: string, after: string): Piece[] | null {
   };
   let i = 0;
   for (let j = 0; j < now.length;) {
-    const dropping = i < old.length ? table[(i + 1) * width + j] ?? 0 : -1;
+    const dropping = i < old.length ? (table[(i + 1) * width + j] ?? 0) : -1;
     if (i < old.length && old[i] === now[j]) {
       add(pieces[j++] ?? '', false);
       ++i;

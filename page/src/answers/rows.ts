@@ -39,7 +39,7 @@ export class Rows {
 
   scoreOf(row: Row, label: number): number | null {
     const answer = row.answers.get(label);
-    return answer === undefined ? null : this.run.answers.score[answer] ?? null;
+    return answer === undefined ? null : (this.run.answers.score[answer] ?? null);
   }
 
   /** The score of the label minus that of α = 0; null where either has none. */
@@ -49,16 +49,28 @@ export class Rows {
     return one === null || zero === null ? null : one - zero;
   }
 
-  /** The label that a reader wants to see first: what was chosen, or else the last one that has answers. */
+  /** The label that a reader wants to see first: what was chosen, or else the one with the most answers beside α = 0. */
   preferred(): number {
     const chosen = this.run.labels.indexOf(chosenOf(this.run)?.label ?? '');
     if (chosen >= 0 && chosen !== this.zero) return chosen;
-    return this.shown.filter((label) => label !== this.zero).at(-1) ?? this.zero;
+    const counts = new Map<number, number>();
+    for (const row of this.all) {
+      if (!row.answers.has(this.zero)) continue;
+      for (const label of row.answers.keys()) counts.set(label, 1 + (counts.get(label) ?? 0));
+    }
+    counts.delete(this.zero);
+    return (
+      [...counts].sort((left, right) => right[1] - left[1])[0]?.[0] ??
+      this.shown.find((label) => label !== this.zero) ??
+      this.zero
+    );
   }
 
   seenBy(view: View): Row[] {
     const words = view.words.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = this.all.filter((row) => this.isOf(row, view.part) && words.every((word) => this.haystack(row).includes(word)));
+    const found = this.all.filter(
+      (row) => this.isOf(row, view.part) && words.every((word) => this.haystack(row).includes(word)),
+    );
     if (view.order === 'asked') return found;
     const sign = view.order === 'gain' ? -1 : 1;
     const key = (row: Row) => {
@@ -80,7 +92,10 @@ export class Rows {
   private haystack(row: Row): string {
     const kept = this.haystacks.get(row);
     if (kept !== undefined) return kept;
-    const texts = [this.run.prompts.text[row.prompt] ?? '', ...[...row.answers.values()].map((answer) => this.run.answers.text[answer] ?? '')];
+    const texts = [
+      this.run.prompts.text[row.prompt] ?? '',
+      ...[...row.answers.values()].map((answer) => this.run.answers.text[answer] ?? ''),
+    ];
     const made = texts.join('\n').toLowerCase();
     this.haystacks.set(row, made);
     return made;
@@ -104,12 +119,16 @@ function orderOf(run: SearchRun): number[] {
   const order = candidatesOf(run).map((each) => each.label);
   const place = (label: string) => (order.includes(label) ? order.indexOf(label) : order.length);
   const used = new Set(run.answers.label);
-  return run.labels.map((_, i) => i).filter((i) => used.has(i))
+  return run.labels
+    .map((_, i) => i)
+    .filter((i) => used.has(i))
     .sort((left, right) => place(run.labels[left] ?? '') - place(run.labels[right] ?? '') || left - right);
 }
 
 function zeroOf(run: SearchRun): number {
   const baseline = run.labels.indexOf(text(run.result?.['baseline']));
-  const zeros = candidatesOf(run).filter((each) => each.alpha === 0 && each.model !== null).map((each) => run.labels.indexOf(each.label));
+  const zeros = candidatesOf(run)
+    .filter((each) => each.alpha === 0 && each.model !== null)
+    .map((each) => run.labels.indexOf(each.label));
   return zeros.find((each) => each >= 0) ?? (baseline >= 0 ? baseline : run.labels.indexOf('α = 0'));
 }

@@ -13,7 +13,11 @@ export class VirtualList {
   private count = 0;
   private selected = -1;
 
-  constructor(label: string, private readonly fill: (index: number) => (Node | string)[], private readonly onSelect: (index: number) => void) {
+  constructor(
+    label: string,
+    private readonly fill: (index: number) => (Node | string)[],
+    private readonly onSelect: (index: number) => void,
+  ) {
     this.content = element('div', { class: 'rows', role: 'presentation' });
     this.box = element('div', { class: 'list', role: 'listbox', tabindex: '0', 'aria-label': label }, this.content);
     this.box.addEventListener('scroll', () => this.draw());
@@ -56,10 +60,19 @@ export class VirtualList {
   }
 
   private row(index: number): HTMLElement {
-    const row = element('div', {
-      class: 'row', role: 'option', id: this.idOf(index), 'aria-selected': String(index === this.selected), 'aria-posinset': index + 1,
-      'aria-setsize': this.count, 'data-index': index,
-    }, ...this.fill(index));
+    const row = element(
+      'div',
+      {
+        class: 'row',
+        role: 'option',
+        id: this.idOf(index),
+        'aria-selected': String(index === this.selected),
+        'aria-posinset': index + 1,
+        'aria-setsize': this.count,
+        'data-index': index,
+      },
+      ...this.fill(index),
+    );
     row.style.top = `${index * ROW_HEIGHT}px`;
     return row;
   }
@@ -81,7 +94,12 @@ export class VirtualList {
   private onKey(event: KeyboardEvent): void {
     const page = Math.max(1, Math.floor(this.box.clientHeight / ROW_HEIGHT) - 1);
     const steps: Record<string, number> = {
-      ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -Infinity,
+      End: Infinity,
     };
     const by = steps[event.key];
     if (by === undefined || event.ctrlKey || event.altKey || event.metaKey) return;

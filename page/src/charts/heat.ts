@@ -6,7 +6,7 @@ import type { Chart, Figure } from '../figure';
 import * as format from '../format';
 import { number, objects, text } from '../json';
 import { oneLine } from '../text';
-import { axis, base } from '../theme';
+import { axis, axisLabel, base, colourScale, tooltip } from '../theme';
 import type { Theme } from '../theme';
 
 export interface Heat {
@@ -30,7 +30,10 @@ export function heatOf(run: InspectionRun): Heat {
     sums.set(key, { ...sum, delta: sum.delta + delta * delta, sft: sum.sft + sft * sft });
   }
   const cells = [...sums.values()].map((sum) => ({
-    kind: sum.kind, layer: sum.layer, delta: Math.sqrt(sum.delta), sft: Math.sqrt(sum.sft),
+    kind: sum.kind,
+    layer: sum.layer,
+    delta: Math.sqrt(sum.delta),
+    sft: Math.sqrt(sum.sft),
     relative: sum.sft > 0 ? Math.sqrt(sum.delta / sum.sft) : 0,
   }));
   const order = (layer: string) => (layer === 'none' ? Infinity : Number(layer));
@@ -45,25 +48,43 @@ function optionOf(heat: Heat, theme: Theme, width: number): Record<string, unkno
   const values = heat.cells.map((cell) => cell.relative);
   const names = heat.kinds.map((kind) => oneLine(kind, width < 560 ? 14 : 26));
   const left = 18 + 6.6 * Math.max(...names.map((name) => name.length));
-  const label = { ...(axis(theme, '')['axisLabel'] as object), color: theme.text, hideOverlap: false };
+  const label = axisLabel(theme, { color: theme.text, hideOverlap: false });
   return {
     ...base(theme),
-    legend: undefined,
     grid: { left, right: 14, top: 42, bottom: 46 },
-    tooltip: { ...(base(theme)['tooltip'] as object), trigger: 'item', formatter: ({ value }: { value: number[] }) =>
-      `${heat.kinds[value[1] ?? 0]}, ${heat.layers[value[0] ?? 0] === 'none' ? 'outside the layers' : `layer ${heat.layers[value[0] ?? 0]}`}\n‖Δ‖/‖θ_sft‖ = ${format.general(value[2] ?? null)}` },
-    visualMap: {
-      type: 'continuous', min: Math.min(...values), max: Math.max(...values), dimension: 2, calculable: false, orient: 'horizontal', left: left - 4, top: 0,
-      itemHeight: 140, itemWidth: 10, inRange: { color: theme.scale }, textStyle: { color: theme.faint, fontSize: 11 },
-      text: [`${format.general(Math.max(...values))}  ‖Δ‖/‖θ_sft‖`, format.general(Math.min(...values))],
+    tooltip: tooltip(theme, {
+      trigger: 'item',
+      formatter: ({ value }: { value: number[] }) =>
+        `${heat.kinds[value[1] ?? 0]}, ${heat.layers[value[0] ?? 0] === 'none' ? 'outside the layers' : `layer ${heat.layers[value[0] ?? 0]}`}\n‖Δ‖/‖θ_sft‖ = ${format.general(value[2] ?? null)}`,
+    }),
+    visualMap: colourScale(theme, values, '‖Δ‖/‖θ_sft‖', format.general, { left: left - 4 }),
+    xAxis: {
+      ...axis(theme, 'layer'),
+      type: 'category',
+      data: heat.layers.map((layer) => (layer === 'none' ? '–' : layer)),
+      nameGap: 26,
+      splitLine: { show: false },
+      axisTick: { show: false },
+      axisLine: { show: false },
     },
-    xAxis: { ...axis(theme, 'layer'), type: 'category', data: heat.layers.map((layer) => (layer === 'none' ? '–' : layer)), nameGap: 26, splitLine: { show: false },
-      axisTick: { show: false }, axisLine: { show: false } },
-    yAxis: { ...axis(theme, ''), type: 'category', data: names, inverse: true, axisTick: { show: false }, axisLine: { show: false }, splitLine: { show: false }, axisLabel: label },
-    series: [{
-      type: 'heatmap', name: 'relative', itemStyle: { borderColor: theme.paper, borderWidth: 1.5 },
-      data: heat.cells.map((cell) => [heat.layers.indexOf(cell.layer), heat.kinds.indexOf(cell.kind), cell.relative]),
-    }],
+    yAxis: {
+      ...axis(theme, ''),
+      type: 'category',
+      data: names,
+      inverse: true,
+      axisTick: { show: false },
+      axisLine: { show: false },
+      splitLine: { show: false },
+      axisLabel: label,
+    },
+    series: [
+      {
+        type: 'heatmap',
+        name: 'relative',
+        itemStyle: { borderColor: theme.paper, borderWidth: 1.5 },
+        data: heat.cells.map((cell) => [heat.layers.indexOf(cell.layer), heat.kinds.indexOf(cell.kind), cell.relative]),
+      },
+    ],
   };
 }
 
@@ -71,8 +92,13 @@ function figure(run: InspectionRun, index: number): Figure | null {
   const heat = heatOf(run);
   if (heat.cells.length === 0) return null;
   return {
-    id: `heat-${index}`, section: `inspection-${index}`, title: 'Where the change lies', span: 'full', height: 110 + 26 * heat.kinds.length,
-    caption: 'The size of Δ = θ − θ_sft relative to the weights, ‖Δ‖/‖θ_sft‖, by layer and kind of module. The last column holds what lies outside the layers.',
+    id: `heat-${index}`,
+    section: `inspection-${index}`,
+    title: 'Where the change lies',
+    span: 'full',
+    height: 110 + 26 * heat.kinds.length,
+    caption:
+      'The size of Δ = θ − θ_sft relative to the weights, ‖Δ‖/‖θ_sft‖, by layer and kind of module. The last column holds what lies outside the layers.',
     table: {
       columns: ['kind', 'layer', '‖Δ‖/‖θ_sft‖', '‖Δ‖', '‖θ_sft‖'],
       rows: heat.cells.map((cell) => [cell.kind, cell.layer, cell.relative, cell.delta, cell.sft]),
@@ -82,5 +108,8 @@ function figure(run: InspectionRun, index: number): Figure | null {
 }
 
 export const heat: Chart = {
-  figures: (report) => inspections(report).map(figure).filter((each) => each !== null),
+  figures: (report) =>
+    inspections(report)
+      .map(figure)
+      .filter((each) => each !== null),
 };

@@ -6,7 +6,7 @@ import type { Chart, Figure } from '../figure';
 import * as format from '../format';
 import { number as numberOf } from '../json';
 import { budgetOf, gridTokens, raceOf } from '../looks';
-import { axis, base, nth } from '../theme';
+import { axis, axisLabel, base, nth, tooltip } from '../theme';
 import type { Theme } from '../theme';
 
 export interface Spent {
@@ -15,7 +15,9 @@ export interface Spent {
 }
 
 export function spentOf(run: SearchRun): Spent[] {
-  const looks = raceOf(run).looks.flatMap((look) => (look.tokens === null ? [] : [{ name: `look ${look.number}`, tokens: look.tokens }]));
+  const looks = raceOf(run).looks.flatMap((look) =>
+    look.tokens === null ? [] : [{ name: `look ${look.number}`, tokens: look.tokens }],
+  );
   const choosing = numberOf(run.result?.['choosing_tokens']);
   const confirmed = numberOf(run.looks.find((line) => 'confirmed' in line)?.['tokens']);
   const last = looks.at(-1)?.tokens ?? 0;
@@ -24,29 +26,61 @@ export function spentOf(run: SearchRun): Spent[] {
   return looks;
 }
 
-function optionOf(spent: Spent[], grid: number | null, budget: number | null, theme: Theme): Record<string, unknown> {
-  const { colour, symbol } = nth(theme, 0);
-  const levels = [
+/** What the tokens are measured by: dashed lines across the figure. */
+function levelsOf(grid: number | null, budget: number | null, theme: Theme): Record<string, unknown> {
+  const data = [
     ...(grid === null ? [] : [{ yAxis: grid, name: `the full grid’s choice: about ${format.count(grid)}` }]),
     ...(budget === null ? [] : [{ yAxis: budget, name: `budget: ${format.count(budget)}` }]),
   ];
+  const label = { formatter: '{b}', position: 'insideStartTop', color: theme.text };
+  return { silent: true, symbol: 'none', data, label, lineStyle: { color: theme.bad, type: [6, 4], width: 1.4 } };
+}
+
+function axesOf(spent: Spent[], top: number, theme: Theme): Record<string, unknown> {
+  const names = {
+    data: ['start', ...spent.map((each) => each.name)],
+    axisLabel: axisLabel(theme, { alignMaxLabel: 'right' }),
+  };
+  const label = axisLabel(theme, { formatter: (value: number) => format.count(value), showMaxLabel: false });
+  return {
+    xAxis: { ...axis(theme, ''), type: 'category', ...names, boundaryGap: false, splitLine: { show: false } },
+    yAxis: {
+      ...axis(theme, 'tokens in all'),
+      type: 'value',
+      min: 0,
+      max: top * 1.12,
+      nameGap: 54,
+      splitNumber: 4,
+      axisLabel: label,
+    },
+  };
+}
+
+function optionOf(spent: Spent[], grid: number | null, budget: number | null, theme: Theme): Record<string, unknown> {
+  const { colour, symbol } = nth(theme, 0);
   const top = Math.max(grid ?? 0, budget ?? 0, ...spent.map((each) => each.tokens));
+  const shown = ({ dataIndex }: { dataIndex: number }) => {
+    const each = dataIndex > 0 ? spent[dataIndex - 1] : undefined;
+    return each ? `${each.name}: ${format.count(each.tokens)} tokens in all` : '';
+  };
   return {
     ...base(theme),
-    legend: undefined,
     grid: { left: 70, right: 24, top: 22, bottom: 34 },
-    tooltip: { ...(base(theme)['tooltip'] as object), trigger: 'item', formatter: ({ dataIndex }: { dataIndex: number }) =>
-      `${spent[dataIndex]?.name ?? ''}: ${format.count(spent[dataIndex]?.tokens ?? null)} tokens in all` },
-    xAxis: { ...axis(theme, ''), type: 'category', data: ['start', ...spent.map((each) => each.name)], boundaryGap: false, splitLine: { show: false },
-      axisLabel: { ...(axis(theme, '')['axisLabel'] as object), alignMaxLabel: 'right' } },
-    yAxis: { ...axis(theme, 'tokens in all'), type: 'value', min: 0, max: top * 1.12, nameGap: 54, splitNumber: 4,
-      axisLabel: { ...(axis(theme, '')['axisLabel'] as object), formatter: (value: number) => format.count(value), showMaxLabel: false } },
-    series: [{
-      type: 'line', name: 'tokens', symbol, symbolSize: 8, color: colour, lineStyle: { width: 2 }, areaStyle: { color: colour, opacity: 0.08 },
-      data: [0, ...spent.map((each) => each.tokens)],
-      markLine: { silent: true, symbol: 'none', data: levels, lineStyle: { color: theme.bad, type: [6, 4], width: 1.4 },
-        label: { formatter: '{b}', position: 'insideStartTop', color: theme.text } },
-    }],
+    tooltip: tooltip(theme, { trigger: 'item', formatter: shown }),
+    ...axesOf(spent, top, theme),
+    series: [
+      {
+        type: 'line',
+        name: 'tokens',
+        symbol,
+        symbolSize: 8,
+        color: colour,
+        lineStyle: { width: 2 },
+        areaStyle: { color: colour, opacity: 0.08 },
+        data: [0, ...spent.map((each) => each.tokens)],
+        markLine: levelsOf(grid, budget, theme),
+      },
+    ],
   };
 }
 
@@ -55,8 +89,13 @@ function figure(run: SearchRun, number: number): Figure | null {
   if (raceOf(run).looks.length < 2) return null;
   const grid = gridTokens(run);
   return {
-    id: `tokens-${number}`, section: `search-${number}`, title: 'Tokens against the full grid', span: 'half', height: 290,
-    caption: 'Generated tokens in all. The full grid asks each α of the race on every prompt that chooses, at the mean price of the ' +
+    id: `tokens-${number}`,
+    section: `search-${number}`,
+    title: 'Tokens against the full grid',
+    span: 'half',
+    height: 290,
+    caption:
+      'Generated tokens in all. The full grid asks each α of the race on every prompt that chooses, at the mean price of the ' +
       'answers that it gave here (the limit of tokens where answers never ended); this is an estimate.',
     table: {
       columns: ['after', 'tokens in all', 'the full grid (estimate)', 'budget'],
@@ -67,5 +106,8 @@ function figure(run: SearchRun, number: number): Figure | null {
 }
 
 export const tokens: Chart = {
-  figures: (report) => searches(report).map(figure).filter((each) => each !== null),
+  figures: (report) =>
+    searches(report)
+      .map(figure)
+      .filter((each) => each !== null),
 };

@@ -60,20 +60,48 @@ const MOST_ROWS = 400;
 
 export function tableElement(table: Table, caption: string): HTMLElement {
   const numeric = table.columns.map((_, i) => table.rows.some((row) => typeof row[i] === 'number'));
-  const head = element('tr', {}, ...table.columns.map((name, i) =>
-    element('th', { scope: 'col', class: numeric[i] ? 'number' : null }, visible(name))));
-  const rows = table.rows.slice(0, MOST_ROWS).map((row) => element('tr', { class: row.slice(1).every((cell) => cell === '') ? 'group' : null }, ...row.map((cell, i) => (i === 0
-    ? element('th', { scope: 'row', class: numeric[i] ? 'number' : null }, cellText(cell))
-    : element('td', { class: numeric[i] ? 'number' : null }, cellText(cell))))));
+  const head = element(
+    'tr',
+    {},
+    ...table.columns.map((name, i) =>
+      element('th', { scope: 'col', class: numeric[i] ? 'number' : null }, visible(name)),
+    ),
+  );
+  const rows = table.rows
+    .slice(0, MOST_ROWS)
+    .map((row) =>
+      element(
+        'tr',
+        { class: row.slice(1).every((cell) => cell === '') ? 'group' : null },
+        ...row.map((cell, i) =>
+          i === 0
+            ? element('th', { scope: 'row', class: numeric[i] ? 'number' : null }, cellText(cell))
+            : element('td', { class: numeric[i] ? 'number' : null }, cellText(cell)),
+        ),
+      ),
+    );
   const left = table.rows.length - rows.length;
-  return element('div', { class: 'scrolled', tabindex: '0', role: 'group', 'aria-label': `Table: ${caption}` },
-    element('table', {}, element('caption', { class: 'unseen' }, caption), element('thead', {}, head), element('tbody', {}, ...rows)),
-    left > 0 && element('p', { class: 'small' }, `${format.count(left)} further rows are in the CSV.`));
+  return element(
+    'div',
+    { class: 'scrolled', tabindex: '0', role: 'group', 'aria-label': `Table: ${caption}` },
+    element(
+      'table',
+      {},
+      element('caption', { class: 'unseen' }, caption),
+      element('thead', {}, head),
+      element('tbody', {}, ...rows),
+    ),
+    left > 0 && element('p', { class: 'small' }, `${format.count(left)} further rows are in the CSV.`),
+  );
 }
 
 /** The table is made when it is first opened. */
 function tableDetails(figure: Figure): HTMLDetailsElement {
-  const details = element('details', { class: 'behind' }, element('summary', { 'aria-label': `Table of ${figure.title}` }, 'Table'));
+  const details = element(
+    'details',
+    { class: 'behind' },
+    element('summary', { 'aria-label': `Table of ${figure.title}` }, 'Table'),
+  );
   details.addEventListener('toggle', () => {
     if (details.open && details.childElementCount === 1) details.append(tableElement(figure.table, figure.title));
   });
@@ -81,18 +109,32 @@ function tableDetails(figure: Figure): HTMLDetailsElement {
 }
 
 export function figureView(figure: Figure, number: number): HTMLElement {
-  const place = element('div', { class: 'chart', role: 'img', 'aria-label': `${figure.title}. ${figure.caption} The table below holds its numbers.` });
+  const place = element('div', {
+    class: 'chart',
+    role: 'img',
+    'aria-label': `${figure.title}. ${figure.caption} The table below holds its numbers.`,
+  });
   place.style.height = `${figure.height}px`;
   const details = tableDetails(figure);
-  const buttons = element('div', { class: 'tools' },
-    button('CSV', () => download(`${figure.id}.csv`, 'text/csv;charset=utf-8', csvOf(figure.table)), { 'aria-label': `Save ${figure.title} as CSV` }),
-    button('SVG', () => download(`${figure.id}.svg`, 'image/svg+xml', svgOf(figure)), { 'aria-label': `Save ${figure.title} as SVG` }));
+  const buttons = element(
+    'div',
+    { class: 'tools' },
+    button('CSV', () => download(`${figure.id}.csv`, 'text/csv;charset=utf-8', csvOf(figure.table)), {
+      'aria-label': `Save ${figure.title} as CSV`,
+    }),
+    button('SVG', () => download(`${figure.id}.svg`, 'image/svg+xml', svgOf(figure)), {
+      'aria-label': `Save ${figure.title} as SVG`,
+    }),
+  );
   shown.push({ figure, place });
-  return element('figure', { class: figure.span, id: `figure-${figure.id}` },
+  return element(
+    'figure',
+    { class: figure.span, id: `figure-${figure.id}` },
     element('div', { class: 'head' }, element('h3', {}, visible(figure.title)), buttons),
     place,
     element('figcaption', {}, element('b', {}, `Figure ${number}. `), visible(figure.caption)),
-    details);
+    details,
+  );
 }
 
 /** Lets go of all figures, so that the page can show another report. */

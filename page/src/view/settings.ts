@@ -12,10 +12,12 @@ import { tableElement } from './figure_view';
 /** Keys within keys as paths, one row each. */
 export function flattened(json: Json, path = ''): [string, string | number][] {
   if (Array.isArray(json)) {
-    if (json.every((each) => !isObject(each) && !Array.isArray(each))) return [[path, json.map(shown).join(', ') || 'none']];
+    if (json.every((each) => !isObject(each) && !Array.isArray(each)))
+      return [[path, json.map(shown).join(', ') || 'none']];
     return json.flatMap((each, i) => flattened(each, `${path}[${i}]`));
   }
-  if (isObject(json)) return Object.entries(json).flatMap(([key, each]) => flattened(each, path ? `${path}.${key}` : key));
+  if (isObject(json))
+    return Object.entries(json).flatMap(([key, each]) => flattened(each, path ? `${path}.${key}` : key));
   return [[path, shown(json)]];
 }
 
@@ -47,8 +49,15 @@ type Fact = [string, string | null];
 function machineOf(session: Session): string {
   const { machine } = session;
   const memory = number(machine['memory']);
-  return [text(machine['processor']), number(machine['cores']) === null ? '' : format.plural(number(machine['cores']) ?? 0, 'core'),
-    memory === null ? '' : format.bytes(memory), text(machine['instructions']), text(machine['device'])].filter(Boolean).join(', ');
+  return [
+    text(machine['processor']),
+    number(machine['cores']) === null ? '' : format.plural(number(machine['cores']) ?? 0, 'core'),
+    memory === null ? '' : format.bytes(memory),
+    text(machine['instructions']),
+    text(machine['device']),
+  ]
+    .filter(Boolean)
+    .join(', ');
 }
 
 function timeOf(session: Session): string {
@@ -67,15 +76,33 @@ export function duration(seconds: number): string {
 function searchFacts(run: SearchRun): Fact[] {
   const { result, settings } = run;
   return [
-    ['SFT', text(result?.['sft'])], ['ALIGNED', text(result?.['aligned'])], ['data', text(result?.['data'])],
+    ['SFT', text(result?.['sft'])],
+    ['ALIGNED', text(result?.['aligned'])],
+    ['data', text(result?.['data'])],
     ['scored by', text(result?.['scorer'])],
-    ['type and rounding', [text(at(result, 'setting', 'dtype')), text(at(result, 'setting', 'rounding'))].filter(Boolean).join(', ')],
+    [
+      'type and rounding',
+      [text(at(result, 'setting', 'dtype')), text(at(result, 'setting', 'rounding'))].filter(Boolean).join(', '),
+    ],
     ['digest of the prompts', text(at(settings, 'settings', 'prompts', 'digest'))],
     ['tokenizer', text(at(settings, 'settings', 'model', 'tokenizer'))],
-    ['versions', [`expo ${text(result?.['expo'] ?? settings?.['expo'])}`, at(settings, 'settings', 'model', 'libtorch') ? `libtorch ${text(at(settings, 'settings', 'model', 'libtorch'))}` : ''].filter(Boolean).join(', ')],
+    [
+      'versions',
+      [
+        `expo ${text(result?.['expo'] ?? settings?.['expo'])}`,
+        at(settings, 'settings', 'model', 'libtorch')
+          ? `libtorch ${text(at(settings, 'settings', 'model', 'libtorch'))}`
+          : '',
+      ]
+        .filter(Boolean)
+        .join(', '),
+    ],
     ...run.sessions.flatMap((session, i): Fact[] => {
       const number_ = run.sessions.length > 1 ? ` (session ${i + 1})` : '';
-      return [[`time${number_}`, timeOf(session)], [`machine${number_}`, machineOf(session)]];
+      return [
+        [`time${number_}`, timeOf(session)],
+        [`machine${number_}`, machineOf(session)],
+      ];
     }),
   ];
 }
@@ -85,20 +112,31 @@ function trainFacts(run: TrainRun): Fact[] {
   const effective = number(at(settings, 'serving', 'effective_alpha'));
   const [changed, lost] = [number(at(settings, 'serving', 'changed')), number(at(settings, 'serving', 'lost'))];
   return [
-    ['method', text(at(settings, 'config', 'method'))], ['model', text(at(settings, 'config', 'model_name_or_path'))],
-    ['data', text(at(settings, 'config', 'dataset_name'))], ['digest of the data', text(at(settings, 'data', 'digest'))],
-    ['steps', String(number(settings?.['total_steps']) ?? '')], ['device', text(settings?.['device'])],
+    ['method', text(at(settings, 'config', 'method'))],
+    ['model', text(at(settings, 'config', 'model_name_or_path'))],
+    ['data', text(at(settings, 'config', 'dataset_name'))],
+    ['digest of the data', text(at(settings, 'data', 'digest'))],
+    ['steps', String(number(settings?.['total_steps']) ?? '')],
+    ['device', text(settings?.['device'])],
     ['versions', `expo ${text(settings?.['expo'])}`],
-    ['served in a 16-bit type', effective === null ? null :
-      `${text(at(settings, 'serving', 'dtype'))}: effective α ${format.general(effective)}` +
-      (changed && lost !== null ? `, ${format.percent(lost / changed)} of the updates lost` : '')],
+    [
+      'served in a 16-bit type',
+      effective === null
+        ? null
+        : `${text(at(settings, 'serving', 'dtype'))}: effective α ${format.general(effective)}` +
+          (changed && lost !== null ? `, ${format.percent(lost / changed)} of the updates lost` : ''),
+    ],
   ];
 }
 
 function inspectionFacts(run: InspectionRun): Fact[] {
   const { inspection } = run;
-  return [['SFT', text(at(inspection, 'sft', 'location'))], ['ALIGNED', text(at(inspection, 'aligned', 'location'))],
-    ['type', text(inspection['out_dtype'])], ['sampled share', format.percent(number(inspection['sampled_share']))]];
+  return [
+    ['SFT', text(at(inspection, 'sft', 'location'))],
+    ['ALIGNED', text(at(inspection, 'aligned', 'location'))],
+    ['type', text(inspection['out_dtype'])],
+    ['sampled share', format.percent(number(inspection['sampled_share']))],
+  ];
 }
 
 function factsOf(run: Run): Fact[] {
@@ -107,7 +145,13 @@ function factsOf(run: Run): Fact[] {
 }
 
 export function commandOf(run: Run): string {
-  if (run.kind === 'search') return run.sessions.map((session) => session.command).filter(Boolean).at(-1) ?? '';
+  if (run.kind === 'search')
+    return (
+      run.sessions
+        .map((session) => session.command)
+        .filter(Boolean)
+        .at(-1) ?? ''
+    );
   return run.kind === 'train' ? text(run.settings?.['command']) : '';
 }
 
@@ -121,10 +165,22 @@ export function settingsView(run: Run): HTMLElement {
   const facts = factsOf(run).filter((fact): fact is [string, string] => Boolean(fact[1]));
   const command = commandOf(run);
   const table = configurationTable(run);
-  return element('section', { class: 'settings' },
+  return element(
+    'section',
+    { class: 'settings' },
     element('h3', {}, oneLine(run.name, 80)),
     command && commandView(command),
-    element('dl', {}, ...facts.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, visible(value))])),
-    table && element('details', { class: 'behind' }, element('summary', {}, 'The whole configuration'),
-      tableElement(table, `Configuration of ${oneLine(run.name, 80)}`)));
+    element(
+      'dl',
+      {},
+      ...facts.flatMap(([name, value]) => [element('dt', {}, name), element('dd', {}, visible(value))]),
+    ),
+    table &&
+      element(
+        'details',
+        { class: 'behind' },
+        element('summary', {}, 'The whole configuration'),
+        tableElement(table, `Configuration of ${oneLine(run.name, 80)}`),
+      ),
+  );
 }
