@@ -105,9 +105,10 @@ WRONG = [None, 7, "text", [], {}, [None], True, -1e308, [[1]], [{"alpha": "x"}]]
 
 
 def broken(value, depth, turn):
-    """The value with each of its members in turn replaced by something wrong."""
+    """The value with each of its members in turn replaced by something wrong; further down every second one, as each case is drawn."""
     for key in value:
-        for wrong in WRONG[:4] if depth == 0 else [WRONG[next(turn) % len(WRONG)]]:
+        number = next(turn)
+        for wrong in WRONG[:4] if depth == 0 else WRONG[number // 2 % len(WRONG):][:1] if number % 2 == 0 else []:
             yield value | {key: wrong}
         inner = value[key]
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
@@ -126,5 +127,5 @@ def test_values_of_wrong_kinds_do_not_end_the_page(browser, template, tmp_path, 
     opened = open_page(browser, tmp_path, template, report(run))
     cases = list(broken(run, 0, itertools.count()))
     said = opened.page.evaluate("reports => reports.map(window.expoReport.show)", [report(case) for case in cases])
-    assert len(cases) > 40 and [each for each in said if each] == []
+    assert len(cases) > 30 and [each for each in said if each] == []
     opened.assert_quiet()
