@@ -1,0 +1,89 @@
+// An answer as a card: its α, score and length, and its text with the words marked that α = 0 does not say.
+
+import { button, element, foreign } from '../dom';
+import * as format from '../format';
+import { oneLine, visible } from '../text';
+import { differences } from './diff';
+
+/** More is shown when it is asked for: a browser takes long to break a line of a million characters. */
+export const MOST_SHOWN = 6000;
+
+export interface Card {
+  label: string;
+  role: string;
+  text: string;
+  score: number | null;
+  gain: number | null;
+  tokens: number | null;
+  cut: boolean;
+  /** The answer at α = 0; null for that one itself, or where there is none. */
+  zero: string | null;
+}
+
+/** What is long enough to scroll within its place is reached by the keyboard. */
+export function scrolling(text: string, name: string): Record<string, string> {
+  return text.length > 400 ? { tabindex: '0', role: 'group', 'aria-label': name } : {};
+}
+
+function pieces(text: string, zero: string | null): Node[] {
+  const compared = zero === null ? null : differences(zero, text);
+  if (!compared) return [document.createTextNode(visible(text))];
+  return compared.flatMap((piece) => {
+    if (!piece.isNew) return [document.createTextNode(visible(piece.text))];
+    const words = piece.text.trimEnd();
+    return [element('mark', {}, visible(words)), document.createTextNode(visible(piece.text.slice(words.length)))];
+  });
+}
+
+function shortened(text: string, zero: string | null, place: HTMLElement): Node[] {
+  if (text.length <= MOST_SHOWN) return pieces(text, zero);
+  const more = button(
+    `Show all ${format.count(text.length)} characters`,
+    () => place.replaceChildren(...pieces(text, zero)),
+    { class: 'more' },
+  );
+  return [
+    ...pieces(text.slice(0, MOST_SHOWN), zero === null ? null : zero.slice(0, 2 * MOST_SHOWN)),
+    document.createTextNode('… '),
+    more,
+  ];
+}
+
+function facts(card: Card): HTMLElement {
+  const gain =
+    card.gain === null || card.zero === null
+      ? null
+      : element(
+          'span',
+          { class: card.gain > 0 ? 'up' : card.gain < 0 ? 'down' : 'even' },
+          `gain ${format.gain(card.gain)}`,
+        );
+  return element(
+    'p',
+    { class: 'facts' },
+    element('span', {}, card.score === null ? 'no score' : `score ${format.general(card.score)}`),
+    gain,
+    card.tokens !== null && element('span', {}, format.plural(card.tokens, 'token')),
+    card.cut && element('span', { class: 'cut' }, 'cut off'),
+  );
+}
+
+export function cardView(card: Card): HTMLElement {
+  const words = element('div', {
+    class: 'words',
+    dir: 'auto',
+    ...scrolling(card.text, `Answer at ${oneLine(card.label, 60)}`),
+  });
+  if (card.text === '') words.append(element('i', {}, 'an empty answer'));
+  else words.append(...shortened(card.text, card.zero, words));
+  const compared =
+    card.zero !== null && differences(card.zero.slice(0, 2 * MOST_SHOWN), card.text.slice(0, MOST_SHOWN)) === null;
+  return element(
+    'article',
+    { class: `card ${card.role.replace(/\W/g, '')}` },
+    element('h3', {}, foreign(oneLine(card.label, 60)), card.role && element('span', { class: 'role' }, card.role)),
+    facts(card),
+    words,
+    compared && element('p', { class: 'small' }, 'Too long for its differences to be marked.'),
+  );
+}
