@@ -66,6 +66,8 @@ TEST(SessionLog, GoesOnWithWhatIsThere) {
 
 TEST(SessionLog, SurvivesPowerLossAndAFullDiskAtItsEnd) {
   MemoryFilesystem disk;
+  disk.create_directory("/run");
+  disk.make_durable();
   FaultInjectingFilesystem faults(disk);
   {
     const SessionLog log(faults, "/run", session_at(0));
