@@ -25,6 +25,7 @@ set(EXPO_ROOMS
   "text:core/disk"
   "text/mask:text"
   "engine:extrapolation,text"
+  "session:core/disk"
   "matrix:core"
   "model:extrapolation,matrix"
   "model/panel:model"
@@ -38,7 +39,7 @@ set(EXPO_ROOMS
   "training/loss:training/data"
   "training/ranks:training/data,model"
   "training/config:training/model,training/loss"
-  "training/run:training/config,training/ranks"
+  "training/run:training/config,training/ranks,session"
   "training/plugin:training/ranks"
   "search/statistics:core"
   "search/source:core/disk,search/statistics"
@@ -47,9 +48,10 @@ set(EXPO_ROOMS
   "search/process:core"
   "search/live:search/source,search/process,engine"
   "search/run:search/modules,search/live"
+  "report:core/disk"
   "cli/options:engine,search/run"
   "cli/text:engine,search/run"
-  "cli:cli/options,cli/text"
+  "cli:cli/options,cli/text,session,report"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/row_options.h"
 #include "expo/cli/options/search_settings.h"
+#include "expo/cli/run_page.h"
 #include "expo/cli/text/extrapolation_text.h"
 #include "expo/cli/text/search_text.h"
 #include "expo/cli/text/terminal_progress.h"
@@ -30,20 +32,10 @@
 #include "expo/search/run/search_recipe.h"
 #include "expo/search/run/search_scorers.h"
 #include "expo/search/run/training_overlap.h"
+#include "expo/session/session_log.h"
 
 namespace expo {
 namespace {
-
-/// Appendix B of the paper.
-AnsweringOptions answering_of_the_paper() {
-  AnsweringOptions options;
-  options.sampling.temperature = 0.7;
-  options.sampling.top_k = 40;
-  options.sampling.top_p = 0.9;
-  options.sampling.presence_penalty = 0.1;
-  options.sampling.frequency_penalty = 0.1;
-  return options;
-}
 
 struct Options {
   std::string sft;
@@ -55,14 +47,6 @@ struct Options {
   AnsweringOptions answering = answering_of_the_paper();
   MachineOptions machine;
 };
-
-/// Where nothing is drawn, filters have no effect; the defaults must not be refused for that.
-void drop_unused_filters(SamplingOptions& sampling) {
-  if (sampling.temperature > 0) return;
-  const SamplingOptions paper = answering_of_the_paper().sampling;
-  if (sampling.top_k == paper.top_k) sampling.top_k = 0;
-  if (sampling.top_p == paper.top_p) sampling.top_p = 1;
-}
 
 class SearchCommand {
  public:
@@ -84,9 +68,12 @@ class SearchCommand {
     }
     if (!folder.finished()) check_writing(folder);
     folder.begin(settings());
+    const bool is_finished = folder.finished().has_value();
     const Json result = result_in(folder);
+    const std::string page = write_run_page(options_.rows.output, is_finished, context_);
     std::cout << (options_.rows.json ? format_json(result) : describe_search(result));
     write(result);
+    (options_.rows.json ? std::cerr : std::cout) << page;
   }
 
  private:
@@ -252,6 +239,7 @@ class SearchCommand {
     print_notes({models_.setting.reason, parts_sentence()});
     search_.facts = facts();
     announce();
+    const SessionLog log(posix_filesystem(), options_.rows.output, session());
     TerminalRowProgress progress;
     try {
       const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};
@@ -270,6 +258,16 @@ class SearchCommand {
       throw Error(error.category(), fmt::format("{}; what is finished is kept in {}: {}",
                                                 error.what(), options_.rows.output, advice));
     }
+  }
+
+  Session session() const {
+    const Json facts = models_.aligned.front()->describe().facts;
+    Session session{context_.command_line};
+    if (facts.value("instructions", Json()).is_string())
+      session.instructions = facts.at("instructions").get<std::string>();
+    session.device = facts.value("device", "");
+    session.started = started_;
+    return session;
   }
 
   /// Prompts that an ALIGNED checkpoint was trained on say little of others.
@@ -392,6 +390,7 @@ class SearchCommand {
   LiveSearch search_;
   SearchData data_;  ///< until the search has it
   std::vector<std::filesystem::path> inputs_;
+  const std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
 };
 
 void declare_files(CLI::App& command, Options& options) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "expo/cli/run_page.h"
 #include "expo/cli/text/progress_line.h"
 #include "expo/core/error.h"
 #include "expo/core/parallel.h"
@@ -165,12 +166,14 @@ void run(const Options& options, const CommandContext& context) {
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
   if (ranks->rank() != 0) return;
+  const std::string page = write_run_page(job.config.output_dir, false, context);
   if (options.json) {
     std::cout << format_json(to_json(report));
   } else {
     std::cout << fmt::format("wrote {} ({})\n", on_one_line(report.result.string()),
                              counted(static_cast<std::uint64_t>(report.steps), "step"));
   }
+  (options.json ? std::cerr : std::cout) << page;
 }
 
 }  // namespace

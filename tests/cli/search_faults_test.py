@@ -178,7 +178,7 @@ def test_models_may_take_turns_in_memory(tmp_path, models):
                  "--alphas", "1,2", "--strategy", "race", *NEW]
     together = expo(*arguments, "-o", tmp_path / "together")
     turns = expo(*arguments, "-o", tmp_path / "turns", "--one-at-a-time")
-    assert turns.stdout == together.stdout
+    assert turns.stdout.replace("/turns/", "/together/") == together.stdout  # the last line names the page
     for name in ("search.json", "samples.jsonl", "trace.jsonl"):
         assert (tmp_path / "turns" / name).read_bytes() == (tmp_path / "together" / name).read_bytes()
 

@@ -88,4 +88,21 @@ AnswerOptions AnsweringOptions::answer() const {
       sampling, {.tokens = stop_tokens, .strings = stop, .max_tokens = max_new_tokens}, ignore_eos};
 }
 
+AnsweringOptions answering_of_the_paper() {
+  AnsweringOptions options;
+  options.sampling.temperature = 0.7;
+  options.sampling.top_k = 40;
+  options.sampling.top_p = 0.9;
+  options.sampling.presence_penalty = 0.1;
+  options.sampling.frequency_penalty = 0.1;
+  return options;
+}
+
+void drop_unused_filters(SamplingOptions& sampling) {
+  if (sampling.temperature > 0) return;
+  const SamplingOptions paper = answering_of_the_paper().sampling;
+  if (sampling.top_k == paper.top_k) sampling.top_k = 0;
+  if (sampling.top_p == paper.top_p) sampling.top_p = 1;
+}
+
 }  // namespace expo

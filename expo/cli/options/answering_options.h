@@ -33,4 +33,11 @@ struct AnsweringOptions {
   void declare_ends(CLI::App& command);
 };
 
+/// Appendix B of the paper.
+AnsweringOptions answering_of_the_paper();
+
+/// Drops filters of the paper where nothing is drawn: they have no effect there, and defaults must
+/// not be refused for that.
+void drop_unused_filters(SamplingOptions& sampling);
+
 }  // namespace expo

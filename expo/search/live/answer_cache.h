@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "expo/core/disk/filesystem.h"
+#include "expo/core/disk/line_journal.h"
 #include "expo/core/json.h"
 #include "expo/engine/engine.h"
-#include "expo/search/live/line_journal.h"
 
 namespace expo {
 

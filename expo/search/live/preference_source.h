@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "expo/core/disk/filesystem.h"
+#include "expo/core/disk/line_journal.h"
 #include "expo/core/progress.h"
 #include "expo/search/live/answer_log_probs.h"
-#include "expo/search/live/line_journal.h"
 #include "expo/search/live/live_candidates.h"
 #include "expo/search/source/score_source.h"
 #include "expo/text/preferences.h"

@@ -13,6 +13,28 @@ namespace {
 
 constexpr std::size_t kShownPrompts = 10;  // in samples.jsonl
 
+/// Puts the prompts and the part that each is in into prompts.jsonl, unless an earlier run has.
+void put_prompts(const LiveRun& run, const LiveSearch& search) {
+  if (run.filesystem.exists(run.folder.file("prompts.jsonl"))) return;
+  std::string lines;
+  const auto add = [&](std::size_t i, const char* part) {
+    std::string id;
+    Json messages;
+    if (search.prompts.empty()) {
+      const Preference& pair = search.pairs.at(i);
+      id = pair.id.empty() ? pair.place : pair.id;
+      messages = pair.prompt.messages;
+    } else {
+      id = search.prompts.at(i).id;
+      messages = search.prompts[i].chat.messages;
+    }
+    lines += compact_json({{"prompt", id}, {"part", part}, {"messages", messages}}) + "\n";
+  };
+  for (const std::size_t i : search.split.choosing) add(i, "choosing");
+  for (const std::size_t i : search.split.confirming) add(i, "confirming");
+  run.folder.put("prompts.jsonl", lines);
+}
+
 /// All α of each policy; α = −1 is SFT for all of them.
 std::vector<LiveCandidate> candidates_of(const std::vector<Policy>& policies,
                                          const LiveSearch& search) {
@@ -190,6 +212,7 @@ Json finishing(LiveScoreSource& source, const std::function<Json()>& work) {
 
 Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
                        std::vector<AnswerScorer*> scorers, const LiveSearch& search) {
+  put_prompts(run, search);
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
   LiveScoreSource source(with_rival(policies, search), candidates_of(policies, search),
                          search.prompts, std::move(scorers), cache, search.live, run.progress,
@@ -205,6 +228,7 @@ Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
 
 Json search_by_pairs(const LiveRun& run, const std::vector<Policy>& policies,
                      const LiveSearch& search) {
+  put_prompts(run, search);
   PairCache cache(run.filesystem, run.folder.file("pairs.jsonl"));
   PreferenceSource source(with_rival(policies, search), candidates_of(policies, search),
                           search.pairs, cache, search.preference, run.progress, run.cancellation);

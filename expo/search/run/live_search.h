@@ -45,11 +45,11 @@ struct LiveRun {
 };
 
 /// Carries out a search by answers in a folder, and finishes it; returns what search.json holds.
-/// All answers are kept in the folder as soon as they are there, so that the same call after an
-/// interruption goes on from them and comes to the same end. The policies can move to any α, and
-/// compete; the first one at α = 0 is the baseline, and at α = −1 the control, as all of them have
-/// one SFT checkpoint. The first scorer decides; the others are shown under the names of
-/// `search.live.further`. Throws what engines and scorers throw.
+/// Its prompts are put into prompts.jsonl first. All answers are kept in the folder as soon as they
+/// are there, so that the same call after an interruption goes on from them and comes to the same
+/// end. The policies can move to any α, and compete; the first one at α = 0 is the baseline, and at
+/// α = −1 the control, as all of them have one SFT checkpoint. The first scorer decides; the others
+/// are shown under the names of `search.live.further`. Throws what engines and scorers throw.
 Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
                        std::vector<AnswerScorer*> scorers, const LiveSearch& search);
 

@@ -21,8 +21,9 @@ std::optional<Json> earlier_settings(Filesystem& filesystem, const std::filesyst
 /// one, as local clocks show it.
 std::int64_t search_moment(Filesystem& filesystem, const std::filesystem::path& folder);
 
-/// The folder of a search: run.json (what was asked, written first), answers.jsonl, trace.jsonl,
-/// and, once it is finished, samples.jsonl, recipe.yaml and search.json. Not thread-safe.
+/// The folder of a search: run.json (what was asked, written first), sessions.jsonl, prompts.jsonl,
+/// answers.jsonl, trace.jsonl, and, once it is finished, samples.jsonl, recipe.yaml, search.json
+/// and report.html. Not thread-safe.
 class SearchFolder {
  public:
   /// Looks at what is there; changes nothing. `inputs` are files and folders that are read. Throws

@@ -27,6 +27,7 @@ bool is_unfinished(std::string_view name) {
            name.starts_with(".final.")) &&
           (name.ends_with(".expo-partial") || name.ends_with(".expo-lock"))) ||
          name == ".run.json.partial" || name == ".metrics.jsonl.partial" ||
+         name == "sessions.jsonl.expo-new" || name.starts_with(".report.html.") ||
          (name.starts_with(kReferences) && name.ends_with(".partial"));
 }
 
@@ -103,7 +104,8 @@ void RunFolder::begin() {
   // The record is removed last, so that a half-removed run is still recognised as one.
   for (const auto& [step, folder] : list_run_checkpoints(filesystem_, folder_)) drop(folder);
   if (filesystem_.exists(folder_ / "final")) drop(folder_ / "final");
-  for (const char* name : {"metrics.jsonl", "run.json"}) filesystem_.remove(folder_ / name);
+  for (const char* name : {"metrics.jsonl", "sessions.jsonl", "report.html", "run.json"})
+    filesystem_.remove(folder_ / name);
 }
 
 void RunFolder::sweep() const {

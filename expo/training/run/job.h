@@ -2,6 +2,7 @@
 
 #include <c10/core/Device.h>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ struct TrainingJob {
   TrainingConfig config;
   at::Device device = at::kCPU;  ///< this rank's device
   std::string device_name;       ///< name of a GPU; two kinds of GPU round differently
-  std::string command;           ///< for run.json
+  std::string command;           ///< for run.json and sessions.jsonl
+  std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
   /// Called on the first rank with every line of metrics.jsonl and the total number of steps.
   std::function<void(const Json&, std::int64_t total_steps)> on_metrics = {};
   /// Called on the first rank with notes on what happens before and between the steps.
@@ -48,6 +50,7 @@ Json to_json(const TrainingReport& report);
 ///   checkpoint-N/     the same after N steps, with the state to resume from; complete or absent
 ///   metrics.jsonl     one line for each step and each evaluation
 ///   run.json          the effective configuration, the data's counts and digests
+///   sessions.jsonl    when, where and by which command it ran
 /// With the same configuration, kind of device, and numbers of ranks and threads, the result is the
 /// same bit for bit, whether the run was interrupted and resumed or not. Throws Error: usage for
 /// settings; input for model, data, and a loss or gradient that is not a number (after the last

@@ -14,6 +14,7 @@
 #include "expo/core/text.h"
 #include "expo/core/version.h"
 #include "expo/extrapolation/write/output_folder.h"
+#include "expo/matrix/kernels.h"
 #include "expo/training/data/row_order.h"
 #include "expo/training/run/setting.h"
 
@@ -54,6 +55,7 @@ TrainingReport TrainingRun::run() {
   resume();
   if (folder_ != nullptr) {
     write_run_file();
+    session_ = std::make_unique<SessionLog>(filesystem_, folder_->path(), session());
     metrics_ = std::make_unique<MetricsLog>(filesystem_, folder_->file("metrics.jsonl"), step_);
   }
   note(step_ == schedule_.rate.total_steps
@@ -307,6 +309,12 @@ void TrainingRun::write_run_file() {
     json["data"]["evaluation"] = to_json(inputs_.evaluation.counts);
   if (report_.serving) json["serving"] = to_json(*report_.serving);
   folder_->write_record(json);
+}
+
+Session TrainingRun::session() const {
+  const bool is_cpu = job_.device.is_cpu();
+  return {job_.command, is_cpu ? std::string(kernels().name) : std::string(),
+          is_cpu ? std::string("cpu") : job_.device_name, job_.started};
 }
 
 void TrainingRun::note(const std::string& text) const {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "expo/session/session_log.h"
 #include "expo/training/data/example_set.h"
 #include "expo/training/run/folder.h"
 #include "expo/training/run/inputs.h"
@@ -43,6 +44,7 @@ class TrainingRun {
   void warn(const std::string& text);
   Json describe_data() const;
   void write_run_file();
+  Session session() const;
   void note(const std::string& text) const;
 
   Filesystem& filesystem_;
@@ -59,6 +61,7 @@ class TrainingRun {
   std::int64_t order_epoch_ = -1;
   std::vector<std::int64_t> order_;
   std::unique_ptr<MetricsLog> metrics_;  ///< on the first rank
+  std::unique_ptr<SessionLog> session_;  ///< on the first rank
   TrainingReport report_;
 };
 

@@ -1,4 +1,4 @@
-#include "expo/search/live/line_journal.h"
+#include "expo/core/disk/line_journal.h"
 
 #include <fmt/format.h>
 
@@ -32,9 +32,9 @@ std::string LineJournal::read(const std::function<void(const Json&)>& take) cons
   text.resize(text.rfind('\n') + 1);  // no line end: npos + 1 is 0
   if (text.empty()) return head_;
   if (!text.starts_with(head_)) {
-    throw input_error(fmt::format(
-        "{}: does not begin with the line {}, so no search has left it here; move it away",
-        path_.string(), head_.substr(0, head_.size() - 1)));
+    throw input_error(
+        fmt::format("{}: does not begin with the line {}, so no run has left it here; move it away",
+                    path_.string(), head_.substr(0, head_.size() - 1)));
   }
   std::size_t number = 2;
   for (std::size_t begin = head_.size(), end = 0; begin < text.size(); begin = end + 1, ++number) {
@@ -43,7 +43,7 @@ std::string LineJournal::read(const std::function<void(const Json&)>& take) cons
     try {
       take(parse_json(std::string_view(text).substr(begin, end - begin), where));
     } catch (const Json::exception&) {
-      throw input_error(where + ": is not a line that a search has left; remove the line");
+      throw input_error(where + ": is not a line that a run has left; remove the line");
     }
   }
   return text;
