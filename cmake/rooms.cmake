@@ -41,6 +41,7 @@ set(EXPO_ROOMS
   "training/run:training/config,training/ranks"
   "training/plugin:training/ranks"
   "search/statistics:core"
+  "evaluation:text,search/statistics"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
   "search/modules:search"
@@ -48,7 +49,7 @@ set(EXPO_ROOMS
   "search/live:search/source,search/process,engine"
   "search/run:search/modules,search/live"
   "cli/options:engine,search/run"
-  "cli/text:engine,search/run"
+  "cli/text:engine,search/run,evaluation"
   "cli:cli/options,cli/text"
   "program:cli,embedded,training/run"
 )

@@ -13,6 +13,7 @@ Run declare_convert(CLI::App& program);
 Run declare_generate(CLI::App& program);
 Run declare_score(CLI::App& program);
 Run declare_search(CLI::App& program);
+Run declare_evaluate(CLI::App& program);
 
 namespace {
 
@@ -36,6 +37,7 @@ const std::vector<Command>& commands() {
       {"generate", declare_generate},
       {"score", declare_score},
       {"search", declare_search},
+      {"evaluate", declare_evaluate},
       {"train", declare_train_elsewhere},
   };
   return table;
