@@ -62,9 +62,8 @@ void FitOptions::declare(CLI::App& command) {
 void FitOptions::check() const {
   if (evaluation.rows.other_instructions && !alpaca_eval_data.empty())
     throw usage_error(
-        "--alpaca-eval-data has no effect with --other-instructions, which leaves AlpacaEval's "
-        "data "
-        "out of the fit; give one of them");
+        "--alpaca-eval-data has no effect with --other-instructions, which leaves that data out of "
+        "the fit; give one of them");
 }
 
 ReferenceData FitOptions::reference() const {
