@@ -21,7 +21,9 @@ std::vector<const CLI::App*> commands_in(const CLI::App& program) {
   return program.get_subcommands([](const CLI::App*) { return true; });
 }
 
-bool has_commands(const CLI::App& command) { return !commands_in(command).empty(); }
+bool has_commands(const CLI::App& command) {
+  return !commands_in(command).empty();
+}
 
 /// Says that the word names none of the program's commands, or of a command's own.
 std::string commands_of(const CLI::App& program, const std::string& word) {
@@ -42,8 +44,8 @@ int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int 
       message = commands_of(program, argc > 1 ? argv[1] : "");
     } else if (const CLI::App& command = *program.get_subcommands().front();
                has_commands(command) && command.get_subcommands().empty()) {
-      message = fmt::format("{}: {}", command.get_name(),
-                            commands_of(command, argc > 2 ? argv[2] : ""));
+      message =
+          fmt::format("{}: {}", command.get_name(), commands_of(command, argc > 2 ? argv[2] : ""));
     }
   }
   while (!message.empty() && message.back() == '\n') message.pop_back();
