@@ -29,7 +29,7 @@ TEST(AnnotationTable, ReadsColumnsByName) {
   const auto found = read(
       "preference,note,len_model,index,len_baseline\r\n"
       "1.25,\"a, \"\"b\"\"\n\",5,1,7\r\n\r\n2,,4,0,3\r\n",
-      "/some/zephyr_0.1.csv");
+      "/zephyr_0.1.csv");
   EXPECT_EQ(found.model, "zephyr_0.1");
   EXPECT_EQ(found.judge, "");
   ASSERT_EQ(found.rows.size(), 2u);
@@ -37,7 +37,7 @@ TEST(AnnotationTable, ReadsColumnsByName) {
   EXPECT_EQ(found.rows[0].baseline_length, 3u);
   EXPECT_EQ(found.rows[0].model_length, 4u);
   EXPECT_EQ(found.rows[1].preference, 1.25);
-  EXPECT_EQ(found.rows[1].place, "/some/zephyr_0.1.csv:3");
+  EXPECT_EQ(found.rows[1].place, "/zephyr_0.1.csv:3");
   ASSERT_EQ(found.warnings.size(), 1u);
   EXPECT_TRUE(contains(found.warnings[0], "zephyr_0.1.csv:5"));
   EXPECT_TRUE(contains(found.warnings[0], "0 comes after 1"));
