@@ -53,7 +53,12 @@ function(expo_room entry)
   if(room STREQUAL "cli")
     # The place where `expo` finds `expo-engine` once both are installed.
     file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
-    target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}")
+    # The places where both programs find what is installed from data/.
+    set(installed_data /${CMAKE_INSTALL_DATADIR}/expo)
+    file(RELATIVE_PATH data_folder /${CMAKE_INSTALL_BINDIR} ${installed_data})
+    file(RELATIVE_PATH engine_data_folder /${CMAKE_INSTALL_LIBEXECDIR}/expo ${installed_data})
+    target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}"
+      EXPO_DATA_FOLDER="${data_folder}" EXPO_ENGINE_DATA_FOLDER="${engine_data_folder}")
   endif()
 endfunction()
 
@@ -84,6 +89,11 @@ endfunction()
 # expo_programs() defines the executables, from the room `program`: `expo`, which starts at once and needs no libtorch,
 # and `expo-engine`, which is the same program with the embedded engine in it.
 function(expo_programs)
+  # The programs find the data that ship with them beside them.
+  file(GLOB data CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/data/*/*)
+  foreach(file IN LISTS data)
+    configure_file(${PROJECT_SOURCE_DIR}/${file} ${PROJECT_BINARY_DIR}/${file} COPYONLY)
+  endforeach()
   add_executable(expo ${PROJECT_SOURCE_DIR}/expo/program/main.cpp)
   target_link_libraries(expo PRIVATE expo_cli expo_options)
   # Drops the parts of the Rust library that only `expo-engine` uses, which take 18 MB.

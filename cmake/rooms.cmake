@@ -42,6 +42,7 @@ set(EXPO_ROOMS
   "training/run:training/config,training/ranks,session"
   "training/plugin:training/ranks"
   "search/statistics:core"
+  "evaluation:text,search/statistics"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
   "search/modules:search"
@@ -50,7 +51,7 @@ set(EXPO_ROOMS
   "search/run:search/modules,search/live"
   "report:core/disk"
   "cli/options:engine,search/run"
-  "cli/text:engine,search/run"
+  "cli/text:engine,search/run,evaluation"
   "cli:cli/options,cli/text,session,report"
   "program:cli,embedded,training/run"
 )

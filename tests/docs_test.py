@@ -21,20 +21,25 @@ def help_of(*command):
     return done.stdout
 
 
-def commands():
-    """The names under 'Subcommands:' of the program's help."""
-    text = help_of()
+def commands(*command):
+    """The names under 'Subcommands:' of the help, the program's or a command's."""
+    text = help_of(*command)
+    if command and "ubcommands:" not in text:
+        return []
     names = re.findall(r"^  ([a-z]+)\b", text.split("ubcommands:", 1)[1].split("\n\n")[0], re.MULTILINE)
     assert names, text
     return names
 
 
-def options_in_help(command):
-    """Options that start a line of the help; those mentioned within a description do not count."""
+def options_in_help(*command):
+    """Options that start a line of the help; those mentioned within a description do not count. With
+    those of the command's own commands."""
     found = set()
-    for line in help_of(command).splitlines():
+    for line in help_of(*command).splitlines():
         if re.match(r"  -", line):
             found.update(OPTION.findall(re.split(r"\s{2,}|(?<=[a-z]) (?=[A-Z])", line.strip())[0]))
+    for inner in commands(*command):
+        found |= options_in_help(*command, inner)
     return found - {"-h", "--help"}
 
 

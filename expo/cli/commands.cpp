@@ -14,6 +14,7 @@ Run declare_generate(CLI::App& program);
 Run declare_score(CLI::App& program);
 Run declare_search(CLI::App& program);
 Run declare_report(CLI::App& program);
+Run declare_evaluate(CLI::App& program);
 
 namespace {
 
@@ -38,6 +39,7 @@ const std::vector<Command>& commands() {
       {"score", declare_score},
       {"search", declare_search},
       {"report", declare_report},
+      {"evaluate", declare_evaluate},
       {"train", declare_train_elsewhere},
   };
   return table;

@@ -17,18 +17,36 @@
 namespace expo {
 namespace {
 
+std::vector<const CLI::App*> commands_in(const CLI::App& program) {
+  return program.get_subcommands([](const CLI::App*) { return true; });
+}
+
+bool has_commands(const CLI::App& command) {
+  return !commands_in(command).empty();
+}
+
+/// Says that the word names none of the program's commands, or of a command's own.
+std::string commands_of(const CLI::App& program, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : commands_in(program)) names.push_back(command->get_name());
+  return fmt::format(
+      "{}; the commands are {}",
+      word.empty() ? "a command is missing" : fmt::format("\"{}\" is not a command", word),
+      fmt::join(names, ", "));
+}
+
 /// Prints what CLI11 found wrong, with the program's name and a pointer to --help.
 int refuse_arguments(const CLI::App& program, const CLI::ParseError& error, int argc,
                      const char* const* argv) {
   std::string message = error.what();
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
-      program.get_subcommands().empty()) {
-    std::vector<std::string> names;
-    for (const Command& command : commands()) names.push_back(command.name);
-    message = fmt::format(
-        "{}; the commands are {}",
-        argc > 1 ? fmt::format("\"{}\" is not a command", argv[1]) : "a command is missing",
-        fmt::join(names, ", "));
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    if (program.get_subcommands().empty()) {
+      message = commands_of(program, argc > 1 ? argv[1] : "");
+    } else if (const CLI::App& command = *program.get_subcommands().front();
+               has_commands(command) && command.get_subcommands().empty()) {
+      message =
+          fmt::format("{}: {}", command.get_name(), commands_of(command, argc > 2 ? argv[2] : ""));
+    }
   }
   while (!message.empty() && message.back() == '\n') message.pop_back();
   std::cerr << "expo: " << message << " (see expo --help)\n";
@@ -67,6 +85,7 @@ std::vector<Command> with_own(const std::vector<Command>& own) {
 /// Puts --help into a section of its own, after those of the command.
 void put_help_last(CLI::App& program) {
   for (CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    put_help_last(*command);
     if (command->get_help_ptr() == nullptr) continue;
     command->option_defaults()->group("Help");
     command->set_help_flag();
