@@ -46,7 +46,7 @@ void ScoreTable::ask(std::span<const std::size_t> candidates, std::size_t end) {
                                         scores.size(), wanted.size()));
   }
   for (std::size_t i = 0; i < wanted.size(); i += samples) {
-    add(wanted[i].candidate, std::span(scores).subspan(i, samples));
+    add(std::span(wanted).subspan(i, samples), std::span(scores).subspan(i, samples));
   }
 }
 
@@ -63,9 +63,32 @@ std::vector<ScoreRequest> ScoreTable::requests(std::size_t candidate, std::size_
   return result;
 }
 
-void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
+void ScoreTable::prepay(const ScoreRequest& request, std::uint64_t tokens) {
+  std::uint64_t& paid = prepaid_[request.candidate][{request.prompt, request.sample}];
+  tokens_ += tokens - std::min(tokens, paid);
+  paid = std::max(paid, tokens);
+}
+
+std::uint64_t ScoreTable::prepaid(std::size_t candidate) const {
+  const auto found = prepaid_.find(candidate);
+  if (found == prepaid_.end()) return 0;
+  std::uint64_t sum = 0;
+  for (const auto& [answer, tokens] : found->second) sum += tokens;
+  return sum;
+}
+
+std::uint64_t ScoreTable::take_prepaid(const ScoreRequest& request) {
+  const auto found = prepaid_.find(request.candidate);
+  if (found == prepaid_.end()) return 0;
+  const auto answer = found->second.extract({request.prompt, request.sample});
+  return answer ? answer.mapped() : 0;
+}
+
+void ScoreTable::add(std::span<const ScoreRequest> requests, std::span<const Score> samples) {
+  const std::size_t candidate = requests.front().candidate;
   PromptScore result;
-  for (const Score& sample : samples) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const Score& sample = samples[i];
     if (!std::isfinite(sample.score)) {
       throw input_error(fmt::format("an answer at {} has the score {}; expected a finite number",
                                     candidates()[candidate].label, sample.score));
@@ -75,7 +98,7 @@ void ScoreTable::add(std::size_t candidate, std::span<const Score> samples) {
     result.truncated += sample.ending == Ending::length ? 1 : 0;
     result.tokens += static_cast<double>(sample.tokens);
     add_measures(sample.measures, result.measures);
-    tokens_ += sample.tokens;
+    tokens_ += sample.tokens - std::min(sample.tokens, take_prepaid(requests[i]));
   }
   divide(result, static_cast<double>(samples.size()));
   known_[candidate].push_back(result);
@@ -126,9 +149,13 @@ std::optional<double> ScoreTable::most_tokens(std::span<const std::size_t> candi
                                               std::size_t end) const {
   const auto longest = source_.longest();
   if (!longest) return std::nullopt;
-  std::size_t answers = 0;
-  for (const std::size_t each : candidates) answers += requests(each, of(each).size(), end).size();
-  return static_cast<double>(answers) * static_cast<double>(*longest);
+  double most = 0;
+  for (const std::size_t each : candidates) {
+    const auto answers = static_cast<double>(requests(each, of(each).size(), end).size());
+    most +=
+        std::max(0.0, answers * static_cast<double>(*longest) - static_cast<double>(prepaid(each)));
+  }
+  return most;
 }
 
 double ScoreTable::token_deviation() const {

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "expo/search/source/score_source.h"
@@ -63,6 +65,13 @@ class ScoreTable {
   /// Counts tokens that were generated for no row.
   void charge(std::uint64_t tokens) { tokens_ += tokens; }
 
+  /// Counts tokens of an answer that were generated before its row is asked for, so many in all.
+  /// When it is, only what was generated beyond them is counted.
+  void prepay(const ScoreRequest& request, std::uint64_t tokens);
+
+  /// The tokens that were prepaid for rows of a candidate that have not been asked for.
+  std::uint64_t prepaid(std::size_t candidate) const;
+
   /// The candidate's rows from the first on, as far as they are known.
   std::span<const PromptScore> of(std::size_t candidate) const;
 
@@ -90,7 +99,8 @@ class ScoreTable {
   double token_deviation() const;
 
  private:
-  void add(std::size_t candidate, std::span<const Score> samples);
+  void add(std::span<const ScoreRequest> requests, std::span<const Score> samples);
+  std::uint64_t take_prepaid(const ScoreRequest& request);
 
   ScoreSource& source_;
   std::vector<std::size_t> prompts_;
@@ -105,6 +115,8 @@ class ScoreTable {
   std::vector<std::vector<PromptScore>> known_;  ///< by candidate
   std::vector<Price> prices_;                    ///< by candidate
   Price all_;
+  /// By candidate, then by prompt and sample.
+  std::map<std::size_t, std::map<std::pair<std::size_t, std::uint32_t>, std::uint64_t>> prepaid_;
   std::uint64_t tokens_ = 0;
 };
 

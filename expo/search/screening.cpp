@@ -85,24 +85,28 @@ Screening::Baseline Screening::look_at_baseline() {
 
 bool Screening::stays(std::size_t candidate, std::span<const ScoreRequest> requests,
                       std::span<const Glance> glances, const Baseline& baseline) {
+  pay(requests, glances);
   CollapseCounts counts;
-  std::uint64_t all = 0;
-  std::uint64_t cut = 0;
-  for (const Glance& each : glances) {
-    counts.add(each.collapse);
-    all += each.tokens;
-    if (each.is_cut && !each.goes_on) cut += each.tokens;
-  }
+  for (const Glance& each : glances) counts.add(each.collapse);
   for (const Collapse kind : collapses_beyond(counts, baseline.counts)) {
     if (kind == Collapse::endless && ends_by_itself(requests, glances)) continue;
-    table_.charge(all);
     collapsed_.push_back({candidate, kind, counts.share(kind), baseline.counts.share(kind),
                           counts.answers, baseline.cap});
     if (sink_) sink_(collapsed_.back());
     return false;
   }
-  table_.charge(cut);
   return true;
+}
+
+/// What was cut and cannot go on has served its purpose; all else will be part of a row.
+void Screening::pay(std::span<const ScoreRequest> requests, std::span<const Glance> glances) {
+  for (std::size_t i = 0; i < glances.size(); ++i) {
+    if (glances[i].is_cut && !glances[i].goes_on) {
+      table_.charge(glances[i].tokens);
+    } else {
+      table_.prepay(requests[i], glances[i].tokens);
+    }
+  }
 }
 
 /// Lets some of the answers that were cut go on, unless that would take too much of the budget.
@@ -110,22 +114,20 @@ bool Screening::ends_by_itself(std::span<const ScoreRequest> requests,
                                std::span<const Glance> glances) {
   if (spending_.left() < kReserve * static_cast<double>(dearest_)) return false;
   std::vector<ScoreRequest> some;
-  std::uint64_t paid = 0;  // for what they go on from
+  double most = 0;  // that they may take
   for (std::size_t i = 0; i < requests.size() && some.size() < kLetGoOn; ++i) {
     if (glances[i].collapse != Collapse::endless) continue;
     some.push_back(requests[i]);
-    if (glances[i].goes_on) paid += glances[i].tokens;
+    most += static_cast<double>(table_.source().longest().value_or(0));
+    if (glances[i].goes_on) most -= static_cast<double>(glances[i].tokens);
   }
-  const auto most = static_cast<double>(table_.source().longest().value_or(0) * some.size());
   if (spending_.left() < most) return false;
   const std::vector<Score> scores = table_.source().scores(some);
+  const std::uint64_t before = table_.tokens();
+  for (std::size_t i = 0; i < some.size(); ++i) table_.prepay(some[i], scores[i].tokens);
   if (std::ranges::any_of(scores, [](const Score& each) { return each.ending == Ending::stop; }))
     return true;
-  std::uint64_t tokens = 0;
-  for (const Score& each : scores) tokens += each.tokens;
-  tokens -= std::min(tokens, paid);
-  table_.charge(tokens);
-  dearest_ = std::max(dearest_, tokens);
+  dearest_ = std::max(dearest_, table_.tokens() - before);
   return false;
 }
 

@@ -30,7 +30,7 @@ struct Collapsed {
 /// of that already. Those that stay are asked for their first rows as ever: what was cut goes on,
 /// or is answered again, so that nothing cut is ever scored.
 ///
-/// The tokens of answers that were cut or dropped are added to the table's.
+/// All tokens that it has generated are the table's at once, those of answers that stay as prepaid.
 class Screening {
  public:
   using Sink = std::function<void(const Collapsed&)>;
@@ -59,6 +59,7 @@ class Screening {
   std::size_t affordable_rows(std::span<const std::size_t> candidates, std::size_t parts,
                               std::size_t end);
   Baseline look_at_baseline();
+  void pay(std::span<const ScoreRequest> requests, std::span<const Glance> glances);
   /// Whether a candidate stays; pays for its glances.
   bool stays(std::size_t candidate, std::span<const ScoreRequest> requests,
              std::span<const Glance> glances, const Baseline& baseline);

@@ -38,9 +38,10 @@ double Spending::price(std::span<const std::size_t> candidates, std::size_t end,
     if (had >= end) continue;
     fresh = std::max(fresh, end - had);
     const auto missing = static_cast<double>(end - had);
+    const auto prepaid = static_cast<double>(table_.prepaid(candidate));
     const double expected = table_.expected_tokens(candidate).value_or(0);
-    total += expected * missing;
-    own += table_.own_tokens(candidate).value_or(expected) * missing;
+    total += std::max(0.0, expected * missing - prepaid);
+    own += std::max(0.0, table_.own_tokens(candidate).value_or(expected) * missing - prepaid);
     rows += missing;
   }
   if (fresh == 0) return 0;

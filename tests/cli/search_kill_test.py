@@ -69,14 +69,15 @@ def test_killed_searches_end_as_undisturbed_ones(tmp_path, request, kind):
     seconds = time.monotonic() - start
     words = [EXPO, *map(str, arguments(run)), "--deterministic"]
     kills = ends = 0
-    while kills < KILLS:
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while kills < KILLS and ends < 20 * KILLS:
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            process.wait(moments.uniform(0.1, 0.9) * seconds)
+            _, said = process.communicate(timeout=moments.uniform(0.1, 0.9) * seconds)
+            assert process.returncode == 0, said
             ends += 1
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            process.communicate()
             kills += 1
         if (run / "search.json").exists():
             assert_same_search(run, whole)
@@ -84,5 +85,6 @@ def test_killed_searches_end_as_undisturbed_ones(tmp_path, request, kind):
         elif moments.random() < 0.3:
             tear(run / "answers.jsonl", moments)
     print("killed", kills, "ended", ends)
+    assert kills
     expo(*words[1:])
     assert_same_search(run, whole)

@@ -1,5 +1,6 @@
 #include "expo/search/live/answer_cache.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "expo/core/disk/memory_filesystem.h"
@@ -71,6 +72,20 @@ TEST(AnswerCache, FindsTheLongestAnswerToGoOnFrom) {
   EXPECT_EQ(cache.begun({"k", 4})->ids.size(), 2U);
   EXPECT_EQ(cache.begun({"k", 2}), nullptr);
   EXPECT_EQ(cache.begun({"other", 9}), nullptr);
+}
+
+TEST(AnswerCache, GoesOnFromNoDamagedTokens) {
+  for (const char* ids : {"[1]", "[1,2,3]", "[1,-2]", "[1,2.5]", "[1,4294967296]", "7", "null"}) {
+    MemoryFilesystem disk;
+    disk.create_directory("/run");
+    disk.write_text(kFile, fmt::format(R"({{"format":"expo-answers-1"}}
+{{"key":"k","limit":2,"text":"cut","finish_reason":"length","tokens":2,"ids":{}}}
+)",
+                                       ids));
+    const AnswerCache cache(disk, kFile);
+    EXPECT_EQ(cache.begun({"k", 9}), nullptr) << ids;
+    EXPECT_NE(cache.find({"k", 2}), nullptr) << ids;
+  }
 }
 
 }  // namespace

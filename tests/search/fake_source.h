@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 #include "expo/search/source/score_source.h"
@@ -41,6 +44,7 @@ class FakeSource final : public ScoreSource {
       if (asked.size() >= fails_after) throw std::runtime_error("the engine died");
       asked.push_back(request);
       result.push_back(function_(candidates_.at(request.candidate).alpha, request));
+      generate(request, result.back().tokens);
     }
     return result;
   }
@@ -53,12 +57,18 @@ class FakeSource final : public ScoreSource {
       const Score score = function_(candidates_.at(request.candidate).alpha, request);
       result.push_back(glance_of(score, is_cut ? cap : UINT64_MAX));
       result.back().goes_on = goes_on;
+      if (goes_on || !result.back().is_cut) {
+        generate(request, result.back().tokens);
+      } else {
+        generated += result.back().tokens;
+      }
     }
     return result;
   }
 
   std::vector<ScoreRequest> asked;
   std::size_t calls = 0;
+  std::uint64_t generated = 0;  ///< tokens; what is kept is not generated again
   std::vector<ScoreRequest> glanced;
   bool is_cut = false;
   bool goes_on = false;  ///< what was cut is paid for once
@@ -68,10 +78,17 @@ class FakeSource final : public ScoreSource {
   std::optional<std::uint64_t> most = {};  ///< tokens of an answer
 
  private:
+  void generate(const ScoreRequest& request, std::uint64_t tokens) {
+    std::uint64_t& kept = kept_[{request.candidate, request.prompt, request.sample}];
+    generated += tokens - std::min(tokens, kept);
+    kept = std::max(kept, tokens);
+  }
+
   std::vector<Candidate> candidates_;
   std::size_t prompts_;
   std::uint32_t samples_;
   Function function_;
+  std::map<std::tuple<std::size_t, std::size_t, std::uint32_t>, std::uint64_t> kept_;
 };
 
 /// 0, 1, …, count − 1.

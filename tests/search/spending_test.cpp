@@ -128,9 +128,11 @@ Outcome choose_within(Strategy strategy, FakeSource source, std::uint64_t budget
   options.tokens = budget;
   try {
     choose(strategy, table, options);
+    EXPECT_EQ(table.tokens(), source.generated) << budget;
     return {table.tokens()};
   } catch (const Error& error) {
     EXPECT_EQ(error.category(), ErrorCategory::usage);
+    EXPECT_EQ(table.tokens(), source.generated) << budget;
     const std::uint64_t named = number_before(error.what(), " do if no answer ends");
     const std::string word = "give at least ";
     const std::string message = error.what();
@@ -153,6 +155,24 @@ TEST_P(EachBudget, IsKeptToOneAnswerWhereSomeAlphaNeverEnd) {
       const Outcome again = choose_within(GetParam(), endless_from_four(true), *outcome.enough);
       EXPECT_FALSE(again.enough) << budget << " was refused for " << *outcome.enough;
       EXPECT_LE(again.spent, *outcome.enough + kLongest);
+    }
+  }
+}
+
+/// Answers beyond the cap of a screening that end all the same: what it generated of them counts
+/// once, also where the budget ends before their rows are asked for.
+TEST_P(EachBudget, CountsWhatScreeningGenerates) {
+  for (const bool goes_on : {false, true}) {
+    for (std::uint64_t budget = 500; budget < 400'000; budget += budget / 7) {
+      FakeSource source(
+          {-1, 0, 0.5, 1, 2, 4, 8}, 400, [](double alpha, const ScoreRequest& request) {
+            const bool is_long = alpha >= 2 && request.prompt % 3 > 0;
+            return Score{jitter(request.candidate, request.prompt), 200, is_long ? 400 : kShort};
+          });
+      source.is_cut = true;
+      source.goes_on = goes_on;
+      source.most = 500;
+      EXPECT_LE(choose_within(GetParam(), source, budget).spent, budget + 500) << budget;
     }
   }
 }

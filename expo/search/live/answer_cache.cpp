@@ -21,6 +21,21 @@ FinishReason finish_of(const Json& json) {
   return json.get<std::string>() == "length" ? FinishReason::length : FinishReason::stop;
 }
 
+/// The tokens of an answer that its limit ended; none where the line does not hold them whole, so
+/// that the answer begins anew.
+std::vector<TokenId> ids_of(const Json& line, std::uint64_t tokens) {
+  const auto found = line.find("ids");
+  if (found == line.end() || !found->is_array() || found->size() != tokens ||
+      finish_of(line.at("finish_reason")) != FinishReason::length)
+    return {};
+  std::vector<TokenId> ids;
+  for (const Json& each : *found) {
+    if (!each.is_number_unsigned() || each.get<std::uint64_t>() > UINT32_MAX) return {};
+    ids.push_back(each.get<TokenId>());
+  }
+  return ids;
+}
+
 }  // namespace
 
 AnswerCache::AnswerCache(Filesystem& filesystem, std::filesystem::path path)
@@ -39,12 +54,13 @@ void AnswerCache::take(const Json& line) {
                                  line.at("score").get<double>());
     return;
   }
+  const auto tokens = line.at("tokens").get<std::uint64_t>();
   insert({key,
           line.at("text").get<std::string>(),
           finish_of(line.at("finish_reason")),
-          line.at("tokens").get<std::uint64_t>(),
+          tokens,
           {},
-          line.value("ids", std::vector<TokenId>{})});
+          ids_of(line, tokens)});
 }
 
 KeptAnswer& AnswerCache::insert(KeptAnswer answer) {
