@@ -21,6 +21,12 @@ const Json* find(const Json& row, const char* column) {
   return found == row.end() || found->is_null() ? nullptr : &*found;
 }
 
+/// What a value is, with its article: "a number", "an array".
+std::string kind_of(const Json& value) {
+  const std::string name = json_type_name(value);
+  return (name == "array" || name == "object" ? "an " : "a ") + name;
+}
+
 const std::string& answer(const Json& row, const char* column, const std::string& place) {
   const Json* value = find(row, column);
   if (value == nullptr)
@@ -29,8 +35,8 @@ const std::string& answer(const Json& row, const char* column, const std::string
                     "baseline's answer in output_1 and the model's in output_2",
                     place, column));
   if (!value->is_string())
-    throw input_error(fmt::format("{}: {} is a {}; expected the text of an answer", place, column,
-                                  json_type_name(*value)));
+    throw input_error(fmt::format("{}: {} is {}; expected the text of an answer", place, column,
+                                  kind_of(*value)));
   return value->get_ref<const std::string&>();
 }
 
@@ -43,8 +49,8 @@ std::optional<double> preference(const Json& row, const std::string& place) {
   const Json* value = find(row, "preference");
   if (value == nullptr) return std::nullopt;
   if (!value->is_number())
-    throw input_error(fmt::format("{}: preference is a {}; expected a number from 1 to 2", place,
-                                  json_type_name(*value)));
+    throw input_error(
+        fmt::format("{}: preference is {}; expected a number from 1 to 2", place, kind_of(*value)));
   return preference_of(value->get<double>(), place);
 }
 
@@ -58,7 +64,7 @@ class CommonName {
     if (value == nullptr) return;
     if (!value->is_string())
       throw input_error(
-          fmt::format("{}: {} is a {}; expected a name", place, column_, json_type_name(*value)));
+          fmt::format("{}: {} is {}; expected a name", place, column_, kind_of(*value)));
     const auto& name = value->get_ref<const std::string&>();
     if (!first_.empty() && name != name_)
       throw input_error(
@@ -133,9 +139,8 @@ class Collector {
     if (!has_index_) return result_.rows.size();
     constexpr std::uint64_t kLargest = std::uint64_t{1} << 53;
     if (!value->is_number_unsigned() || value->get<std::uint64_t>() > kLargest)
-      throw input_error(fmt::format(
-          "{}: index is {}; expected a whole number from 0 on", place,
-          value->is_number() ? compact_json(*value) : std::string("a ") + json_type_name(*value)));
+      throw input_error(fmt::format("{}: index is {}; expected a whole number from 0 on", place,
+                                    value->is_number() ? compact_json(*value) : kind_of(*value)));
     return value->get<std::uint64_t>();
   }
 

@@ -51,16 +51,14 @@ void refuse_others(const Annotations& first, const Annotations& second) {
   }
 }
 
-/// Keeps the rows whose indices the other model's rows have too.
-void keep_common(JudgedRows& judged, const std::vector<Annotation>& others,
-                 const Annotations& other, bool allow_missing) {
+/// Refuses a row whose index no row of the other model has.
+void refuse_any_alone(const JudgedRows& judged, const JudgedRows& others,
+                      const Annotations& other) {
   const auto is_alone = [&](const Annotation& row) {
-    return !std::ranges::binary_search(others, row.index, {}, &Annotation::index);
+    return !std::ranges::binary_search(others.rows, row.index, {}, &Annotation::index);
   };
   const auto alone = std::ranges::find_if(judged.rows, is_alone);
-  if (alone == judged.rows.end()) return;
-  if (!allow_missing) refuse_alone(*alone, other);
-  judged.missing += std::erase_if(judged.rows, is_alone);
+  if (alone != judged.rows.end()) refuse_alone(*alone, other);
 }
 
 RateDifference difference(double first, double second, const std::vector<double>& firsts,
@@ -84,9 +82,11 @@ Comparison compare(const Annotations& first, const Annotations& second,
   refuse_others(first, second);
   JudgedRows first_judged = judged_rows(first, reference, options.rows);
   JudgedRows second_judged = judged_rows(second, reference, options.rows);
-  const std::vector<Annotation> first_rows = first_judged.rows;
-  keep_common(first_judged, second_judged.rows, second, options.rows.allow_missing);
-  keep_common(second_judged, first_rows, first, options.rows.allow_missing);
+  if (!options.rows.allow_missing) {
+    refuse_any_alone(first_judged, second_judged, second);
+    refuse_any_alone(second_judged, first_judged, first);
+  }
+  keep_common(first_judged, second_judged, reference, options.rows);
   if (first_judged.rows.size() < 2)
     throw input_error(fmt::format("{} and {}: {} with a preference in both; expected at least two",
                                   first.location, second.location,

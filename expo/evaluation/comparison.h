@@ -21,8 +21,9 @@ struct Comparison {
   RateDifference controlled_win_rate;
 };
 
-/// Compares two models over the instructions that both have a preference for. Both are resampled
-/// alike, so that the intervals are those of paired differences. Throws Error(input) that names the
+/// Compares two models over the instructions that both have a preference for, which alone decide
+/// whether they are AlpacaEval's. Both are resampled alike, so that the intervals are those of
+/// paired differences. Throws Error(input) that names the
 /// row for an instruction, or a baseline's answer, that is not the same in both, for a row that
 /// only one of them has (unless missing rows are allowed), and for two judges; and what evaluate()
 /// throws.

@@ -44,8 +44,7 @@ std::size_t shared_lengths(const std::vector<Annotation>& rows, const ReferenceD
       row.place, row.index, counted(row.baseline_length, "character"), expected));
 }
 
-bool is_alpaca_eval(const Annotations& annotations, const ReferenceData& reference) {
-  const auto& rows = annotations.rows;
+bool is_alpaca_eval(const std::vector<Annotation>& rows, const ReferenceData& reference) {
   const auto misplaced =
       std::ranges::find_if_not(rows, [&](const Annotation& row) { return fits(row, reference); });
   if (misplaced == rows.end()) return true;
@@ -71,6 +70,25 @@ std::string others(std::uint64_t count) {
   return count > 1 ? fmt::format(" (and {} more)", count - 1) : std::string();
 }
 
+void erase_others(std::vector<Annotation>& rows, const std::vector<Annotation>& kept) {
+  std::erase_if(rows, [&](const Annotation& row) {
+    return !std::ranges::binary_search(kept, row.index, {}, &Annotation::index);
+  });
+}
+
+/// Takes the decision whether rows are AlpacaEval's, and counts the others accordingly.
+void decide(JudgedRows& judged, bool alpaca_eval, const ReferenceData& reference) {
+  if (alpaca_eval && !judged.alpaca_eval) {
+    judged.expected = reference.baseline_lengths.size();
+    // Beyond AlpacaEval's indices, a row is not one of those that are expected.
+    const auto is_expected = [&](const Annotation& row) { return row.index < judged.expected; };
+    judged.failed = static_cast<std::uint64_t>(std::ranges::count_if(judged.unjudged, is_expected));
+  }
+  judged.alpaca_eval = alpaca_eval;
+  judged.missing = judged.expected - judged.failed - judged.rows.size();
+  judged.unjudged.clear();
+}
+
 constexpr const char* kRemedy =
     "have them judged, or give --allow-missing to compute the figures over the other rows";
 
@@ -94,21 +112,30 @@ void refuse_failed(const Annotations& annotations, const JudgedRows& judged) {
 JudgedRows judged_rows(const Annotations& annotations, const ReferenceData& reference,
                        const RowDemands& demands) {
   JudgedRows result;
-  result.alpaca_eval = !demands.other_instructions && is_alpaca_eval(annotations, reference);
+  result.alpaca_eval = !demands.other_instructions && is_alpaca_eval(annotations.rows, reference);
   const std::uint64_t first = result.alpaca_eval ? 0 : annotations.rows.front().index;
   result.expected = result.alpaca_eval ? reference.baseline_lengths.size()
                                        : annotations.rows.back().index - first + 1;
   result.missing = result.expected - annotations.rows.size();
-  for (const Annotation& row : annotations.rows) {
-    if (row.preference) result.rows.push_back(row);
-  }
-  result.failed = annotations.rows.size() - result.rows.size();
+  for (const Annotation& row : annotations.rows)
+    (row.preference ? result.rows : result.unjudged).push_back(row);
+  result.failed = result.unjudged.size();
   if (result.missing > 0 && !demands.allow_missing) refuse_missing(annotations, result, first);
   if (result.failed > 0 && !demands.allow_missing) refuse_failed(annotations, result);
   if (result.rows.size() < 2)
     throw input_error(fmt::format("{}: {} with a preference; expected at least two",
                                   annotations.location, counted(result.rows.size(), "row")));
   return result;
+}
+
+void keep_common(JudgedRows& first, JudgedRows& second, const ReferenceData& reference,
+                 const RowDemands& demands) {
+  erase_others(first.rows, second.rows);
+  erase_others(second.rows, first.rows);
+  const bool alpaca_eval =
+      !demands.other_instructions && !first.rows.empty() && is_alpaca_eval(first.rows, reference);
+  decide(first, alpaca_eval, reference);
+  decide(second, alpaca_eval, reference);
 }
 
 }  // namespace expo

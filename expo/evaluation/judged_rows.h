@@ -18,6 +18,8 @@ struct RowDemands {
 /// The rows of annotations that have a preference, and what is known of the others.
 struct JudgedRows {
   std::vector<Annotation> rows;  ///< at least two, ordered by index
+  /// Those that the judge failed on: their lengths and difficulties are known. Ordered by index.
+  std::vector<Annotation> unjudged;
   /// Whether the instructions are AlpacaEval's and the baseline's answers gpt4_1106_preview's: then
   /// the difficulties and the gamed rows hold.
   bool alpaca_eval = false;
@@ -34,5 +36,12 @@ struct JudgedRows {
 /// left.
 JudgedRows judged_rows(const Annotations& annotations, const ReferenceData& reference,
                        const RowDemands& demands);
+
+/// Keeps the rows whose instructions both models have a preference for, in both alike, and decides
+/// on them whether they are AlpacaEval's, so that both are fitted in the same way. Rows that are
+/// left out count as missing; `unjudged` gets empty. Throws Error(input) for rows that have been
+/// shuffled, as judged_rows() does. The baseline's answers of an index must be the same in both.
+void keep_common(JudgedRows& first, JudgedRows& second, const ReferenceData& reference,
+                 const RowDemands& demands);
 
 }  // namespace expo

@@ -21,7 +21,9 @@ Json name_or_null(const std::string& name) {
   return name.empty() ? Json() : Json(name);
 }
 
-Json fit_json(const ControlledWinRate& controlled) {
+Json fit_json(const LeaderboardRow& row) {
+  if (row.is_baseline) return Json();
+  const ControlledWinRate& controlled = row.controlled;
   return {{"regularisation", controlled.regularisation},
           {"chosen", word_of(controlled.choice)},
           {"length", controlled.coefficients[0]},
@@ -56,7 +58,7 @@ Json to_json(const LeaderboardRow& row) {
           {"judge", name_or_null(row.judge)},
           {"alpaca_eval", row.alpaca_eval},
           {"comparable", comparable ? Json(*comparable) : Json()},
-          {"fit", fit_json(row.controlled)},
+          {"fit", fit_json(row)},
           {"resamples", row.resamples},
           {"seed", row.seed},
           {"notes", row.notes}};

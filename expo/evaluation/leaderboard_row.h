@@ -50,6 +50,9 @@ struct LeaderboardRow {
   ControlledWinRate controlled;
   std::pair<double, double> interval;  ///< 95 %, of the length-controlled win rate
   bool alpaca_eval = false;            ///< whether difficulties and gamed rows are in the fit
+  /// Whether the model is the baseline itself: then its length-controlled win rate is 50 by
+  /// definition, and there is no fit.
+  bool is_baseline = false;
   std::size_t resamples = 0;
   std::uint64_t seed = 0;
   std::vector<std::string> notes;  ///< what limits the figures, one sentence each
@@ -60,7 +63,8 @@ struct LeaderboardRow {
 std::optional<bool> is_comparable(const LeaderboardRow& row);
 
 /// Computes a model's row. The interval is that of a bootstrap over instructions, in which the
-/// model is fitted again to each resample. Throws what judged_rows() and the cancellation throw.
+/// model is fitted again to each resample. Rows that the judge failed on, where they are allowed,
+/// take part as LengthControl says. Throws what judged_rows() and the cancellation throw.
 LeaderboardRow evaluate(const Annotations& annotations, const ReferenceData& reference,
                         const EvaluationOptions& options, const CancellationToken& cancellation);
 

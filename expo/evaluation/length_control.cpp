@@ -142,7 +142,7 @@ double LengthControl::cross_validated() const {
   }
   const double scale = length_scale(rows_, std::vector<double>(rows_.size(), 1.0));
   for (const ControlledRow& row : rows_)
-    labelled.push_back({features_of(row, scale), 1, row.label});
+    if (row.label) labelled.push_back({features_of(row, scale), 1, *row.label});
   return CrossValidation(std::move(labelled)).best();
 }
 
@@ -150,7 +150,8 @@ LengthControl::Fit LengthControl::fit(std::span<const double> counts, const Feat
   LogisticProblem problem;
   const double scale = length_scale(rows_, counts);
   for (std::size_t i = 0; i < rows_.size(); ++i)
-    if (counts[i] > 0) problem.add(features_of(rows_[i], scale), counts[i], rows_[i].label);
+    if (counts[i] > 0 && rows_[i].label)
+      problem.add(features_of(rows_[i], scale), counts[i], *rows_[i].label);
   if (gamed_) {
     for (const auto& row : gamed_->rows) problem.add(features_of(row), kGamedWeight);
     for (std::size_t j = 0; j < gamed_->sums.size(); ++j)

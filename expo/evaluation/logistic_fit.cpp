@@ -90,6 +90,18 @@ double distance(const Features& a, const Features& b) {
   return largest;
 }
 
+/// The start, with 0 for every feature that no row has: the loss says nothing of its coefficient,
+/// but the penalty does.
+Features without_absent(const LogisticProblem& problem, Features start) {
+  for (std::size_t j = 0; j < kFeatures; ++j) {
+    bool is_absent = true;
+    for (std::size_t i = 0; i < problem.rows.size() && is_absent; ++i)
+      is_absent = problem.weights[i] * problem.rows[i][j] == 0;
+    if (is_absent) start[j] = 0;
+  }
+  return start;
+}
+
 /// Goes towards the target as far as the objective falls enough (Armijo's rule), and updates its
 /// value. Returns `from` if it falls nowhere, which only rounding can cause.
 Features advance(const LogisticProblem& problem, double c, const Features& from, double& value,
@@ -131,7 +143,7 @@ double sigmoid(double z) {
 Features fit_logistic(const LogisticProblem& problem, double c, const Features& start) {
   constexpr int kMostSteps = 100;
   constexpr double kSmallest = 1e-13;  // a step so small is the rounding of the sums
-  Features beta = start;
+  Features beta = without_absent(problem, start);
   double value = objective(problem, c, beta);
   for (int step = 0; step < kMostSteps; ++step) {
     const Curve curve = curve_at(problem, c, beta);

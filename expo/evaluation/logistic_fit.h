@@ -29,7 +29,8 @@ double sigmoid(double z);
 /// logistic regression with L1 penalty as liblinear defines it, where a soft label y stands for two
 /// rows of weights y and 1 − y. Solved by Newton's method on the smooth part, with the penalty kept
 /// as it is (Lee, Sun & Saunders 2014, "Proximal Newton-type methods"), to the precision of
-/// doubles. A feature that is 0 in all rows gets the coefficient 0. `start` only saves time.
+/// doubles. A feature that is 0 in all rows (of a weight above 0) gets the coefficient 0. `start`
+/// only saves time.
 LogisticProblem::Features fit_logistic(const LogisticProblem& problem, double c,
                                        const LogisticProblem::Features& start = {});
 

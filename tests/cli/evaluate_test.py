@@ -3,19 +3,25 @@
 import csv
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from checkpoints import expo
+from checkpoints import EXPO, expo
 
 ROOT = Path(os.environ.get("EXPO_SOURCE_DIR", Path(__file__).parents[2]))
 DATA = ROOT / "data/alpaca_eval"
 SHARED = ROOT / "../shared/data/alpaca_eval"
 CANDIDATES = np.logspace(-4, 4, 10)
 
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not here")
+PUBLISHED = ROOT / "tests/evaluation/published"  # one published model, which ships with the tests
+
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=(
+    "../shared is absent, so the figures of its four models are not compared with the published ones; those of the "
+    "model in tests/evaluation/published are"))
 needs_liblinear = pytest.mark.skipif(not __import__("importlib.util").util.find_spec("sklearn"),
                                      reason="scikit-learn is not there; scripts/bootstrap test installs it")
 
@@ -110,12 +116,13 @@ def official_folder(folder, seed):
     return difficulty, (features, labels.ravel(), np.full(1610, 0.1))
 
 
-@needs_shared
-def test_published_rows_are_computed_again_by_one_command():
-    with open(SHARED / "expected.csv") as file:
+@pytest.mark.parametrize("folder", [PUBLISHED, pytest.param(SHARED, marks=needs_shared)], ids=["shipped", "shared"])
+def test_published_rows_are_computed_again_by_one_command(folder):
+    with open(folder / "expected.csv") as file:
         expected = list(csv.DictReader(file))
-    files = [SHARED / f"{row['model']}.csv" for row in expected]
+    files = [folder / f"{row['model']}.csv" for row in expected]
     found = evaluate("alpaca", "--annotations", *files)
+    found = found if isinstance(found, list) else [found]
     # The C that the published fits had chosen.
     chosen = {"zephyr-7b-alpha": 2.782559, "zephyr-7b-sft-full": 21.544347, "zephyr_0.05": 2.782559,
               "zephyr_0.1": 1291.549665}
@@ -131,6 +138,60 @@ def test_published_rows_are_computed_again_by_one_command():
         assert ours["length_controlled_95"][0] < published < ours["length_controlled_95"][1]
         given = evaluate("alpaca", "--annotations", path, "--regularisation", chosen[row["model"]])
         assert given["length_controlled_winrate"] == pytest.approx(published, abs=0.02)
+
+
+def read_again(path):
+    """A table's columns by name, read without anything that wrote it; NaN where a cell is empty."""
+    with open(path) as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in rows[0]}
+
+
+def assert_minimal(fit, slope):
+    """Where the loss is smallest, its slope balances that of |β|, which is anything from −1 to 1 at 0."""
+    for beta, part in zip((fit["length"], fit["difficulty"], fit["constant"]), slope, strict=True):
+        if beta:
+            assert part == pytest.approx(-np.sign(beta), abs=1e-5)
+        else:
+            assert abs(part) <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("failures", [[], [3, 90, 400]])
+def test_the_default_fit_is_the_minimum_of_alpaca_evals_loss(tmp_path, failures):
+    """Written from AlpacaEval's definition, and shares nothing with the other tests but the files. Rows that the judge
+    failed on count for the standard deviation of the lengths and for the mean, but not for the fit."""
+    path = shutil.copy(PUBLISHED / "zephyr-7b-sft-full.csv", tmp_path / "m.csv")
+    lines = path.read_text().splitlines()
+    for i in failures:
+        lines[i + 1] = lines[i + 1].rsplit(",", 1)[0] + ","
+    path.write_text("\n".join(lines) + "\n")
+    found = evaluate("alpaca", "--annotations", path, "--allow-missing")
+    fit, ours = found["fit"], read_again(path)
+    difficulty = read_again(DATA / "instruction_difficulty.csv")["instruction_difficulty"]
+    gamed = read_again(DATA / "gamed_baselines.csv")
+    with open(DATA / "gamed_sums.csv") as file:
+        sums = [float(row["sum"]) for row in csv.DictReader(file)]
+
+    def length_feature(model):
+        delta = gamed["len_baseline"] - model
+        return np.tanh(delta / np.std(delta, ddof=1))
+
+    def chance(length, constant):
+        return 1 / (1 + np.exp(-(fit["length"] * length + fit["difficulty"] * difficulty + constant)))
+
+    assert fit["regularisation"] == pytest.approx(21.544346900318832) and fit["chosen"] == "published"
+    length = length_feature(ours["len_model"])
+    judged = ~np.isnan(ours["preference"])
+    assert (found["n_failed"], found["n_total"]) == (len(failures), 805 - len(failures))
+    residual = (chance(length, fit["constant"]) - (ours["preference"] - 1))[judged]
+    slope = np.array([residual @ length[judged], residual @ difficulty[judged], residual.sum()])
+    for name in ("len_verbose", "len_concise"):
+        feature = length_feature(gamed[name])
+        slope[0] += 0.1 * chance(feature, 0) @ feature
+        slope[1] += 0.1 * chance(feature, 0) @ difficulty
+    slope[:2] -= 0.1 * np.array(sums)
+    assert_minimal(fit, fit["regularisation"] * slope)
+    assert found["length_controlled_winrate"] == pytest.approx(100 * np.mean(chance(0, fit["constant"])), abs=1e-9)
 
 
 @needs_liblinear
@@ -263,11 +324,43 @@ def test_wrong_use_is_refused(tmp_path):
     assert "evaluate: \"alpca\" is not a command; the commands are alpaca, compare" in refused("alpca", code=2)
     assert "evaluate: a command is missing" in refused(code=2)
     assert "--annotations" in refused("alpaca", code=2)
-    assert "--regularisation" in refused("alpaca", "--annotations", path, "--regularisation", "0", code=2)
+    for number in ("0", "nan", "-nan", "inf", "1e7", "-1", "x", ""):
+        message = refused("alpaca", "--annotations", path, f"--regularisation={number}", code=2)
+        assert "--regularisation" in message
+        assert "is not a number from 1e-06 to 1e+06" in message or not number
+    for option in ("--resamples", "--seed"):
+        for number in ("nan", "inf", "-1"):
+            assert option in refused("alpaca", "--annotations", path, f"{option}={number}", code=2)
     assert "has no effect" in refused("alpaca", "--annotations", path, "--other-instructions", "--alpaca-eval-data",
                                       tmp_path, code=2)
     assert "df_gamed.csv" in refused("alpaca", "--annotations", path, "--alpaca-eval-data", tmp_path)
     assert "missing.csv" in refused("alpaca", "--annotations", tmp_path / "missing.csv")
+
+
+def test_other_instructions_need_none_of_the_data_that_ship(tmp_path):
+    (tmp_path / "bin").mkdir()
+    program = shutil.copy(EXPO, tmp_path / "bin/expo")
+    path = write(tmp_path / "a.csv", synthetic(48, rows=40))
+
+    def alone(*arguments):
+        return subprocess.run([program, "evaluate", *arguments], capture_output=True, text=True, check=False)
+    for command in (["alpaca", "--annotations", path], ["compare", path, path]):
+        done = alone(*command)
+        assert done.returncode == 4 and "which ships with expo, is not there" in done.stderr
+        done = alone(*command, "--other-instructions", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == evaluate(*command, "--other-instructions")
+
+
+def test_the_baseline_itself_has_half(tmp_path):
+    rows = [{"output_1": "a" * i, "output_2": "b" * i, "generator_1": "base", "generator_2": "base", "preference": 1.5}
+            for i in range(1, 20)]
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    arguments = ["alpaca", "--annotations", tmp_path / "annotations.json"]
+    found = evaluate(*arguments)
+    assert (found["length_controlled_winrate"], found["length_controlled_95"], found["fit"]) == (50, [50, 50], None)
+    text = expo("evaluate", *arguments).stdout
+    assert "50 by definition" in text and "length control with" not in text
 
 
 def test_text_says_what_limits_the_figures(tmp_path):

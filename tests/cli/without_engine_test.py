@@ -98,6 +98,8 @@ def test_score_refuses_wrong_options_by_itself(alone, options, words):
     (["--rounding", "nearest", "--rounding-seed", "1"], "--rounding auto or stochastic"),
     (["--dtype", "f16"], "--dtype"),
     (["--scorer-timeout", "0"], "--scorer-timeout"),
+    (["--scorer-timeout", "nan"], "--scorer-timeout"),
+    (["--scorer-timeout", "inf"], "--scorer-timeout"),
     (["--dpo-beta", "0.1"], "--dpo-beta applies"),
     (["--no-chat-template", "--system", "x"], "--no-chat-template"),
 ])

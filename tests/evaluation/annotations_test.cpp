@@ -116,6 +116,12 @@ TEST(AnnotationRows, RefusesWithThePlace) {
   EXPECT_TRUE(contains(two(good, R"({"output_1": "a", "preference": 1})"), "there is no output_2"));
   EXPECT_TRUE(contains(two(good, R"({"output_1": 3, "output_2": "a", "preference": 1})"),
                        "output_1 is a number"));
+  EXPECT_TRUE(contains(two(good, R"({"output_1": ["a"], "output_2": "a", "preference": 1})"),
+                       "output_1 is an array"));
+  EXPECT_TRUE(contains(two(good, row(R"("preference": {})")), "preference is an object"));
+  EXPECT_TRUE(contains(two(row(R"("generator_2": [], "preference": 1)"), good),
+                       "generator_2 is an array; expected a name"));
+  EXPECT_TRUE(contains(two(row(R"("index": [1], "preference": 1)"), good), "index is an array"));
   EXPECT_TRUE(
       contains(two(good, R"({"output_1": "3", "output_2": "a"})"), "there is no preference"));
   EXPECT_TRUE(

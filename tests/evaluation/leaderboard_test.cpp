@@ -86,6 +86,17 @@ TEST(LogisticFit, EndsWhereLabelsAreSeparable) {
   EXPECT_NEAR(beta[2], 0, 1e-6);
 }
 
+TEST(LogisticFit, GivesFeaturesThatNoRowHasNoCoefficient) {
+  LogisticProblem problem;
+  for (int i = 0; i < 10; ++i) problem.add({i - 4.5, 0, 1}, 1, i < 4 ? 0 : 1);
+  problem.add({0, 3, 0}, 0, 1);  // a row without weight is none
+  const Features fresh = fit_logistic(problem, 2);
+  const Features warm = fit_logistic(problem, 2, {-1, 5, 2});
+  EXPECT_EQ(warm[1], 0);
+  EXPECT_NEAR(warm[0], fresh[0], 1e-9);
+  EXPECT_NEAR(warm[2], fresh[2], 1e-9);
+}
+
 TEST(JudgedRows, KnowsAlpacaEvalByTheBaselinesLengths) {
   EXPECT_TRUE(judged_rows(annotations(1), reference(), {}).alpaca_eval);
   EXPECT_FALSE(judged_rows(annotations(1), reference(), {.other_instructions = true}).alpaca_eval);
@@ -164,6 +175,42 @@ TEST(Leaderboard, RatesStayNumbersWhereLengthsAreAllAlike) {
   EXPECT_TRUE(contains(row.notes.back(), "the same length"));
 }
 
+TEST(Leaderboard, RowsThatFailedTakePartByTheirLengthsAndDifficulties) {
+  Annotations rows = annotations(1);
+  for (const std::size_t i : {3u, 20u, 41u}) rows.rows[i].preference.reset();
+  const auto row = evaluate(rows, reference(), {.rows = {.allow_missing = true}}, kNever);
+  const ReferenceData data = reference();
+  double sum = 0;
+  for (const double difficulty : data.difficulties)
+    sum += sigmoid(row.controlled.coefficients[1] * difficulty + row.controlled.coefficients[2]);
+  EXPECT_NEAR(row.controlled.win_rate, 100 * sum / 60, 1e-9);
+  EXPECT_EQ(row.mean_length, evaluate(annotations(1), reference(), {}, kNever).mean_length);
+  // Their lengths count for the standard deviation, and so for the fit.
+  rows.rows[20].model_length = 100000;
+  const auto longer = evaluate(rows, reference(), {.rows = {.allow_missing = true}}, kNever);
+  EXPECT_NE(longer.controlled.coefficients[0], row.controlled.coefficients[0]);
+}
+
+TEST(Leaderboard, RatesStayNumbersWhereNearlyAllRowsFailed) {
+  Annotations rows = annotations(1);
+  for (std::size_t i = 2; i < 60; ++i) rows.rows[i].preference.reset();
+  const auto row = evaluate(rows, reference(), {.rows = {.allow_missing = true}}, kNever);
+  EXPECT_EQ(row.rows, 2u);
+  EXPECT_TRUE(std::isfinite(row.interval.first) && std::isfinite(row.interval.second));
+}
+
+TEST(Leaderboard, TheBaselineHasHalfOfItself) {
+  Annotations rows = annotations(1);
+  rows.baseline = rows.model;
+  const auto row = evaluate(rows, reference(), {}, kNever);
+  EXPECT_EQ(row.controlled.win_rate, 50);
+  EXPECT_EQ(row.interval, (std::pair{50.0, 50.0}));
+  EXPECT_TRUE(contains(row.notes.back(), "the model is the baseline itself"));
+  const Json json = to_json(row);
+  EXPECT_TRUE(json["fit"].is_null());
+  EXPECT_EQ(json["alpaca_eval"], true);
+}
+
 TEST(Leaderboard, SaysWhatMayBeCompared) {
   Annotations rows = annotations(1);
   const auto comparable = [&] { return is_comparable(evaluate(rows, reference(), {}, kNever)); };
@@ -204,6 +251,48 @@ TEST(Comparison, IsPaired) {
   const Comparison itself = compare(first, first, reference(), {}, kNever);
   EXPECT_EQ(itself.win_rate.interval, (std::pair{0.0, 0.0}));
   EXPECT_EQ(itself.controlled_win_rate.interval, (std::pair{0.0, 0.0}));
+}
+
+TEST(Comparison, DecidesOnTheCommonRowsForBothAlike) {
+  // Thirty rows are AlpacaEval's. Forty more, in one of the files only, are not.
+  Annotations mixed = annotations(1, 30);
+  for (std::size_t i = 0; i < 40; ++i)
+    mixed.rows.push_back({.index = 60 + i,
+                          .place = "/a.csv:" + std::to_string(62 + i),
+                          .baseline_length = 7,
+                          .model_length = 100000,
+                          .preference = 1.25});
+  mixed.rows.back().preference.reset();
+  const Annotations pure = annotations(2, 30);
+  const EvaluationOptions options{.rows = {.allow_missing = true}};
+  for (const bool swapped : {false, true}) {
+    const auto found = swapped ? compare(pure, mixed, reference(), options, kNever)
+                               : compare(mixed, pure, reference(), options, kNever);
+    for (const LeaderboardRow* row : {&found.first, &found.second}) {
+      EXPECT_TRUE(row->alpaca_eval);
+      EXPECT_NE(row->controlled.coefficients[1], 0);
+      EXPECT_EQ(row->rows, 30u);
+      EXPECT_EQ(row->missing, 30u);
+      EXPECT_EQ(row->failed, 0u);
+    }
+    // The lengths are those of the rows that are compared.
+    const auto& row = swapped ? found.second : found.first;
+    const EvaluationOptions other{.rows = {.other_instructions = true}};
+    EXPECT_EQ(row.mean_length, evaluate(annotations(1, 30), {}, other, kNever).mean_length);
+  }
+}
+
+TEST(Comparison, LeavesOutWhatOneOfThemLacks) {
+  Annotations first = annotations(1);
+  first.rows[5].preference.reset();
+  first.rows[5].model_length = 1000000;
+  const EvaluationOptions options{.rows = {.allow_missing = true}};
+  const auto found = compare(first, annotations(2), reference(), options, kNever);
+  EXPECT_EQ(found.first.rows, 59u);
+  EXPECT_EQ(found.second.rows, 59u);
+  EXPECT_EQ(found.first.failed, 1u);
+  EXPECT_EQ(found.second.missing, 1u);
+  EXPECT_LT(found.first.mean_length, 10000u);
 }
 
 TEST(Comparison, RefusesWhatIsNotThere) {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
@@ -45,7 +46,7 @@ void declare_objective(CLI::App& command, SearchSettings& settings) {
   command
       .add_option("--scorer-timeout", settings.scorer_timeout,
                   "Longest silence of a program, in seconds; default: 300")
-      ->check(CLI::Range(0.001, 1e6))
+      ->check(is_number_from(0.001, 1e6), limits_text(0.001, 1e6))
       ->type_name("SECONDS");
   command
       .add_option("--pairs", settings.pairs,

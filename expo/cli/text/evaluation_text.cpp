@@ -31,7 +31,7 @@ std::string fit_sentence(const LeaderboardRow& row) {
   const char* how = row.controlled.choice == RegularisationChoice::given ? "as given"
                     : row.controlled.choice == RegularisationChoice::cross_validated
                         ? "chosen by cross-validation"
-                        : "the choice of most published fits";
+                        : "the most frequent choice of published fits";
   return fmt::format("length control with C = {:.4g}, {}", row.controlled.regularisation, how);
 }
 
@@ -48,7 +48,7 @@ std::string sentences(const std::vector<LeaderboardRow>& rows) {
     }
   };
   for (const LeaderboardRow& row : rows) {
-    add(fit_sentence(row), row.model);
+    if (!row.is_baseline) add(fit_sentence(row), row.model);
     for (const std::string& note : row.notes) add(note, row.model);
   }
   std::string text;
