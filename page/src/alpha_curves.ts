@@ -125,7 +125,6 @@ function series(
   theme: Theme,
   curve: Curve,
   style: Style,
-  isNamed: boolean,
   x: (each: Point) => number,
 ): Record<string, unknown>[] {
   const confirming = curve.part === 'confirming';
@@ -145,15 +144,28 @@ function series(
       data: curve.points.map((each) => ({
         value: [x(each), each.value, each.alpha, each.low, each.high, each.prompts],
         symbolSize: each.chosen ? 12 : confirming ? 9 : 7,
-        label: {
-          show: isNamed && each.chosen && confirming,
-          formatter: 'chosen',
-          position: 'right',
-          distance: 8,
-          color: theme.text,
-          fontWeight: 600,
-        },
       })),
+    },
+  ];
+}
+
+/** The word over what was chosen, above its whisker, as points of other α stand beside it. */
+function chosenLabel(theme: Theme, curves: Curve[], alphas: AlphaAxis): Record<string, unknown>[] {
+  const chosen = curves.flatMap((curve) => curve.points.filter((each) => each.chosen));
+  if (chosen.length === 0) return [];
+  const top = Math.max(...chosen.map((each) => each.high ?? each.value));
+  const label = { show: true, formatter: 'chosen', position: 'top', distance: 6, color: theme.text, fontWeight: 600 };
+  return [
+    {
+      type: 'line',
+      silent: true,
+      symbol: 'circle',
+      symbolSize: 1,
+      color: theme.text,
+      lineStyle: { type: 'solid', width: 0 },
+      itemStyle: { color: 'transparent' },
+      z: 5,
+      data: [{ value: [alphas.place(chosen[0]?.alpha ?? 0), top], label }],
     },
   ];
 }
@@ -191,9 +203,7 @@ function allSeries(curves: Curve[], measure: Measure, theme: Theme, alphas: Alph
   const shift = (Math.max(...places) - Math.min(...places)) * 0.004;
   const x = (curve: Curve) => (each: Point) =>
     alphas.place(each.alpha) + (curve.part === 'confirming' ? shift : -shift);
-  const all = curves.flatMap((curve) =>
-    series(theme, curve, styleOf(theme, curve, names), Boolean(measure.error), x(curve)),
-  );
+  const all = curves.flatMap((curve) => series(theme, curve, styleOf(theme, curve, names), x(curve)));
   for (const { curve, alpha } of measure.error ? summitsOf(curves) : []) {
     const line = { color: styleOf(theme, curve, names).colour, type: [6, 5], width: 1 };
     const drawn = all.find((one) => one['name'] === curveName(curve));
@@ -220,11 +230,17 @@ function levelSeries(run: SearchRun, measure: Measure, theme: Theme): Record<str
   ];
 }
 
-function optionOf(run: SearchRun, measure: Measure, theme: Theme, width: number): Record<string, unknown> {
+function optionOf(
+  run: SearchRun,
+  measure: Measure,
+  isMain: boolean,
+  theme: Theme,
+  width: number,
+): Record<string, unknown> {
   const curves = curvesOf(run, measure);
   const names = curves.map(curveName);
   const alphas = alphaAxis(curves.flatMap((curve) => curve.points.map((each) => each.alpha)));
-  const labels = measure.percent ? { axisLabel: axisLabel(theme, { formatter: percents(curves) }) } : {};
+  const labels = { axisLabel: axisLabel(theme, { formatter: measure.percent ? percents(curves) : format.general }) };
   return {
     ...base(theme),
     grid: { left: 58, right: 18, top: legendHeight(names, width), bottom: 46 },
@@ -232,7 +248,11 @@ function optionOf(run: SearchRun, measure: Measure, theme: Theme, width: number)
     tooltip: tooltip(theme, { trigger: 'item', formatter: tooltipOf(measure) }),
     xAxis: alphaAxisOption(theme, alphas, width - 76),
     yAxis: { ...axis(theme, measure.axis), type: 'value', scale: Boolean(measure.error), nameGap: 42, ...labels },
-    series: [...allSeries(curves, measure, theme, alphas), ...levelSeries(run, measure, theme)],
+    series: [
+      ...allSeries(curves, measure, theme, alphas),
+      ...levelSeries(run, measure, theme),
+      ...(isMain ? chosenLabel(theme, curves, alphas) : []),
+    ],
   };
 }
 
@@ -262,6 +282,6 @@ export function alphaFigure(
     title: measure.title,
     caption: `${layout.caption}${summits} ${layout.span === 'third' ? '' : alphas.sentence}`.trim(),
     table: tableOf(run, measure),
-    option: (theme, width) => optionOf(run, measure, theme, width),
+    option: (theme, width) => optionOf(run, measure, layout.span === 'full', theme, width),
   };
 }

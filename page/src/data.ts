@@ -1,7 +1,9 @@
 // What the page is given: the schema expo-report-1, decoded and checked.
 
+import { unpacked } from './block';
 import { at, isObject, list, number, object, objects, text, texts } from './json';
 import type { Json, JsonObject } from './json';
+import { withParts } from './parts';
 
 export interface Session {
   started: string;
@@ -49,6 +51,7 @@ export interface SearchRun extends AnyRun {
 export interface TrainRun extends AnyRun {
   kind: 'train';
   settings: JsonObject | null;
+  sessions: Session[];
   metrics: JsonObject[];
 }
 
@@ -124,24 +127,25 @@ function answersOf(json: JsonObject, prompts: number, labels: number): Answers {
 function runOf(json: JsonObject): Run | null {
   const common = { name: text(json['name']) || 'a run', folder: text(json['folder']), missing: texts(json['missing']) };
   const settings = isObject(json['settings']) ? json['settings'] : null;
+  const sessions = objects(json['sessions']).map(sessionOf);
   switch (json['kind']) {
     case 'search': {
       const prompts = promptsOf(object(json['prompts']));
       const labels = list(json['labels']).map(String);
-      return {
+      return withParts({
         kind: 'search',
         ...common,
         settings,
+        sessions,
         prompts,
         labels,
         result: isObject(json['result']) ? json['result'] : null,
-        sessions: objects(json['sessions']).map(sessionOf),
         looks: objects(json['looks']),
         answers: answersOf(object(json['answers']), prompts.id.length, labels.length),
-      };
+      });
     }
     case 'train':
-      return { kind: 'train', ...common, settings, metrics: objects(json['metrics']) };
+      return { kind: 'train', ...common, settings, sessions, metrics: objects(json['metrics']) };
     case 'inspection':
       return { kind: 'inspection', ...common, inspection: object(json['inspection']) };
     default:
@@ -166,20 +170,9 @@ export function reportOf(json: unknown): Report {
   };
 }
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(base64);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; ++i) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
-/** The data block of the page: base64 of gzip of JSON. */
+/** The data block of the page. */
 export async function decode(base64: string): Promise<Report> {
-  if (typeof DecompressionStream === 'undefined') {
-    throw new Error('This browser is too old to unpack the data of the page (it has no DecompressionStream).');
-  }
-  const stream = new Blob([bytesOf(base64.trim())]).stream().pipeThrough(new DecompressionStream('gzip'));
-  return reportOf(JSON.parse(await new Response(stream).text()));
+  return reportOf(await unpacked(base64.trim()));
 }
 
 export const searches = (report: Report) => report.runs.filter((run): run is SearchRun => run.kind === 'search');

@@ -4,7 +4,9 @@ import { candidatesOf, chosenOf, familiesOf } from './candidates';
 import type { SearchRun } from './data';
 import * as format from './format';
 import { at, isObject, list, number, object, text } from './json';
-import type { Json } from './json';
+import type { Json, JsonObject } from './json';
+import { commandLine } from './shell';
+import type { Argument } from './shell';
 import { visible } from './text';
 
 export type Tone = 'gain' | 'none' | 'undecided' | 'unfinished';
@@ -19,9 +21,6 @@ export interface Verdict {
   next: string | null;
 }
 
-export function shellWord(word: string): string {
-  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
-}
 
 function nameOf(run: SearchRun): string {
   const chosen = chosenOf(run);
@@ -76,7 +75,7 @@ function modulesSentence(run: SearchRun): string[] {
     undecided: 'these prompts do not tell',
   };
   return [
-    `An α for each kind of module against one α for all: ${difference(modules['confirmation'])}; ${words[verdict] ?? verdict}.`,
+    `An α for each kind of module against one α for all: ${difference(modules['confirmation'])}; ${Object.hasOwn(words, verdict) ? words[verdict] : verdict}.`,
   ];
 }
 
@@ -87,27 +86,31 @@ function shownSentences(run: SearchRun): string[] {
   );
 }
 
+/** The options that make the same model as the search scored; what a damaged result leaves out stays at its default. */
+function optionsOf(result: JsonObject, alpha: number): Argument[] {
+  const [dtype, rounding] = [text(at(result, 'setting', 'dtype')), text(at(result, 'setting', 'rounding'))];
+  const seed = number(at(result, 'setting', 'rounding_seed')) ?? 0;
+  const policy = text(result['on_mismatch']);
+  const options: [string, string][] = [
+    ['--alpha', String(alpha)],
+    ['--out-dtype', dtype],
+    ['--rounding', rounding],
+    ['--seed', rounding === 'stochastic' ? String(seed) : ''],
+    ['--on-mismatch', policy === 'refuse' ? '' : policy],
+  ];
+  return options.filter(([, value]) => value !== '').flat();
+}
+
 function nextOf(run: SearchRun): string | null {
   const { result } = run;
   const recommended = number(result?.['alpha']);
   if (!result || recommended === null || recommended === 0) return null;
   if (text(at(result, 'modules', 'verdict')) === 'gain') {
-    return `expo extrapolate --recipe ${shellWord(`${run.folder}/recipe.yaml`)} -o OUT`;
+    return commandLine(['expo', 'extrapolate', '--recipe', { path: `${run.folder}/recipe.yaml` }, '-o', 'OUT']);
   }
-  const rounding = text(at(result, 'setting', 'rounding'));
-  const policy = text(result['on_mismatch']);
-  const words = [
-    'expo extrapolate',
-    shellWord(text(result['sft'])),
-    shellWord(text(result['model'])),
-    '-o OUT',
-    `--alpha ${recommended}`,
-    `--out-dtype ${text(at(result, 'setting', 'dtype'))}`,
-    `--rounding ${rounding}`,
-  ];
-  if (rounding === 'stochastic') words.push(`--seed ${number(at(result, 'setting', 'rounding_seed')) ?? 0}`);
-  if (policy && policy !== 'refuse') words.push(`--on-mismatch ${policy}`);
-  return words.join(' ');
+  const models = [{ path: text(result['sft']) }, { path: text(result['model']) }];
+  if (models.some((model) => model.path === '')) return null;
+  return commandLine(['expo', 'extrapolate', ...models, '-o', 'OUT', ...optionsOf(result, recommended)]);
 }
 
 function undecided(run: SearchRun): string {

@@ -107,6 +107,17 @@ def test_tokens_are_compared_with_the_full_grid(page, runs):
     assert level == pytest.approx(expected)
 
 
+def test_parts_that_an_earlier_version_does_not_name_are_told_by_what_was_answered(page, browser, template, tmp_path, runs):
+    earlier = runs["race"] | {"prompts": runs["race"]["prompts"] | {"part": [None] * len(runs["race"]["prompts"]["part"])}}
+    opened = open_page(browser, tmp_path, template, report(earlier))
+    grids = [each.series("tokens-0", "tokens")["markLine"]["data"][0] for each in (page, opened)]
+    assert grids[0] == grids[1] and grids[0]["name"].startswith("the full grid")
+    for part in ("choosing", "confirming"):
+        opened.page.locator("select", has=opened.page.locator("option[value=choosing]")).select_option(value=part)
+        opened.page.get_by_role("status").filter(has_text="30 of").wait_for()
+    opened.page.context.close()
+
+
 def test_drift_stands_beside_the_score(page, runs):
     rows = [row for row in runs["race"]["result"]["candidates"] if row["drift_from_sft"] is not None]
     expected = sorted((row["drift_from_sft"], row["confirming"]["mean"]) for row in rows)

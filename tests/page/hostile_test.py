@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import time
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ import pytest
 from browser import keep, needs_browser, open_page
 from report_data import inspection_run, report
 from synthetic_other import inspection, training
-from synthetic_search import SyntheticSearch
+from synthetic_search import SyntheticSearch, with_modules
 
 pytestmark = needs_browser
 
@@ -130,11 +131,87 @@ def test_the_policy_stops_what_would_run_all_the_same(page):
       document.body.append(image);
       return fetch('https://stolen.example/').catch(() => 0);
     }""")
-    page.page.wait_for_timeout(200)
+    deadline = time.monotonic() + 30
+    while len(refused := [each for each in page.said if "Content Security Policy" in each]) < 3 and time.monotonic() < deadline:
+        page.page.wait_for_timeout(20)
     assert page.page.evaluate("typeof window.ran") == "undefined"
-    refused = [each for each in page.said if "Content Security Policy" in each]
-    assert len(refused) >= 3
+    assert len(refused) >= 3, page.said
     page.said.clear()
+
+
+WORDS = ["a; touch ran", "$(touch ran)", "`touch ran`", "it's; touch ran;'", "a && touch ran", "-rf", "--json", "~/x", "=ls", "a|b>c", "# no", "*", "!!"]
+
+
+def recommending(word):
+    run = SyntheticSearch(prompts=12, alphas=[0.0, 4.0]).run("recommended")
+    run["result"] |= {"sft": word, "model": word, "on_mismatch": word, "setting": {"dtype": word, "rounding": word, "rounding_seed": 0}}
+    return run
+
+
+@pytest.fixture(scope="module")
+def clipboard(browser, template, tmp_path_factory):
+    """A page that shows one report after the other, and keeps what its buttons put into the clipboard."""
+    opened = open_page(browser, tmp_path_factory.mktemp("clipboard"), template, report())
+    opened.page.evaluate("""() => Object.defineProperty(navigator, 'clipboard', {
+        value: {writeText: async text => { window.put.push(text); }}})""")
+    yield opened
+    opened.assert_quiet()
+
+
+def copied(clipboard, run):
+    """What all of its buttons copy, and the text of the page."""
+    return clipboard.page.evaluate("""report => {
+        window.put = [];
+        const problem = window.expoReport.show(report);
+        if (problem) throw new Error(problem);
+        document.querySelectorAll('button[aria-label="Copy the command"]').forEach(each => each.click());
+        return [window.put, document.getElementById('page').innerText]; }""", report(run, command=run["result"]["sft"]))
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_copied_command_holds_a_strangers_words_as_words(clipboard, tmp_path, word):
+    put, _ = copied(clipboard, recommending(word))
+    command = next(each for each in put if each.startswith("expo extrapolate"))
+    told = ["bash", "-c", f"expo() {{ printf '%s\\0' \"$@\"; }}; {command}"]
+    place = f"./{word}" if word.startswith("-") else word
+    done = subprocess.run(told, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\0")[:-1] == ["extrapolate", place, place, "-o", "OUT", "--alpha", "4", "--out-dtype", word, "--rounding", word,
+                                            "--on-mismatch", word]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("word", ["a\ntouch ran\n", "a\rtouch ran", "a\tb", "\u001b[201~touch ran", "a\u202eb", "a\u2028b", "a\u200bb", "a\u0085b"])
+@pytest.mark.parametrize("key", ["sft", "model", "on_mismatch", "setting", "folder", "command"])
+def test_nothing_with_hidden_characters_is_copied(clipboard, key, word):
+    run = recommending("plain")
+    if key == "setting":
+        run["result"]["setting"]["rounding"] = word
+    elif key == "folder":
+        run = with_modules(run) | {"folder": word}
+    elif key == "command":
+        run["sessions"][0]["command"] = word
+    else:
+        run["result"][key] = word
+    put, text = copied(clipboard, run)
+    assert [each for each in put if word in each or any(ord(letter) < 32 for letter in each)] == []
+    assert any(each.startswith("expo extrapolate") for each in put) == (key == "command")
+    assert ("holds line breaks or hidden characters" in text) == (key in ("command", "sft"))  # the page's own command is made of sft here
+
+
+def test_verdicts_with_names_of_a_languages_own_are_words(clipboard):
+    run = with_modules(SyntheticSearch(prompts=12, alphas=[0.0, 4.0]).run("names"))
+    run["result"]["modules"]["verdict"] = "constructor"
+    _, text = copied(clipboard, run)
+    assert "; constructor." in text and "native code" not in text
+
+
+def test_huge_numbers_of_samples_stay_apart(browser, template, tmp_path):
+    run = SyntheticSearch(prompts=12, alphas=[0.0, 4.0], samples=2).run("samples")
+    run["answers"]["sample"] = [each * 1e300 for each in run["answers"]["sample"]]
+    opened = open_page(browser, tmp_path, template, report(run))
+    opened.page.get_by_role("status").filter(has_text="24 of 24 samples").wait_for()
+    opened.assert_quiet()
+    opened.page.context.close()
 
 
 def test_a_megabyte_in_one_line_is_shortened_and_can_be_shown(browser, template, tmp_path):
@@ -149,6 +226,17 @@ def test_a_megabyte_in_one_line_is_shortened_and_can_be_shown(browser, template,
     assert opened.page.evaluate("Math.max(...[...document.querySelectorAll('.words')].map(each => each.textContent.length))") >= 1_000_000
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     opened.assert_quiet()
+
+
+def test_an_answer_whose_new_words_are_not_marked_says_so(browser, template, tmp_path):
+    """Few words, but too many at α = 0 to be compared with."""
+    run = SyntheticSearch(prompts=12, alphas=[0.0, 4.0]).run("long at zero")
+    run["answers"]["text"][0] = "w " * 1_000_000
+    opened = open_page(browser, tmp_path, template, report(run))
+    short = opened.page.locator(".card", has=opened.page.get_by_text("α = 4", exact=True)).first
+    assert short.locator("mark").count() == 0 and "Too long for its differences to be marked." in short.inner_text()
+    opened.assert_quiet()
+    opened.page.context.close()
 
 
 def test_ten_thousand_rows_open_soon(browser, template, tmp_path):

@@ -76,7 +76,7 @@ def search_run(folder, name="search", data=None):
 
 def train_run(folder, name="training"):
     folder = Path(folder)
-    return {"kind": "train", "name": name, "folder": str(folder), "missing": [],
+    return {"kind": "train", "name": name, "folder": str(folder), "missing": [], "sessions": [],
             "settings": whole(folder / "run.json"), "metrics": rows(folder / "metrics.jsonl")}
 
 

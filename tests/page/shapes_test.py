@@ -6,7 +6,7 @@ import json
 import pytest
 
 from browser import keep, needs_browser, open_page
-from report_data import NOTHING, inspection_run, report
+from report_data import NOTHING, inspection_run, page_with, report
 from synthetic_other import inspection, training
 from synthetic_search import SyntheticSearch, with_modules
 
@@ -63,7 +63,8 @@ SHAPES = {  # name: (runs, words on the page, figures)
                               "settings": None, "sessions": [], "looks": [], **NOTHING}], ["not finished", "trace.jsonl is not there."], set()),
     "earlier version": (lambda: [of_earlier_version()], ["made by an earlier version"], RACED),
     "further objective": (lambda: [with_further_objective()], ["brief, shown and not tested: −0.100 ± 0.050"], None),
-    "training": (lambda: [training()], ["Training training", "99.0 % of the updates lost"], None),
+    "training": (lambda: [training()], ["Training training", "99.0 % of the updates lost", "2026-11-29 08:00 UTC, for 1 h 12 min",
+                                           "A trainer's processor, 16 cores, 64 GB, amx, cuda"], None),
     "training without steps": (lambda: [training() | {"metrics": []}], ["No step has been logged yet."], set()),
     "inspection": (lambda: [inspection_run(inspection(spectrum=False))], ["one small step of training", "a warning of the inspection"],
                    {"heat-0", "rounded-0", "lost-0"}),
@@ -96,8 +97,21 @@ def test_another_schema_is_one_sentence(browser, template, tmp_path):
 
 def test_damaged_data_is_one_sentence(browser, template, tmp_path):
     opened = open_page(browser, tmp_path, template, "{")
-    assert "cannot show its data" in opened.page.inner_text("#page")
+    assert "cannot show its data" in opened.page.inner_text("#page") and "are damaged" in opened.page.inner_text("#page")
     assert not [each for each in opened.said if each.startswith("error: ")]
+
+
+def test_data_beyond_the_browsers_longest_text_is_one_sentence(browser, template, tmp_path):
+    """A browser that holds no text of this length: its decoder throws, or gives nothing."""
+    for decode in ("() => { throw new RangeError('Invalid string length'); }", "() => ''"):
+        page = browser.new_context().new_page()
+        page.add_init_script(f"TextDecoder.prototype.decode = {decode};")
+        path = tmp_path / "large.html"
+        path.write_text(page_with(template, report(training())))
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        assert "more than this browser can hold in one text; make a page of fewer runs or answers." in page.inner_text("#page")
+        page.context.close()
 
 
 # Wrong kinds of values where others are expected, at every place of a run.

@@ -22,7 +22,9 @@ def training(name="training", steps=60, seed=1, evaluations=3):
                 "config": {"method": "dpo", "model_name_or_path": "sft", "dataset_name": "pairs.jsonl", "learning_rate": 2e-06},
                 "data": {"digest": "xxh3-128:c3fc9eb892b2e5b5a97a75ad91120546"},
                 "serving": {"dtype": "bfloat16", "effective_alpha": -0.97, "changed": 1000, "lost": 990}}
-    return {"kind": "train", "name": name, "folder": name, "missing": [], "settings": settings, "metrics": lines}
+    session = {"started": "2026-11-29T08:00:00Z", "ended": "2026-11-29T09:12:00Z", "command": settings["command"], "expo": "0.1.0",
+               "machine": {"processor": "A trainer's processor", "cores": 16, "memory": 64000000000, "instructions": "amx", "device": "cuda"}}
+    return {"kind": "train", "name": name, "folder": name, "missing": [], "settings": settings, "sessions": [session], "metrics": lines}
 
 
 def tensor(name, kind, layer, random):

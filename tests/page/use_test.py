@@ -210,6 +210,29 @@ def test_a_table_stands_behind_each_figure_by_keyboard(page):
     assert table.locator("caption").count() == 1 and table.locator("th[scope=col]").count() >= 3
 
 
+def test_a_figure_alone_in_its_row_takes_it_whole(browser, template, tmp_path):
+    run = SyntheticSearch(alphas=[0.0, 1.0, 4.0]).run("further")
+    for row in run["result"]["candidates"]:
+        row["choosing"] = row["choosing"] and row["choosing"] | {"scores": {"brief": {"mean": 0.5, "standard_error": 0.1}}}
+    opened = open_page(browser, tmp_path, template, report(run))
+    rows = opened.page.evaluate("""() => { const rows = {}; const grid = document.querySelector('.figures');
+      for (const each of grid.children) { const box = each.getBoundingClientRect(); (rows[box.top] ??= []).push(box.right); }
+      return [grid.getBoundingClientRect().right, Object.values(rows)]; }""")
+    assert "further-0-0" in opened.figures() and [row for row in rows[1] if abs(max(row) - rows[0]) > 1] == []
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("chosen", [0.0, 4.0, 25.0])
+def test_what_is_chosen_is_named_above_its_whisker(browser, template, tmp_path, chosen):
+    run = SyntheticSearch(chosen=chosen, later=[]).run("named")
+    opened = open_page(browser, tmp_path, template, report(run), **LOOKS["phone"])
+    boxes = opened.page.evaluate("""() => { const svg = document.querySelector('#figure-score-0 .chart svg');
+      const word = [...svg.querySelectorAll('text')].find(each => each.textContent === 'chosen').getBoundingClientRect();
+      const whole = svg.getBoundingClientRect(); return [whole.left, word.left, word.right, whole.right]; }""")
+    assert boxes == sorted(boxes)
+    opened.page.context.close()
+
+
 def test_commands_can_be_copied(page):
     page.page.get_by_role("button", name="Copy the command").first.focus()
     page.page.keyboard.press("Enter")

@@ -4,6 +4,7 @@ import { button, element, foreign } from '../dom';
 import * as format from '../format';
 import { oneLine, visible } from '../text';
 import { differences } from './diff';
+import type { Piece } from './diff';
 
 /** More is shown when it is asked for: a browser takes long to break a line of a million characters. */
 export const MOST_SHOWN = 6000;
@@ -25,8 +26,7 @@ export function scrolling(text: string, name: string): Record<string, string> {
   return text.length > 400 ? { tabindex: '0', role: 'group', 'aria-label': name } : {};
 }
 
-function pieces(text: string, zero: string | null): Node[] {
-  const compared = zero === null ? null : differences(zero, text);
+function pieces(text: string, compared: Piece[] | null): Node[] {
   if (!compared) return [document.createTextNode(visible(text))];
   return compared.flatMap((piece) => {
     if (!piece.isNew) return [document.createTextNode(visible(piece.text))];
@@ -35,18 +35,23 @@ function pieces(text: string, zero: string | null): Node[] {
   });
 }
 
-function shortened(text: string, zero: string | null, place: HTMLElement): Node[] {
-  if (text.length <= MOST_SHOWN) return pieces(text, zero);
-  const more = button(
-    `Show all ${format.count(text.length)} characters`,
-    () => place.replaceChildren(...pieces(text, zero)),
-    { class: 'more' },
-  );
-  return [
-    ...pieces(text.slice(0, MOST_SHOWN), zero === null ? null : zero.slice(0, 2 * MOST_SHOWN)),
-    document.createTextNode('… '),
-    more,
-  ];
+const comparedTo = (zero: string | null, text: string) => (zero === null ? null : differences(zero, text));
+
+const TOO_LONG = 'Too long for its differences to be marked.';
+const tooLong = () => element('p', { class: 'small' }, TOO_LONG);
+
+/** All of a long answer, once it is asked for. */
+function showAll({ text, zero }: Card, place: HTMLElement): void {
+  const compared = comparedTo(zero, text);
+  place.replaceChildren(...pieces(text, compared));
+  const isTold = place.nextElementSibling !== null;
+  if (zero !== null && !compared && !isTold) place.after(tooLong());
+}
+
+function more(card: Card, place: HTMLElement): Node[] {
+  if (card.text.length <= MOST_SHOWN) return [];
+  const label = `Show all ${format.count(card.text.length)} characters`;
+  return [document.createTextNode('… '), button(label, () => showAll(card, place), { class: 'more' })];
 }
 
 function facts(card: Card): HTMLElement {
@@ -74,16 +79,17 @@ export function cardView(card: Card): HTMLElement {
     dir: 'auto',
     ...scrolling(card.text, `Answer at ${oneLine(card.label, 60)}`),
   });
+  const start = card.text.slice(0, MOST_SHOWN);
+  const isCut = start.length < card.text.length;
+  const compared = comparedTo(isCut && card.zero !== null ? card.zero.slice(0, 2 * MOST_SHOWN) : card.zero, start);
   if (card.text === '') words.append(element('i', {}, 'an empty answer'));
-  else words.append(...shortened(card.text, card.zero, words));
-  const compared =
-    card.zero !== null && differences(card.zero.slice(0, 2 * MOST_SHOWN), card.text.slice(0, MOST_SHOWN)) === null;
+  else words.append(...pieces(start, compared), ...more(card, words));
   return element(
     'article',
     { class: `card ${card.role.replace(/\W/g, '')}` },
     element('h3', {}, foreign(oneLine(card.label, 60)), card.role && element('span', { class: 'role' }, card.role)),
     facts(card),
     words,
-    compared && element('p', { class: 'small' }, 'Too long for its differences to be marked.'),
+    card.zero !== null && !compared && tooLong(),
   );
 }

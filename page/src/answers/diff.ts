@@ -13,10 +13,10 @@ export function wordsOf(text: string): string[] {
   return text.match(/\S+\s*|^\s+/g) ?? [];
 }
 
-/** Lengths of common subsequences of what follows each pair of places. */
-function lengths(before: string[], after: string[]): Uint32Array {
+/** Lengths of common subsequences of what follows each pair of places; none is longer than the root of MOST_CELLS. */
+function lengths(before: string[], after: string[]): Uint16Array {
   const width = after.length + 1;
-  const table = new Uint32Array((before.length + 1) * width);
+  const table = new Uint16Array((before.length + 1) * width);
   for (let i = before.length - 1; i >= 0; --i) {
     for (let j = after.length - 1; j >= 0; --j) {
       table[i * width + j] =

@@ -103,11 +103,11 @@ export class Rows {
 }
 
 function rowsOf(run: SearchRun): Row[] {
-  const rows = new Map<number, Row>();
+  const rows = new Map<string, Row>();
   const { label, prompt, sample } = run.answers;
-  const samples = 1 + sample.reduce((most, each) => Math.max(most, each), 0);
   for (let i = 0; i < label.length; ++i) {
-    const place = (prompt[i] ?? 0) * samples + (sample[i] ?? 0);
+    // A text, as a number made of both would not tell huge ones apart.
+    const place = `${prompt[i] ?? 0} ${sample[i] ?? 0}`;
     let row = rows.get(place);
     if (!row) rows.set(place, (row = { prompt: prompt[i] ?? 0, sample: sample[i] ?? 0, answers: new Map() }));
     row.answers.set(label[i] ?? 0, i);

@@ -104,6 +104,8 @@ function row(theme: Theme, differences: Difference[], reach: number) {
             x: api.coord([-reach, y])[0],
             y: middle[1] - 20,
             fill: theme.text,
+            stroke: theme.paper,
+            lineWidth: 3,
             fontSize: 12.5,
             fontWeight: 600,
             fontFamily: FONT,
@@ -145,6 +147,7 @@ function optionOf(differences: Difference[], theme: Theme): Record<string, unkno
       {
         type: 'custom',
         name: 'difference',
+        z: 6,
         renderItem: row(theme, differences, reach),
         encode: { x: [0, 1, 2] },
         data: differences.map((each) => [each.gain, each.low, each.high]),

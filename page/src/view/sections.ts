@@ -16,6 +16,30 @@ import { verdictOf } from '../verdict';
 import { figureView, tableElement } from './figure_view';
 import { commandView } from './settings';
 
+const COLUMNS = { full: 6, half: 3, third: 2 } as const;
+
+/** Figures as rows of six columns; those of a row with room left are widened to fill it. */
+function filled(figures: Figure[]): Figure[] {
+  const rows: Figure[][] = [];
+  let left = 0;
+  for (const figure of figures) {
+    const columns = COLUMNS[figure.span];
+    if (columns > left) {
+      rows.push([]);
+      left = 6;
+    }
+    rows.at(-1)?.push(figure);
+    left -= columns;
+  }
+  return rows.flatMap((row) => row.map((figure) => widened(figure, row)));
+}
+
+function widened(figure: Figure, row: Figure[]): Figure {
+  const taken = row.reduce((sum, each) => sum + COLUMNS[each.span], 0);
+  if (taken === 6 || row.length > 2) return figure;
+  return { ...figure, span: row.length === 1 ? 'full' : 'half' };
+}
+
 /** Takes figures out of all in the order of the page, and numbers them. */
 export class Figures {
   private number = 0;
@@ -23,7 +47,8 @@ export class Figures {
   constructor(private readonly all: Figure[]) {}
 
   views(section: string): HTMLElement[] {
-    return this.all.filter((figure) => figure.section === section).map((figure) => figureView(figure, ++this.number));
+    const figures = this.all.filter((figure) => figure.section === section);
+    return filled(figures).map((figure) => figureView(figure, ++this.number));
   }
 
   grid(section: string): HTMLElement | null {

@@ -6,6 +6,7 @@ import type { Table } from '../figure';
 import * as format from '../format';
 import { at, isObject, number, text } from '../json';
 import type { Json } from '../json';
+import { isPlain } from '../shell';
 import { oneLine, visible } from '../text';
 import { tableElement } from './figure_view';
 
@@ -26,10 +27,27 @@ function shown(json: Json): string {
   return typeof json === 'string' ? json || 'none' : String(json);
 }
 
+/** Names of options in one piece each, as a browser would break a line after their hyphens. */
+function unbroken(command: string): (Node | string)[] {
+  const pieces = command.split(/((?<=\s)--?[a-z][a-z-]{0,24}(?=\s|$))/);
+  return pieces.map((piece, i) => (i % 2 === 0 ? piece : element('span', { class: 'option' }, piece)));
+}
+
 export function commandView(command: string): HTMLElement {
-  const code = element('code', {}, visible(command));
+  const code = element('code', {}, ...unbroken(visible(command)));
+  if (!isPlain(command)) return unsafeCommandView(code);
   const copy = button('Copy', () => void copied(command, code, copy), { 'aria-label': 'Copy the command' });
   return element('div', { class: 'command' }, element('pre', { tabindex: '0' }, code), copy);
+}
+
+/** What a terminal would obey, or a reader not see, is shown but not handed on. */
+function unsafeCommandView(code: HTMLElement): HTMLElement {
+  return element(
+    'div',
+    {},
+    element('div', { class: 'command' }, element('pre', { tabindex: '0' }, code)),
+    element('p', { class: 'small' }, 'This command holds line breaks or hidden characters, so it is not offered to be copied.'),
+  );
 }
 
 /** Where a browser gives no clipboard to a page, the command is selected instead. */
@@ -73,6 +91,16 @@ export function duration(seconds: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+function sessionFacts(sessions: Session[]): Fact[] {
+  return sessions.flatMap((session, i): Fact[] => {
+    const which = sessions.length > 1 ? ` (session ${i + 1})` : '';
+    return [
+      [`time${which}`, timeOf(session)],
+      [`machine${which}`, machineOf(session)],
+    ];
+  });
+}
+
 function searchFacts(run: SearchRun): Fact[] {
   const { result, settings } = run;
   return [
@@ -97,13 +125,7 @@ function searchFacts(run: SearchRun): Fact[] {
         .filter(Boolean)
         .join(', '),
     ],
-    ...run.sessions.flatMap((session, i): Fact[] => {
-      const number_ = run.sessions.length > 1 ? ` (session ${i + 1})` : '';
-      return [
-        [`time${number_}`, timeOf(session)],
-        [`machine${number_}`, machineOf(session)],
-      ];
-    }),
+    ...sessionFacts(run.sessions),
   ];
 }
 
@@ -126,6 +148,7 @@ function trainFacts(run: TrainRun): Fact[] {
         : `${text(at(settings, 'serving', 'dtype'))}: effective α ${format.general(effective)}` +
           (changed && lost !== null ? `, ${format.percent(lost / changed)} of the updates lost` : ''),
     ],
+    ...sessionFacts(run.sessions),
   ];
 }
 
@@ -145,14 +168,12 @@ function factsOf(run: Run): Fact[] {
 }
 
 export function commandOf(run: Run): string {
-  if (run.kind === 'search')
-    return (
-      run.sessions
-        .map((session) => session.command)
-        .filter(Boolean)
-        .at(-1) ?? ''
-    );
-  return run.kind === 'train' ? text(run.settings?.['command']) : '';
+  if (run.kind === 'inspection') return '';
+  const last = run.sessions
+    .map((session) => session.command)
+    .filter(Boolean)
+    .at(-1);
+  return last ?? (run.kind === 'train' ? text(run.settings?.['command']) : '');
 }
 
 function configurationTable(run: Run): Table | null {
