@@ -68,9 +68,10 @@ class SearchCommand {
     }
     if (!folder.finished()) check_writing(folder);
     folder.begin(settings());
-    const bool is_finished = folder.finished().has_value();
+    std::filesystem::path shown;
+    if (folder.finished()) shown = std::filesystem::path(options_.rows.output) / "search.json";
     const Json result = result_in(folder);
-    const std::string page = write_run_page(options_.rows.output, is_finished, context_);
+    const std::string page = write_run_page(options_.rows.output, shown, context_);
     std::cout << (options_.rows.json ? format_json(result) : describe_search(result));
     write(result);
     (options_.rows.json ? std::cerr : std::cout) << page;
@@ -240,6 +241,7 @@ class SearchCommand {
     search_.facts = facts();
     announce();
     const SessionLog log(posix_filesystem(), options_.rows.output, session());
+    if (!log.warning().empty()) print_warnings({log.warning()});
     TerminalRowProgress progress;
     try {
       const LiveRun run{posix_filesystem(), folder, &progress, context_.cancellation};

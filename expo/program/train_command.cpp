@@ -166,7 +166,7 @@ void run(const Options& options, const CommandContext& context) {
   const TrainingReport report = run_training(posix_filesystem(), hugging_face_environment(), *ranks,
                                              job, context.cancellation);
   if (ranks->rank() != 0) return;
-  const std::string page = write_run_page(job.config.output_dir, false, context);
+  const std::string page = write_run_page(job.config.output_dir, {}, context);
   if (options.json) {
     std::cout << format_json(to_json(report));
   } else {

@@ -12,8 +12,14 @@
 namespace expo {
 namespace {
 
+/// get() alone would make something else of negative numbers and of fractions.
+std::uint64_t count_of(const Json& json) {
+  if (!json.is_number_unsigned()) throw Json::type_error::create(302, "no count", &json);
+  return json.get<std::uint64_t>();
+}
+
 std::optional<std::uint64_t> limit_of(const Json& json) {
-  return json.is_null() ? std::nullopt : std::optional(json.get<std::uint64_t>());
+  return json.is_null() ? std::nullopt : std::optional(count_of(json));
 }
 
 bool is_below(const std::optional<std::uint64_t>& limit,
@@ -41,9 +47,22 @@ AnswerColumns::AnswerColumns(Filesystem& filesystem, std::filesystem::path path,
         take(line, place.offset, place.text.size());
       },
       missing);
-  numbers_.clear();
+  numbers_ = {};
   drop_cut(limit);
-  for (Answer& answer : answers_) answer.prompt = prompts.number_of(answer.prompt_id);
+  number_prompts(prompts);
+}
+
+/// Turns the numbers of prompts in the order of their answers into those of the columns, to which
+/// only prompts of answers that are shown are added.
+void AnswerColumns::number_prompts(PromptColumns& prompts) {
+  std::vector<std::optional<std::size_t>> columns(prompt_ids_.size());
+  for (Answer& answer : answers_) {
+    std::optional<std::size_t>& column = columns[answer.prompt];
+    if (!column) column = prompts.number_of(prompt_ids_[answer.prompt]);
+    answer.prompt = *column;
+  }
+  prompt_ids_ = {};
+  prompt_numbers_ = {};
 }
 
 void AnswerColumns::take(const Json& line, std::uint64_t offset, std::size_t length) {
@@ -65,14 +84,14 @@ void AnswerColumns::take_answer(const Json& line, const std::string& name, std::
   Answer answer;
   answer.offset = offset;
   answer.length = length;
-  answer.prompt_id = line.at("prompt").get<std::string>();
+  answer.prompt = prompt_of(line.at("prompt").get<std::string>());
   answer.label = label_of(line.at("candidate").get<std::string>());
-  answer.sample = line.at("sample").get<std::uint64_t>();
-  answer.tokens = line.at("tokens").get<std::uint64_t>();
+  answer.sample = count_of(line.at("sample"));
+  answer.tokens = count_of(line.at("tokens"));
   answer.limit = limit_of(line.at("limit"));
   answer.is_stopped = line.at("finish_reason").get<std::string>() != "length";
   if (!line.at("text").is_string()) throw Json::type_error::create(302, "no text", &line);
-  if (numbers_.emplace(name, answers_.size()).second) answers_.push_back(std::move(answer));
+  if (numbers_.emplace(name, answers_.size()).second) answers_.push_back(answer);
 }
 
 void AnswerColumns::take_score(const Json& line, const std::string& name) {
@@ -101,6 +120,12 @@ void AnswerColumns::drop_cut(const Limit& limit) {
 std::size_t AnswerColumns::label_of(const std::string& label) {
   const auto [place, is_new] = label_numbers_.emplace(label, labels_.size());
   if (is_new) labels_.push_back(label);
+  return place->second;
+}
+
+std::size_t AnswerColumns::prompt_of(const std::string& id) {
+  const auto [place, is_new] = prompt_numbers_.emplace(id, prompt_ids_.size());
+  if (is_new) prompt_ids_.push_back(id);
   return place->second;
 }
 

@@ -25,7 +25,8 @@ namespace expo {
 ///
 /// The first scorer in the file is the one that decides; further ones judge after it. Answers that
 /// the screening cut short are left out. Texts stay in the file, which is read again for them, so
-/// that memory holds but one of them at a time.
+/// that memory holds but one of them at a time; of each answer it holds some numbers and, until all
+/// lines are read, its key.
 class AnswerColumns {
  public:
   /// The limit of an answer's tokens in a search, as run.json has it.
@@ -55,8 +56,7 @@ class AnswerColumns {
   struct Answer {
     std::uint64_t offset = 0;  ///< of its line in the file
     std::size_t length = 0;
-    std::string prompt_id;  ///< until all are read
-    std::size_t prompt = 0;
+    std::size_t prompt = 0;  ///< in prompt_ids_ until all are read, then in the columns
     std::size_t label = 0;
     std::uint64_t sample = 0;
     std::uint64_t tokens = 0;
@@ -70,7 +70,9 @@ class AnswerColumns {
                    std::size_t length);
   void take_score(const Json& line, const std::string& name);
   void drop_cut(const Limit& limit);
+  void number_prompts(PromptColumns& prompts);
   std::size_t label_of(const std::string& label);
+  std::size_t prompt_of(const std::string& id);
   std::string text_of(const Answer& answer, AlignedBuffer& scratch) const;
   template <typename Value>
   void write_column(const TextSink& sink, const Value& value) const;
@@ -79,6 +81,8 @@ class AnswerColumns {
   std::unique_ptr<ReadableFile> file_;
   std::vector<Answer> answers_;
   std::unordered_map<std::string, std::size_t> numbers_;  ///< of answers, by key and limit
+  std::vector<std::string> prompt_ids_;
+  std::unordered_map<std::string, std::size_t> prompt_numbers_;  ///< in prompt_ids_
   std::unordered_map<std::string, std::size_t> label_numbers_;
   Json labels_ = Json::array();
   std::string deciding_;  ///< the scorer's name with its slash, once a line has shown it

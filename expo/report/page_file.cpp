@@ -22,6 +22,11 @@ void check_page_place(Filesystem& filesystem, const std::filesystem::path& path,
   const auto found = filesystem.status(path);
   if (!path.has_filename() || (found && found->is_directory))
     throw usage_error(name + ": is a folder, but -o names a file, such as report.html");
+  if (found && !found->is_regular) {
+    throw usage_error(name +
+                      ": is no regular file but a device, a pipe or a socket, which no page may "
+                      "replace; name a file, such as report.html");
+  }
   if (found && !overwrite) throw usage_error(name + ": is there already; --overwrite replaces it");
   if (!filesystem.is_directory(folder_of(path))) {
     throw usage_error(fmt::format("{}: there is no folder {} to write it to; make it first", name,

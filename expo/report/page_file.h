@@ -12,12 +12,12 @@
 
 namespace expo {
 
-/// Throws Error(usage) if a page cannot be written there: there is a folder, or a file and
-/// `overwrite` is not set, or no folder that could hold it.
+/// Throws Error(usage) if a page cannot be written there: there is a folder or what is no regular
+/// file, or a file and `overwrite` is not set, or no folder that could hold it.
 void check_page_place(Filesystem& filesystem, const std::filesystem::path& path, bool overwrite);
 
 /// A file that is written piece by piece and appears, or replaces another one, only when it is
-/// complete. Not thread-safe.
+/// complete. A symbolic link is replaced itself; what it leads to stays. Not thread-safe.
 class PageFile {
  public:
   /// Begins the new file beside its place, under another name. Throws what check_page_place()

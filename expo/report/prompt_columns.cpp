@@ -5,15 +5,16 @@
 namespace expo {
 namespace {
 
-/// What a message says: its content or, of content in parts, their texts joined by spaces.
+/// What a message says: its content or, of content in parts, their texts joined by spaces. A part
+/// whose text is no string says nothing: search takes such messages, so a page must.
 std::string content_of(const Json& message) {
   const Json content = message.value("content", Json());
   if (content.is_string()) return content.get<std::string>();
   std::string text;
   if (!content.is_array()) return text;
   for (const Json& part : content) {
-    if (!part.is_object() || !part.contains("text")) continue;
-    text += (text.empty() ? "" : " ") + part.at("text").get<std::string>();
+    const Json words = part.is_object() ? part.value("text", Json()) : Json();
+    if (words.is_string()) text += (text.empty() ? "" : " ") + words.get<std::string>();
   }
   return text;
 }

@@ -18,6 +18,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Where the page will lie. A link at its place is replaced, so that only its folder's are
+/// followed.
+fs::path place_of_page(Filesystem& filesystem, const fs::path& page) {
+  return filesystem.canonical(page.has_parent_path() ? page.parent_path() : ".") / page.filename();
+}
+
+bool lies_in(const fs::path& file, const fs::path& folder) {
+  return std::ranges::mismatch(folder, file).in1 == folder.end();
+}
+
 /// The runs of a page, opened.
 class Runs {
  public:
@@ -26,10 +36,7 @@ class Runs {
     if (request.runs.empty()) throw usage_error("report: no run is named; give its folder");
     for (const std::string& run : request.runs) add(filesystem, run);
     names_ = distinguishing_names(places_);
-    for (const fs::path& place : places_) {
-      if (filesystem.exists(request.output) && filesystem.canonical(request.output) == place)
-        throw usage_error(request.output.string() + ": is an input; choose another output");
-    }
+    for (std::size_t i = 0; i < places_.size(); ++i) spare(filesystem, i);
   }
 
   void write(const TextSink& sink) {
@@ -65,6 +72,22 @@ class Runs {
     if (std::ranges::find(places_, place) != places_.end())
       throw usage_error(run + ": is named twice; name each run once");
     places_.push_back(std::move(place));
+  }
+
+  /// Refuses a page in the place of a run, or of a file that a run needs.
+  void spare(Filesystem& filesystem, std::size_t number) const {
+    const fs::path& output = request_.output;
+    const fs::path& run = places_[number];
+    if (filesystem.exists(output) && filesystem.canonical(output) == run)
+      throw usage_error(output.string() + ": is an input; choose another output");
+    if (output.filename().string().ends_with(".html") ||
+        !lies_in(place_of_page(filesystem, output), run))
+      return;
+    throw usage_error(fmt::format(
+        "{}: lies in {}, which the page shows, and there its name must end in .html, so that no "
+        "file of the run is replaced; give -o {}",
+        output.string(), request_.runs[number],
+        (fs::path(request_.runs[number]) / "report.html").string()));
   }
 
   const ReportRequest& request_;

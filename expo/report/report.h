@@ -26,10 +26,12 @@ struct ReportSummary {
 };
 
 /// Writes one HTML file that shows runs: the page in this program (page.h) with their data, which
-/// docs/report.md describes, packed into its one place (packed_text.h). Memory does not grow with
-/// the answers. The file appears only when it is complete. Throws Error: usage for runs of several
-/// kinds, a run that is named twice, and an output that is there or is an input; input for what is
-/// no run, is damaged, or comes from a newer version; environment if the disk fails; interrupted.
+/// docs/report.md describes, packed into its one place (packed_text.h). Memory holds a few
+/// hundred bytes for each answer, but not its text. The file appears only when it is complete.
+/// Throws Error: usage for runs of several kinds, a run that is named twice, and an output that is
+/// there, is an input, lies in the folder of a run without a name that ends in .html, or is no
+/// regular file; input for what is no run, is damaged, or comes from a newer version; environment
+/// if the disk fails; interrupted.
 ReportSummary write_report(Filesystem& filesystem, const ReportRequest& request,
                            const CancellationToken& cancellation);
 

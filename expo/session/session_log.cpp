@@ -10,6 +10,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "expo/core/error.h"
 #include "expo/core/parallel.h"
 #include "expo/core/text.h"
 #include "expo/core/version.h"
@@ -49,6 +50,27 @@ Json memory_bytes() {
   return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size);
 }
 
+/// Throws Json::exception for a line that no session has left.
+void check_line(const Json& line) {
+  if (line.is_object() && line.contains("ended")) return;
+  for (const char* key : {"started", "command", "expo", "machine"}) static_cast<void>(line.at(key));
+}
+
+std::unique_ptr<LineJournal> open_journal(Filesystem& filesystem,
+                                          const std::filesystem::path& path) {
+  return std::make_unique<LineJournal>(filesystem, path, "expo-sessions-1", check_line);
+}
+
+/// Moves a file that cannot be read out of the way; returns what to tell of it.
+std::string move_aside(Filesystem& filesystem, const std::filesystem::path& path) {
+  const std::filesystem::path aside = std::filesystem::path(path) += ".damaged";
+  filesystem.rename_replace(path, aside);
+  return fmt::format(
+      "{}: is damaged, as it holds what no session of a run has left; it is kept as {}, and a new "
+      "one is begun",
+      path.string(), aside.filename().string());
+}
+
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
@@ -71,9 +93,15 @@ Json machine_json(const Session& session) {
 }
 
 SessionLog::SessionLog(Filesystem& filesystem, const std::filesystem::path& folder,
-                       const Session& session)
-    : journal_(std::make_unique<LineJournal>(filesystem, folder / "sessions.jsonl",
-                                             "expo-sessions-1", [](const Json&) {})) {
+                       const Session& session) {
+  const std::filesystem::path path = folder / "sessions.jsonl";
+  try {
+    journal_ = open_journal(filesystem, path);
+  } catch (const Error& error) {
+    if (error.category() != ErrorCategory::input) throw;
+    warning_ = move_aside(filesystem, path);
+    journal_ = open_journal(filesystem, path);
+  }
   journal_->append({{"started", utc_text(session.started)},
                     {"command", session.command},
                     {"expo", version()},

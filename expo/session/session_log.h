@@ -28,22 +28,27 @@ struct Session {
 ///    "cpu"}}
 ///   {"ended": "2026-11-30T10:20:00Z"}
 ///
-/// A session that was killed has no second line. Only one process may have it open, for which its
-/// caller provides. Not thread-safe.
+/// A session that was killed has no second line. A file with anything else in it is moved aside, to
+/// sessions.jsonl.damaged, in the place of an earlier one, and a new one is begun: no run is
+/// refused over its record. Only one process may have it open, for which its caller provides. Not
+/// thread-safe.
 class SessionLog {
  public:
-  /// Begins or goes on with the file, and adds the line of a session's start. Throws what
-  /// LineJournal throws. `filesystem` must outlive it.
+  /// Begins or goes on with the file, and adds the line of a session's start. Throws
+  /// Error(environment) if the disk fails. `filesystem` must outlive it.
   SessionLog(Filesystem& filesystem, const std::filesystem::path& folder, const Session& session);
   /// Ends the session if end() was not called.
   ~SessionLog();
   SessionLog(const SessionLog&) = delete;
   SessionLog& operator=(const SessionLog&) = delete;
 
+  /// Tells the user that a damaged file was moved aside; empty if none was.
+  const std::string& warning() const { return warning_; }
   /// Adds the line of the session's end. A failure is not told: work is not lost over its record.
   void end() noexcept;
 
  private:
+  std::string warning_;
   std::unique_ptr<LineJournal> journal_;  ///< until the end
 };
 

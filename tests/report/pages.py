@@ -45,7 +45,7 @@ def text_of(messages):
 
 def expected_prompts(folder):
     return {row["prompt"]: (row["part"], text_of(row["messages"]), row["messages"] if len(row["messages"]) > 1 else None)
-            for row in lines(folder / "prompts.jsonl")}
+            for row in without_surrogates(lines(folder / "prompts.jsonl"))}
 
 
 def shown_prompts(run):

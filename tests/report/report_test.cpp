@@ -7,6 +7,7 @@
 #include "expo/core/text.h"
 #include "expo/core/version.h"
 #include "report/unpacked.h"
+#include "support/refusal.h"
 
 namespace expo {
 namespace {
@@ -63,7 +64,7 @@ class ReportTest : public testing::Test {
   Json run_of(const std::string& run) { return page_of({run}).at("runs").at(0); }
 
   /// The refusal of a page, which must leave nothing behind.
-  Error refusal(const std::vector<std::string>& runs) {
+  Error refused(const std::vector<std::string>& runs) {
     try {
       write_report(disk_, {runs, "/pages/refused.html", false, "", ""}, token_);
     } catch (const Error& error) {
@@ -76,7 +77,7 @@ class ReportTest : public testing::Test {
 
   void expect_refusal(const std::vector<std::string>& runs, ErrorCategory category,
                       std::string_view words) {
-    const Error error = refusal(runs);
+    const Error error = refused(runs);
     EXPECT_EQ(error.category(), category) << error.what();
     EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
   }
@@ -197,6 +198,24 @@ TEST_F(ReportTest, WhatIsNoUnicodeIsMarkedAndHostileTextIsText) {
             "a\xEF\xBF\xBD\xEF\xBF\xBD \xEF\xBF\xBD </script>@EXPO");
 }
 
+TEST_F(ReportTest, PartsOfAMessageWithoutWordsSayNothing) {
+  put_search("/run", "");
+  put("/run/prompts.jsonl",
+      R"({"prompt":"p","part":"choosing","messages":[{"role":"user","content":[{"text":null},)"
+      R"({"text":"What"},{"text":7},{"type":"image"},8,{"text":"now?"},{"text":["x"]}]}]})"
+      "\n");
+  EXPECT_EQ(run_of("/run").at("prompts").at("text"), Json::parse(R"(["What now?"])"));
+}
+
+TEST_F(ReportTest, PromptsOfWhichNoAnswerIsShownAreNotAdded) {
+  put_search("/run", answer("k1", "α = 0", "p8", "cut", 24, "length", "24") +
+                         answer("k2", "α = 0", "p9", "a", 1) + answer("k3", "α = 0", "p1", "b", 1) +
+                         answer("k4", "α = 2", "p9", "c", 1));
+  const Json run = run_of("/run");
+  EXPECT_EQ(run.at("prompts").at("id"), Json::parse(R"(["p1","p2","p9"])"));
+  EXPECT_EQ(run.at("answers").at("prompt"), Json::parse("[2, 0, 2]"));
+}
+
 TEST_F(ReportTest, ATrainingHasItsMetrics) {
   put("/dpo/run.json",
       R"({"expo":"0.1.0","command":"expo train dpo","config":{"output_dir":"o"}})");
@@ -227,13 +246,13 @@ TEST_F(ReportTest, AnInspectionIsAFile) {
 }
 
 TEST_F(ReportTest, SeveralRunsHaveNamesThatTellThemApart) {
-  put_search("/work/a/run", "");
-  put_search("/work/b/run", "");
-  put_search("/work/b/run/inner", "");
-  const Json two = page_of({"/work/a/run", "/work/b/run"});
+  put_search("/lab/a/run", "");
+  put_search("/lab/b/run", "");
+  put_search("/lab/b/run/inner", "");
+  const Json two = page_of({"/lab/a/run", "/lab/b/run"});
   EXPECT_EQ(two.at("runs").at(0).at("name"), "a");
   EXPECT_EQ(two.at("runs").at(1).at("name"), "b");
-  const Json nested = page_of({"/work/b/run", "/work/b/run/inner"});
+  const Json nested = page_of({"/lab/b/run", "/lab/b/run/inner"});
   EXPECT_EQ(nested.at("runs").at(0).at("name"), "run");
   EXPECT_EQ(nested.at("runs").at(1).at("name"), "run/inner");
 }
@@ -286,6 +305,46 @@ TEST_F(ReportTest, RefusesOtherVersionsAndDamagedFiles) {
   expect_refusal({"/run"}, ErrorCategory::input, "trace.jsonl:1: is no JSON object");
 }
 
+TEST_F(ReportTest, RefusesNumbersThatNoSearchHasLeft) {
+  for (const char* limit : {"-1", "2.5", "1e300", "true", "18446744073709551616"}) {
+    put_search("/run", answer("k1", "α = 0", "p1", "a", 1, "stop", limit));
+    expect_refusal({"/run"}, ErrorCategory::input, "answers.jsonl:2: is not a line");
+  }
+  put_search("/run", answer("k1", "α = 0", "p1", "a", -1));
+  expect_refusal({"/run"}, ErrorCategory::input, "answers.jsonl:2: is not a line");
+  std::string line = answer("k1", "α = 0", "p1", "a", 1);
+  line.replace(line.find("\"sample\":0"), 10, "\"sample\":1e300");
+  put_search("/run", line);
+  expect_refusal({"/run"}, ErrorCategory::input, "answers.jsonl:2: is not a line");
+}
+
+TEST_F(ReportTest, SparesTheFilesOfItsRuns) {
+  put_search("/run", "");
+  put("/run/inner/notes.json", "{}");
+  disk_.create_link("/run", "/alias");
+  const std::string before = disk_.read_text("/run/answers.jsonl");
+  for (const char* output : {"/run/answers.jsonl", "/run/new", "/run/inner/notes.json",
+                             "/pages/../run/answers.jsonl", "/alias/answers.jsonl"}) {
+    const std::string message = refusal(ErrorCategory::usage, [&] {
+      write_report(disk_, {{"/run/"}, output, true, "", ""}, token_);
+    });
+    EXPECT_NE(message.find("lies in /run/, which the page shows"), std::string::npos) << message;
+  }
+  EXPECT_EQ(disk_.read_text("/run/answers.jsonl"), before);
+  EXPECT_FALSE(disk_.exists("/run/new"));
+  disk_.create_directory("/run-2");
+  for (const char* output : {"/run/mine.html", "/run/inner/report.html", "/run-2/answers.jsonl"})
+    EXPECT_GT(write_report(disk_, {{"/run"}, output, true, "", ""}, token_).bytes, 0U);
+}
+
+TEST_F(ReportTest, ReplacesALinkAndNotWhatItLeadsTo) {
+  put_search("/run", "");
+  const std::string before = disk_.read_text("/run/answers.jsonl");
+  disk_.create_link("/run/answers.jsonl", "/pages/report.html");
+  EXPECT_EQ(run_of("/run").at("kind"), "search");
+  EXPECT_EQ(disk_.read_text("/run/answers.jsonl"), before);
+}
+
 TEST_F(ReportTest, DoesNotReplaceItsInput) {
   put("/pages/pair.json", R"({"sft":{},"aligned":{},"by_layer":[],"tensors":[]})");
   try {
@@ -299,7 +358,7 @@ TEST_F(ReportTest, DoesNotReplaceItsInput) {
 TEST_F(ReportTest, ACancelledPageLeavesNothing) {
   put_search("/run", "");
   token_.cancel();
-  EXPECT_EQ(refusal({"/run"}).category(), ErrorCategory::interrupted);
+  EXPECT_EQ(refused({"/run"}).category(), ErrorCategory::interrupted);
 }
 
 TEST(Page, HasOnePlaceForItsData) {

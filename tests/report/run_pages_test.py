@@ -6,6 +6,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -85,6 +86,31 @@ def test_a_finished_search_keeps_its_page(tmp_path, models):
     assert (run / "sessions.jsonl").read_bytes() == sessions
 
 
+def test_a_page_that_is_older_than_the_result_is_made_anew(tmp_path, models):
+    run = tmp_path / "run"
+    search(models, run, "--alphas", "1")
+    made = (run / "search.json").stat().st_mtime_ns
+    (run / "report.html").write_text("of an earlier moment, as the search was killed before it wrote its page")
+    os.utime(run / "report.html", ns=(made - 1, made - 1))
+    search(models, run, "--alphas", "1")
+    assert only_run(run / "report.html")["result"] == json.loads((run / "search.json").read_text())
+
+
+def test_damaged_sessions_stop_no_run(tmp_path, models):
+    run, out = tmp_path / "run", tmp_path / "dpo"
+    search(models, run, "--alphas", "1")
+    train(models, out, "--save-steps", "2")
+    (run / "search.json").unlink()
+    for folder, again in ((run, lambda: search(models, run, "--alphas", "1")),
+                          (out, lambda: train(models, out, "--save-steps", "2", "--resume"))):
+        damaged = (folder / "sessions.jsonl").read_bytes() + b"\0\0\0\n"
+        (folder / "sessions.jsonl").write_bytes(damaged)
+        done = again()
+        assert "sessions.jsonl: is damaged" in done.stderr and "kept as sessions.jsonl.damaged" in done.stderr
+        assert (folder / "sessions.jsonl.damaged").read_bytes() == damaged
+        assert len(only_run(folder / "report.html")["sessions"]) == 1
+
+
 def test_a_page_that_cannot_be_written_is_a_warning(tmp_path, models):
     run = tmp_path / "run"
     search(models, run, "--alphas", "1")
@@ -96,19 +122,42 @@ def test_a_page_that_cannot_be_written_is_a_warning(tmp_path, models):
     assert (run / "search.json").exists() and "the page that shows it" not in done.stdout
 
 
+# A scorer that stops at its sixth answer while the file `hold` is beside it, so that no search ends before its signal.
+HOLDING_SCORER = """
+import sys, time
+from pathlib import Path
+hold, held = (Path(__file__).with_name(name) for name in ("hold", "held"))
+for number, line in enumerate(sys.stdin):
+    while number == 5 and hold.exists():
+        held.touch()
+        time.sleep(0.01)
+    print(len(line) % 7, flush=True)
+"""
+
+
+def stopped_by(kind, arguments, run, held):
+    """Starts a search that the scorer holds, and sends a signal after three more answers, or once it is held."""
+    before = len(lines(run / "answers.jsonl"))
+    process = subprocess.Popen([EXPO, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not held.exists() and len(lines(run / "answers.jsonl")) < before + 3:
+        time.sleep(0.005)
+    assert process.poll() is None
+    process.send_signal(kind)
+    process.wait()
+    held.unlink(missing_ok=True)
+
+
 def test_sessions_tell_of_kills_and_interruptions(tmp_path, models):
     run, whole = tmp_path / "run", tmp_path / "whole"
+    (tmp_path / "scorer.py").write_text(HOLDING_SCORER)
+    models = {**models, "scorer": f"{sys.executable} {tmp_path / 'scorer.py'}"}
     options = ["--token-budget", "8000", "--deterministic"]
     search(models, whole, *options)
+    (tmp_path / "hold").touch()
     for kind in (signal.SIGKILL, signal.SIGINT):
-        before = len(lines(run / "answers.jsonl"))
-        process = subprocess.Popen([EXPO, *map(str, command(models, run, *options))], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(lines(run / "answers.jsonl")) < before + 3:
-            time.sleep(0.005)
-        process.send_signal(kind)
-        process.wait()
+        stopped_by(kind, command(models, run, *options), run, tmp_path / "held")
         assert not (run / "report.html").exists()
+    (tmp_path / "hold").unlink()
     assert search(models, run, *options).stdout.replace("/run/", "/whole/") == search(models, whole, *options).stdout
     page = assert_whole(run, command(models, run, *options), sessions=3)
     assert [session["ended"] is None for session in page["sessions"]] == [True, False, False]

@@ -80,11 +80,33 @@ TEST(SessionLog, SurvivesPowerLossAndAFullDiskAtItsEnd) {
   EXPECT_EQ(lines_of(disk).size(), 4U);
 }
 
-TEST(SessionLog, RefusesAFileOfAnotherFormat) {
+TEST(SessionLog, MovesADamagedFileAsideAndGoesOn) {
   MemoryFilesystem disk;
-  disk.create_directory("/run");
-  disk.write_text("/run/sessions.jsonl", "{\"format\":\"other\"}\n");
-  EXPECT_THROW(SessionLog(disk, "/run", session_at(0)), Error);
+  { const SessionLog log(disk, "/run", session_at(0)); }
+  const std::string whole = disk.read_text("/run/sessions.jsonl");
+  const std::string other = "{\"format\":\"other\"}\n";
+  const std::vector<std::string> all = {other, "\n", whole + "no json\n", whole + "[]\n",
+                                        whole + "{\"started\":\"now\"}\n"};
+  for (const std::string& damaged : all) {
+    disk.write_text("/run/sessions.jsonl", damaged);
+    const SessionLog log(disk, "/run", session_at(60));
+    EXPECT_NE(log.warning().find("/run/sessions.jsonl: is damaged"), std::string::npos) << damaged;
+    EXPECT_EQ(disk.read_text("/run/sessions.jsonl.damaged"), damaged);
+    const auto lines = lines_of(disk);
+    ASSERT_EQ(lines.size(), 2U) << damaged;
+    EXPECT_EQ(lines[1].at("started"), "1970-01-01T00:01:00Z");
+  }
+  const SessionLog log(disk, "/run", session_at(120));
+  EXPECT_EQ(log.warning(), "");
+}
+
+TEST(SessionLog, ADiskThatFailsIsNoDamage) {
+  MemoryFilesystem disk;
+  { const SessionLog log(disk, "/run", session_at(0)); }
+  FaultInjectingFilesystem faults(disk);
+  faults.inject({.call = FileCall::write, .lasting = true});
+  EXPECT_THROW(SessionLog(faults, "/run", session_at(1)), Error);
+  EXPECT_FALSE(disk.exists("/run/sessions.jsonl.damaged"));
 }
 
 }  // namespace

@@ -104,7 +104,8 @@ void RunFolder::begin() {
   // The record is removed last, so that a half-removed run is still recognised as one.
   for (const auto& [step, folder] : list_run_checkpoints(filesystem_, folder_)) drop(folder);
   if (filesystem_.exists(folder_ / "final")) drop(folder_ / "final");
-  for (const char* name : {"metrics.jsonl", "sessions.jsonl", "report.html", "run.json"})
+  for (const char* name :
+       {"metrics.jsonl", "sessions.jsonl", "sessions.jsonl.damaged", "report.html", "run.json"})
     filesystem_.remove(folder_ / name);
 }
 

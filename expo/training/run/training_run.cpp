@@ -56,6 +56,7 @@ TrainingReport TrainingRun::run() {
   if (folder_ != nullptr) {
     write_run_file();
     session_ = std::make_unique<SessionLog>(filesystem_, folder_->path(), session());
+    warn(session_->warning());
     metrics_ = std::make_unique<MetricsLog>(filesystem_, folder_->file("metrics.jsonl"), step_);
   }
   note(step_ == schedule_.rate.total_steps
