@@ -72,6 +72,21 @@ function lanesSeries(race: Race, theme: Theme): Record<string, unknown> {
   };
 }
 
+/** ✕ where a lane ends, so many pixels beside its last mark. */
+function crosses(name: string, offset: number, data: number[][], theme: Theme): Record<string, unknown> {
+  return {
+    type: 'scatter',
+    name,
+    symbol: 'path://M0 0L10 10M10 0L0 10',
+    symbolSize: 11,
+    silent: true,
+    z: 5,
+    symbolOffset: [offset, 0],
+    itemStyle: { color: 'none', borderColor: theme.bad, borderWidth: 2.4 },
+    data,
+  };
+}
+
 function pointSeries(race: Race, theme: Theme): Record<string, unknown>[] {
   const marks = marksOf(race);
   const most = Math.max(1, ...marks.map((mark) => mark.seen.rows ?? 1));
@@ -87,28 +102,8 @@ function pointSeries(race: Race, theme: Theme): Record<string, unknown>[] {
       itemStyle: { borderColor: theme.text, borderWidth: 0.8 },
       data: marks.map((mark) => [column(mark.seen), mark.row, mark.seen.mean, mark.seen.rows]),
     },
-    {
-      type: 'scatter',
-      name: 'left out',
-      symbol: 'path://M0 0L10 10M10 0L0 10',
-      symbolSize: 11,
-      silent: true,
-      z: 5,
-      symbolOffset: [18, 0],
-      itemStyle: { color: 'none', borderColor: theme.bad, borderWidth: 2.4 },
-      data: marks.filter(last).map((mark) => [column(mark.seen), mark.row]),
-    },
-    {
-      type: 'scatter',
-      name: 'dropped unscored',
-      symbol: 'path://M0 0L10 10M10 0L0 10',
-      symbolSize: 11,
-      silent: true,
-      z: 5,
-      symbolOffset: [0, 0],
-      itemStyle: { color: 'none', borderColor: theme.bad, borderWidth: 2.4 },
-      data: race.lanes.flatMap((lane, row) => (lane.dropped === 0 ? [[0, row]] : [])),
-    },
+    crosses('left out', 18, marks.filter(last).map((mark) => [column(mark.seen), mark.row]), theme),
+    crosses('dropped unscored', 0, race.lanes.flatMap((lane, row) => (lane.dropped === 0 ? [[0, row]] : [])), theme),
   ];
 }
 
