@@ -96,10 +96,10 @@ TEST(SearchModules, NoBudgetThatDoesForTheUniformAlphaIsTooSmall) {
   }
 }
 
-/// Every point but the start runs to 2,048 tokens.
-class EndlessPoints final : public ScoreSource {
+/// A simulation whose scores are changed.
+class ChangedSource : public ScoreSource {
  public:
-  explicit EndlessPoints(Simulator& source) : source_(source) {}
+  explicit ChangedSource(Simulator& source) : source_(source) {}
   const std::vector<Candidate>& candidates() const override { return source_.candidates(); }
   std::size_t prompts() const override { return source_.prompts(); }
   std::uint32_t samples() const override { return source_.samples(); }
@@ -111,16 +111,27 @@ class EndlessPoints final : public ScoreSource {
   }
   std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
     std::vector<Score> scores = source_.scores(requests);
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      if (!candidates()[requests[i].candidate].modules) continue;
-      scores[i].tokens = 2048;
-      scores[i].ending = Ending::length;
-    }
+    for (std::size_t i = 0; i < scores.size(); ++i) change(requests[i], scores[i]);
     return scores;
   }
 
  private:
+  virtual void change(const ScoreRequest& request, Score& score) const = 0;
+
   Simulator& source_;
+};
+
+/// Every point but the start runs to 2,048 tokens.
+class EndlessPoints final : public ChangedSource {
+ public:
+  using ChangedSource::ChangedSource;
+
+ private:
+  void change(const ScoreRequest& request, Score& score) const override {
+    if (!candidates()[request.candidate].modules) return;
+    score.tokens = 2048;
+    score.ending = Ending::length;
+  }
 };
 
 TEST(SearchModules, PointsWhoseAnswersDoNotEndAreDroppedUnscored) {
@@ -142,31 +153,18 @@ TEST(SearchModules, PointsWhoseAnswersDoNotEndAreDroppedUnscored) {
 }
 
 /// A simulation whose answers have a further score.
-class WithBrief final : public ScoreSource {
+class WithBrief final : public ChangedSource {
  public:
-  explicit WithBrief(Simulator& source) : source_(source) {}
+  using ChangedSource::ChangedSource;
   static double brief(const ScoreRequest& request) {
     return jitter(request.candidate, request.prompt, request.sample);
   }
-  const std::vector<Candidate>& candidates() const override { return source_.candidates(); }
-  std::size_t prompts() const override { return source_.prompts(); }
-  std::uint32_t samples() const override { return source_.samples(); }
   std::vector<Measure> measures() const override { return {{"brief", true}, {"length_2", false}}; }
-  std::optional<std::size_t> candidate_at(double alpha, std::size_t like) override {
-    return source_.candidate_at(alpha, like);
-  }
-  std::optional<std::size_t> module_candidate(const ModulePoint& point, std::size_t like) override {
-    return source_.module_candidate(point, like);
-  }
-  std::vector<Score> scores(std::span<const ScoreRequest> requests) override {
-    std::vector<Score> scores = source_.scores(requests);
-    for (std::size_t i = 0; i < scores.size(); ++i)
-      scores[i].measures = {brief(requests[i]), 2 * scores[i].length};
-    return scores;
-  }
 
  private:
-  Simulator& source_;
+  void change(const ScoreRequest& request, Score& score) const override {
+    score.measures = {brief(request), 2 * score.length};
+  }
 };
 
 TEST(SearchModules, ShowFurtherObjectivesOfThePointThatIsCompared) {
