@@ -22,7 +22,7 @@ struct Drift {
 };
 
 /// The most answers of each candidate that its drift is measured on.
-inline constexpr std::size_t kDriftAnswers = 100;
+inline constexpr std::size_t kDriftAnswers = 64;
 
 /// Measures the drift of some candidates of a source on their answers to the first of these prompts
 /// (one sample each, kDriftAnswers at most, those that are there): std::nullopt for one that is no
