@@ -28,7 +28,8 @@ CONSTRAINTS = ROOT / "examples/constraints"
 LONGEST_ANSWER = 64
 SAMPLING = ["--temperature", "0.7", "--top-k", "40", "--top-p", "0.9", "--presence-penalty", "0.1",
             "--frequency-penalty", "0.1", "--max-new-tokens", LONGEST_ANSWER, "--format", "plain", "--dtype", "f32"]
-DPO = ["--beta", "0.1", "--learning-rate", "5e-6", "--per-device-train-batch-size", "8",
+BATCH = 8
+DPO = ["--beta", "0.1", "--learning-rate", "5e-6", "--per-device-train-batch-size", BATCH,
        "--gradient-accumulation-steps", "1", "--num-train-epochs", "1", "--warmup-ratio", "0", "--seed", "42",
        "--bf16", "false"]
 SAMPLES = 4
@@ -219,10 +220,15 @@ def grade(run, amounts):
     if not pairs:
         sys.exit("paper_in_small.py: no instruction has both a right and a wrong answer, so there is nothing to train on; "
                  f"remove {run.shown('.')} and give it more than {amounts.minutes:g} --minutes")
-    used = pairs[:amounts.pairs]
+    used = whole_batches(pairs[:amounts.pairs])
     print(f"   {sum(scores)} of {len(scores)} answers obey their instruction. {len(pairs)} instructions have an answer "
           f"that does and one that does not;\n   {len(used)} of them make the pairs.")
     write(run.work / "pairs.jsonl", "".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in used))
+
+
+def whole_batches(pairs):
+    """A last batch of a few pairs would move the model as far as the others."""
+    return pairs[:len(pairs) // BATCH * BATCH] or pairs
 
 
 def train(run):
