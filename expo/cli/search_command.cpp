@@ -129,7 +129,7 @@ class SearchCommand {
     inputs_.emplace_back(options_.rows.data);
     search_.warnings = models_.warnings;
     search_.keeps = models_.keeps;
-    search_.effective = models_.effective;
+    search_.effect = models_.effect;
     search_.run.models = models.aligned;
     search_.baseline_policy = models_.baseline;
     search_.rival = models_.rival.get();

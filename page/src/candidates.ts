@@ -26,7 +26,10 @@ export interface Candidate {
   recommended: boolean;
   eligible: boolean;
   collapsed: JsonObject | null;
+  /** What rounding makes of α; an earlier version names it only where rounding bends α. */
   effective: number | null;
+  /** The share of the changed weights whose update is rounded away. */
+  lost: number | null;
   driftFromAligned: number | null;
   driftFromSft: number | null;
   choosing: Estimate | null;
@@ -68,6 +71,7 @@ function candidate(json: JsonObject): Candidate {
     eligible: json['eligible'] !== false,
     collapsed: collapsed ? object(collapsed) : null,
     effective: number(json['effective_alpha']),
+    lost: number(json['lost']),
     driftFromAligned: number(json['drift_from_aligned']),
     driftFromSft: number(json['drift_from_sft']),
     choosing: estimate(json['choosing']),
@@ -135,6 +139,11 @@ export function chosenOf(run: SearchRun): Candidate | null {
 /** The settings of the search: strategy, α, guards, budget. */
 export function strategyOf(run: SearchRun): JsonObject {
   return object(run.result?.['search'] ?? object(run.settings?.['settings'])['search']);
+}
+
+/** What has scored the answers. Earlier versions call a program a scorer. */
+export function scorerOf(run: SearchRun): string {
+  return text(run.result?.['scorer']).replace(/^scorer (?=')/, 'program ');
 }
 
 /** Whether anything was answered; a search by pairs has no answers. */

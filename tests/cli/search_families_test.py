@@ -79,6 +79,9 @@ def test_each_checkpoint_competes_with_alphas_of_its_own(tmp_path, models):
         for part, some in (("choosing", [text for text in texts if text not in set(apart)]), ("confirming", apart)):
             if row[part]:
                 assert row[part]["mean"] == pytest.approx(mean_score(models, row["model"], row["alpha"], some), abs=1e-9)
+    for row in result["candidates"]:
+        assert row["effective_alpha"] == pytest.approx(row["alpha"], abs=1e-3)  # float32 keeps each α
+        assert row["lost"] is None if row["alpha"] == 0 else row["lost"] < 0.01
     best = max(result["candidates"], key=lambda row: row["choosing"]["mean"] if row["choosing"] and row["alpha"] >= 0 else -1)
     assert best["best"] and best["chosen"]
     assert result["baseline"] == "aligned α = 0"
@@ -121,6 +124,8 @@ def test_the_race_and_pairs_take_several_checkpoints(tmp_path, models):
                                "--json").stdout)
     assert {row["model"] for row in result["candidates"]} == {str(models["aligned"]), str(models["other"])}
     assert result["tokens"] <= 9500
+    for row in result["candidates"]:  # Those that joined later are measured, too.
+        assert row["effective_alpha"] == pytest.approx(row["alpha"], abs=1e-3)
     texts = prompts(np.random.default_rng(SEED + 1), 120, shortest=4)
     pairs = write_rows(tmp_path / "pairs.jsonl", [{"prompt": texts[i], "chosen": texts[i + 40], "rejected": texts[i + 80]}
                                                   for i in range(40)])

@@ -136,8 +136,14 @@ def test_rounding_that_bends_an_alpha_is_told(tmp_path, models):
     report = json.loads(expo("extrapolate", sft, aligned, "-o", tmp_path / "out", "--alpha", "0.5", "--out-dtype", "bf16",
                              "--rounding", "nearest", "--json").stdout)
     assert row["effective_alpha"] == pytest.approx(report["delta"]["effective_alpha"], abs=0.1)
-    result = json.loads(search(bent, tmp_path / "auto", "--alphas", "0.5", "--json").stdout)
-    assert all(row["effective_alpha"] is None for row in result["candidates"])
+    assert row["lost"] == pytest.approx(report["delta"]["lost"], abs=0.1)
+    text = search(bent, tmp_path / "nearest", "--alphas", "0.5", "--dtype", "bf16", "--rounding", "nearest").stdout
+    assert f"with the effect of {row['effective_alpha']:.4g}" in text
+    done = search(bent, tmp_path / "auto", "--alphas", "0.5", "--json")
+    for row in json.loads(done.stdout)["candidates"]:
+        assert row["effective_alpha"] == pytest.approx(row["alpha"], abs=0.02)
+        assert (row["lost"] is None) == (row["alpha"] == 0)
+    assert "with the effect of" not in search(bent, tmp_path / "auto", "--alphas", "0.5").stdout
 
 
 def test_the_place_of_writing_is_checked_before_the_search(tmp_path, models):

@@ -124,11 +124,53 @@ def test_drift_stands_beside_the_score(page, runs):
     assert [tuple(each) for each in page.values("drift-0", "compared")] == approx(expected)
 
 
-def test_effective_alphas_are_those_of_the_result(page, runs):
-    rows = [row for row in runs["race"]["result"]["candidates"] if row["alpha"] >= 0]
-    expected = [(row["alpha"], row["effective_alpha"] if row["effective_alpha"] is not None else row["alpha"]) for row in rows]
-    assert [(each[2], each[1]) for each in page.values("effective-0", "after rounding")] == approx(expected)
-    assert "effective-1" not in page.figures()  # rounding bends no α of the other search
+def rounded(opened, figure, name):
+    return [(each[2], each[1]) for each in opened.values(figure, name)]
+
+
+@pytest.mark.parametrize("number, run", [(0, "race"), (1, "other")])
+def test_effective_alphas_and_lost_updates_are_those_of_the_result(page, runs, number, run):
+    rows = [row for row in runs[run]["result"]["candidates"] if row["alpha"] >= 0]
+    assert rounded(page, f"effective-{number}", "after rounding") == approx([(row["alpha"], row["effective_alpha"]) for row in rows])
+    assert rounded(page, f"lost-updates-{number}", "lost") == approx([(row["alpha"], row["lost"]) for row in rows if row["alpha"] != 0])
+
+
+def test_each_checkpoint_has_its_own_effective_alphas(browser, template, tmp_path):
+    run = SyntheticSearch(models=["all", "fifth"], bent=True).run("pair")
+    for row in run["result"]["candidates"]:
+        if row["model"] == "fifth" and row["alpha"] > 0:
+            row |= {"effective_alpha": 0.5 * row["alpha"], "lost": 0.9}
+    opened = open_page(browser, tmp_path, template, report(run))
+    for model in ("all", "fifth"):
+        rows = [row for row in run["result"]["candidates"] if row["model"] == model and row["alpha"] > 0]
+        assert rounded(opened, "effective-0", model)[1:] == approx([(row["alpha"], row["effective_alpha"]) for row in rows])
+        assert rounded(opened, "lost-updates-0", model) == approx([(row["alpha"], row["lost"]) for row in rows])
+    opened.assert_quiet()
+    opened.page.context.close()
+
+
+def test_an_earlier_version_names_only_the_alphas_that_rounding_bends(browser, template, tmp_path):
+    run = SyntheticSearch(bent=True).run("earlier")
+    for row in run["result"]["candidates"]:
+        del row["lost"]
+        row["effective_alpha"] = 0.8 if row["alpha"] == 1 else None
+    opened = open_page(browser, tmp_path, template, report(run))
+    alphas = [row["alpha"] for row in run["result"]["candidates"] if row["alpha"] >= 0]
+    assert rounded(opened, "effective-0", "after rounding") == approx([(each, 0.8 if each == 1 else each) for each in alphas])
+    assert "lost-updates-0" not in opened.figures()
+    opened.page.context.close()
+
+
+def test_negative_numbers_of_axes_have_a_minus_and_no_hyphen(browser, template, tmp_path):
+    run = SyntheticSearch().run("drifted")
+    for row in run["result"]["candidates"]:
+        if row["drift_from_sft"] is not None:
+            row["drift_from_sft"] -= 1
+    opened = open_page(browser, tmp_path, template, report(run))
+    words = opened.page.locator("#figure-drift-0 svg text").all_text_contents()
+    negative = [each for each in words if each[:1] in ("-", "\N{MINUS SIGN}") and each[1:].replace(".", "").isdigit()]
+    assert negative and all(each[0] == "\N{MINUS SIGN}" for each in negative)
+    opened.page.context.close()
 
 
 def test_points_of_modules_stand_in_four_panels(page, runs):

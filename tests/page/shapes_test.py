@@ -27,8 +27,9 @@ def without_confirmation():
 def of_earlier_version():
     run = search(prompts=20)
     for row in run["result"]["candidates"]:
-        for key in ("effective_alpha", "collapsed"):
+        for key in ("effective_alpha", "lost", "collapsed"):
             del row[key]
+    run["result"]["scorer"] = "scorer 'python check.py'"
     for key in ("modules", "shown", "second"):
         del run["result"][key]
     return run | {"sessions": [], "missing": ["sessions.jsonl is not there: the search was made by an earlier version."]}
@@ -44,7 +45,7 @@ def with_further_objective():
     return run
 
 
-SEARCH = {"gain-0", "score-0", "length-0", "truncated-0", "repetition-0", "drift-0"}
+SEARCH = {"gain-0", "score-0", "length-0", "truncated-0", "repetition-0", "drift-0", "effective-0", "lost-updates-0"}
 RACED = SEARCH | {"race-0", "tokens-0"}
 UNFINISHED = {"score-0", "race-0", "tokens-0"}
 SHAPES = {  # name: (runs, words on the page, figures)
@@ -55,13 +56,14 @@ SHAPES = {  # name: (runs, words on the page, figures)
                             ["all α = 4 is better than all α = 0", "Checkpoints compared", "+ ExPO, α = 4"], RACED),
     "baseline": (lambda: [search(baseline="all/final")], ["α = 4 is better than all/final"], RACED),
     "modules": (lambda: [with_modules(search())], ["An α for each kind of module", "--recipe"], RACED | {"modules-0"}),
-    "pairs": (lambda: [search(answered=False)], ["it has no answers to show"], {"gain-0", "score-0", "drift-0", "race-0"}),
+    "pairs": (lambda: [search(answered=False)], ["it has no answers to show"], {"gain-0", "score-0", "drift-0", "race-0", "effective-0", "lost-updates-0"}),
     "one α": (lambda: [search(alphas=[0.0], chosen=0.0, verdict="no-worthwhile-gain")], ["Nothing worthwhile"], None),
     "unfinished": (lambda: [SyntheticSearch().run("a search", finished=False)],
                    ["This search is not finished", "search.json is not there"], UNFINISHED),
     "nothing yet": (lambda: [{"kind": "search", "name": "new", "folder": "new", "missing": ["trace.jsonl is not there."], "result": None,
                               "settings": None, "sessions": [], "looks": [], **NOTHING}], ["not finished", "trace.jsonl is not there."], set()),
-    "earlier version": (lambda: [of_earlier_version()], ["made by an earlier version"], RACED),
+    "earlier version": (lambda: [of_earlier_version()], ["made by an earlier version", "scored by program 'python check.py'"],
+                        RACED - {"effective-0", "lost-updates-0"}),
     "further objective": (lambda: [with_further_objective()], ["brief, shown and not tested: −0.100 ± 0.050"], None),
     "training": (lambda: [training()], ["Training training", "99.0 % of the updates lost", "2026-11-29 08:00 UTC, for 1 h 12 min",
                                            "A trainer's processor, 16 cores, 64 GB, amx, cuda"], None),

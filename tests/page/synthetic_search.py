@@ -77,7 +77,8 @@ class SyntheticSearch:
         chosen = first and alpha == self.chosen
         gone = alpha in self.collapsed
         compared = first and alpha in (-1.0, 0.0, self.chosen)
-        return {"alpha": alpha, "effective_alpha": 0.8 * alpha if alpha > 0 and self.bent else None, "model": model,
+        return {"alpha": alpha, "effective_alpha": 0.8 * alpha if alpha > 0 and self.bent else alpha,
+                "lost": None if alpha == 0 else 0.4 / (1 + abs(alpha)) if self.bent else 0.0, "model": model,
                 "label": label, "recommended": chosen and self.verdict == "gain", "chosen": chosen, "best": chosen,
                 "tied": chosen or (first and alpha == 4.0), "eligible": not gone,
                 "collapsed": {"kind": "endless", "share": 1.0, "answers": 16, "share_at_zero": 0.1, "cap": 64} if gone else None,
@@ -89,7 +90,7 @@ class SyntheticSearch:
         found = [self.candidate(-1.0, self.models[0])]
         found += [self.candidate(alpha, model) for model in self.models for alpha in self.alphas]
         if self.baseline:
-            found.append(self.candidate(0.0, None) | {"label": self.baseline, "choosing": None, "eligible": False, "chosen": False,
+            found.append(self.candidate(0.0, None) | {"label": self.baseline, "effective_alpha": None, "choosing": None, "eligible": False, "chosen": False,
                                                       "best": False, "tied": False, "drift_from_aligned": None,
                                                       "drift_from_sft": None, "confirming": self.rows[self.baseline, "confirming"]})
         return found
@@ -145,7 +146,7 @@ class SyntheticSearch:
                                              "confirming": self.parts.count("confirming"), "compared": 30},
                 "candidates": self.candidates(), "setting": {"dtype": "float32", "rounding": "nearest", "rounding_seed": 0},
                 "on_mismatch": "refuse", "sft": "sft", "aligned": self.models[0], "also": self.models[1:], "data": "dev.jsonl",
-                "scorer": "scorer 'python check.py'", "search": self.strategy(), "samples": self.samples,
+                "scorer": "program 'python check.py'", "search": self.strategy(), "samples": self.samples,
                 "answers": {"max_new_tokens": 96, "sampling": {"temperature": 0.7}}, "expo": "0.1.0",
                 "engine": {"kind": "embedded", "device": "cpu", "dtype": "float32"}, "warnings": ["16 is the largest α that was tried"]}
 

@@ -1,11 +1,12 @@
-#include "expo/search/run/scoring_setting.h"
-
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstring>
 #include <random>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/disk/memory_filesystem.h"
+#include "expo/search/run/rounding_effects.h"
 #include "tests/support/folder_files.h"
 #include "tests/support/tensor_file.h"
 
@@ -123,14 +124,50 @@ TEST_F(ScoringSettingTest, ObeysTheUser) {
   EXPECT_EQ(to_json(both)["dtype"], "bfloat16");
 }
 
+/// The float that bfloat16 makes of a value, rounded to nearest even.
+float in_bfloat16(double value) {
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(value));
+  return std::bit_cast<float>((bits + 0x7fffU + ((bits >> 16) & 1)) & 0xffff0000U);
+}
+
+/// What a plain loop over bfloat16 models makes of an α.
+RoundingEffect expected_effect(const Checkpoint& sft, const Checkpoint& aligned, double alpha) {
+  ReadScratch sft_scratch;
+  ReadScratch aligned_scratch;
+  const auto value = [](std::span<const std::byte> bytes, std::size_t i) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, bytes.data() + 2 * i, 2);
+    return std::bit_cast<float>(std::uint32_t{half} << 16);
+  };
+  const auto before = sft.read(0, 0, kValues, sft_scratch);
+  const auto after = aligned.read(0, 0, kValues, aligned_scratch);
+  double applied = 0;
+  double squares = 0;
+  double changed = 0;
+  double lost = 0;
+  for (std::size_t i = 0; i < kValues; ++i) {
+    const double theta = value(after, i);
+    const double delta = theta - value(before, i);
+    const float result = in_bfloat16(theta + alpha * delta);
+    applied += (result - theta) * delta;
+    squares += delta * delta;
+    changed += delta != 0;
+    lost += delta != 0 && result == static_cast<float>(theta);
+  }
+  return {applied / squares, lost / changed};
+}
+
 TEST_F(ScoringSettingTest, TellsWhatTheUsersOwnRoundingMakesOfAnAlpha) {
-  const auto sft = model("/sft", 0);
-  const auto aligned = model("/aligned", kBent);
+  const std::shared_ptr<const Checkpoint> sft = model("/sft", 0);
+  const std::shared_ptr<const Checkpoint> aligned = model("/aligned", kBent);
   const SettingRequest request{
       .dtype = "bf16", .rounding = RoundingChoice::nearest, .memory = kEnough};
   const ScoringSetting setting = choose_setting(
       *sft, std::vector<NamedCheckpoint>{{"", aligned.get()}}, kAlphas, request, cancellation_);
-  const auto bent = bent_alpha(*sft, *aligned, 0.2, setting, request, cancellation_);
+  const auto in = [&](const ScoringSetting& each) {
+    return RoundingEffects(sft, {aligned}, each, request, cancellation_);
+  };
+  const auto bent = in(setting).bent(0, 0.2);
   ASSERT_TRUE(bent);
   EXPECT_EQ(bent->asked, 0.2);
   EXPECT_GT(std::abs(bent->effective - 0.2), 0.02);
@@ -138,10 +175,43 @@ TEST_F(ScoringSettingTest, TellsWhatTheUsersOwnRoundingMakesOfAnAlpha) {
   ASSERT_EQ(warnings.size(), 1U);
   EXPECT_NE(warnings[0].find("α = 0.2 has the effect of "), std::string::npos) << warnings[0];
   EXPECT_TRUE(bend_warnings({}, setting).empty());
-  const ScoringSetting exact{DType::f32, RoundingChoice::nearest};
-  EXPECT_FALSE(bent_alpha(*sft, *aligned, 0.2, exact, request, cancellation_));
-  const ScoringSetting unbiased{DType::bf16, RoundingChoice::stochastic};
-  EXPECT_FALSE(bent_alpha(*sft, *aligned, 0.2, unbiased, request, cancellation_));
+  EXPECT_FALSE(in({DType::f32, RoundingChoice::nearest}).bent(0, 0.2));
+  EXPECT_FALSE(in({DType::bf16, RoundingChoice::stochastic}).bent(0, 0.2));
+}
+
+TEST_F(ScoringSettingTest, MeasuresEffectAndLostUpdatesOfEachPairByItself) {
+  const std::shared_ptr<const Checkpoint> sft = model("/sft", 0);
+  const std::vector<std::shared_ptr<const Checkpoint>> aligned{
+      model("/kept", kKept), model("/bent", kBent), model("/same", 0)};
+  RoundingEffects effects(sft, aligned, {DType::bf16, RoundingChoice::nearest}, {}, cancellation_);
+  effects.measure(1, kAlphas);
+  for (const std::size_t pair : {0, 1}) {
+    for (const double alpha : {0.2, 2.0, -1.0, 0.7}) {  // The last is in no list.
+      const RoundingEffect expected = expected_effect(*sft, *aligned[pair], alpha);
+      const RoundingEffect found = effects.of(pair, alpha);
+      EXPECT_NEAR(found.effective_alpha.value(), *expected.effective_alpha, 1e-9) << alpha;
+      EXPECT_NEAR(found.lost.value(), *expected.lost, 1e-9) << alpha;
+    }
+    EXPECT_FALSE(effects.of(pair, 0).lost);
+    EXPECT_EQ(effects.of(pair, 0).effective_alpha.value(), 0);
+  }
+  EXPECT_GT(effects.of(1, 0.2).lost.value(), 0.1);
+  EXPECT_FALSE(effects.of(2, 0.2).effective_alpha);
+  EXPECT_FALSE(effects.of(2, 0.2).lost);
+}
+
+TEST_F(ScoringSettingTest, MeasuresWhatStochasticRoundingLosesWithItsSeed) {
+  const std::shared_ptr<const Checkpoint> sft = model("/sft", 0);
+  const std::shared_ptr<const Checkpoint> aligned = model("/aligned", kBent);
+  const auto at = [&](std::uint64_t seed, unsigned threads) {
+    RoundingEffects effects(sft, {aligned}, {DType::bf16, RoundingChoice::stochastic, seed},
+                            {.threads = threads}, cancellation_);
+    return effects.of(0, 0.2);
+  };
+  EXPECT_NEAR(at(1, 1).effective_alpha.value(), 0.2, 0.02);  // On average it is kept …
+  EXPECT_GT(at(1, 1).lost.value(), 0.5);                     // … though most updates are lost.
+  EXPECT_EQ(at(1, 1).lost, at(1, 3).lost);
+  EXPECT_NE(at(1, 1).effective_alpha, at(2, 1).effective_alpha);
 }
 
 }  // namespace

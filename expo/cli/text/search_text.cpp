@@ -8,6 +8,7 @@
 
 #include "expo/cli/text/shell_word.h"
 #include "expo/core/text.h"
+#include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/search/run/search_recipe.h"
 
 namespace expo {
@@ -71,9 +72,12 @@ std::string standing(const Json& candidate) {
   return candidate.at("tied").get<bool>() ? "  not told apart from the best" : "";
 }
 
-std::string mark(const Json& candidate) {
+/// Stochastic rounding keeps each α on average.
+std::string mark(const Json& candidate, const Json& setting) {
   const Json& effective = candidate.at("effective_alpha");
-  if (effective.is_null()) return standing(candidate);
+  if (effective.is_null() || setting.at("rounding") != "nearest" ||
+      keeps_alpha(candidate.at("alpha").get<double>(), effective.get<double>()))
+    return standing(candidate);
   return fmt::format("  with the effect of {:.4g}{}", effective.get<double>(), standing(candidate));
 }
 
@@ -133,7 +137,8 @@ std::string table(const Json& result) {
                         estimate(confirming), costs(shown),
                         shown.is_null() ? std::string() : further(shown, names), remark);
   };
-  for (const Json& each : result.at("candidates")) add(name_of(each), each, mark(each));
+  for (const Json& each : result.at("candidates"))
+    add(name_of(each), each, mark(each, result.at("setting")));
   if (const Json* point = compared_point(result))
     add("by modules", *point, "  an α for each kind of module");
   return text;

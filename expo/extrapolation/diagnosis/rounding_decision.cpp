@@ -28,33 +28,56 @@ void append_sample(std::size_t number, const TensorPlan& plan, std::vector<Tenso
   }
 }
 
-/// Measures on a sample what rounding to nearest makes of a plan.
+/// Measures on a sample what a rounding makes of a plan.
 class Sample {
  public:
-  Sample(const Checkpoint& sft, const Checkpoint& aligned, const Plan& plan)
-      : sft_(sft), aligned_(aligned), plan_(plan), values_(&sft, aligned, {}) {
+  Sample(const Checkpoint& sft, const Checkpoint& aligned, const Plan& plan,
+         const PlannedValues::Options& options)
+      : sft_(sft), aligned_(aligned), plan_(plan), values_(&sft, aligned, options) {
     for (std::size_t i = 0; i < plan.tensors.size(); ++i) {
       if (plan.tensors[i].sft) append_sample(i, plan.tensors[i], blocks_);
     }
   }
 
+  /// With the α of the plan.
   std::vector<TensorDelta> measure(unsigned threads, const CancellationToken& cancellation) const {
     std::vector<DeltaSums> sums(blocks_.size());
-    std::vector<std::pair<ReadScratch, ReadScratch>> scratch(threads);
-    parallel_for(blocks_.size(), threads, [&](std::size_t index, unsigned worker) {
-      cancellation.check();
-      sums[index] = of_block(blocks_[index], scratch[worker].first, scratch[worker].second);
-    });
+    read(threads, cancellation,
+         [&](std::size_t index, const KernelInput& input) { sums[index] = extrapolate(input); });
     return fold(sums);
   }
 
+  /// With each of these α for all tensors instead.
+  std::vector<std::vector<TensorDelta>> measure(std::span<const double> alphas, unsigned threads,
+                                                const CancellationToken& cancellation) const {
+    std::vector<std::vector<DeltaSums>> sums(alphas.size(), std::vector<DeltaSums>(blocks_.size()));
+    read(threads, cancellation, [&](std::size_t index, KernelInput input) {
+      for (std::size_t i = 0; i < alphas.size(); ++i) {
+        input.alpha = alphas[i];
+        sums[i][index] = extrapolate(input);
+      }
+    });
+    std::vector<std::vector<TensorDelta>> result;
+    for (const auto& each : sums) result.push_back(fold(each));
+    return result;
+  }
+
  private:
-  DeltaSums of_block(const TensorBlock& block, ReadScratch& sft, ReadScratch& aligned) const {
-    const TensorPlan& plan = plan_.tensors[block.tensor];
-    const auto theta = aligned_.read(plan.aligned, block.first, block.count, aligned);
-    const auto theta_sft = sft_.read(*plan.sft, block.first, block.count, sft);
-    return extrapolate(
-        values_.kernel_input(plan, {block.first, block.count}, plan.out_type, theta_sft, theta));
+  /// Calls work(number of the block, input of the kernel) for each block of the sample.
+  template <typename Work>
+  void read(unsigned threads, const CancellationToken& cancellation, const Work& work) const {
+    if (threads == 0) threads = available_threads();
+    std::vector<std::pair<ReadScratch, ReadScratch>> scratch(threads);
+    parallel_for(blocks_.size(), threads, [&](std::size_t index, unsigned worker) {
+      cancellation.check();
+      const TensorBlock& block = blocks_[index];
+      const TensorPlan& plan = plan_.tensors[block.tensor];
+      auto& [sft, aligned] = scratch[worker];
+      const auto theta = aligned_.read(plan.aligned, block.first, block.count, aligned);
+      const auto theta_sft = sft_.read(*plan.sft, block.first, block.count, sft);
+      work(index,
+           values_.kernel_input(plan, {block.first, block.count}, plan.out_type, theta_sft, theta));
+    });
   }
 
   std::vector<TensorDelta> fold(const std::vector<DeltaSums>& sums) const {
@@ -112,10 +135,23 @@ RoundingDecision decide_rounding(const Checkpoint* sft, const Checkpoint& aligne
   if (!request.allows_stochastic) {
     decision.sampled = false;
   } else if (sft != nullptr) {
-    const unsigned threads = request.threads == 0 ? available_threads() : request.threads;
-    judge_nearest(decision, Sample(*sft, aligned, plan).measure(threads, cancellation));
+    judge_nearest(decision, Sample(*sft, aligned, plan, {}).measure(request.threads, cancellation));
   }
   return decision;
+}
+
+std::vector<DeltaSummary> sample_effects(const Checkpoint& sft, const Checkpoint& aligned,
+                                         const Plan& plan, std::span<const double> alphas,
+                                         const RoundingRequest& request,
+                                         const CancellationToken& cancellation) {
+  PlannedValues::Options options;
+  options.rounding = insisted_on(request.choice);
+  options.seed = request.seed;
+  const Sample sample(sft, aligned, plan, options);
+  std::vector<DeltaSummary> result;
+  for (const auto& deltas : sample.measure(alphas, request.threads, cancellation))
+    result.push_back(summarise(total(deltas)));
+  return result;
 }
 
 std::string describe(const RoundingDecision& decision) {

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/json.h"
 #include "expo/core/progress.h"
+#include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/kernel/tensor_delta.h"
 #include "expo/extrapolation/plan/plan.h"
 #include "expo/extrapolation/plan/rounding_choice.h"
@@ -47,6 +49,15 @@ struct RoundingRequest {
 RoundingDecision decide_rounding(const Checkpoint* sft, const Checkpoint& aligned, const Plan& plan,
                                  const RoundingRequest& request,
                                  const CancellationToken& cancellation);
+
+/// What a rounding (`automatic`: to nearest) makes of each of these α, each of which stands for the
+/// plan's α of all tensors, judged by the sample that decide_rounding() reads. It is read once for
+/// all of them. The counts are scaled up to the whole. Depends on the weights and the arguments
+/// alone, not on the number of threads. Throws what decide_rounding() throws.
+std::vector<DeltaSummary> sample_effects(const Checkpoint& sft, const Checkpoint& aligned,
+                                         const Plan& plan, std::span<const double> alphas,
+                                         const RoundingRequest& request,
+                                         const CancellationToken& cancellation);
 
 /// A line with the α asked for and its effect under rounding to nearest, if `automatic` chose
 /// stochastic rounding; empty otherwise.

@@ -155,6 +155,15 @@ std::function<std::size_t()> rival_in(Source& source, std::size_t policies,
   };
 }
 
+/// Adds what rounding makes of each α; a rival, which follows the policies, has none.
+void add_effects(const LiveSearch& search, std::size_t policies, SearchResult& result) {
+  if (!search.effect) return;
+  for (SearchedCandidate& each : result.candidates) {
+    if (each.candidate.family < policies)
+      each.rounding = search.effect(each.candidate.alpha, each.candidate.family);
+  }
+}
+
 /// Searches over a source; `samples` may add to the result and makes the rows of samples.jsonl.
 template <typename Source>
 Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
@@ -175,12 +184,7 @@ Json search_in_folder(const LiveRun& live, Source& source, std::size_t policies,
   };
   source.make_only(search.keeps);
   SearchResult result = run_search(source, search.split, options);
-  for (SearchedCandidate& each : result.candidates) {
-    if (each.candidate.family >= search.effective.size()) continue;
-    const auto& bent = search.effective[each.candidate.family];
-    const auto found = bent.find(each.candidate.alpha);
-    if (found != bent.end()) each.effective_alpha = found->second;
-  }
+  add_effects(search, policies, result);
   const Candidate& chosen = result.candidates[result.chosen].candidate;
   live.folder.trace({{"confirmed", chosen.alpha},
                      {"label", chosen.label},

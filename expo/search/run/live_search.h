@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "expo/search/live/answer_scorer.h"
 #include "expo/search/live/live_source.h"
 #include "expo/search/live/preference_source.h"
+#include "expo/search/run/rounding_effects.h"
 #include "expo/search/run/search_folder.h"
 #include "expo/search/run/search_run.h"
 
@@ -22,9 +22,9 @@ struct LiveSearch {
   PromptSplit split;              ///< of either
   std::vector<double> alphas;     ///< of each policy, with 0, and −1, which is only asked once
   LiveOptions live;               ///< of answers, and the names of further objectives
-  /// Those of `alphas` that rounding bends, with their effects, for each policy.
-  std::vector<std::map<double, double>> effective = {};
-  /// Whether rounding keeps an α between those; a race tries no other. Not set: all are kept.
+  /// What rounding makes of an α of a policy, for search.json. Not set: that is not known.
+  std::function<RoundingEffect(double alpha, std::size_t policy)> effect = {};
+  /// Whether rounding keeps an α; a race tries no other beside `alphas`. Not set: all are kept.
   std::function<bool(double alpha, std::size_t policy)> keeps = {};
   Engine* rival = nullptr;  ///< to compare the chosen α with instead of α = 0, as it is
   std::string rival_name;

@@ -151,13 +151,6 @@ bool need_turns(std::span<const NamedCheckpoint> aligned, const ScoringSetting& 
          weight_bytes(aligned, setting.dtype, request, true) < together;
 }
 
-std::optional<BentAlpha> bent_alpha(const Checkpoint& sft, const Checkpoint& aligned, double alpha,
-                                    const ScoringSetting& setting, const SettingRequest& request,
-                                    const CancellationToken& cancellation) {
-  if (setting.rounding != RoundingChoice::nearest) return std::nullopt;
-  return bent_in(sft, aligned, alpha, setting.dtype, request, cancellation);
-}
-
 std::vector<std::string> bend_warnings(std::span<const BentAlpha> bent,
                                        const ScoringSetting& setting) {
   if (bent.empty()) return {};

@@ -26,7 +26,7 @@ struct ScoringSetting {
   DType dtype = DType::f32;                           ///< f32 or bf16
   RoundingChoice rounding = RoundingChoice::nearest;  ///< nearest or stochastic
   std::uint64_t seed = 0;                             ///< of stochastic rounding
-  std::string reason;                                 ///< a sentence for a person
+  std::string reason = {};                            ///< a sentence for a person
 };
 
 /// What the user says of it.
@@ -64,13 +64,6 @@ ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckp
 /// the memory in this setting, and each alone takes less than all of them.
 bool need_turns(std::span<const NamedCheckpoint> aligned, const ScoringSetting& setting,
                 const SettingRequest& request);
-
-/// The effect of an α in this setting where rounding to nearest bends it, as keeps_alpha() says,
-/// judged by a sample of the weights; std::nullopt if it is kept, as stochastic rounding always
-/// keeps it on average.
-std::optional<BentAlpha> bent_alpha(const Checkpoint& sft, const Checkpoint& aligned, double alpha,
-                                    const ScoringSetting& setting, const SettingRequest& request,
-                                    const CancellationToken& cancellation);
 
 /// A warning about the α that the user's own setting bends; empty if there is none.
 std::vector<std::string> bend_warnings(std::span<const BentAlpha> bent,

@@ -85,7 +85,8 @@ Json candidates_json(const SearchResult& result) {
     const SearchedCandidate& each = result.candidates[i];
     const bool tied = std::find(result.tied.begin(), result.tied.end(), i) != result.tied.end();
     rows.push_back({{"alpha", each.candidate.alpha},
-                    {"effective_alpha", optional_json(each.effective_alpha)},
+                    {"effective_alpha", optional_json(each.rounding.effective_alpha)},
+                    {"lost", optional_json(each.rounding.lost)},
                     {"model", model_of(result, i)},
                     {"label", each.candidate.label},
                     {"recommended", i == result.recommended},

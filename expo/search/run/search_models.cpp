@@ -111,22 +111,24 @@ class Opening {
     return model.empty() ? nullptr : open_checkpoint(filesystem_, model, {}, environment_);
   }
 
-  /// Finds the α that the setting bends, and makes the race try no others of that kind.
+  /// Finds what the setting makes of each α, and makes the race try none that it bends.
   void look_for_bends(std::span<const double> alphas, const CancellationToken& cancellation) {
-    const auto bend = [sft = sft_, aligned = aligned_, setting = opened_.setting,
-                       request = request_, &cancellation](double alpha, std::size_t number) {
-      return bent_alpha(*sft, *aligned.at(number), alpha, setting, request, cancellation);
+    const auto effects =
+        std::make_shared<RoundingEffects>(sft_, aligned_, opened_.setting, request_, cancellation);
+    for (std::size_t i = 0; i < aligned_.size(); ++i) effects->measure(i, alphas);
+    opened_.effect = [effects](double alpha, std::size_t number) {
+      return effects->of(number, alpha);
     };
-    opened_.keeps = [bend](double alpha, std::size_t number) { return !bend(alpha, number); };
-    opened_.effective.resize(aligned_.size());
+    opened_.keeps = [effects](double alpha, std::size_t number) {
+      return !effects->bent(number, alpha);
+    };
     // Automatic choices keep all of them.
     if (request_.rounding != RoundingChoice::nearest) return;
     for (std::size_t i = 0; i < aligned_.size(); ++i) {
       std::vector<BentAlpha> bent;
       for (const double alpha : alphas) {
-        if (const auto one = bend(alpha, i)) bent.push_back(*one);
+        if (const auto one = effects->bent(i, alpha)) bent.push_back(*one);
       }
-      for (const BentAlpha& one : bent) opened_.effective[i][one.asked] = one.effective;
       warn(i, bend_warnings(bent, opened_.setting));
     }
   }

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +14,7 @@
 #include "expo/engine/engine_spec.h"
 #include "expo/search/live/engine_turns.h"
 #include "expo/search/live/live_candidates.h"
+#include "expo/search/run/rounding_effects.h"
 #include "expo/search/run/scoring_setting.h"
 
 namespace expo {
@@ -52,8 +52,9 @@ struct OpenedModels {
   std::vector<std::filesystem::path> inputs;     ///< files that are read
   /// About pairs that look like none ExPO helps, and α that the user's own rounding bends.
   std::vector<std::string> warnings;
-  std::vector<std::map<double, double>> effective;  ///< the effects of bent α, for each checkpoint
-  /// Whether the setting keeps an α of a checkpoint; keeps the files' headers open.
+  /// What the setting makes of an α of a checkpoint, and whether it keeps it; both keep the files'
+  /// headers open.
+  std::function<RoundingEffect(double alpha, std::size_t aligned)> effect;
   std::function<bool(double alpha, std::size_t aligned)> keeps;
 
   std::vector<Policy> policies() const;

@@ -11,6 +11,7 @@
 #include "expo/search/prompt_split.h"
 #include "expo/search/run/estimate.h"
 #include "expo/search/run/module_stage.h"
+#include "expo/search/run/rounding_effects.h"
 #include "expo/search/source/score_source.h"
 #include "expo/search/strategy.h"
 
@@ -55,7 +56,7 @@ struct SearchedCandidate {
   std::optional<Estimate> choosing;    ///< flatters the candidate that it chose
   std::optional<Estimate> confirming;  ///< of those that were compared there
   bool eligible = true;  ///< violates no guard on the choosing part, and has not collapsed there
-  std::optional<double> effective_alpha = {};  ///< what rounding makes of α, if not α
+  RoundingEffect rounding = {};  ///< what rounding makes of α, as far as that was measured
   /// How far it has gone, where that was measured: see Drift.
   std::optional<double> drift_from_aligned = {};
   std::optional<double> drift_from_sft = {};
