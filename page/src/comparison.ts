@@ -1,6 +1,6 @@
 // Checkpoints of several searches, or several checkpoints of one, side by side: the paper's Figures 5 and 6 and its tables.
 
-import { baselinesOf, familiesOf, sftOf, strategyOf } from './candidates';
+import { baselinesOf, familiesOf, scorerOf, sftOf, strategyOf } from './candidates';
 import type { Candidate, Estimate, Family } from './candidates';
 import { searches } from './data';
 import type { Report, SearchRun } from './data';
@@ -95,7 +95,7 @@ export function incomparable(report: Report): string | null {
   const all = searches(report);
   const differ = (read: (run: SearchRun) => unknown) =>
     new Set(all.map((run) => JSON.stringify(read(run)) ?? '')).size > 1;
-  if (differ((run) => strategyOf(run)['objective']) || differ((run) => run.result?.['scorer'])) {
+  if (differ((run) => strategyOf(run)['objective']) || differ(scorerOf)) {
     return 'These searches were scored by different objectives: compare the shapes of their curves, and not their levels.';
   }
   if (differ((run) => at(run.settings, 'settings', 'prompts', 'digest'))) {

@@ -34,6 +34,11 @@ export function general(value: number | null): string {
   return String(Number(value.toPrecision(4))).replace('-', MINUS);
 }
 
+/** A number at an axis, with the digits that it has. */
+export function tick(value: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 12 }).replace('-', MINUS);
+}
+
 export function percent(value: number | null, digits = 1): string {
   return value === null ? '–' : `${fixed(100 * value, digits)} %`;
 }

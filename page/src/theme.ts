@@ -10,6 +10,7 @@ import {
 } from 'echarts/components';
 import { use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
+import * as format from './format';
 
 use([
   LineChart,
@@ -122,8 +123,13 @@ export function tooltip(theme: Theme, options: Options): Options {
   };
 }
 
+/** What stands at an axis is a number unless it is a category. */
+function tick(value: unknown): string {
+  return typeof value === 'number' ? format.tick(value) : String(value);
+}
+
 export function axisLabel(theme: Theme, options: Options = {}): Options {
-  return { color: theme.faint, fontFamily: FONT, fontSize: 11, hideOverlap: true, ...options };
+  return { color: theme.faint, fontFamily: FONT, fontSize: 11, hideOverlap: true, formatter: tick, ...options };
 }
 
 export function axis(theme: Theme, name: string): Options {

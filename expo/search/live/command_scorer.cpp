@@ -107,14 +107,14 @@ class CommandScorer final : public AnswerScorer {
   bool is_doubtful() const override { return doubtful_; }
 
   Json identity() const override { return {{"command", command_}, {"files", files_}}; }
-  std::string name() const override { return fmt::format("scorer '{}'", on_one_line(command_)); }
+  std::string name() const override { return fmt::format("program '{}'", on_one_line(command_)); }
 
   std::vector<std::string> warnings() const override {
     if (has_program_) return {};
-    return {fmt::format(
-        "no file of the program is recognised in the command of the {}: if the program changes, "
-        "that will not be noticed, and its earlier scores are kept",
-        name())};
+    return {
+        fmt::format("no file of the program is recognised in the command of the {}: if it changes, "
+                    "that will not be noticed, and its earlier scores are kept",
+                    name())};
   }
 
   void check(const std::vector<Prompt>& prompts) const override {

@@ -1,7 +1,7 @@
 // The sections of the page: a search with its verdict, the comparison, trainings, inspections.
 
 import { answersView } from '../answers/browser';
-import { baselinesOf, chosenOf, familiesOf, hasAnswers, sftOf } from '../candidates';
+import { baselinesOf, chosenOf, familiesOf, hasAnswers, scorerOf, sftOf } from '../candidates';
 import type { Candidate } from '../candidates';
 import { competitorsOf, incomparable, rowsOf } from '../comparison';
 import type { Row } from '../comparison';
@@ -135,7 +135,7 @@ function sizeSentence(run: SearchRun): string {
     number(at(run.result, 'prompts', 'confirming')),
   ];
   return [
-    run.result && text(run.result['scorer']) && `scored by ${text(run.result['scorer'])}`,
+    scorerOf(run) && `scored by ${scorerOf(run)}`,
     choosing !== null &&
       confirming !== null &&
       `${format.plural(choosing, 'prompt')} chose, ${format.count(confirming)} confirm`,

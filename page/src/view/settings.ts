@@ -1,6 +1,7 @@
 // What a run was: the command to do it again, machine, time, versions and digests, and the whole configuration.
 
 import type { InspectionRun, Run, SearchRun, Session, TrainRun } from '../data';
+import { scorerOf } from '../candidates';
 import { button, element } from '../dom';
 import type { Table } from '../figure';
 import * as format from '../format';
@@ -107,7 +108,7 @@ function searchFacts(run: SearchRun): Fact[] {
     ['SFT', text(result?.['sft'])],
     ['ALIGNED', text(result?.['aligned'])],
     ['data', text(result?.['data'])],
-    ['scored by', text(result?.['scorer'])],
+    ['scored by', scorerOf(run)],
     [
       'type and rounding',
       [text(at(result, 'setting', 'dtype')), text(at(result, 'setting', 'rounding'))].filter(Boolean).join(', '),
