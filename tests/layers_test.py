@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(os.environ.get("EXPO_SOURCE_DIR", Path(__file__).parents[1]))
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 # What a public header may not pull into the programs of others: its version could clash with theirs.
-PRIVATE_LIBRARIES = ("fmt/", "yaml-cpp/", "xxhash", "gtest/", "CLI/")
+PRIVATE_LIBRARIES = ("fmt/", "yaml-cpp/", "xxhash", "Eigen/", "gtest/", "CLI/")
 
 LARGEST_ROOM = 32
 

@@ -306,3 +306,66 @@ def test_refusals(tmp_path, arguments, code, words):
     assert done.returncode == code
     assert words in done.stderr
     assert done.stdout == ""
+
+
+def spectrum_of(sft, aligned):
+    return np.linalg.svd(aligned.astype(np.float64) - sft.astype(np.float64), compute_uv=False)
+
+
+@pytest.mark.parametrize("dtype", [BF16, np.float32])
+def test_spectra_agree_with_numpy(tmp_path, dtype):
+    sft, aligned = make_pair(1e-2, dtype, dtype, seed=5)
+    draw = np.random.default_rng(6)
+    low = "model.layers.1.mlp.up_proj.weight"  # of rank 3
+    sft[low] = np.zeros_like(sft[low])
+    aligned[low] = (draw.integers(-4, 5, (160, 3)) @ draw.integers(-4, 5, (3, 64)) / 64).astype(dtype)
+    same = "model.layers.2.mlp.up_proj.weight"
+    aligned[same] = sft[same]
+    folders = write_model(tmp_path / "a", sft), write_model(tmp_path / "b", aligned)
+    report = inspect(*folders, "--spectrum", "--threads", "2")
+    matrices = {tensor["name"]: tensor for tensor in report["tensors"] if "spectrum" in tensor}
+    assert set(matrices) == {name for name in sft if sft[name].ndim == 2}
+    for name, tensor in matrices.items():
+        expected = spectrum_of(sft[name], aligned[name])
+        assert tensor["spectrum"] == pytest.approx(expected, rel=1e-6, abs=1e-6 * expected[0]), name
+        assert tensor["spectrum"] == sorted(tensor["spectrum"], reverse=True)
+        if name != same:
+            assert tensor["stable_rank"] == pytest.approx((expected ** 2).sum() / expected[0] ** 2, rel=1e-6)
+            shares = expected[expected > 1e-6 * expected[0]] / expected.sum()
+            assert tensor["effective_rank"] == pytest.approx(np.exp(-(shares * np.log(shares)).sum()), rel=1e-3)
+            assert np.sum(np.square(tensor["spectrum"])) == pytest.approx(tensor["delta_norm"] ** 2, rel=1e-6)
+    assert np.count_nonzero(matrices[low]["spectrum"]) == 3
+    assert not any(matrices[same]["spectrum"]) and matrices[same]["stable_rank"] == 0
+    for group in report["spectra"]:
+        all_of_kind = [spectrum_of(sft[tensor["name"]], aligned[tensor["name"]]) for tensor in matrices.values()
+                       if tensor["kind"] == group["group"] and tensor["name"] != same]
+        assert group["matrices"] == len(all_of_kind) and group["full_rank"] == np.median([len(each) for each in all_of_kind])
+        assert group["stable_rank"] == pytest.approx(np.median([(each ** 2).sum() / each[0] ** 2 for each in all_of_kind]), rel=1e-6)
+        whole = sum((each ** 2).sum() for each in all_of_kind)
+        for leading in group["leading"]:
+            expected = sum((each[:leading["values"]] ** 2).sum() for each in all_of_kind) / whole
+            assert leading["share"] == pytest.approx(expected, rel=1e-6)
+    text = expo("inspect", *folders, "--spectrum").stdout
+    assert "stable rank" in text and "mlp.up" in text.split("The spectrum of Δ")[1]
+    plain = inspect(*folders)
+    assert "spectra" not in plain and not any("spectrum" in tensor for tensor in plain["tensors"])
+    assert "The spectrum" not in expo("inspect", *folders).stdout
+
+
+def test_a_spectrum_needs_two_whole_checkpoints(tmp_path):
+    sft, aligned = make_pair(1e-2)
+    folders = write_model(tmp_path / "a", sft), write_model(tmp_path / "b", aligned)
+    one = expo("inspect", folders[0], "--spectrum", check=False)
+    assert one.returncode == 2 and "--spectrum" in one.stderr and "second checkpoint" in one.stderr
+    sample = expo("inspect", *folders, "--spectrum", "--quick", check=False)
+    assert sample.returncode == 2 and "a sample has no spectrum" in sample.stderr
+
+
+def test_the_spectrum_of_an_embedding_is_read_in_blocks(tmp_path):
+    draw = np.random.default_rng(0)
+    sft = {"model.embed_tokens.weight": draw.normal(0, 0.02, (49152, 64)).astype(np.float32)}
+    aligned = {name: (values + draw.normal(0, 1e-4, values.shape)).astype(np.float32) for name, values in sft.items()}
+    report = inspect(write_model(tmp_path / "a", sft), write_model(tmp_path / "b", aligned), "--spectrum")
+    (tensor,) = report["tensors"]
+    expected = spectrum_of(*(each["model.embed_tokens.weight"] for each in (sft, aligned)))
+    assert tensor["spectrum"] == pytest.approx(expected, rel=1e-6)

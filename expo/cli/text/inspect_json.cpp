@@ -1,8 +1,11 @@
 #include "expo/cli/text/inspect_json.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "expo/extrapolation/diagnosis/delta_measures.h"
+#include "expo/extrapolation/diagnosis/spectrum.h"
 
 namespace expo {
 namespace {
@@ -62,6 +65,33 @@ Json groups_json(const std::vector<GroupDiagnosis>& groups) {
   return json;
 }
 
+/// As many digits as are exact.
+double rounded(double value) {
+  return std::stod(fmt::format("{:.7g}", value));
+}
+
+Json spectrum_json(const std::vector<double>& spectrum) {
+  Json json = Json::array();
+  for (const double value : spectrum) json.push_back(rounded(value));
+  return json;
+}
+
+Json spectra_json(const std::vector<KindSpectra>& spectra) {
+  Json json = Json::array();
+  for (const KindSpectra& each : spectra) {
+    Json leading = Json::array();
+    for (std::size_t i = 0; i < kLeadingValues.size(); ++i)
+      leading.push_back({{"values", kLeadingValues[i]}, {"share", each.leading[i]}});
+    json.push_back({{"group", each.kind},
+                    {"matrices", each.matrices},
+                    {"full_rank", each.full_rank},
+                    {"stable_rank", each.stable_rank},
+                    {"effective_rank", each.effective_rank},
+                    {"leading", std::move(leading)}});
+  }
+  return json;
+}
+
 Json tensor_json(const TensorDiagnosis& tensor) {
   Json json{{"name", tensor.name}, {"kind", kind_label(tensor.group)}};
   json["layer"] = tensor.group.layer ? Json(*tensor.group.layer) : Json(nullptr);
@@ -69,6 +99,11 @@ Json tensor_json(const TensorDiagnosis& tensor) {
   json.update(delta_json(tensor.delta));
   json["sft_values"] = health_json(tensor.sft_health);
   json["aligned_values"] = health_json(tensor.aligned_health);
+  if (!tensor.spectrum.empty()) {
+    json["stable_rank"] = stable_rank(tensor.spectrum);
+    json["effective_rank"] = effective_rank(tensor.spectrum);
+    json["spectrum"] = spectrum_json(tensor.spectrum);
+  }
   return json;
 }
 
@@ -151,6 +186,8 @@ Json pair_json(const Checkpoint& sft, const Checkpoint& aligned, const Diagnosis
   Json tensors = Json::array();
   for (const TensorDiagnosis& tensor : diagnosis.tensors) tensors.push_back(tensor_json(tensor));
   json["tensors"] = std::move(tensors);
+  if (const auto spectra = spectra_by_kind(diagnosis); !spectra.empty())
+    json["spectra"] = spectra_json(spectra);
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include "expo/cli/text/inspect_text.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/diagnosis/delta_measures.h"
+#include "expo/extrapolation/diagnosis/spectrum.h"
 #include "expo/extrapolation/diagnosis/ties.h"
 
 namespace expo {
@@ -41,6 +42,25 @@ std::string tensor_table(const Diagnosis& diagnosis) {
   std::string text = heading("tensor", 56);
   for (const TensorDiagnosis& tensor : diagnosis.tensors)
     text += row(tensor.name, 56, tensor.delta, share_of_change(diagnosis, tensor));
+  return text;
+}
+
+/// The table of --spectrum; empty without it.
+std::string spectrum_table(const Diagnosis& diagnosis) {
+  const std::vector<KindSpectra> spectra = spectra_by_kind(diagnosis);
+  if (spectra.empty()) return "";
+  std::string text = fmt::format(
+      "\nThe spectrum of Δ: medians of the matrices, and the share of ‖Δ‖² in the leading singular "
+      "values\n  {:<24} {:>8} {:>6} {:>12} {:>15}",
+      "kind", "matrices", "values", "stable rank", "effective rank");
+  for (const std::size_t count : kLeadingValues) text += fmt::format(" {:>9}", count);
+  text += "\n";
+  for (const KindSpectra& each : spectra) {
+    text += fmt::format("  {:<24} {:>8} {:>6.0f} {:>12.1f} {:>15.1f}", on_one_line(each.kind),
+                        each.matrices, each.full_rank, each.stable_rank, each.effective_rank);
+    for (const double share : each.leading) text += fmt::format(" {:>7.2f} %", 100 * share);
+    text += "\n";
+  }
   return text;
 }
 
@@ -142,9 +162,9 @@ std::string describe_pair(const Checkpoint& sft, const Checkpoint& aligned,
   if (list_tensors) text += tensor_table(diagnosis);
   const double all = diagnosis.total.sums().delta_squared > 0 ? 1 : 0;
   text += heading("", 24) + row("all", 24, diagnosis.total, all);
-  return text + concentration_lines(diagnosis) + rounding_lines(diagnosis) +
-         serving_lines(aligned, diagnosis) + health_lines(diagnosis) + mismatch_lines(diagnosis) +
-         verdict_lines(verdict);
+  return text + spectrum_table(diagnosis) + concentration_lines(diagnosis) +
+         rounding_lines(diagnosis) + serving_lines(aligned, diagnosis) + health_lines(diagnosis) +
+         mismatch_lines(diagnosis) + verdict_lines(verdict);
 }
 
 }  // namespace expo

@@ -37,6 +37,8 @@ struct TensorDiagnosis {
   DeltaProfile delta;      ///< sums of the compared elements; scaled up if only a sample was read
   ValueHealth sft_health;  ///< health of the compared elements that were read
   ValueHealth aligned_health;
+  /// The singular values of Δ, the largest first; empty unless add_spectra() found them.
+  std::vector<double> spectrum = {};
 };
 
 /// The change of all tensors of one layer or of one kind.
