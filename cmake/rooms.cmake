@@ -43,6 +43,7 @@ set(EXPO_ROOMS
   "training/plugin:training/ranks"
   "search/statistics:core"
   "evaluation:text,search/statistics"
+  "evaluation/judge:evaluation"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
   "search/modules:search"

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <unordered_map>
+
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/json.h"
+#include "expo/evaluation/judge/answer_pairs.h"
+
+namespace expo {
+
+/// A preference that a judge has given before.
+struct KnownAnnotation {
+  double preference = 0;
+  Json details = {};  ///< the row's other columns whose names begin with "preference_"
+  std::string place = {};
+};
+
+/// Annotations of an earlier run, expo's or alpaca_eval's, that need not be asked for again.
+class KnownAnnotations {
+ public:
+  KnownAnnotations() = default;
+  /// Reads annotations in AlpacaEval's format (evaluation/annotations.h), or its cache of them. Of
+  /// other judges than `judge`, or without an "annotator", rows are left out; so are those that the
+  /// judge failed on (null, NaN or −1), which are asked again. Throws Error(input) that names the
+  /// row if one is malformed or gives the same answers another preference than a row before.
+  KnownAnnotations(Filesystem& filesystem, const std::filesystem::path& path,
+                   const std::string& judge);
+
+  /// That of the same instruction with the same two answers; nullptr if there is none. Valid as
+  /// long as this object.
+  const KnownAnnotation* find(const AnswerPair& pair) const;
+
+  std::uint64_t failed() const { return failed_; }              ///< rows that the judge failed on
+  std::uint64_t other_judges() const { return other_judges_; }  ///< rows that another judge wrote
+
+ private:
+  void add(const Json& row, const std::string& place, const std::string& judge);
+
+  std::unordered_map<std::string, KnownAnnotation> known_;
+  std::uint64_t failed_ = 0;
+  std::uint64_t other_judges_ = 0;
+};
+
+}  // namespace expo
