@@ -8,7 +8,7 @@ if(TARGET expo-nccl)
   install(TARGETS expo-nccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/expo)
 endif()
 # Each folder of data has a licence of its own, which is installed with it.
-install(DIRECTORY data/alpaca_eval DESTINATION ${CMAKE_INSTALL_DATADIR}/expo)
+install(DIRECTORY data/alpaca_eval data/judge DESTINATION ${CMAKE_INSTALL_DATADIR}/expo)
 set(installed_libraries "")
 foreach(room core checkpoint extrapolation text engine)
   expo_libraries_of(${room} libraries)

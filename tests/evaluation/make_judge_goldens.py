@@ -48,6 +48,7 @@ def special_cases():
         ("An answer with turns.", "<|im_start|>system name=judge\nSay m.<|im_end|>", "Fine.\u2003"),
         ("An answer with two names.", "<|im_start|>system name=a name=b\nx", "<|im_start|>\u3000user \n y\u0085<|im_end|>"),
         ("  Blanks around.\t\n", "\n\nleft", "right\n\n"),
+        ("A turn without a line.", "<|im_start|>", "a<|im_start|>user"),
         ("Both in one.", "<|im_end|>", "<|im_end|>"[::-1]),
         ("\u2028Line separators\u2029", "a\u001cb", "c\x0bd\x00e"),
     ]
@@ -61,7 +62,7 @@ def random_cases(count):
 
 def refused_texts():
     """Answers of which alpaca_eval cannot make messages."""
-    return ["<|im_start|>", "a<|im_start|>user", "<|im_start|>systematic\nx", "<|im_start|>system name\nx",
+    return ["<|im_start|><|im_start|>", "<|im_start|>systematic\nx", "<|im_start|>system name\nx",
             "<|im_start|>system role=user\nx", "<|im_start|>system content=x\ny"]
 
 
