@@ -68,14 +68,14 @@ TEST_F(AnswerFiles, AreJoinedByInstruction) {
   EXPECT_EQ(pairs.rows[1].baseline_output, "reference to two");
   EXPECT_EQ(pairs.rows[1].model_output, "answer to two");
   EXPECT_EQ(pairs.rows[1].dataset, "helpful_base");
-  EXPECT_EQ(pairs.rows[1].place, "/model.json: row 2");
+  EXPECT_EQ(pairs.rows[1].place, "/model.json: entry 2");
 }
 
 TEST_F(AnswerFiles, InAnotherOrderArePutInTheReferences) {
   std::swap(model_[0], model_[2]);
   const AnswerPairs pairs = read();
   EXPECT_EQ(pairs.rows[0].model_output, "answer to one");
-  EXPECT_EQ(pairs.rows[0].place, "/model.json: row 3");
+  EXPECT_EQ(pairs.rows[0].place, "/model.json: entry 3");
   ASSERT_EQ(pairs.warnings.size(), 1U);
   EXPECT_TRUE(contains(pairs.warnings[0], "/model.json: the answers are in another order"));
 }
@@ -85,7 +85,7 @@ TEST_F(AnswerFiles, OfAnotherInstructionSetAreRefused) {
   model_[2]["instruction"] = "a third";
   const std::string message = refused();
   EXPECT_TRUE(contains(message,
-                       "/model.json: row 2: the instruction \"another\\x0Aquestion\" is "
+                       "/model.json: entry 2: the instruction \"another\\x0aquestion\" is "
                        "not in /reference.json (2 of 3 rows are not); expected answers"));
 }
 
@@ -93,7 +93,7 @@ TEST_F(AnswerFiles, ThatAreMissingAreRefusedUnlessAllowed) {
   model_.erase(1);
   EXPECT_TRUE(contains(refused(),
                        "/model.json: there is no answer to 1 instruction of the "
-                       "reference, first to \"two\" (/reference.json: row 2)"));
+                       "reference, first to \"two\" (/reference.json: entry 2)"));
   const AnswerPairs pairs = read(true);
   EXPECT_EQ(pairs.missing, 1U);
   ASSERT_EQ(pairs.rows.size(), 2U);
@@ -103,18 +103,21 @@ TEST_F(AnswerFiles, ThatAreMissingAreRefusedUnlessAllowed) {
 TEST_F(AnswerFiles, ThatAreDoubledAreRefused) {
   model_.push_back(model_[0]);
   EXPECT_TRUE(contains(refused(),
-                       "/model.json: row 4: the instruction \"one\" is also that of "
-                       "/model.json: row 1; expected one answer to each"));
+                       "/model.json: entry 4: the instruction \"one\" is also that of "
+                       "/model.json: entry 1; expected one answer to each"));
 }
 
 TEST_F(AnswerFiles, ThatAreMalformedAreRefused) {
   model_[1]["output"] = nullptr;
-  EXPECT_TRUE(contains(refused(), "/model.json: row 2: output is of the type null; expected text"));
+  EXPECT_TRUE(
+      contains(refused(), "/model.json: entry 2: output is of the type null; expected text"));
   model_[1].erase("output");
-  EXPECT_TRUE(contains(refused(), "/model.json: row 2: there is no output; expected answers in "));
+  EXPECT_TRUE(
+      contains(refused(), "/model.json: entry 2: there is no output; expected answers in "));
   model_[1]["output"] = "x";
   model_[2]["generator"] = "other";
-  EXPECT_TRUE(contains(refused(), "row 3: generator is \"other\", but \"zephyr\" in a row before"));
+  EXPECT_TRUE(
+      contains(refused(), "entry 3: generator is \"other\", but \"zephyr\" in a row before"));
   model_ = Json::array();
   EXPECT_TRUE(contains(refused(), "/model.json: there is no answer; expected one to each"));
 }
@@ -163,15 +166,15 @@ TEST_F(EarlierAnnotations, OfAnotherJudgeAreNotReused) {
 
 TEST_F(EarlierAnnotations, ThatContradictEachOtherAreRefused) {
   EXPECT_EQ(read(Json::array({row(1.25), row(1.25)})).find(pair_)->preference, 1.25);
-  EXPECT_TRUE(contains(
-      refusal(ErrorCategory::input,
-              [&] {
-                read(Json::array({row(1.25), row(1.5)}));
-              }),
-      "/annotations.json: row 2: preference is 1.5, but 1.25 for the same instruction and answers "
-      "in /annotations.json: row 1"));
+  EXPECT_TRUE(contains(refusal(ErrorCategory::input,
+                               [&] {
+                                 read(Json::array({row(1.25), row(1.5)}));
+                               }),
+                       "/annotations.json: entry 2: preference is 1.5, but 1.25 for the same "
+                       "instruction and answers "
+                       "in /annotations.json: entry 1"));
   EXPECT_TRUE(contains(refusal(ErrorCategory::input, [&] { read(Json::array({row(7)})); }),
-                       "row 1: preference is 7"));
+                       "entry 1: preference is 7"));
 }
 
 TEST(AnnotationOutput, HasAlpacaEvalsColumnsAndIsReadAgain) {
@@ -210,6 +213,33 @@ TEST(AnnotationOutput, HasAlpacaEvalsColumnsAndIsReadAgain) {
     EXPECT_EQ(annotations->rows[1].index, 2U);
     EXPECT_FALSE(annotations->rows[1].preference);
   }
+}
+
+TEST(AnnotationOutput, IsReusedByTheNextRunExceptWhereTheJudgeFailed) {
+  MemoryFilesystem filesystem;
+  AnswerPairs pairs{.baseline = "gpt4", .model = "zephyr"};
+  for (const char* name : {"one", "two"})
+    pairs.rows.push_back({.instruction = name, .baseline_output = "a", .model_output = "b"});
+  JudgeResult result;
+  result.rows.push_back({.preference = 1.0 + 1.0 / 3, .details = {{"preference_date", "x"}}});
+  result.rows.push_back({.failure = "HTTP 500"});
+  write_annotations(filesystem, "/annotations.json", annotations_json(pairs, result, kAnnotator));
+  const KnownAnnotations known(filesystem, "/annotations.json", kAnnotator);
+  ASSERT_NE(known.find(pairs.rows[0]), nullptr);
+  EXPECT_EQ(known.find(pairs.rows[0])->preference, 1.0 + 1.0 / 3);
+  EXPECT_EQ(known.find(pairs.rows[1]), nullptr);
+  EXPECT_EQ(known.failed(), 1U);
+
+  JudgeCache cache(filesystem, "/replies.jsonl");
+  const JudgeTemplate prompt(posix_filesystem(), kSource / "data/judge/alpaca_eval_clf.prompt");
+  FakeChatModel model([](const ChatRequest& request, std::uint64_t) { return reply_to(request); });
+  const JudgeOptions options{.sampling = {.model = "gpt-4-1106-preview"}};
+  Judge judge(pairs, prompt, model.origin(), options, known, cache);
+  const JudgeResult again = judge.run(model, CancellationToken());
+  EXPECT_EQ(model.asked.size(), 1U);
+  EXPECT_EQ(again.rows[0].source, VerdictSource::annotation);
+  const Json row = annotations_json(pairs, again, kAnnotator)[0];
+  EXPECT_EQ(row.at("preference_date"), "x");
 }
 
 /// The numbers in the rows of a CSV without quotes, its head left out.

@@ -167,7 +167,7 @@ TEST(ReplyPreference, SaysWhyThereIsNone) {
   EXPECT_EQ(why(reply_of(std::vector<WeighedToken>{})),
             "the judge weighed neither m nor M, but nothing");
   EXPECT_EQ(why(reply_of({{"The", -0.1}, {"\n", -3.0}})),
-            "the judge weighed neither m nor M, but \"The\", \"\\x0A\"");
+            "the judge weighed neither m nor M, but \"The\", \"\\x0a\"");
   EXPECT_EQ(why(reply_of({{"m", kNan}, {"M", -1.0}})),
             "the log-probability of a letter is not a number");
   EXPECT_TRUE(

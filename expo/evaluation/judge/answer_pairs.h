@@ -12,7 +12,7 @@ namespace expo {
 /// An instruction with the two answers that a judge compares.
 struct AnswerPair {
   std::uint64_t index = 0;  ///< of the instruction in the reference's file
-  std::string place = {};   ///< of the model's answer: "model_outputs.json: row 3"
+  std::string place = {};   ///< of the model's answer: "model_outputs.json: entry 3"
   std::string instruction = {};
   std::string dataset = {};  ///< AlpacaEval's name of the instruction's origin; may be empty
   std::string baseline_output = {};
