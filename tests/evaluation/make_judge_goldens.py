@@ -130,7 +130,7 @@ def make():
     settings = [request for request in requests if request]
     assert all(request == settings[0] for request in settings)
     assert all(refuses(text) for text in refused_texts())
-    return {"request": settings[0], "columns": columns[-1], "refused": refused_texts(), "cases": list(goldens)}
+    return {"request": settings[0], "columns": sorted(columns[-1]), "refused": refused_texts(), "cases": list(goldens)}
 
 
 def main():
