@@ -24,6 +24,7 @@ set(EXPO_ROOMS
   "extrapolation:extrapolation/write,extrapolation/recipe,checkpoint/open"
   "text:core/disk"
   "text/mask:text"
+  "http:core"
   "engine:extrapolation,text"
   "session:core/disk"
   "matrix:core"

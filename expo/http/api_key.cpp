@@ -1,0 +1,42 @@
+#include "expo/http/api_key.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "expo/core/error.h"
+
+namespace expo {
+
+ApiKey ApiKey::from_environment(const std::string& variable) {
+  const char* const value = std::getenv(variable.c_str());
+  if (value == nullptr || *value == '\0') {
+    throw usage_error(
+        fmt::format("--key-variable: the environment variable {} is not set; it is to hold the "
+                    "server's key (the option takes the variable's name, never the key)",
+                    variable));
+  }
+  ApiKey result;
+  result.variable_ = variable;
+  result.key_ = value;
+  const auto is_printable = [](char c) { return c > ' ' && c < 0x7F; };
+  if (!std::ranges::all_of(result.key_, is_printable)) {
+    throw usage_error(
+        fmt::format("--key-variable: the value of {} has a space, a line end or another character "
+                    "that no key has; set it again without",
+                    variable));
+  }
+  return result;
+}
+
+std::string ApiKey::hidden_in(std::string text) const {
+  if (is_none()) return text;
+  const std::string shown = "[the key]";
+  for (std::size_t at = text.find(key_); at != std::string::npos;
+       at = text.find(key_, at + shown.size()))
+    text.replace(at, key_.size(), shown);
+  return text;
+}
+
+}  // namespace expo

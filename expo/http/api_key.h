@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+namespace expo {
+
+/// The key that a server wants, or none. It comes from an environment variable and goes nowhere but
+/// into the header of a request.
+class ApiKey {
+ public:
+  ApiKey() = default;
+  /// Reads the variable of this name. Throws Error(usage) if it is not set, is empty, or holds what
+  /// cannot stand in a header.
+  static ApiKey from_environment(const std::string& variable);
+
+  bool is_none() const { return key_.empty(); }
+  /// The name of the variable.
+  const std::string& variable() const { return variable_; }
+  /// "Authorization: Bearer …"
+  std::string header() const { return "Authorization: Bearer " + key_; }
+  /// The text with the key replaced, wherever it occurs: servers repeat keys in their errors.
+  std::string hidden_in(std::string text) const;
+
+ private:
+  std::string variable_;
+  std::string key_;
+};
+
+}  // namespace expo

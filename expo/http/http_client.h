@@ -1,0 +1,87 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "expo/core/error.h"
+#include "expo/core/json.h"
+#include "expo/core/progress.h"
+#include "expo/http/api_key.h"
+#include "expo/http/server_address.h"
+
+namespace expo {
+
+/// How requests are sent, and what is borne before one fails.
+struct HttpOptions {
+  std::size_t most_in_flight = 64;
+  unsigned most_retries = 6;
+  std::chrono::milliseconds first_wait{500};        ///< before a retry; see backoff()
+  std::chrono::milliseconds longest_wait{300'000};  ///< that a server may ask for
+  std::chrono::milliseconds connect_limit{10'000};
+  /// For the first byte of an answer, which servers send when the whole answer is written.
+  std::chrono::milliseconds answer_limit{600'000};
+  std::chrono::milliseconds stall_limit{60'000};  ///< between bytes of an answer
+  std::size_t largest_answer = 64U << 20;         ///< bytes
+};
+
+/// A request of JSON.
+struct HttpRequest {
+  std::size_t tag = 0;  ///< the answer brings it back
+  std::string path;     ///< begins with a slash
+  std::string body;     ///< JSON, for POST; empty: GET
+};
+
+/// What came of a request: JSON, or why there is none.
+struct HttpAnswer {
+  std::size_t tag = 0;
+  Json json;        ///< null if the server answered without a body; see parse_python_json
+  long status = 0;  ///< of the last try; 0: there was no answer
+  std::optional<Error> failure = {};
+};
+
+/// Sends JSON requests to one server, many at a time. A request is tried again as retry_policy.h
+/// says, also after a connection that broke, stalled or was refused (the last only by a server that
+/// has answered before). Redirections are not followed; certificates are always verified (those of
+/// SSL_CERT_FILE, if that is set, instead of the system's). A key is sent over plain http to this
+/// machine only, and appears in no error. Not thread-safe.
+class HttpClient {
+ public:
+  using Source = std::function<std::optional<HttpRequest>()>;
+  using Sink = std::function<void(HttpAnswer)>;
+
+  /// Throws Error(usage) for a key that would go over an unencrypted line.
+  HttpClient(ServerAddress address, ApiKey key, HttpOptions options);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  const ServerAddress& address() const { return address_; }
+
+  /// Sends the requests of `next` until it gives none, and passes each one's answer to `sink` as
+  /// soon as it is there, in no particular order. A request is taken only when it can be sent, so
+  /// that memory holds those in flight alone. If a function throws, or once cancelled, the rest is
+  /// given up.
+  void run(const Source& next, const Sink& sink, const CancellationToken& cancellation);
+
+  /// Sends a single request. Throws its failure.
+  Json get(const std::string& path, const CancellationToken& cancellation);
+  Json post(const std::string& path, const Json& body, const CancellationToken& cancellation);
+  /// The answer of a single request, whatever it is.
+  HttpAnswer ask(HttpRequest request, const CancellationToken& cancellation);
+
+ private:
+  class Connections;
+  class Run;
+
+  ServerAddress address_;
+  ApiKey key_;
+  HttpOptions options_;
+  std::unique_ptr<Connections> connections_;
+  bool has_answered_ = false;  ///< the server has, ever
+};
+
+}  // namespace expo

@@ -1,0 +1,54 @@
+#include "expo/http/server_words.h"
+
+#include "expo/core/error.h"
+#include "expo/core/json.h"
+#include "expo/core/text.h"
+
+namespace expo {
+namespace {
+
+constexpr std::size_t kMostCharacters = 300;
+/// What is longer is read as text: no server explains an error at such a length.
+constexpr std::size_t kLargestJson = 1 << 20;
+
+/// The message within a JSON body; empty if there is none.
+std::string message_in(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array() && !value.empty()) return message_in(value.front());
+  if (!value.is_object()) return {};
+  for (const char* key : {"error", "message", "detail", "msg"}) {
+    const auto found = value.find(key);
+    if (found == value.end()) continue;
+    if (std::string message = message_in(*found); !message.empty()) return message;
+  }
+  return {};
+}
+
+std::string cut(std::string text) {
+  std::size_t characters = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (continues_character(text[at]) || ++characters <= kMostCharacters) continue;
+    return text.substr(0, at) + "…";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string server_words(std::string_view body) {
+  std::string words;
+  if (body.size() <= kLargestJson) {
+    try {
+      words = message_in(parse_json(body, "answer"));
+    } catch (const Error&) {
+      // Proxies answer in HTML; their text is shown as it is.
+    }
+  }
+  if (words.empty()) words = std::string(trimmed(body.substr(0, 4 * kMostCharacters), " \t\r\n"));
+  for (char& c : words) {
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+  }
+  return cut(on_one_line(words));
+}
+
+}  // namespace expo

@@ -1,0 +1,235 @@
+#include "expo/http/transfer.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "expo/core/python_json.h"
+#include "expo/core/text.h"
+#include "expo/core/version.h"
+#include "expo/http/retry_policy.h"
+#include "expo/http/server_words.h"
+
+namespace expo {
+namespace {
+
+/// Spreads the retries of requests that failed together. It decides nothing but time.
+double jitter() {
+  thread_local std::minstd_rand generator{std::random_device()()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+double seconds(std::chrono::milliseconds time) {
+  return static_cast<double>(time.count()) / 1000;
+}
+
+bool is_about_certificates(CURLcode code) {
+  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+         code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_ISSUER_ERROR ||
+         code == CURLE_SSL_INVALIDCERTSTATUS;
+}
+
+bool is_about_reaching(CURLcode code) {
+  return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+         code == CURLE_COULDNT_RESOLVE_PROXY;
+}
+
+}  // namespace
+
+Transfer::Transfer(const TransferContext& context, HttpRequest request)
+    : context_(context), request_(std::move(request)) {}
+
+CURL* Transfer::begin() {
+  handle_.reset(curl_easy_init());
+  if (!handle_) throw environment_error("curl: no request can be made; is there memory left?");
+  body_.clear();
+  is_too_large_ = has_begun_ = asked_exactly_ = false;
+  status_ = 0;
+  asked_.reset();
+  curl_words_[0] = '\0';
+  last_byte_ = Clock::now();
+  set_security();
+  set_request();
+  return handle_.get();
+}
+
+void Transfer::set_security() {
+  CURL* const handle = handle_.get();
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
+  if (const char* const file = std::getenv("SSL_CERT_FILE"); file != nullptr && *file != '\0') {
+    curl_easy_setopt(handle, CURLOPT_CAINFO, file);
+    curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
+  }
+  // What is meant for this machine must not leave it through a proxy.
+  if (context_.address.is_loopback()) curl_easy_setopt(handle, CURLOPT_PROXY, "");
+}
+
+void Transfer::set_request() {
+  CURL* const handle = handle_.get();
+  const HttpOptions& options = context_.options;
+  curl_easy_setopt(handle, CURLOPT_URL, context_.address.url(request_.path).c_str());
+  curl_easy_setopt(handle, CURLOPT_USERAGENT, fmt::format("expo/{}", version()).c_str());
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(options.connect_limit.count()));
+  // Finds hosts that are gone without a word while an answer is awaited.
+  curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(handle, CURLOPT_TCP_KEEPIDLE, 30L);
+  curl_easy_setopt(handle, CURLOPT_TCP_KEEPINTVL, 15L);
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, curl_words_);
+  curl_easy_setopt(handle, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &take_body);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &take_header);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, this);
+  curl_slist* list = curl_slist_append(nullptr, "Accept: application/json");
+  list = curl_slist_append(list, "Expect:");
+  if (!context_.key.is_none()) list = curl_slist_append(list, context_.key.header().c_str());
+  if (!request_.body.empty()) {
+    list = curl_slist_append(list, "Content-Type: application/json");
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request_.body.data());
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request_.body.size()));
+  }
+  headers_.reset(list);
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());
+}
+
+std::size_t Transfer::take_body(char* data, std::size_t, std::size_t size, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.last_byte_ = Clock::now();
+  if (size > transfer.context_.options.largest_answer - transfer.body_.size()) {
+    transfer.is_too_large_ = true;
+    return 0;
+  }
+  transfer.body_.append(data, size);
+  return size;
+}
+
+std::size_t Transfer::take_header(char* data, std::size_t, std::size_t size, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::string_view line(data, size);
+  transfer.last_byte_ = Clock::now();
+  transfer.has_begun_ = true;
+  if (line.starts_with("HTTP/"))
+    curl_easy_getinfo(transfer.handle_.get(), CURLINFO_RESPONSE_CODE, &transfer.status_);
+  if (const auto wait = asked_wait(line, std::chrono::system_clock::now())) {
+    const bool exactly = lower_case(line).starts_with("retry-after-ms");
+    if (exactly || !transfer.asked_exactly_) transfer.asked_ = wait;
+    transfer.asked_exactly_ |= exactly;
+  }
+  return size;
+}
+
+bool Transfer::is_overdue(Clock::time_point now) const {
+  const HttpOptions& options = context_.options;
+  const auto limit =
+      has_begun_ ? options.stall_limit : options.answer_limit + options.connect_limit;
+  return now - last_byte_ > limit;
+}
+
+std::string Transfer::place() const {
+  const std::string url = context_.address.url(request_.path);
+  return retries_ == 0 ? url : fmt::format("{} (tried {} times)", url, retries_ + 1);
+}
+
+std::optional<HttpAnswer> Transfer::fail_or_wait(bool may_repeat, ErrorCategory category,
+                                                 const std::string& what, std::string_view remedy) {
+  const auto wait = asked_.value_or(backoff(context_.options.first_wait, retries_, jitter()));
+  if (may_repeat && retries_ < context_.options.most_retries &&
+      wait <= context_.options.longest_wait) {
+    ++retries_;
+    due_ = Clock::now() + wait;
+    return std::nullopt;
+  }
+  std::string message = fmt::format("{}: {}", place(), what);
+  if (may_repeat && wait > context_.options.longest_wait)
+    message += fmt::format("; it asks to wait for {:g} s", seconds(wait));
+  if (!remedy.empty()) message += fmt::format("; {}", remedy);
+  return HttpAnswer{request_.tag, {}, status_, Error(category, context_.key.hidden_in(message))};
+}
+
+std::optional<HttpAnswer> Transfer::end(CURLcode code, bool may_reconnect) {
+  handle_.reset();
+  headers_.reset();
+  if (is_too_large_) {
+    return fail_or_wait(false, ErrorCategory::input,
+                        fmt::format("the answer is larger than {} bytes, which none should be",
+                                    context_.options.largest_answer),
+                        "is this the server that you mean?");
+  }
+  if (code != CURLE_OK) return fail_by_line(code, may_reconnect);
+  if (status_ < 200 || status_ > 299) return fail_by_status();
+  return answer_of_body();
+}
+
+std::optional<HttpAnswer> Transfer::answer_of_body() {
+  HttpAnswer answer{request_.tag, {}, status_};
+  if (trimmed(body_, " \t\r\n").empty()) return answer;
+  try {
+    answer.json = parse_python_json(body_, "answer");
+    return answer;
+  } catch (const Error& error) {
+    return fail_or_wait(true, ErrorCategory::input,
+                        fmt::format("what the server answered is no JSON ({}): \"{}\"",
+                                    error.what(), server_words(body_)),
+                        "is this the server that you mean?");
+  }
+}
+
+std::optional<HttpAnswer> Transfer::fail_by_status() {
+  const std::string words = server_words(body_);
+  std::string what = fmt::format("the server answered with status {}", status_);
+  if (!words.empty()) what += fmt::format(": \"{}\"", words);
+  if (status_ >= 300 && status_ < 400) {
+    return fail_or_wait(false, ErrorCategory::usage, what,
+                        "redirections are not followed; give the address that it leads to");
+  }
+  if (status_ == 401 || status_ == 403) {
+    const std::string remedy =
+        context_.key.is_none()
+            ? "no key was sent: --key-variable names the environment variable that holds it"
+            : "check the key in the environment variable " + context_.key.variable();
+    return fail_or_wait(false, ErrorCategory::environment, what, remedy);
+  }
+  const bool may_repeat = may_retry(status_, body_);
+  const bool is_theirs = may_repeat || status_ == 429;
+  return fail_or_wait(may_repeat, is_theirs ? ErrorCategory::environment : ErrorCategory::input,
+                      what, "");
+}
+
+std::optional<HttpAnswer> Transfer::fail_by_line(CURLcode code, bool may_reconnect) {
+  const std::string words =
+      on_one_line(curl_words_[0] != '\0' ? curl_words_ : curl_easy_strerror(code));
+  if (is_about_certificates(code)) {
+    return fail_or_wait(false, ErrorCategory::environment,
+                        fmt::format("the server's certificate is not accepted ({})", words),
+                        "SSL_CERT_FILE names a file with the certificates to trust");
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT && has_begun_) {
+    return fail_or_wait(true, ErrorCategory::environment,
+                        fmt::format("the answer stopped in the middle for {:g} s",
+                                    seconds(context_.options.stall_limit)),
+                        "");
+  }
+  if (is_about_reaching(code)) {
+    return fail_or_wait(may_reconnect, ErrorCategory::environment,
+                        fmt::format("the server cannot be reached ({})", words),
+                        "is it running, and is this its address?");
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    return fail_or_wait(
+        true, ErrorCategory::environment,
+        fmt::format("there was no answer within {:g} s", seconds(context_.options.answer_limit)),
+        "");
+  }
+  return fail_or_wait(true, ErrorCategory::environment,
+                      fmt::format("the connection broke ({})", words), "");
+}
+
+}  // namespace expo

@@ -1,0 +1,231 @@
+"""The room `http` against a server that misbehaves."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from model_server import Changed, Half, ModelServer, Reset, Stall, Status
+
+TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/http_tool"
+QUICK = {"first_wait": 20, "connect_limit": 2000, "answer_limit": 3000, "stall_limit": 400}
+KEY = "sk-Secret-4711"
+
+
+def tool(url, requests, check=True, environment=None, **options):
+    """The answers to the requests by their number; the words of a refusal without check."""
+    done = subprocess.run([TOOL, url, json.dumps(QUICK | options)], text=True, capture_output=True,
+                          input="".join(json.dumps(request) + "\n" for request in requests),
+                          env=os.environ | (environment or {}))
+    if not check:
+        return done
+    assert done.returncode == 0, done.stderr
+    answers = {answer["tag"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    assert len(answers) == len(done.stdout.splitlines())
+    return answers
+
+
+def echoes(count=1):
+    return [{"path": "/echo", "body": {"number": number}} for number in range(count)]
+
+
+def once(action, until=1):
+    """Misbehaves in the first requests of each number."""
+    seen = {}
+
+    def misbehave(request):
+        number = request.body["number"]
+        seen[number] = seen.get(number, 0) + 1
+        return action if seen[number] <= until else None
+    return misbehave, seen
+
+
+@pytest.fixture
+def server():
+    with ModelServer("openai") as running:
+        yield running
+
+
+@pytest.mark.parametrize("action", [
+    Status(408), Status(409), Status(429), Status(500, body={"error": "tired"}), Status(503), Half(), Reset(),
+    Stall(1.2, in_the_middle=True), Status(200, body=b'{"number": 0'),
+], ids=str)
+def test_what_passes_is_tried_again(server, action):
+    server.misbehave, seen = once(action, until=2)
+    # A connection that breaks at once is tried again by curl itself where it was used before.
+    answer = tool(server.url, echoes())[0]
+    assert answer["json"] == {"number": 0}
+    assert seen[0] >= 3
+
+
+@pytest.mark.parametrize("action, code, words", [
+    (Status(400, body={"error": {"message": "too long", "code": 400}}), 3, 'status 400: "too long"'),
+    (Status(404, body={"detail": "Not Found"}), 3, 'status 404: "Not Found"'),
+    (Status(422, body={"detail": [{"msg": "field required"}]}), 3, '"field required"'),
+    (Status(401, body={"error": {"message": "no key"}}), 4, "--key-variable names"),
+    (Status(403), 4, "--key-variable names"),
+    (Status(429, body={"error": {"message": "pay", "code": "insufficient_quota"}}), 4, 'status 429: "pay"'),
+    (Status(302, {"Location": "http://127.0.0.1:1/"}), 2, "redirections are not followed"),
+], ids=str)
+def test_what_does_not_pass_is_not_tried_again(server, action, code, words):
+    server.misbehave, seen = once(action, until=9)
+    answer = tool(server.url, echoes())[0]
+    assert answer["exit"] == code
+    assert words in answer["failure"] and server.url in answer["failure"]
+    assert seen == {0: 1}
+
+
+def test_the_last_failure_is_told_with_the_number_of_tries(server):
+    server.misbehave, seen = once(Status(500, body={"error": {"message": "out of\nmemory " + "x" * 1000}}), until=9)
+    answer = tool(server.url, echoes(), retries=2)[0]
+    assert seen == {0: 3}
+    assert answer["exit"] == 4
+    assert "(tried 3 times): the server answered with status 500: \"out of memory xxx" in answer["failure"]
+    assert len(answer["failure"]) < 450 and "\n" not in answer["failure"]
+
+
+@pytest.mark.parametrize("header, low, high", [
+    ({"Retry-After": "1"}, 0.95, 2), ({"retry-after-ms": "700", "Retry-After": "9"}, 0.65, 1.6),
+    ({"Retry-After": "date"}, 0.8, 3.2),
+])
+def test_the_server_says_how_long_to_wait(server, header, low, high):
+    if header.get("Retry-After") == "date":
+        header = {"Retry-After": formatdate(time.time() + 2, usegmt=True)}
+    server.misbehave, _ = once(Status(429, header))
+    times = []
+    inner = server.misbehave
+    server.misbehave = lambda request: times.append(request.time) or inner(request)
+    assert tool(server.url, echoes())[0]["json"] == {"number": 0}
+    assert low <= times[1] - times[0] <= high
+
+
+def test_a_wait_of_hours_is_a_failure(server):
+    server.misbehave, seen = once(Status(429, {"Retry-After": "7200"}), until=9)
+    answer = tool(server.url, echoes())[0]
+    assert "it asks to wait for 7200 s" in answer["failure"] and answer["exit"] == 4
+    assert seen == {0: 1}
+
+
+def test_waits_grow_and_stay_within_their_bounds(server):
+    times = []
+    server.misbehave = lambda request: times.append(request.time) or Status(500)
+    tool(server.url, echoes(), first_wait=100, retries=5)
+    waits = [after - before for before, after in zip(times, times[1:])]
+    for number, wait in enumerate(waits):
+        nominal = 0.1 * 2 ** number
+        assert 0.75 * nominal - 0.01 <= wait <= nominal + 0.25
+
+
+def test_a_silent_server_and_one_that_stops_are_named(server):
+    server.misbehave = lambda request: Stall(1.5, in_the_middle=request.body["number"] == 0)
+    answers = tool(server.url, echoes(2), retries=0, answer_limit=300, connect_limit=100)
+    assert "stopped in the middle for 0.4 s" in answers[0]["failure"] and answers[0]["exit"] == 4
+    assert "no answer within 0.3 s" in answers[1]["failure"] and answers[1]["exit"] == 4
+
+
+def test_an_answer_beyond_the_bound_is_refused(server):
+    server.misbehave = lambda request: Changed(lambda answer: {"text": "x" * 100_000})
+    answer = tool(server.url, echoes(), largest_answer=50_000)[0]
+    assert "larger than 50000 bytes" in answer["failure"] and answer["exit"] == 3
+
+
+def test_where_nobody_listens_is_said_at_once():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.monotonic()
+    answer = tool(f"http://127.0.0.1:{port}", echoes(), first_wait=5000)[0]
+    assert "cannot be reached" in answer["failure"] and answer["exit"] == 4
+    assert time.monotonic() - began < 3
+
+
+def test_all_are_answered_in_flight_up_to_the_limit(server):
+    server.pause = 0.02
+    server.misbehave, _ = once(Reset())
+    answers = tool(server.url, echoes(100), in_flight=8)
+    assert {tag: answer["json"]["number"] for tag, answer in answers.items()} == {n: n for n in range(100)}
+    # A connection that was reset may still be counted by the server when the next one comes.
+    server.misbehave = lambda request: None
+    server.most_in_flight = 0
+    tool(server.url, echoes(100), in_flight=8)
+    assert 4 <= server.most_in_flight <= 8
+
+
+def test_ten_thousand_requests_lose_and_double_nothing_in_flat_memory(server):
+    server.pause = 0.005
+    server.misbehave = lambda request: Status(500) if hash((request.body["number"], request.time)) % 50 == 0 else None
+    done = subprocess.run([TOOL, server.url, json.dumps(QUICK | {"in_flight": 64}), "10000"], capture_output=True,
+                          text=True, check=True)
+    result = json.loads(done.stdout)
+    assert (result["answers"], result["distinct"], result["failures"]) == (10_000, 10_000, 0)
+    assert result["memory"][-1] - result["memory"][1] < 2000, result["memory"]
+    assert 16 <= server.most_in_flight <= 64
+
+
+def test_a_key_is_sent_and_never_shown(server):
+    server.misbehave = lambda request: Status(401, body={"error": {"message": f"bad key {KEY} there"}})
+    answer = tool(server.url, echoes() + [{"path": "/v1/models"}], key="EXPO_TEST_KEY", environment={"EXPO_TEST_KEY": KEY})[0]
+    assert "bad key [the key] there" in answer["failure"] and KEY not in answer["failure"]
+    assert "check the key in the environment variable EXPO_TEST_KEY" in answer["failure"]
+    assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("url, environment, words", [
+    ("http://192.0.2.1:8000", {"EXPO_TEST_KEY": KEY}, "unencrypted"),
+    ("http://127.0.0.1.example.org", {"EXPO_TEST_KEY": KEY}, "unencrypted"),
+    ("http://127.0.0.1:8000", {}, "EXPO_TEST_KEY is not set"),
+    ("http://127.0.0.1:8000", {"EXPO_TEST_KEY": "a b"}, "a space, a line end"),
+    (f"http://me:{KEY}@127.0.0.1:8000", {"EXPO_TEST_KEY": "x"}, "name or password"),
+    ("ftp://127.0.0.1", {"EXPO_TEST_KEY": "x"}, "is no server's address"),
+    ("http://127.0.0.1:80000", {"EXPO_TEST_KEY": "x"}, "no address"),
+    ("127.0.0.1:8000", {"EXPO_TEST_KEY": "x"}, "no address"),
+    ("http://127.0.0.1/?a=b", {"EXPO_TEST_KEY": "x"}, "is no server's address"),
+])
+def test_addresses_and_keys_that_will_not_do(url, environment, words):
+    done = tool(url, echoes(), check=False, key="EXPO_TEST_KEY", environment=environment)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
+    assert KEY not in done.stderr and "a b" not in done.stderr
+
+
+def test_the_key_does_not_go_through_a_proxy_to_this_machine(server):
+    with ModelServer("openai") as proxy:
+        answer = tool(server.url, echoes(), environment={"http_proxy": proxy.url, "no_proxy": ""})[0]
+        assert answer["json"] == {"number": 0}
+        assert proxy.most_in_flight == 0
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+
+    def make(name, names="IP:127.0.0.1"):
+        paths = tmp_path / f"{name}.pem", tmp_path / f"{name}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+                        "-addext", f"subjectAltName={names}", "-out", paths[0], "-keyout", paths[1]],
+                       check=True, capture_output=True)
+        return paths
+    return make
+
+
+def test_certificates_are_verified(certificate):
+    good, other = certificate("good"), certificate("other", "DNS:example.org")
+    with ModelServer("openai", tls=good) as server:
+        assert tool(server.url, echoes(), environment={"SSL_CERT_FILE": str(good[0])})[0]["json"] == {"number": 0}
+        for trusted in ({}, {"SSL_CERT_FILE": str(other[0])}):
+            answer = tool(server.url, echoes(), environment=trusted)[0]
+            assert "certificate is not accepted" in answer["failure"] and answer["exit"] == 4
+    with ModelServer("openai", tls=other) as server:  # trusted, but of another host
+        answer = tool(server.url, echoes(), environment={"SSL_CERT_FILE": str(other[0])})[0]
+        assert "certificate is not accepted" in answer["failure"]
+
+
+def test_v1_and_slashes_at_the_end_are_no_difference(server):
+    for end in ("", "/", "/v1", "/v1/"):
+        assert tool(server.url + end, [{"path": "/v1/models"}])[0]["json"]["data"][0]["id"] == "small"
