@@ -102,7 +102,7 @@ function(expo_programs)
   endforeach()
   add_executable(expo ${PROJECT_SOURCE_DIR}/expo/program/main.cpp)
   target_link_libraries(expo PRIVATE expo_cli expo_options)
-  # Drops the parts of the Rust library that only `expo-engine` uses, which take 18 MB.
+  # Drops the parts of the Rust library that only `expo-engine` uses.
   target_link_options(expo PRIVATE -Wl,--gc-sections)
   if(TARGET expo_embedded)
     add_executable(expo-engine ${PROJECT_SOURCE_DIR}/expo/program/engine_main.cpp

@@ -3,6 +3,7 @@
 #include "expo/cli/engine_program.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/shell_word.h"
+#include "expo/served/served_engine.h"
 
 namespace expo {
 namespace {
@@ -16,9 +17,13 @@ std::string joined(int argc, const char* const* argv) {
 /// Opens an engine; each kind of engine has a line here.
 struct Open {
   const EmbeddedOpener& open_embedded;
+  const CancellationToken& cancellation;
 
   std::unique_ptr<Engine> operator()(const EmbeddedSpec& spec) const {
     return open_embedded(posix_filesystem(), hugging_face_environment(), spec);
+  }
+  std::unique_ptr<Engine> operator()(const ServedSpec& spec) const {
+    return open_served_engine(posix_filesystem(), hugging_face_environment(), spec, cancellation);
   }
 };
 
@@ -51,7 +56,7 @@ std::unique_ptr<Engine> CommandContext::open_engine(
 }
 
 std::unique_ptr<Engine> CommandContext::reopen_engine(const EngineSpec& spec) const {
-  return std::visit(Open{open_embedded_}, spec);
+  return std::visit(Open{open_embedded_, cancellation}, spec);
 }
 
 }  // namespace expo

@@ -135,11 +135,11 @@ void print_row(AnswerFormat format, const Json& row) {
             << std::flush;
 }
 
-void run(const Options& options, const CommandContext& context) {
+void run(const Options& options, const CLI::App& command, const CommandContext& context) {
   options.rows.check_output();
   check_source(options);
-  const auto alpha = options.extrapolation.schedule();
-  const EngineSpec spec = options.model.spec(options.extrapolation, options.machine);
+  const auto alpha = options.model.schedule(options.extrapolation);
+  const EngineSpec spec = options.model.spec(options.extrapolation, options.machine, command);
   const GenerationJob job = make_job(options, alpha);
   context.prepare(spec);
   std::size_t repeated = 0;
@@ -188,7 +188,10 @@ std::function<void(const CommandContext&)> declare_generate(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand("generate", "Answer the prompts of a data set");
   options->model.declare(
-      *command, "A folder, a file (also .gguf), a Hugging Face id in the cache, or BASE+ADAPTER");
+      *command,
+      "A folder, a file (also .gguf), a Hugging Face id in the cache, BASE+ADAPTER, or a server: "
+      "vllm=URL, llama-server=URL or openai=URL, each with #NAME where it has several models");
+  options->model.server.declare_sampling(*command);
   declare_rows(*command, *options);
   options->extrapolation.declare(*command);
   options->answering.declare(*command);
@@ -197,7 +200,7 @@ std::function<void(const CommandContext&)> declare_generate(CLI::App& program) {
   command->footer(
       "Example:\n"
       "  expo generate ALIGNED prompts.jsonl -o answers.jsonl --sft SFT --alpha 0.3");
-  return [options](const CommandContext& context) { run(*options, context); };
+  return [options, command](const CommandContext& context) { run(*options, *command, context); };
 }
 
 }  // namespace expo

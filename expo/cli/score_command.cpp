@@ -51,13 +51,13 @@ void check_columns(const Options& options) {
       "preference pairs; give the one or the others");
 }
 
-void run(const Options& options, const CommandContext& context) {
+void run(const Options& options, const CLI::App& command, const CommandContext& context) {
   options.rows.check_output();
   check_columns(options);
   if (options.rows.data.empty())
     throw usage_error("score: no data set is named; give one with answers or preference pairs");
-  const auto alpha = options.extrapolation.schedule();
-  const EngineSpec spec = options.model.spec(options.extrapolation, options.machine);
+  const auto alpha = options.model.schedule(options.extrapolation);
+  const EngineSpec spec = options.model.spec(options.extrapolation, options.machine, command);
   const ScoringJob job = make_job(options);
   context.prepare(spec);
   const auto reader = open_first_rows(posix_filesystem(), options.rows);
@@ -113,12 +113,14 @@ std::function<void(const CommandContext&)> declare_score(CLI::App& program) {
       "--log-probs", options->log_probs,
       "Write the log-probability of each answer under a language model instead of a reward");
   options->model.declare(
-      *command, "A reward model (…ForSequenceClassification); with --log-probs a language model");
+      *command,
+      "A reward model (…ForSequenceClassification); with --log-probs a language model; also on a "
+      "server: vllm=URL, or openai=URL for --log-probs");
   declare_rows(*command, *options);
   options->extrapolation.declare(*command);
   options->machine.declare(*command, "Most answers scored at once; default: 16");
   command->footer("Example:\n  expo score REWARD-MODEL answers.jsonl -o scored.jsonl");
-  return [options](const CommandContext& context) { run(*options, context); };
+  return [options, command](const CommandContext& context) { run(*options, *command, context); };
 }
 
 }  // namespace expo

@@ -9,6 +9,7 @@
 
 #include "expo/cli/command.h"
 #include "expo/cli/options/answering_options.h"
+#include "expo/cli/options/engine_word.h"
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
@@ -100,9 +101,9 @@ class SearchCommand {
     check(search_.live.answer, search_.live.samples);
     check_token_budget(search_.run, contenders * models().aligned.size(), search_.live.samples);
     options_.extrapolation.check_rounding_words();
-    policy_spec_ = options_.model.spec(options_.extrapolation, options_.machine);
+    policy_spec_ = options_.model.embedded_spec(options_.extrapolation, options_.machine);
     moment_ = search_moment(posix_filesystem(), options_.rows.output);
-    std::get<EmbeddedSpec>(policy_spec_).moment = moment_;
+    policy_spec_.moment = moment_;
     context_.prepare(policy_spec_);
   }
 
@@ -113,7 +114,10 @@ class SearchCommand {
                         {},
                         options_.search.one_at_a_time};
     for (const AnswerObjective& each : options_.search.answer_objectives()) {
-      if (each.kind == AnswerObjective::Kind::reward) models.rewards.push_back(each.source);
+      if (each.kind != AnswerObjective::Kind::reward) continue;
+      const EngineSpec spec = reward_spec(each.source);
+      if (const auto* here = std::get_if<EmbeddedSpec>(&spec))
+        models.rewards.push_back(here->model);
     }
     std::ranges::copy(options_.search.also, std::back_inserter(models.aligned));
     return models;
@@ -122,9 +126,8 @@ class SearchCommand {
   /// Diagnoses the pairs, fixes type and rounding for all α, and opens the engines.
   void take_models() {
     const SearchModels models = this->models();
-    models_ = open_models(posix_filesystem(), hugging_face_environment(), models,
-                          std::get<EmbeddedSpec>(policy_spec_), search_.alphas, engines_,
-                          context_.cancellation);
+    models_ = open_models(posix_filesystem(), hugging_face_environment(), models, policy_spec_,
+                          search_.alphas, engines_, context_.cancellation);
     inputs_ = models_.inputs;
     inputs_.emplace_back(options_.rows.data);
     search_.warnings = models_.warnings;
@@ -141,7 +144,6 @@ class SearchCommand {
   }
 
   bool by_pairs() const { return objective_ == Objective::preference; }
-
   void open_scorers() {
     if (by_pairs()) {
       search_.warnings.push_back(
@@ -153,11 +155,10 @@ class SearchCommand {
           "whether that was good or not");
     }
     const auto open = [this](const std::string& model) {
-      EmbeddedSpec spec;
-      spec.model = model;
-      spec.moment = moment_;
-      options_.machine.set(spec);
-      std::unique_ptr<Engine> engine = engines_.open(spec);
+      const EngineSpec spec = reward_spec(model);
+      const auto* here = std::get_if<EmbeddedSpec>(&spec);
+      // A server's takes no memory here, so it takes no turns.
+      auto engine = here ? engines_.open(*here) : context_.open_engine(spec);
       std::ranges::move(engine->sources(), std::back_inserter(inputs_));
       return engine;
     };
@@ -165,6 +166,10 @@ class SearchCommand {
                   {open, *models_.aligned.front(), posix_filesystem(),
                    options_.search.scorer_timeout, context_.cancellation});
     std::ranges::move(scorers_.warnings(), std::back_inserter(search_.warnings));
+  }
+
+  EngineSpec reward_spec(const std::string& model) const {
+    return spec_of_model(model, "--reward-model", options_.machine, moment_);
   }
 
   SearchDataOptions data_options() const {
@@ -237,7 +242,9 @@ class SearchCommand {
     }
     warn_of_training_data();
     print_warnings(search_.warnings);
-    print_notes({models_.setting.reason, parts_sentence()});
+    print_notes({models_.setting.reason,
+                 fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
+                             search_.split.confirming.size())});
     search_.facts = facts();
     announce();
     const SessionLog log(posix_filesystem(), options_.rows.output, session());
@@ -287,11 +294,6 @@ class SearchCommand {
                           std::back_inserter(search_.warnings));
       }
     }
-  }
-
-  std::string parts_sentence() const {
-    return fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
-                       search_.split.confirming.size());
   }
 
   /// Makes the search tell of its progress.
@@ -384,7 +386,7 @@ class SearchCommand {
   Options options_;
   const CommandContext& context_;
   Objective objective_ = Objective::reward;
-  EngineSpec policy_spec_;
+  EmbeddedSpec policy_spec_;
   std::int64_t moment_ = 0;
   EngineTurns engines_;
   OpenedModels models_;

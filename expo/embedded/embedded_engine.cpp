@@ -5,15 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <iterator>
 #include <optional>
 #include <set>
 
 #include "expo/core/error.h"
 #include "expo/embedded/embedded_model.h"
-#include "expo/embedded/encoded_conversations.h"
-#include "expo/embedded/model_tokenizer.h"
+#include "expo/engine/tokens/encoded_conversations.h"
+#include "expo/engine/tokens/model_tokenizer.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/diagnosis/delta_warnings.h"
 #include "expo/extrapolation/diagnosis/pair_files.h"
@@ -31,16 +30,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Today's date in the local time zone, as strftime_now of a chat template returns it.
-std::string today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  localtime_r(&now, &parts);
-  char text[16] = {};
-  std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
-  return text;
 }
 
 /// A checkpoint's weights, their indices and the files beside them.
@@ -210,13 +199,7 @@ Json EmbeddedEngine::identity() const {
                  {"template_variables", spec_.template_variables},
                  {"deterministic", spec_.deterministic},
                  {"libtorch", TORCH_VERSION}};
-  if (tokenizer_.asks_for_time()) {
-    if (spec_.moment) {
-      result["moment"] = *spec_.moment;
-    } else {
-      result["date"] = today();
-    }
-  }
+  tokenizer_.add_time(result);
   if (model_->device.is_cpu()) {
     result["instructions"] = kernels().name;
   } else if (spec_.deterministic) {

@@ -13,6 +13,24 @@ void EmbeddedSpec::check() const {
   parse_running_dtype(dtype);
 }
 
+const char* server_kind_name(ServerKind kind) {
+  switch (kind) {
+    case ServerKind::vllm:
+      return "vllm";
+    case ServerKind::llama_server:
+      return "llama-server";
+    case ServerKind::openai:
+      break;
+  }
+  return "openai";
+}
+
+void ServedSpec::check() const {
+  constexpr double kDay = 86'400;
+  if (!(answer_seconds > 0 && answer_seconds <= kDay))
+    throw usage_error("--answer-timeout: expected a number of seconds above 0, at most 86400");
+}
+
 std::optional<DType> parse_running_dtype(const std::string& word) {
   if (word == "auto") return std::nullopt;
   const auto dtype = dtype_from_user(word);

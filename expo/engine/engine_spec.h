@@ -18,8 +18,19 @@
 
 namespace expo {
 
+/// How conversations become a model's text.
+struct TemplateSpec {
+  std::optional<std::filesystem::path> chat_template;  ///< replaces the model's own
+  bool raw_text = false;  ///< no template: the contents of the messages, joined
+  Json template_variables = Json::object();
+  /// The time that templates are told which ask for it, in seconds since 1970 and without a time
+  /// zone; std::nullopt: the clock's, in the local one. Another run reads the same text only with
+  /// the same moment, which the engine's identity then holds.
+  std::optional<std::int64_t> moment;
+};
+
 /// A model that runs within the program, and how.
-struct EmbeddedSpec {
+struct EmbeddedSpec : TemplateSpec {
   static constexpr bool needs_libtorch = true;
 
   std::string model;               ///< reference, as open_checkpoint reads it
@@ -31,14 +42,6 @@ struct EmbeddedSpec {
   std::uint64_t rounding_seed = 0;
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
   bool allow_overflow = false;
-
-  std::optional<std::filesystem::path> chat_template;  ///< replaces the model's own
-  bool raw_text = false;  ///< no template: the contents of the messages, joined
-  Json template_variables = Json::object();
-  /// The time that templates are told which ask for it, in seconds since 1970 and without a time
-  /// zone; std::nullopt: the clock's, in the local one. Another run reads the same text only with
-  /// the same moment, which the engine's identity then holds.
-  std::optional<std::int64_t> moment;
 
   std::size_t max_sequences = 64;             ///< most that run at the same time
   std::uint64_t cache_bytes = 4'000'000'000;  ///< for keys and values
@@ -59,10 +62,37 @@ std::optional<DType> parse_running_dtype(const std::string& word);
 /// else f32.
 DType natural_running_dtype(const Checkpoint& checkpoint);
 
+/// The programs that serve models, by the requests that they understand.
+enum class ServerKind {
+  openai,        ///< what all of them share
+  vllm,          ///< vLLM
+  llama_server,  ///< llama.cpp's
+};
+
+/// "openai", "vllm" or "llama-server", as the option and EngineDescription::kind have it.
+const char* server_kind_name(ServerKind kind);
+
+/// A model that a server runs, and how it is asked.
+struct ServedSpec : TemplateSpec {
+  static constexpr bool needs_libtorch = false;
+
+  ServerKind kind = ServerKind::openai;
+  std::string url;        ///< as ServerAddress reads it
+  std::string model;      ///< the name that the server must serve; empty: the only one that it does
+  std::string tokenizer;  ///< checkpoint that has its tokenizer; empty: where the server says
+  std::string key_variable;           ///< environment variable with the server's key; empty: no key
+  std::size_t max_requests = 64;      ///< most in flight
+  double answer_seconds = 600;        ///< longest wait for an answer
+  bool allow_other_sampling = false;  ///< options that the server reads in a way of its own
+
+  /// Throws Error(usage) if the time is no time.
+  void check() const;
+};
+
 /// Which engine is wanted and how it is to run; each kind has a struct. Its `needs_libtorch` says
 /// whether only a program that links libtorch can open it; its check() throws Error(usage) for
 /// settings that are wrong in themselves, before anything is opened.
-using EngineSpec = std::variant<EmbeddedSpec>;
+using EngineSpec = std::variant<EmbeddedSpec, ServedSpec>;
 
 bool needs_libtorch(const EngineSpec& spec);
 void check(const EngineSpec& spec);

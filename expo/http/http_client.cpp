@@ -117,7 +117,7 @@ class HttpClient::Run {
       if (transfer->handle() != nullptr && transfer->is_overdue(now))
         overdue.push_back(transfer.get());
     }
-    for (Transfer* const transfer : overdue) end(*transfer, CURLE_OPERATION_TIMEDOUT);
+    for (Transfer* const transfer : overdue) end(*transfer, CURLE_ABORTED_BY_CALLBACK);
     return !overdue.empty();
   }
 

@@ -31,8 +31,9 @@ bool is_about_certificates(CURLcode code) {
 }
 
 bool is_about_reaching(CURLcode code) {
-  return code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
-         code == CURLE_COULDNT_RESOLVE_PROXY;
+  // curl knows no other time limit than that for connecting.
+  return code == CURLE_OPERATION_TIMEDOUT || code == CURLE_COULDNT_CONNECT ||
+         code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY;
 }
 
 }  // namespace
@@ -211,7 +212,7 @@ std::optional<HttpAnswer> Transfer::fail_by_line(CURLcode code, bool may_reconne
                         fmt::format("the server's certificate is not accepted ({})", words),
                         "SSL_CERT_FILE names a file with the certificates to trust");
   }
-  if (code == CURLE_OPERATION_TIMEDOUT && has_begun_) {
+  if (code == CURLE_ABORTED_BY_CALLBACK && has_begun_) {
     return fail_or_wait(true, ErrorCategory::environment,
                         fmt::format("the answer stopped in the middle for {:g} s",
                                     seconds(context_.options.stall_limit)),
@@ -222,7 +223,7 @@ std::optional<HttpAnswer> Transfer::fail_by_line(CURLcode code, bool may_reconne
                         fmt::format("the server cannot be reached ({})", words),
                         "is it running, and is this its address?");
   }
-  if (code == CURLE_OPERATION_TIMEDOUT) {
+  if (code == CURLE_ABORTED_BY_CALLBACK) {
     return fail_or_wait(
         true, ErrorCategory::environment,
         fmt::format("there was no answer within {:g} s", seconds(context_.options.answer_limit)),

@@ -33,9 +33,10 @@ class Transfer {
   CURL* begin();
   /// The handle of the try; null between tries.
   CURL* handle() const { return handle_.get(); }
-  /// Ends a try that the time limits end, or that curl has ended with `code`: returns the answer if
-  /// there is no other try, and else std::nullopt, with due() set. The handle must be out of curl's
-  /// hands. `may_reconnect`: whether a refused connection is worth another try.
+  /// Ends a try that curl has ended with `code`, or a time limit (CURLE_ABORTED_BY_CALLBACK):
+  /// returns the answer if there is no other try, and else std::nullopt, with due() set. The handle
+  /// must be out of curl's hands. `may_reconnect`: whether a refused connection is worth another
+  /// try.
   std::optional<HttpAnswer> end(CURLcode code, bool may_reconnect);
   /// When the next try begins.
   Clock::time_point due() const { return due_; }

@@ -223,6 +223,10 @@ class Handler(BaseHTTPRequestHandler):
         if request.body and request.body.get("model", self.model.served) != self.model.served:
             name = request.body["model"]
             return 404, {"error": {"message": f"The model `{name}` does not exist.", "code": 404}}
+        if self.model.dialect == "vllm" and request.path == "/v1/completions":
+            tokens = len(request.body["prompt"]) + request.body["max_tokens"]
+            if tokens > self.model.context:
+                return 400, {"error": {"message": f"{tokens} tokens are more than {self.model.context}", "code": 400}}
         return 200, route(request.body)
 
     def models(self, _):

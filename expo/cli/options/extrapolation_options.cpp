@@ -64,6 +64,12 @@ std::optional<AlphaSchedule> ExtrapolationOptions::schedule() const {
   return result;
 }
 
+std::optional<AlphaSchedule> ExtrapolationOptions::served_schedule() const {
+  if (!alpha.alpha_for.empty())
+    throw usage_error("--alpha-for has no effect on a model that a server runs; give one --alpha");
+  return alpha.base();
+}
+
 void ExtrapolationOptions::set(EmbeddedSpec& spec) const {
   if (!sft.empty()) spec.sft = sft;
   spec.rounding = parse_rounding_word(rounding);

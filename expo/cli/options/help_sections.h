@@ -5,6 +5,7 @@
 namespace expo::help_section {
 
 inline constexpr const char* kModel = "Model";
+inline constexpr const char* kServer = "Server";
 inline constexpr const char* kInputAndOutput = "Input and output";
 inline constexpr const char* kExtrapolation = "Extrapolation";
 inline constexpr const char* kSearch = "Search";

@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expo/cli/options/engine_word.h"
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/repeatable.h"
+#include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
@@ -35,6 +37,7 @@ void ModelOptions::declare(CLI::App& command, const std::string& model_descripti
   command.option_defaults()->group(help_section::kModel);
   command.add_option("MODEL", model, model_description)->required();
   declare_conversation(command);
+  server.declare(command);
 }
 
 void ModelOptions::declare_conversation(CLI::App& command) {
@@ -54,18 +57,67 @@ void ModelOptions::declare_conversation(CLI::App& command) {
       "KEY=JSON");
 }
 
-EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
-                              const MachineOptions& machine) const {
+void ModelOptions::set_template(TemplateSpec& spec) const {
   if (no_chat_template &&
       (!chat_template.empty() || !system.empty() || !template_variables.empty()))
     throw usage_error(
         "--no-chat-template cannot be combined with --chat-template, --template-variable or "
         "--system, which act on a template; give one or the others");
-  EmbeddedSpec spec;
-  spec.model = model;
   if (!chat_template.empty()) spec.chat_template = chat_template;
   spec.raw_text = no_chat_template;
   for (const std::string& word : template_variables) add_variable(spec.template_variables, word);
+}
+
+bool ModelOptions::is_served() const {
+  return parse_engine_word(model, "MODEL").server.has_value();
+}
+
+std::optional<AlphaSchedule> ModelOptions::schedule(
+    const ExtrapolationOptions& extrapolation) const {
+  return is_served() ? extrapolation.served_schedule() : extrapolation.schedule();
+}
+
+ServedSpec ModelOptions::served_spec(const MachineOptions& machine) const {
+  const EngineWord word = parse_engine_word(model, "MODEL");
+  ServedSpec spec;
+  spec.kind = *word.server;
+  spec.url = word.where;
+  spec.model = word.served;
+  spec.max_requests = machine.batch_size;
+  server.set(spec);
+  set_template(spec);
+  if (spec.kind == ServerKind::openai && spec.tokenizer.empty() &&
+      (spec.chat_template || !spec.template_variables.empty())) {
+    throw usage_error(
+        "--chat-template and --template-variable have no effect where the server applies its own "
+        "template; give --tokenizer MODEL, so that it is applied here, or leave them out");
+  }
+  return spec;
+}
+
+EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
+                              const MachineOptions& machine, const CLI::App& command) const {
+  if (!is_served()) {
+    ServerOptions::check_unused(command);
+    return embedded_spec(extrapolation, machine);
+  }
+  refuse_given(command,
+               {"--device", "--dtype", "--threads", "--deterministic", "--cache-size", "--sft",
+                "--rounding", "--rounding-seed", "--on-mismatch"},
+               "on a model that a server runs");
+  ServedSpec spec = served_spec(machine);
+  check(EngineSpec(spec));
+  return spec;
+}
+
+EmbeddedSpec ModelOptions::embedded_spec(const ExtrapolationOptions& extrapolation,
+                                         const MachineOptions& machine) const {
+  const EngineWord word = parse_engine_word(model, "MODEL");
+  if (word.server)
+    throw usage_error(word.where + ": this command runs its models itself; name a checkpoint");
+  EmbeddedSpec spec;
+  spec.model = word.where;
+  set_template(spec);
   extrapolation.set(spec);
   machine.set(spec);
   check(EngineSpec(spec));

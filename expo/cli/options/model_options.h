@@ -5,6 +5,7 @@
 
 #include "expo/cli/options/extrapolation_options.h"
 #include "expo/cli/options/machine_options.h"
+#include "expo/cli/options/server_options.h"
 #include "expo/engine/engine_spec.h"
 
 namespace CLI {
@@ -20,13 +21,29 @@ struct ModelOptions {
   std::string chat_template;
   bool no_chat_template = false;
   std::vector<std::string> template_variables;
+  ServerOptions server;
 
+  /// Declares them all, for a MODEL that runs here or on a server.
   void declare(CLI::App& command, const std::string& model_description);
   /// Declares all but MODEL, for commands with other models.
   void declare_conversation(CLI::App& command);
-  /// The engine that the options of a command ask for together. Throws Error(usage) for options
-  /// that make no sense, as check(EngineSpec) does.
-  EngineSpec spec(const ExtrapolationOptions& extrapolation, const MachineOptions& machine) const;
+  /// Whether MODEL runs on a server. Throws what parse_engine_word throws.
+  bool is_served() const;
+  /// How far to extrapolate MODEL. On a server that is told without θ_sft. Throws what
+  /// ExtrapolationOptions::schedule() and served_schedule() throw.
+  std::optional<AlphaSchedule> schedule(const ExtrapolationOptions& extrapolation) const;
+  /// The engine that the options of `command` ask for together. Throws Error(usage) for options
+  /// that make no sense, as check(EngineSpec) does, and for those without effect on a server, or
+  /// without one.
+  EngineSpec spec(const ExtrapolationOptions& extrapolation, const MachineOptions& machine,
+                  const CLI::App& command) const;
+  /// The same for commands whose models all run here.
+  EmbeddedSpec embedded_spec(const ExtrapolationOptions& extrapolation,
+                             const MachineOptions& machine) const;
+
+ private:
+  void set_template(TemplateSpec& spec) const;
+  ServedSpec served_spec(const MachineOptions& machine) const;
 };
 
 }  // namespace expo

@@ -36,7 +36,8 @@ void declare_objective(CLI::App& command, SearchSettings& settings) {
       ->type_name("KIND");
   command
       .add_option("--reward-model", settings.reward_model,
-                  "A reward model (…ForSequenceClassification), for --objective reward")
+                  "A reward model (…ForSequenceClassification), for --objective reward; also on a "
+                  "server: vllm=URL")
       ->type_name("MODEL");
   command
       .add_option("--scorer", settings.scorer,

@@ -9,6 +9,8 @@ namespace {
 
 /// "on cpu in bfloat16"
 std::string where(const EngineDescription& engine) {
+  if (engine.facts.contains("url"))
+    return fmt::format("by {} at {}", engine.kind, engine.facts.value("url", ""));
   return fmt::format("on {} in {}", engine.facts.value("device", ""),
                      engine.facts.value("dtype", ""));
 }

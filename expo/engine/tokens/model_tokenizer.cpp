@@ -1,7 +1,8 @@
-#include "expo/embedded/model_tokenizer.h"
+#include "expo/engine/tokens/model_tokenizer.h"
 
 #include <fmt/format.h>
 
+#include <ctime>
 #include <set>
 
 #include "expo/core/error.h"
@@ -12,8 +13,18 @@
 namespace expo {
 namespace {
 
+/// Today's date in the local time zone, as strftime_now of a chat template returns it.
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  char text[16] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
+  return text;
+}
+
 ChatTokenizer read_chat_tokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
-                                  const EmbeddedSpec& spec, std::string& digest) {
+                                  const TemplateSpec& spec, std::string& digest) {
   std::string all;
   std::vector<TextFile> files;
   for (const Sidecar& sidecar : checkpoint.sidecars()) {
@@ -65,7 +76,7 @@ std::vector<TokenId> read_end_tokens(Filesystem& filesystem, const Checkpoint& c
 }  // namespace
 
 ModelTokenizer::ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
-                               const EmbeddedSpec& spec)
+                               const TemplateSpec& spec)
     : chat_(read_chat_tokenizer(filesystem, checkpoint, spec, digest_)),
       options_{.template_name = {},
                .variables = spec.template_variables,
@@ -113,6 +124,15 @@ std::vector<TokenId> ModelTokenizer::encode_answer(const Conversation& answered)
                     answered.place, keys.front()));
   }
   return tokenizer().encode(content_text(turn), SpecialTokens::keep_out);
+}
+
+void ModelTokenizer::add_time(Json& identity) const {
+  if (!asks_for_time()) return;
+  if (options_.seconds_since_epoch) {
+    identity["moment"] = *options_.seconds_since_epoch;
+  } else {
+    identity["date"] = today();
+  }
 }
 
 Conversation ModelTokenizer::prompt_of(const Conversation& answered) {

@@ -1,4 +1,4 @@
-#include "expo/embedded/encoded_conversations.h"
+#include "expo/engine/tokens/encoded_conversations.h"
 
 #include <gtest/gtest.h>
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/core/disk/filesystem.h"
 #include "expo/engine/engine_spec.h"
-#include "expo/model/architecture.h"
 #include "expo/text/chat_tokenizer.h"
 
 namespace expo {
@@ -15,7 +15,7 @@ class ModelTokenizer {
  public:
   /// Throws Error(input) for a checkpoint without a tokenizer, and for malformed tokenizer or
   /// configuration files.
-  ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint, const EmbeddedSpec& spec);
+  ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint, const TemplateSpec& spec);
 
   /// Returns the ids of a conversation as the model reads it; a prompt ends with what opens the
   /// assistant's turn. Throws Error(input) naming the conversation's place if it cannot be
@@ -32,6 +32,9 @@ class ModelTokenizer {
   const std::vector<TokenId>& end_tokens() const { return end_tokens_; }
   /// Whether the text that the model reads depends on the date.
   bool asks_for_time() const { return !raw_text_ && chat_.asks_for_time(); }
+  /// Adds to an engine's identity the moment that templates are told, or the date, where the text
+  /// depends on it.
+  void add_time(Json& identity) const;
   /// A digest "xxh3-64:…" of the files that the tokenizer was made from.
   const std::string& digest() const { return digest_; }
 

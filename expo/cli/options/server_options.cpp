@@ -1,0 +1,46 @@
+#include "expo/cli/options/server_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "expo/cli/options/help_sections.h"
+#include "expo/cli/options/unused_options.h"
+
+namespace expo {
+
+void ServerOptions::declare(CLI::App& command) {
+  command.option_defaults()->group(help_section::kServer);
+  command
+      .add_option("--tokenizer", tokenizer,
+                  "Checkpoint with the served model's tokenizer and chat template; default: where "
+                  "the server has read the model")
+      ->type_name("MODEL");
+  command
+      .add_option("--key-variable", key_variable,
+                  "Environment variable that holds the server's key; default: no key is sent")
+      ->type_name("NAME");
+  command
+      .add_option("--answer-timeout", answer_timeout,
+                  "Longest wait for one answer of a server; default: 600")
+      ->type_name("SECONDS");
+}
+
+void ServerOptions::declare_sampling(CLI::App& command) {
+  command.option_defaults()->group(help_section::kServer);
+  command.add_flag("--allow-other-sampling", allow_other_sampling,
+                   "Send sampling options also to servers that may read them in another way");
+}
+
+void ServerOptions::set(ServedSpec& spec) const {
+  spec.tokenizer = tokenizer;
+  spec.key_variable = key_variable;
+  spec.answer_seconds = answer_timeout;
+  spec.allow_other_sampling = allow_other_sampling;
+}
+
+void ServerOptions::check_unused(const CLI::App& command) {
+  refuse_given(command,
+               {"--tokenizer", "--key-variable", "--answer-timeout", "--allow-other-sampling"},
+               "on a model that runs here, not on a server");
+}
+
+}  // namespace expo

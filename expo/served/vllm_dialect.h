@@ -1,0 +1,30 @@
+#pragma once
+
+#include "expo/served/openai_dialect.h"
+
+namespace expo {
+
+/// vLLM, whose sampling options are expo's. Rewards are those of a …ForSequenceClassification.
+class VllmDialect final : public OpenAiDialect {
+ public:
+  VllmDialect() : OpenAiDialect(false) {}
+
+  void learn(HttpClient& client, ServedModel& model,
+             const CancellationToken& cancellation) const override;
+  std::vector<std::string> misread(const AnswerOptions&) const override { return {}; }
+  HttpRequest answer_request(const ServedModel& model, const OutgoingPrompt& prompt,
+                             const AnswerOptions& options, std::uint64_t seed,
+                             const std::vector<TokenId>& ends) const override;
+  HttpRequest log_prob_request(const ServedModel& model,
+                               const std::vector<TokenId>& tokens) const override;
+  std::vector<float> read_log_probs(const HttpAnswer& answer, const std::vector<TokenId>& tokens,
+                                    std::size_t first, const std::string& where) const override;
+  bool has_rewards() const override { return true; }
+  HttpRequest reward_request(const ServedModel& model,
+                             const std::vector<std::vector<TokenId>>& sequences, bool activated,
+                             bool by_pooling) const override;
+  std::vector<std::vector<float>> read_rewards(const HttpAnswer& answer, std::size_t count,
+                                               const std::string& where) const override;
+};
+
+}  // namespace expo
