@@ -25,7 +25,7 @@ def answers(steps, alpha):
 
 
 def log_probs(steps, model, alpha, count):
-    output = f"proxies/{model.split('/')[0]}_{alpha:g}.jsonl"
+    output = f"proxies/{model.split('/')[0]}_{alpha:g}_{count}.jsonl"
     steps.expo("score", model, answers(steps, alpha).relative_to(steps.work), "--log-probs", "--dtype", "f32",
                "--limit", count, "-o", output, "--resume", made=output)
     return [row["log_prob"] for row in read_rows(steps.work / output)]
@@ -34,12 +34,14 @@ def log_probs(steps, model, alpha, count):
 def implicit(steps, alpha, count):
     """The mean reward of each prompt, of so many answers in all."""
     rewards = [one - other for one, other in zip(log_probs(steps, f"{FAMILY}/final", alpha, count),
-                                                 log_probs(steps, "sft", alpha, count))]
-    rows = [{**row, "reward": reward} for row, reward in zip(read_rows(answers(steps, alpha)), rewards)]
+                                                 log_probs(steps, "sft", alpha, count), strict=True)]
+    rows = [{**row, "reward": reward}
+            for row, reward in zip(read_rows(answers(steps, alpha))[:count], rewards, strict=True)]
     return [statistics.mean(row["reward"] for row in samples) for samples in by_prompt(rows)]
 
 
 def make_pairs(steps, count):
+    """The file of at most so many pairs, and how many it has."""
     rows = [row for alpha in (-1, 0) for row in graded(answers(steps, alpha))]
     pairs = []
     for samples in by_prompt(rows):
@@ -47,26 +49,27 @@ def make_pairs(steps, count):
         wrong = [row for row in samples if row["score"] == 0 and row["answer"].strip()]
         if right and wrong:
             pairs.append({"prompt": right[0]["prompt"], "chosen": right[0]["answer"], "rejected": wrong[0]["answer"]})
-    write_rows(steps.work / "proxies/pairs.jsonl", pairs[:count])
     say(f"{len(pairs)} pairs that trained nothing; {min(count, len(pairs))} are used")
-    return min(count, len(pairs))
+    file = f"proxies/pairs_{len(pairs[:count])}.jsonl"
+    write_rows(steps.work / file, pairs[:count])
+    return file, len(pairs[:count])
 
 
-def preference(steps, name, *how):
-    """The mean of all pairs at each α, with its standard error: both parts of the search together."""
-    run = f"proxies/{name}"
-    steps.expo("search", "sft", f"{FAMILY}/final", "--pairs", "proxies/pairs.jsonl", "--dtype", "f32", "--alphas",
+def preference(steps, name, pairs, *how):
+    """The mean at each α with its standard error, and the number of pairs: those that choose, the same at each α."""
+    run = f"proxies/{name}_{pairs[1]}"
+    steps.expo("search", "sft", f"{FAMILY}/final", "--pairs", pairs[0], "--dtype", "f32", "--alphas",
                ",".join(f"{alpha:g}" for alpha in ALPHAS), "-o", run, *how, made=f"{run}/search.json")
     with open(steps.work / run / "search.json", encoding="utf-8") as file:
         found = json.load(file)
-    means = {}
-    for each in found["candidates"]:
-        parts = [part for part in (each["choosing"], each["confirming"]) if part]
-        prompts = sum(part["prompts"] for part in parts)
-        mean = sum(part["prompts"] * part["mean"] for part in parts) / prompts
-        error = sum((part["prompts"] * part["standard_error"]) ** 2 for part in parts) ** 0.5 / prompts
-        means[each["alpha"]] = (mean, error)
-    return means
+    parts = {each["alpha"]: each["choosing"] for each in found["candidates"] if each["alpha"] >= 0}
+    say(f"{name}: {found['verdict']}, at α = {found['alpha']:g}; {len(found['tied'])} α are not told apart from the best, "
+        f"of {parts[0]['prompts']} pairs that choose")
+    return {alpha: (part["mean"], part["standard_error"]) for alpha, part in parts.items()}
+
+
+def shown(number, how=".3f"):
+    return format(number, how).replace("-", "−")
 
 
 def of_prompts(values):
@@ -78,7 +81,7 @@ def print_table(columns):
     print("| α | " + " | ".join(names) + " |\n|" + "---|" * (len(names) + 1))
     for alpha in ALPHAS:
         cells = [columns[name][alpha] for name in names]
-        print(f"| {alpha:g} | " + " | ".join(f"{mean:.3f} ± {error:.3f}" for mean, error in cells) + " |")
+        print(f"| {alpha:g} | " + " | ".join(f"{shown(mean)} ± {error:.3f}" for mean, error in cells) + " |")
 
 
 def ranks(values):
@@ -93,10 +96,12 @@ def print_choices(columns):
     print("\n| objective | its best α | obeyed there | lost against the best α | rank correlation with obeyed |\n"
           "|---|---|---|---|---|")
     for name, column in columns.items():
+        if column is truth:
+            continue
         chosen = max((mean, -alpha) for alpha, (mean, _) in column.items())[1]
         both = [ranks([where[alpha][0] for alpha in ALPHAS]) for where in (truth, column)]
         print(f"| {name} | {-chosen:g} | {truth[-chosen][0]:.3f} | {best - truth[-chosen][0]:.3f} | "
-              f"{statistics.correlation(*both):+.2f} |")
+              f"{shown(statistics.correlation(*both), '+.2f')} |")
 
 
 def main():
@@ -114,8 +119,8 @@ def main():
                                              for samples in by_prompt(graded(answers(steps, alpha)))])
                           for alpha in ALPHAS}}
     columns["implicit"] = {alpha: of_prompts(implicit(steps, alpha, arguments.rows)) for alpha in ALPHAS}
-    columns[f"preference, accuracy ({pairs} pairs)"] = preference(steps, "accuracy")
-    columns[f"preference, −DPO loss at β = {BETA:g}"] = preference(steps, "loss", "--dpo-beta", f"{BETA:g}")
+    columns["preference, accuracy"] = preference(steps, "accuracy", pairs)
+    columns[f"preference, −DPO loss at β = {BETA:g}"] = preference(steps, "loss", pairs, "--dpo-beta", f"{BETA:g}")
     print_table(columns)
     print_choices(columns)
 
