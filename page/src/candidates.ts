@@ -32,6 +32,8 @@ export interface Candidate {
   lost: number | null;
   driftFromAligned: number | null;
   driftFromSft: number | null;
+  /** Standard error of driftFromSft. */
+  driftError: number | null;
   choosing: Estimate | null;
   confirming: Estimate | null;
 }
@@ -74,6 +76,7 @@ function candidate(json: JsonObject): Candidate {
     lost: number(json['lost']),
     driftFromAligned: number(json['drift_from_aligned']),
     driftFromSft: number(json['drift_from_sft']),
+    driftError: number(json['drift_from_sft_error']),
     choosing: estimate(json['choosing']),
     confirming: estimate(json['confirming']),
   };

@@ -211,4 +211,5 @@ def test_drift_is_the_mean_log_ratio_by_transformers(tmp_path, models):
         assert rows[alpha]["drift_from_sft"] == pytest.approx(from_sft, abs=1e-4)
     assert rows[-1]["drift_from_sft"] == 0 and rows[0]["drift_from_aligned"] == 0
     assert all(row["drift_from_sft"] is None for alpha, row in rows.items() if alpha not in compared)
-    assert f"drift, nats a token: α = 0 {rows[0]['drift_from_sft']:.4f} from SFT" in done.stdout
+    said = f"{rows[0]['drift_from_sft']:.4f} ± {rows[0]['drift_from_sft_error']:.4f}"
+    assert f"drift, nats a token: α = 0 {said} from SFT" in done.stdout

@@ -137,7 +137,8 @@ def test_drift_and_further_objectives_of_the_point_are_shown(tmp_path, models):
     mine = log_probs(point, pairs, tmp_path)
     for key, other in (("drift_from_aligned", models["aligned"]), ("drift_from_sft", models["sft"])):
         assert modules[key] == pytest.approx((mine - log_probs(other, pairs, tmp_path)) / tokens, abs=1e-4), key
-    assert f"by modules {modules['drift_from_sft']:.4f} from SFT and {modules['drift_from_aligned']:.4f} from α = 0" in done.stdout
+    said = [f"{modules[key]:.4f} ± {modules[key + '_error']:.4f}" for key in ("drift_from_sft", "drift_from_aligned")]
+    assert f"by modules {said[0]} from SFT and {said[1]} from α = 0" in done.stdout
     row = next(line for line in done.stdout.splitlines() if line.lstrip().startswith("by modules"))
     assert f"{modules['confirming']['mean']:.4f}" in row and row.endswith("an α for each kind of module")
 

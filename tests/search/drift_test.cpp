@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "expo/core/disk/memory_filesystem.h"
 #include "search/fake_engine.h"
@@ -49,6 +50,25 @@ class DriftTest : public testing::Test {
     return sum / words;
   }
 
+  /// The spread of the ratio when answers are left out one by one (the jackknife), which nears the
+  /// standard error.
+  double jackknife(double from, double to) {
+    const std::vector<std::size_t> all = asked_;
+    std::vector<double> ratios;
+    for (const std::size_t left_out : all) {
+      asked_ = all;
+      std::erase(asked_, left_out);
+      ratios.push_back(expected(from, to));
+    }
+    asked_ = all;
+    const auto n = static_cast<double>(all.size());
+    double mean = 0;
+    for (const double each : ratios) mean += each / n;
+    double squares = 0;
+    for (const double each : ratios) squares += (each - mean) * (each - mean);
+    return std::sqrt(squares * (n - 1) / n);
+  }
+
   MemoryFilesystem disk_;
   FakePolicy engine_;
   FakePolicy alone_;
@@ -71,6 +91,10 @@ TEST_F(DriftTest, IsTheMeanLogRatioOfATokenOfOwnAnswers) {
   EXPECT_NEAR(drifts[2]->from_aligned, expected(2, 0), 1e-5);
   EXPECT_NEAR(drifts[2]->from_sft, expected(2, -1), 1e-5);
   EXPECT_EQ(drifts[2]->answers, asked_.size());
+  ASSERT_TRUE(drifts[2]->from_sft_error && drifts[2]->from_aligned_error);
+  EXPECT_NEAR(*drifts[2]->from_sft_error / jackknife(2, -1), 1, 0.1);
+  EXPECT_NEAR(*drifts[2]->from_aligned_error / jackknife(2, 0), 1, 0.1);
+  EXPECT_EQ(drifts[0]->from_sft_error, 0);
   EXPECT_EQ(engine_.moves, (std::vector<std::string>{"-1", "0", "2"}));
 }
 
@@ -86,7 +110,7 @@ TEST_F(DriftTest, NothingIsPaidTwice) {
   EXPECT_EQ(again[2]->tokens, drifts[2]->tokens);
 }
 
-TEST_F(DriftTest, IsMeasuredOnAHundredAnswersAtMost) {
+TEST_F(DriftTest, IsMeasuredOnSoManyAnswersAtMost) {
   AnswerCache cache(disk_, "/run/answers.jsonl");
   LiveScoreSource source = this->source(cache);
   asked_ = numbers(150);

@@ -258,16 +258,22 @@ std::string tied_sentence(const Json& result) {
                      name_of(candidate_with(result, "best")));
 }
 
+/// A drift with its standard error, if there is one; searches of earlier versions have none.
+std::string drift_of(const Json& row, const std::string& key) {
+  const std::string mean = fmt::format("{:.4f}", row.at(key).get<double>());
+  const auto error = row.find(key + "_error");
+  if (error == row.end() || error->is_null()) return mean;
+  return fmt::format("{} ± {:.4f}", mean, error->get<double>());
+}
+
 /// How far the compared candidates have gone from the models that they are made of.
 std::string drift_sentence(const Json& result) {
   std::vector<std::string> parts;
   const auto add = [&](const std::string& name, const Json& row, bool is_aligned) {
-    const Json& sft = row.at("drift_from_sft");
-    if (sft.is_null()) return;
-    parts.push_back(fmt::format("{} {:.4f} from SFT", name, sft.get<double>()));
+    if (row.at("drift_from_sft").is_null()) return;
+    parts.push_back(fmt::format("{} {} from SFT", name, drift_of(row, "drift_from_sft")));
     if (!is_aligned)
-      parts.back() +=
-          fmt::format(" and {:.4f} from α = 0", row.at("drift_from_aligned").get<double>());
+      parts.back() += fmt::format(" and {} from α = 0", drift_of(row, "drift_from_aligned"));
   };
   for (const Json& each : result.at("candidates")) {
     if (each.at("alpha") != -1) add(each.at("label"), each, each.at("alpha") == 0);

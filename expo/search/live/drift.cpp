@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "expo/engine/row_progress_span.h"
 #include "expo/search/live/answer_log_probs.h"
@@ -10,6 +11,32 @@
 
 namespace expo {
 namespace {
+
+/// Sums over the tokens of answers, of which a mean of a token is made.
+class TokenMean {
+ public:
+  void add(double sum, double tokens) {
+    sums_.push_back(sum);
+    tokens_.push_back(tokens);
+  }
+  double tokens() const { return std::accumulate(tokens_.begin(), tokens_.end(), 0.0); }
+  double mean() const { return std::accumulate(sums_.begin(), sums_.end(), 0.0) / tokens(); }
+
+  /// The standard error of a ratio of sums (Cochran, Sampling Techniques, section 6.3).
+  std::optional<double> error() const {
+    const auto n = static_cast<double>(sums_.size());
+    if (n < 2) return std::nullopt;
+    const double mean = this->mean();
+    double squares = 0;
+    for (std::size_t i = 0; i < sums_.size(); ++i)
+      squares += std::pow(sums_[i] - mean * tokens_[i], 2);
+    return std::sqrt(squares * n / (n - 1)) / tokens();
+  }
+
+ private:
+  std::vector<double> sums_;
+  std::vector<double> tokens_;
+};
 
 /// An answer of one of the candidates.
 struct Judged {
@@ -122,22 +149,25 @@ class Measurement {
     const auto found = judged_.find(candidate);
     if (found == judged_.end()) return std::nullopt;
     const LiveCandidate& model = models_[candidate];
-    Drift drift;
+    TokenMean from_aligned;
+    TokenMean from_sft;
     for (const Judged& each : found->second) {
       const auto& kept = each.answer->scores;
       const auto own = kept.find(sum_name(model));
       const auto aligned = kept.find(sum_name(uniform_candidate(0, model.policy)));
       const auto sft = kept.find(sum_name(uniform_candidate(-1, model.policy)));
       if (own == kept.end() || aligned == kept.end() || sft == kept.end()) return std::nullopt;
-      drift.from_aligned += own->second - aligned->second;
-      drift.from_sft += own->second - sft->second;
-      drift.tokens += static_cast<std::uint64_t>(kept.at(tokens_name(model)));
-      ++drift.answers;
+      const double tokens = kept.at(tokens_name(model));
+      from_aligned.add(own->second - aligned->second, tokens);
+      from_sft.add(own->second - sft->second, tokens);
     }
-    if (drift.tokens == 0) return std::nullopt;
-    drift.from_aligned /= static_cast<double>(drift.tokens);
-    drift.from_sft /= static_cast<double>(drift.tokens);
-    return drift;
+    if (from_sft.tokens() == 0) return std::nullopt;
+    return Drift{.from_aligned = from_aligned.mean(),
+                 .from_sft = from_sft.mean(),
+                 .from_aligned_error = from_aligned.error(),
+                 .from_sft_error = from_sft.error(),
+                 .answers = found->second.size(),
+                 .tokens = static_cast<std::uint64_t>(from_sft.tokens())};
   }
 
   const LiveCandidates& models_;

@@ -15,8 +15,11 @@ namespace expo {
 /// estimates the Kullback-Leibler divergence of a token, exactly so only for answers that were
 /// drawn at temperature 1 without filters.
 struct Drift {
-  double from_aligned = 0;   ///< θ, the candidate's pair at α = 0
-  double from_sft = 0;       ///< θ_sft, its pair at α = −1
+  double from_aligned = 0;  ///< θ, the candidate's pair at α = 0
+  double from_sft = 0;      ///< θ_sft, its pair at α = −1
+  /// Standard errors over answers, as of ratios of sums; std::nullopt of fewer than two answers.
+  std::optional<double> from_aligned_error = {};
+  std::optional<double> from_sft_error = {};
   std::size_t answers = 0;   ///< that were judged
   std::uint64_t tokens = 0;  ///< of their texts, tokenised anew, without an end token
 };

@@ -121,6 +121,8 @@ void add_drift(const LiveRun& run, const LiveScoreSource& source, AnswerCache& c
     if (!drift) return;
     to.drift_from_aligned = drift->from_aligned;
     to.drift_from_sft = drift->from_sft;
+    to.drift_from_aligned_error = drift->from_aligned_error;
+    to.drift_from_sft_error = drift->from_sft_error;
   };
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (shown[i] < result.candidates.size()) {

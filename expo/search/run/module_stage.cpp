@@ -159,6 +159,8 @@ Json to_json(const ModuleOutcome& outcome) {
           {"shown", shown_json(outcome.measure_differences, outcome.measures)},
           {"drift_from_aligned", number_or_null(outcome.drift_from_aligned)},
           {"drift_from_sft", number_or_null(outcome.drift_from_sft)},
+          {"drift_from_aligned_error", number_or_null(outcome.drift_from_aligned_error)},
+          {"drift_from_sft_error", number_or_null(outcome.drift_from_sft_error)},
           {"choosing_tokens", outcome.choosing_tokens},
           {"points", points_json(outcome)}};
 }

@@ -36,6 +36,8 @@ struct ModuleOutcome {
   /// How far it has gone, where that was measured: see Drift.
   std::optional<double> drift_from_aligned = {};
   std::optional<double> drift_from_sft = {};
+  std::optional<double> drift_from_aligned_error = {};
+  std::optional<double> drift_from_sft_error = {};
   /// Why nothing was asked or tested; empty otherwise.
   std::string skipped;
   std::optional<Confirmation> confirmation;  ///< of the chosen point against the start

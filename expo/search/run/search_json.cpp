@@ -97,6 +97,8 @@ Json candidates_json(const SearchResult& result) {
                     {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
                     {"drift_from_aligned", optional_json(each.drift_from_aligned)},
                     {"drift_from_sft", optional_json(each.drift_from_sft)},
+                    {"drift_from_aligned_error", optional_json(each.drift_from_aligned_error)},
+                    {"drift_from_sft_error", optional_json(each.drift_from_sft_error)},
                     {"choosing", estimate_json(each.choosing, result.measures)},
                     {"confirming", estimate_json(each.confirming, result.measures)}});
   }

@@ -60,6 +60,8 @@ struct SearchedCandidate {
   /// How far it has gone, where that was measured: see Drift.
   std::optional<double> drift_from_aligned = {};
   std::optional<double> drift_from_sft = {};
+  std::optional<double> drift_from_aligned_error = {};
+  std::optional<double> drift_from_sft_error = {};
   std::optional<Collapsed> collapsed = {};  ///< which leaves it unscored
 };
 

@@ -14,6 +14,7 @@ export interface Drifted {
   label: string;
   alpha: number;
   drift: number;
+  driftError: number | null;
   fromAligned: number | null;
   mean: number;
   error: number | null;
@@ -30,6 +31,7 @@ export function driftedOf(run: SearchRun): Drifted[] {
           label: each.label,
           alpha: each.alpha,
           drift: each.driftFromSft,
+          driftError: each.driftError,
           fromAligned: each.driftFromAligned,
           mean,
           error: each.confirming?.error ?? null,
@@ -41,6 +43,11 @@ export function driftedOf(run: SearchRun): Drifted[] {
 
 function nameOf(each: Drifted): string {
   return each.alpha === -1 ? 'SFT' : oneLine(each.label, 30);
+}
+
+function driftText(each: Drifted): string {
+  const mean = format.fixed(each.drift, 4);
+  return each.driftError === null ? mean : `${mean} ± ${format.fixed(each.driftError, 4)}`;
 }
 
 function optionOf(points: Drifted[], theme: Theme): Record<string, unknown> {
@@ -56,7 +63,7 @@ function optionOf(points: Drifted[], theme: Theme): Record<string, unknown> {
       formatter: ({ dataIndex }: { dataIndex: number }) => {
         const each = points[dataIndex];
         return each
-          ? `${nameOf(each)}\nscore ${format.fixed(each.mean, 4)}\n${format.fixed(each.drift, 4)} nats a token from SFT`
+          ? `${nameOf(each)}\nscore ${format.fixed(each.mean, 4)}\n${driftText(each)} nats a token from SFT`
           : '';
       },
     }),
@@ -106,10 +113,10 @@ function figure(run: SearchRun, number: number): Figure | null {
     height: 290,
     caption:
       'How far answers have gone from what SFT finds likely: the mean over an answer’s tokens of its log-probability at α minus that at SFT, in ' +
-      'nats a token. Whiskers are intervals of 90 % of the mean score on the confirming part.',
+      'nats a token. Whiskers are intervals of 90 % of the mean score on the confirming part; the error of the drift stands in the table.',
     table: {
-      columns: ['candidate', 'α', 'drift from SFT', 'drift from ALIGNED', 'mean score', 'standard error'],
-      rows: points.map((each) => [each.label, each.alpha, each.drift, each.fromAligned, each.mean, each.error]),
+      columns: ['candidate', 'α', 'drift from SFT', 'its standard error', 'drift from ALIGNED', 'mean score', 'standard error'],
+      rows: points.map((each) => [each.label, each.alpha, each.drift, each.driftError, each.fromAligned, each.mean, each.error]),
     },
     option: (theme) => optionOf(points, theme),
   };
