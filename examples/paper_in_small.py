@@ -5,17 +5,19 @@
 
 SmolLM2-135M-Instruct answers the instructions of constraints/, which a program can grade. Right and wrong answers become
 preference pairs, DPO on them makes ALIGNED, and `expo search` finds how far to extrapolate it by what the program says of
-answers to other instructions. All models run in float32, so that no rounding bends α; what the SFT model holds are numbers of
-bfloat16, from which a step can be served in either type. How much is done follows from the tokens per second that this machine
-makes.
+answers to other instructions. All models run in float32, so that no rounding bends α. How much is done follows from the
+tokens per second that this machine makes.
 
 FOLDER keeps every step, and the same command goes on where it was interrupted. It needs Python's own library only.
 """
 
 import argparse
+import hashlib
 import json
+import math
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -44,7 +46,7 @@ TOKENS_OF_DEVELOPMENT_PROMPT = 130  # of the search, over all α
 FEWEST_PAIRS, MOST_PAIRS = 8, 200
 FEWEST_SEARCH_TOKENS = 4000
 STEPS_BETWEEN_CHECKPOINTS = 8
-INTERRUPTED = 130
+WRONG_USE, FAILED_ENVIRONMENT, INTERRUPTED = 2, 4, 130
 
 
 @dataclass(frozen=True)
@@ -87,36 +89,49 @@ class Run:
         self.threads = ["--threads", arguments.threads] if arguments.threads else []
         self.times = self.work / "times.json"
         self.work.mkdir(parents=True, exist_ok=True)
+        self.claim(settings(arguments.model))
+
+    def claim(self, mine):
+        """No step goes on with what other settings have made."""
+        file = self.work / "settings.json"
+        if not file.exists():
+            write(file, json.dumps(mine, indent=2) + "\n")
+        elif json.loads(file.read_text(encoding="utf-8")) != mine:
+            raise Refused(f"{self.shown('.')} was made with another model or by another version of this program; remove it "
+                          "to begin anew, or name another folder")
 
     def step(self, title, made, work):
-        """Does the work, unless an earlier call has: then the file that it makes and its time are there."""
+        """Does the work, unless an earlier call has: then what it makes last is there, which appears whole or not at all."""
         print(f"\n== {title}", flush=True)
-        if title in self.done() and (self.work / made).exists():
-            print(f"   done before, in {duration(self.taken()[title])}: {self.shown(made)}")
+        if (self.work / made).exists():
+            took = f", in {duration(self.taken()[title])}" if title in self.taken() else ""
+            print(f"   done before{took}: {self.shown(made)}")
             return
         began = time.monotonic()
         try:
             work()
         except BaseException:
-            self.remember(title, time.monotonic() - began, done=False)
+            self.remember_at_its_end(title, time.monotonic() - began)
             raise
-        self.remember(title, time.monotonic() - began, done=True)
+        self.remember(title, time.monotonic() - began)
         print(f"   took {duration(self.taken()[title])}")
 
-    def remember(self, title, seconds, done):
+    def remember(self, title, seconds):
         """Adds to the time of a step, which an interruption may have cut in two."""
-        times = self.read_times()
-        times[title] = {"seconds": times.get(title, {}).get("seconds", 0) + seconds, "done": done}
+        times = self.taken()
+        times[title] = times.get(title, 0) + seconds
         write(self.times, json.dumps(times, indent=2, ensure_ascii=False) + "\n")
 
-    def read_times(self):
-        return json.loads(self.times.read_text(encoding="utf-8")) if self.times.exists() else {}
-
-    def done(self):
-        return {title for title, each in self.read_times().items() if each["done"]}
+    def remember_at_its_end(self, title, seconds):
+        """Of a step that failed, perhaps because nothing can be written any more."""
+        try:
+            self.remember(title, seconds)
+        except OSError:
+            pass
 
     def taken(self):
-        return {title: each["seconds"] for title, each in self.read_times().items()}
+        """The seconds of each step so far."""
+        return json.loads(self.times.read_text(encoding="utf-8")) if self.times.exists() else {}
 
     def shown(self, path):
         return os.path.relpath(self.work / path)
@@ -129,17 +144,20 @@ class Run:
         partial = self.work / f"{stdout}.partial"
         with open(self.work / stdin if stdin else os.devnull, "rb") as source:
             if not stdout:
-                status = subprocess.call([program, *words[1:]], cwd=self.work, stdin=source)
+                status = run_to_its_end([program, *words[1:]], self.work, source, None)
             else:
                 with open(partial, "wb") as target:
-                    status = subprocess.call([program, *words[1:]], cwd=self.work, stdin=source, stdout=target)
+                    status = run_to_its_end([program, *words[1:]], self.work, source, target)
         if status:
             raise Failed(status)
         if stdout:
             os.replace(partial, self.work / stdout)
 
     def expo(self, *words, stdout=None):
-        self.command("expo", *words, *self.threads, program=self.program, stdout=stdout)
+        self.command(self.shown_program(), *words, *self.threads, program=self.program, stdout=stdout)
+
+    def shown_program(self):
+        return os.path.relpath(self.program, self.work)
 
     def python(self, name, *words, **pipes):
         self.command("python3", os.path.relpath(CONSTRAINTS / name, self.work), *words, program=sys.executable, **pipes)
@@ -148,12 +166,47 @@ class Run:
         self.python("instructions.py", split, file, "--count", count)
 
 
+class Refused(Exception):
+    """Wrong use, in one sentence."""
+
+
 class Failed(Exception):
     """A command that failed and has said why."""
 
     def __init__(self, status):
         super().__init__(status)
         self.status = status if status > 0 else 128 - status
+
+
+def run_to_its_end(words, folder, stdin, stdout):
+    """The status of a command. One that is interrupted gets the time to keep what it has done."""
+    with subprocess.Popen(words, cwd=folder, stdin=stdin, stdout=stdout) as process:
+        try:
+            return process.wait()
+        except Terminated:
+            process.terminate()
+            process.wait()
+            raise
+        except KeyboardInterrupt:  # Ctrl-C has reached the command, too; a second signal would end it at once.
+            process.wait()
+            raise
+
+
+class Terminated(KeyboardInterrupt):
+    """By SIGTERM, which reaches this program alone."""
+
+
+def be_terminated(*_):
+    raise Terminated
+
+
+def settings(model):
+    """All that the steps depend on, but for the amounts, which stand in a file of their own."""
+    digest = hashlib.sha256()
+    for file in sorted(CONSTRAINTS.glob("*.py")):
+        digest.update(file.read_bytes())
+    return {"model": str(model.resolve()), "sampling": SAMPLING, "dpo": DPO, "samples": SAMPLES,
+            "constraints": digest.hexdigest()}
 
 
 def duration(seconds):
@@ -219,7 +272,7 @@ def grade(run, amounts):
     pairs = preference_pairs(rows)
     if not pairs:
         sys.exit("paper_in_small.py: no instruction has both a right and a wrong answer, so there is nothing to train on; "
-                 f"remove {run.shown('.')} and give it more than {amounts.minutes:g} --minutes")
+                 f"remove {run.shown('.')} and give it more than {amounts.minutes:g} minutes (--minutes)")
     used = whole_batches(pairs[:amounts.pairs])
     print(f"   {sum(scores)} of {len(scores)} answers obey their instruction. {len(pairs)} instructions have an answer "
           f"that does and one that does not;\n   {len(used)} of them make the pairs.")
@@ -252,7 +305,7 @@ def conclude(run):
     result = json.loads((run.work / "search/search.json").read_text(encoding="utf-8"))
     written = run.work / "extrapolated"
     print(f"\nThe verdict of the search is {result['verdict']}, at α = {result['alpha']:g}.", end=" ")
-    print(f"The extrapolated model is in {run.shown('extrapolated')}." if written.exists() else
+    print(f"The extrapolated model is in {run.shown('extrapolated')}." if result["alpha"] != 0 and written.exists() else
           "No α is recommended, so no model was written.")
     print(f"Open these pages in a browser: {run.shown('search/report.html')} (the search), "
           f"{run.shown('dpo/report.html')} (the training).")
@@ -260,13 +313,13 @@ def conclude(run):
 
 def run_all(run, arguments):
     run.step("Converting the SFT model from GGUF to safetensors", "sft/config.json", lambda: run.expo(
-        "convert", os.path.relpath(arguments.model, run.work), "-o", "sft", "--out-dtype", "bf16"))
+        "convert", os.path.relpath(arguments.model, run.work), "-o", "sft", "--out-dtype", "bf16", "--overwrite"))
     run.step("Measuring how fast this machine answers", "amounts.json", lambda: measure(run, arguments.minutes))
     amounts = amounts_of(run, arguments.minutes)
     run.step("Answering training instructions with the SFT model", "train-answers.jsonl", lambda: sample(run, amounts))
     run.step("Grading the answers, and making preference pairs", "pairs.jsonl", lambda: grade(run, amounts))
     run.step("Training on the pairs by DPO", "dpo/final/config.json", lambda: train(run))
-    run.step("Searching α, and testing its gain on instructions that did not choose it", "search/search.json",
+    run.step("Searching α, and testing its gain on instructions that did not choose it", "search/report.html",
              lambda: search(run, amounts))
     conclude(run)
 
@@ -279,15 +332,25 @@ def main():
     parser.add_argument("--minutes", type=float, default=14, metavar="M", help="that all of it may take")
     parser.add_argument("--threads", type=int, metavar="N")
     arguments = parser.parse_args()
-    run = Run(arguments)
+    if not 0 < arguments.minutes < math.inf:
+        parser.error(f"--minutes {arguments.minutes:g} is no time; give a number above 0")
+    signal.signal(signal.SIGTERM, be_terminated)
     try:
-        run_all(run, arguments)
+        run_all(Run(arguments), arguments)
     except Failed as failed:
-        print("\nThis command failed; the same call goes on from here.", file=sys.stderr)
-        sys.exit(failed.status)
+        end(failed.status, "This command failed; once its reason is gone, the same call goes on from here.")
+    except Refused as refused:
+        end(WRONG_USE, str(refused))
+    except OSError as error:
+        end(FAILED_ENVIRONMENT, f"{error.filename or arguments.work}: {error.strerror}; the same call goes on from here.")
     except KeyboardInterrupt:
-        print("\nInterrupted; the same call goes on from here.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        end(INTERRUPTED, "Interrupted; the same call goes on from here.")
+
+
+def end(status, sentence):
+    sys.stdout.flush()
+    print(f"\npaper_in_small.py: {sentence}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

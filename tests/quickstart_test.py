@@ -70,10 +70,36 @@ def test_killed_twice_it_ends_with_a_verdict_a_page_and_a_model(tmp_path):
         assert (graded[pair["prompt"], pair["chosen"]], graded[pair["prompt"], pair["rejected"]]) == ("1", "0")
     assert not {pair["prompt"] for pair in pairs} & {row["prompt"] for row in rows(tmp_path / "dev.jsonl")}
 
+    # Killed after the search, before its page: what has been found is shown again, and nothing is searched.
+    (tmp_path / "times.json").unlink()
+    (tmp_path / "search/report.html").unlink()
+    process = start(tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert out.count("done before") == 5
+    assert json.loads((tmp_path / "search/search.json").read_text(encoding="utf-8")) == found
+    assert (tmp_path / "search/report.html").exists()
+
+    # What other settings have made is not gone on with.
+    settings = json.loads((tmp_path / "settings.json").read_text(encoding="utf-8"))
+    (tmp_path / "settings.json").write_text(json.dumps({**settings, "samples": 3}), encoding="utf-8")
+    process = start(tmp_path)
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert "remove it to begin anew" in err and "Traceback" not in err
+
+
+def test_what_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    process = start(tmp_path / "file" / "work")
+    _, err = process.communicate()
+    assert process.returncode == 4
+    assert "file/work" in err and "Traceback" not in err
+
 
 def test_a_command_that_fails_ends_it_with_its_status(tmp_path):
     process = start(tmp_path, "--model", str(tmp_path / "missing.gguf"))
     out, err = process.communicate()
     assert process.returncode == 3
-    assert "missing.gguf" in err and "the same call goes on from here" in err and "Traceback" not in err
+    assert "missing.gguf" in err and "goes on from here" in err and "Traceback" not in err
     assert not (tmp_path / "sft").exists()
