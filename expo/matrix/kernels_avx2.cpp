@@ -7,7 +7,12 @@
 namespace expo {
 
 const Kernels& avx2_kernels() {
-  static const Kernels set = EXPO_KERNELS::make_kernels("avx2");
+  static const Kernels set = [] {
+    Kernels made = EXPO_KERNELS::make_kernels("avx2");
+    made.multiply_f32 = multiply_avx2_f32;
+    made.multiply_bf16 = multiply_avx2_bf16;
+    return made;
+  }();
   return set;
 }
 
