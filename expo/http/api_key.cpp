@@ -8,6 +8,11 @@
 #include "expo/core/error.h"
 
 namespace expo {
+namespace {
+
+constexpr std::size_t kShortestSecret = 8;
+
+}  // namespace
 
 ApiKey ApiKey::from_environment(const std::string& variable) {
   const char* const value = std::getenv(variable.c_str());
@@ -37,6 +42,20 @@ std::string ApiKey::hidden_in(std::string text) const {
        at = text.find(key_, at + shown.size()))
     text.replace(at, key_.size(), shown);
   return text;
+}
+
+std::string ApiKey::hidden_in_body(std::string body) const {
+  return key_.size() < kShortestSecret ? body : hidden_in(std::move(body));
+}
+
+void ApiKey::hide_in(Json& json) const {
+  if (key_.size() < kShortestSecret) return;
+  if (json.is_string()) {
+    auto& text = json.get_ref<std::string&>();
+    if (text.find(key_) != std::string::npos) text = hidden_in(text);
+  } else if (json.is_structured()) {
+    for (Json& each : json) hide_in(each);
+  }
 }
 
 }  // namespace expo

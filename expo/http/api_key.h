@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "expo/core/json.h"
+
 namespace expo {
 
 /// The key that a server wants, or none. It comes from an environment variable and goes nowhere but
@@ -20,6 +22,10 @@ class ApiKey {
   std::string header() const { return "Authorization: Bearer " + key_; }
   /// The text with the key replaced, wherever it occurs: servers repeat keys in their errors.
   std::string hidden_in(std::string text) const;
+  /// The same in the body of an answer, and in the strings of its JSON. A key of less than eight
+  /// characters is no secret, but may be a word of the answer ("stop"): it stays.
+  std::string hidden_in_body(std::string body) const;
+  void hide_in(Json& json) const;
 
  private:
   std::string variable_;

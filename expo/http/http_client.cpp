@@ -171,6 +171,7 @@ void HttpClient::run(const Source& next, const Sink& sink, const CancellationTok
 }
 
 HttpAnswer HttpClient::ask(HttpRequest request, const CancellationToken& cancellation) {
+  if (request.body.empty() && !request.answer_limit) request.answer_limit = options_.get_limit;
   std::optional<HttpRequest> one = std::move(request);
   HttpAnswer result;
   run([&] { return std::exchange(one, std::nullopt); },

@@ -25,7 +25,12 @@ struct HttpOptions {
   /// For the first byte of an answer, which servers send when the whole answer is written.
   std::chrono::milliseconds answer_limit{600'000};
   std::chrono::milliseconds stall_limit{60'000};  ///< between bytes of an answer
-  std::size_t largest_answer = 64U << 20;         ///< bytes
+  /// Instead of answer_limit for the first byte of get(), which no model has to compute.
+  std::chrono::milliseconds get_limit{30'000};
+  std::size_t largest_answer = 64U << 20;  ///< bytes
+  /// Whether a request that may have reached the server is sent again where no status came back; no
+  /// for requests that cost money.
+  bool repeat_unanswered = true;
 };
 
 /// A request of JSON.
@@ -33,6 +38,8 @@ struct HttpRequest {
   std::size_t tag = 0;  ///< the answer brings it back
   std::string path;     ///< begins with a slash
   std::string body;     ///< JSON, for POST; empty: GET
+  /// Instead of HttpOptions::answer_limit.
+  std::optional<std::chrono::milliseconds> answer_limit = {};
 };
 
 /// What came of a request: JSON, or why there is none.
@@ -41,13 +48,17 @@ struct HttpAnswer {
   Json json;        ///< null if the server answered without a body; see parse_python_json
   long status = 0;  ///< of the last try; 0: there was no answer
   std::optional<Error> failure = {};
+  /// The beginning of what the server said to a request that failed by its status.
+  std::string words = {};
 };
 
 /// Sends JSON requests to one server, many at a time. A request is tried again as retry_policy.h
 /// says, also after a connection that broke, stalled or was refused (the last only by a server that
-/// has answered before). Redirections are not followed; certificates are always verified (those of
-/// SSL_CERT_FILE, if that is set, instead of the system's). A key is sent over plain http to this
-/// machine only, and appears in no error. Not thread-safe.
+/// has answered before; after a limit of time only once). Each try has a limit of time as a whole:
+/// those for connecting, for the first byte and for a stall together. Redirections are not
+/// followed; certificates are always verified (those of SSL_CERT_FILE, if that is set, instead of
+/// the system's). A key is sent over plain http to this machine only, and appears in no error and
+/// in no answer. Not thread-safe.
 class HttpClient {
  public:
   using Source = std::function<std::optional<HttpRequest>()>;
@@ -70,7 +81,7 @@ class HttpClient {
   /// Sends a single request. Throws its failure.
   Json get(const std::string& path, const CancellationToken& cancellation);
   Json post(const std::string& path, const Json& body, const CancellationToken& cancellation);
-  /// The answer of a single request, whatever it is.
+  /// The answer of a single request, whatever it is; that of GET within HttpOptions::get_limit.
   HttpAnswer ask(HttpRequest request, const CancellationToken& cancellation);
 
  private:

@@ -17,9 +17,12 @@ using std::chrono::milliseconds;
 /// A day: what is longer means "not today" however it is written.
 constexpr double kLongestWait = 86'400'000;
 
+/// A number; what is too large for one is a day and more.
 std::optional<double> number_of(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range && end == text.data() + text.size())
+    return text.starts_with('-') ? 0 : kLongestWait;
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
     return std::nullopt;
   return value;
@@ -56,8 +59,9 @@ std::optional<milliseconds> asked_wait(std::string_view header_line,
   if (number) return bounded(*number * 1000);
   const time_t date = curl_getdate(value.c_str(), nullptr);
   if (date < 0) return std::nullopt;
-  const auto wait = std::chrono::system_clock::from_time_t(date) - now;
-  return bounded(std::chrono::duration<double, std::milli>(wait).count());
+  // In seconds, because the clock's own unit cannot hold every date.
+  const double present = std::chrono::duration<double>(now.time_since_epoch()).count();
+  return bounded((static_cast<double>(date) - present) * 1000);
 }
 
 }  // namespace expo

@@ -14,8 +14,9 @@ bool may_retry(long status, std::string_view body);
 /// to a quarter of it: `draw` is in [0, 1).
 std::chrono::milliseconds backoff(std::chrono::milliseconds first, unsigned retry, double draw);
 
-/// The time that a header line "retry-after-ms: …" or "Retry-After: …" asks for, in seconds or as a
-/// date; std::nullopt for other lines. `now` is the time of the clock.
+/// The time from now on that a header line "retry-after-ms: …" or "Retry-After: …" asks for, in
+/// seconds or as a date, at least 0 and at most a day; std::nullopt for other lines. `now` is the
+/// time of the clock.
 std::optional<std::chrono::milliseconds> asked_wait(std::string_view header_line,
                                                     std::chrono::system_clock::time_point now);
 

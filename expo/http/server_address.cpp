@@ -47,7 +47,9 @@ ServerAddress::ServerAddress(std::string_view url, std::string_view where) {
   const std::string scheme = lower_case(part_of(parsed.get(), CURLUPART_SCHEME));
   if ((scheme != "http" && scheme != "https") || !part_of(parsed.get(), CURLUPART_QUERY).empty() ||
       !part_of(parsed.get(), CURLUPART_FRAGMENT).empty()) {
-    throw usage_error(fmt::format("{}: \"{}\" is no server's address; {}", where, url, expected));
+    // It is not repeated: what stands behind a question mark may be a key.
+    throw usage_error(fmt::format(
+        "{}: what stands there is no server's address; {}, without ? and #", where, expected));
   }
   const std::string host = lower_case(part_of(parsed.get(), CURLUPART_HOST));
   const std::string port = part_of(parsed.get(), CURLUPART_PORT);

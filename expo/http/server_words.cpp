@@ -24,7 +24,7 @@ std::string message_in(const Json& value) {
   return {};
 }
 
-std::string cut(std::string text) {
+std::string cut(const std::string& text) {
   std::size_t characters = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (continues_character(text[at]) || ++characters <= kMostCharacters) continue;
@@ -35,7 +35,14 @@ std::string cut(std::string text) {
 
 }  // namespace
 
-std::string server_words(std::string_view body) {
+std::string cut_words(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
+  }
+  return cut(on_one_line(text));
+}
+
+std::string server_words(std::string_view body, const ApiKey& key) {
   std::string words;
   if (body.size() <= kLargestJson) {
     try {
@@ -44,11 +51,9 @@ std::string server_words(std::string_view body) {
       // Proxies answer in HTML; their text is shown as it is.
     }
   }
-  if (words.empty()) words = std::string(trimmed(body.substr(0, 4 * kMostCharacters), " \t\r\n"));
-  for (char& c : words) {
-    if (c == '\n' || c == '\r' || c == '\t') c = ' ';
-  }
-  return cut(on_one_line(words));
+  // The key goes before anything is cut, which could leave a part of it.
+  if (words.empty()) words = std::string(trimmed(body, " \t\r\n"));
+  return cut_words(key.hidden_in(std::move(words)));
 }
 
 }  // namespace expo

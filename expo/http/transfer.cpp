@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
@@ -23,6 +24,9 @@ double jitter() {
 double seconds(std::chrono::milliseconds time) {
   return static_cast<double>(time.count()) / 1000;
 }
+
+/// How many bytes of what a server says to a failure are passed on.
+constexpr std::size_t kMostWords = 4096;
 
 bool is_about_certificates(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
@@ -49,7 +53,7 @@ CURL* Transfer::begin() {
   status_ = 0;
   asked_.reset();
   curl_words_[0] = '\0';
-  last_byte_ = Clock::now();
+  begun_at_ = last_byte_ = Clock::now();
   set_security();
   set_request();
   return handle_.get();
@@ -78,6 +82,10 @@ void Transfer::set_request() {
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(options.connect_limit.count()));
+  // What a proxy says to CONNECT is no part of the answer.
+  curl_easy_setopt(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  // A connection that was used before, and that breaks, makes curl send the request again.
+  if (!options.repeat_unanswered) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
   // Finds hosts that are gone without a word while an answer is awaited.
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPIDLE, 30L);
@@ -116,9 +124,9 @@ std::size_t Transfer::take_header(char* data, std::size_t, std::size_t size, voi
   auto& transfer = *static_cast<Transfer*>(self);
   const std::string_view line(data, size);
   transfer.last_byte_ = Clock::now();
-  transfer.has_begun_ = true;
   if (line.starts_with("HTTP/"))
     curl_easy_getinfo(transfer.handle_.get(), CURLINFO_RESPONSE_CODE, &transfer.status_);
+  transfer.has_begun_ |= transfer.status_ >= 200;
   if (const auto wait = asked_wait(line, std::chrono::system_clock::now())) {
     const bool exactly = lower_case(line).starts_with("retry-after-ms");
     if (exactly || !transfer.asked_exactly_) transfer.asked_ = wait;
@@ -127,11 +135,19 @@ std::size_t Transfer::take_header(char* data, std::size_t, std::size_t size, voi
   return size;
 }
 
+std::chrono::milliseconds Transfer::answer_limit() const {
+  return request_.answer_limit.value_or(context_.options.answer_limit);
+}
+
+/// An answer that comes byte by byte must end too.
+std::chrono::milliseconds Transfer::whole_limit() const {
+  return context_.options.connect_limit + answer_limit() + context_.options.stall_limit;
+}
+
 bool Transfer::is_overdue(Clock::time_point now) const {
   const HttpOptions& options = context_.options;
-  const auto limit =
-      has_begun_ ? options.stall_limit : options.answer_limit + options.connect_limit;
-  return now - last_byte_ > limit;
+  const auto limit = has_begun_ ? options.stall_limit : answer_limit() + options.connect_limit;
+  return now - last_byte_ > limit || now - begun_at_ > whole_limit();
 }
 
 std::string Transfer::place() const {
@@ -141,23 +157,29 @@ std::string Transfer::place() const {
 
 std::optional<HttpAnswer> Transfer::fail_or_wait(bool may_repeat, ErrorCategory category,
                                                  const std::string& what, std::string_view remedy) {
-  const auto wait = asked_.value_or(backoff(context_.options.first_wait, retries_, jitter()));
-  if (may_repeat && retries_ < context_.options.most_retries &&
-      wait <= context_.options.longest_wait) {
+  const auto asked = asked_.value_or(std::chrono::milliseconds(0));
+  const bool is_too_long = asked > context_.options.longest_wait;
+  if (may_repeat && retries_ < context_.options.most_retries && !is_too_long) {
+    // Asked for or not, a wait grows: a server that asks for none would be flooded.
+    due_ = Clock::now() + std::max(asked, backoff(context_.options.first_wait, retries_, jitter()));
     ++retries_;
-    due_ = Clock::now() + wait;
     return std::nullopt;
   }
   std::string message = fmt::format("{}: {}", place(), what);
-  if (may_repeat && wait > context_.options.longest_wait)
-    message += fmt::format("; it asks to wait for {:g} s", seconds(wait));
+  if (may_repeat && is_too_long)
+    message += fmt::format("; it asks to wait for {:g} s", seconds(asked));
   if (!remedy.empty()) message += fmt::format("; {}", remedy);
-  return HttpAnswer{request_.tag, {}, status_, Error(category, context_.key.hidden_in(message))};
+  return HttpAnswer{request_.tag,
+                    {},
+                    status_,
+                    Error(category, context_.key.hidden_in(message)),
+                    context_.key.hidden_in(body_).substr(0, kMostWords)};
 }
 
 std::optional<HttpAnswer> Transfer::end(CURLcode code, bool may_reconnect) {
   handle_.reset();
   headers_.reset();
+  body_ = context_.key.hidden_in_body(std::move(body_));
   if (is_too_large_) {
     return fail_or_wait(false, ErrorCategory::input,
                         fmt::format("the answer is larger than {} bytes, which none should be",
@@ -174,17 +196,18 @@ std::optional<HttpAnswer> Transfer::answer_of_body() {
   if (trimmed(body_, " \t\r\n").empty()) return answer;
   try {
     answer.json = parse_python_json(body_, "answer");
+    context_.key.hide_in(answer.json);
     return answer;
   } catch (const Error& error) {
     return fail_or_wait(true, ErrorCategory::input,
                         fmt::format("what the server answered is no JSON ({}): \"{}\"",
-                                    error.what(), server_words(body_)),
+                                    error.what(), server_words(body_, context_.key)),
                         "is this the server that you mean?");
   }
 }
 
 std::optional<HttpAnswer> Transfer::fail_by_status() {
-  const std::string words = server_words(body_);
+  const std::string words = server_words(body_, context_.key);
   std::string what = fmt::format("the server answered with status {}", status_);
   if (!words.empty()) what += fmt::format(": \"{}\"", words);
   if (status_ >= 300 && status_ < 400) {
@@ -194,7 +217,8 @@ std::optional<HttpAnswer> Transfer::fail_by_status() {
   if (status_ == 401 || status_ == 403) {
     const std::string remedy =
         context_.key.is_none()
-            ? "no key was sent: --key-variable names the environment variable that holds it"
+            ? "no key was sent: --key-variable names the environment variable that holds it "
+              "(expo search sends none)"
             : "check the key in the environment variable " + context_.key.variable();
     return fail_or_wait(false, ErrorCategory::environment, what, remedy);
   }
@@ -212,25 +236,29 @@ std::optional<HttpAnswer> Transfer::fail_by_line(CURLcode code, bool may_reconne
                         fmt::format("the server's certificate is not accepted ({})", words),
                         "SSL_CERT_FILE names a file with the certificates to trust");
   }
-  if (code == CURLE_ABORTED_BY_CALLBACK && has_begun_) {
-    return fail_or_wait(true, ErrorCategory::environment,
-                        fmt::format("the answer stopped in the middle for {:g} s",
-                                    seconds(context_.options.stall_limit)),
-                        "");
-  }
+  if (code == CURLE_ABORTED_BY_CALLBACK) return fail_by_time();
   if (is_about_reaching(code)) {
     return fail_or_wait(may_reconnect, ErrorCategory::environment,
                         fmt::format("the server cannot be reached ({})", words),
                         "is it running, and is this its address?");
   }
-  if (code == CURLE_ABORTED_BY_CALLBACK) {
-    return fail_or_wait(
-        true, ErrorCategory::environment,
-        fmt::format("there was no answer within {:g} s", seconds(context_.options.answer_limit)),
-        "");
+  return fail_or_wait(has_status() || context_.options.repeat_unanswered,
+                      ErrorCategory::environment, fmt::format("the connection broke ({})", words),
+                      "");
+}
+
+/// Another try is worth it once: each one costs the whole time again, here and on the server.
+std::optional<HttpAnswer> Transfer::fail_by_time() {
+  const bool may_repeat = timeouts_++ == 0 && (has_status() || context_.options.repeat_unanswered);
+  std::string what = fmt::format("there was no answer within {:g} s", seconds(answer_limit()));
+  if (has_begun_) {
+    const auto silence = Clock::now() - last_byte_;
+    what = silence > context_.options.stall_limit
+               ? fmt::format("the answer stopped in the middle for {:g} s",
+                             seconds(context_.options.stall_limit))
+               : fmt::format("the answer was not complete within {:g} s", seconds(whole_limit()));
   }
-  return fail_or_wait(true, ErrorCategory::environment,
-                      fmt::format("the connection broke ({})", words), "");
+  return fail_or_wait(may_repeat, ErrorCategory::environment, what, "");
 }
 
 }  // namespace expo

@@ -64,6 +64,9 @@ class Transfer {
   std::optional<HttpAnswer> fail_by_status();
   std::optional<HttpAnswer> fail_by_line(CURLcode code, bool may_reconnect);
   std::string place() const;
+  std::chrono::milliseconds answer_limit() const;
+  std::chrono::milliseconds whole_limit() const;
+  std::optional<HttpAnswer> fail_by_time();
 
   const TransferContext& context_;
   HttpRequest request_;
@@ -76,8 +79,10 @@ class Transfer {
   std::optional<std::chrono::milliseconds> asked_;
   bool asked_exactly_ = false;  ///< by retry-after-ms
   unsigned retries_ = 0;
+  unsigned timeouts_ = 0;
+  Clock::time_point begun_at_;
   Clock::time_point last_byte_;
-  bool has_begun_ = false;
+  bool has_begun_ = false;  ///< the answer to the request has
   Clock::time_point due_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "expo/core/json.h"
 #include "expo/engine/engine.h"
+#include "expo/served/dialect.h"
 
 namespace expo {
 
@@ -15,6 +16,8 @@ namespace expo {
 /// The member of an object.
 const Json& member(const Json& object, const char* key, const std::string& where);
 std::string text_member(const Json& object, const char* key, const std::string& where);
+/// A text that names something: one of reasonable length, as it goes into records.
+std::string name_member(const Json& object, const char* key, const std::string& where);
 std::uint64_t count_member(const Json& object, const char* key, const std::string& where);
 /// The elements of an array of objects in the order of their "index", which must be those from 0 to
 /// count − 1, each once.
@@ -26,7 +29,18 @@ const Json& only_choice(const Json& answer, const std::string& where);
 FinishReason finish_of(const Json& choice, const std::string& where);
 /// "usage.completion_tokens".
 std::uint64_t tokens_used(const Json& answer, const std::string& where);
-/// A finite number; `what` names it.
+/// "usage.prompt_tokens".
+std::uint64_t prompt_tokens_used(const Json& answer, const std::string& where);
+/// A number that a float can hold; `what` names it.
 float finite(const Json& value, const std::string& what, const std::string& where);
+/// The same at most 0, but for what rounding may add.
+float log_prob(const Json& value, const std::string& what, const std::string& where);
+
+/// Throws Error(input) if the server has read another number of tokens than were sent.
+void check_prompt(std::uint64_t read, std::size_t sent, const std::string& where);
+/// Throws Error(input) if the answer was cut by its length before the limit that was sent, and
+/// before the context was full. `prompt_tokens`: 0 if they are not known.
+void check_cut(const Answer& answer, const AskedAnswer& asked, std::uint64_t prompt_tokens,
+               const std::string& where);
 
 }  // namespace expo

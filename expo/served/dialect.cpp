@@ -1,6 +1,7 @@
 #include "expo/served/dialect.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "expo/served/llama_dialect.h"
 #include "expo/served/openai_dialect.h"
@@ -8,7 +9,17 @@
 
 namespace expo {
 
-void Dialect::learn(HttpClient&, ServedModel&, const CancellationToken&) const {}
+Json ServerFacts::get(const std::string& path) const {
+  HttpAnswer answer = ask(path);
+  if (answer.failure) throw *answer.failure;
+  return std::move(answer.json);
+}
+
+void Dialect::learn(const ServerFacts&, ServedModel&) const {}
+
+bool Dialect::adapt(ServedModel&, const HttpAnswer&) const {
+  return false;
+}
 
 HttpRequest Dialect::log_prob_request(const ServedModel&, const std::vector<TokenId>&) const {
   throw std::logic_error("this kind of server has no log-probabilities");
@@ -24,7 +35,8 @@ HttpRequest Dialect::reward_request(const ServedModel&, const std::vector<std::v
   throw std::logic_error("this kind of server has no rewards");
 }
 
-std::vector<std::vector<float>> Dialect::read_rewards(const HttpAnswer&, std::size_t,
+std::vector<std::vector<float>> Dialect::read_rewards(const HttpAnswer&,
+                                                      const std::vector<std::string>&,
                                                       const std::string&) const {
   throw std::logic_error("this kind of server has no rewards");
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "expo/core/error.h"
+#include "expo/http/server_words.h"
 #include "expo/served/answer_fields.h"
 #include "expo/served/openai_dialect.h"
 
@@ -23,17 +24,29 @@ Json adapters_of(const Json& answer, const std::string& where) {
   return result;
 }
 
+/// The numbers of adapters are given anew at each start of the server: only the files say which
+/// ones they are.
+Json adapter_paths_of(const Json& answer, const std::string& where) {
+  Json result = Json::array();
+  for (const Json& each : answer)
+    result.push_back(each.contains("path") ? name_member(each, "path", where) : "");
+  return result;
+}
+
 }  // namespace
 
-void LlamaDialect::learn(HttpClient& client, ServedModel& model,
-                         const CancellationToken& cancellation) const {
-  const Json props = client.get("/props", cancellation);
-  const std::string where = client.address().url("/props");
-  model.context = count_member(member(props, "default_generation_settings", where), "n_ctx", where);
-  model.root = text_member(props, "model_path", where);
-  if (props.contains("build_info")) model.version = text_member(props, "build_info", where);
-  model.adapters = adapters_of(client.get("/lora-adapters", cancellation),
-                               client.address().url("/lora-adapters"));
+void LlamaDialect::learn(const ServerFacts& facts, ServedModel& model) const {
+  const Json props = facts.get("/props");
+  const std::string where = facts.address.url("/props");
+  const auto slot =
+      count_member(member(props, "default_generation_settings", where), "n_ctx", where);
+  // It keeps the last place of its context empty: what fills it counts as cut off.
+  model.context = slot > 0 ? slot - 1 : 0;
+  model.root = name_member(props, "model_path", where);
+  if (props.contains("build_info")) model.version = name_member(props, "build_info", where);
+  const Json adapters = facts.get("/lora-adapters");
+  model.adapters = adapters_of(adapters, facts.address.url("/lora-adapters"));
+  model.adapter_paths = adapter_paths_of(adapters, facts.address.url("/lora-adapters"));
 }
 
 /// Its presence and frequency penalties count the prompt's tokens too, it has no further end
@@ -52,7 +65,7 @@ HttpRequest LlamaDialect::answer_request(const ServedModel& model, const Outgoin
   const SamplingOptions& sampling = options.sampling;
   if (!options.stop.tokens.empty())
     throw usage_error("--stop-token-id: llama-server ends answers at text only; give --stop TEXT");
-  // The temperature is its last sampler, and vLLM's first after the penalties, unless told.
+  // The order of vLLM. Left alone, it would filter before the temperature, and by min_p last.
   const Json body = {
       {"prompt", prompt.tokens},
       {"n_predict", token_limit(options, model, prompt)},
@@ -60,7 +73,7 @@ HttpRequest LlamaDialect::answer_request(const ServedModel& model, const Outgoin
       {"cache_prompt", false},
       {"return_tokens", true},
       {"seed", seed >> 22},  // of 53 bits 31, as it takes 32 with one value for "any"
-      {"samplers", {"penalties", "temperature", "top_k", "top_p", "min_p"}},
+      {"samplers", {"penalties", "temperature", "min_p", "top_k", "top_p"}},
       {"temperature", sampling.temperature},
       {"dynatemp_range", 0},
       {"top_k", sampling.top_k > 0 ? sampling.top_k : 0},
@@ -82,7 +95,8 @@ HttpRequest LlamaDialect::answer_request(const ServedModel& model, const Outgoin
   return {0, "/completion", compact_json(body)};
 }
 
-Answer LlamaDialect::read_answer(const HttpAnswer& answer, const std::string& where) const {
+Answer LlamaDialect::read_answer(const HttpAnswer& answer, const AskedAnswer& asked,
+                                 const std::string& where) const {
   const Json& json = answer.json;
   if (member(json, "truncated", where) != false) {
     throw input_error(
@@ -95,8 +109,10 @@ Answer LlamaDialect::read_answer(const HttpAnswer& answer, const std::string& wh
   result.tokens = count_member(json, "tokens_predicted", where);
   const std::string type = text_member(json, "stop_type", where);
   if (type != "eos" && type != "word" && type != "limit")
-    throw input_error(fmt::format("{}: the answer was not ended (\"{}\")", where, type));
+    throw input_error(fmt::format("{}: the answer was not ended (\"{}\")", where, cut_words(type)));
   result.finish = type == "limit" ? FinishReason::length : FinishReason::stop;
+  check_prompt(count_member(json, "tokens_evaluated", where), asked.prompt_tokens, where);
+  check_cut(result, asked, asked.prompt_tokens, where);
   return result;
 }
 

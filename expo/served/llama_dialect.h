@@ -8,13 +8,16 @@ namespace expo {
 /// LoRA adapter in each request.
 class LlamaDialect final : public Dialect {
  public:
-  void learn(HttpClient& client, ServedModel& model,
-             const CancellationToken& cancellation) const override;
+  void learn(const ServerFacts& facts, ServedModel& model) const override;
+  std::vector<std::string> watched() const override {
+    return {"/v1/models", "/props", "/lora-adapters"};
+  }
   std::vector<std::string> misread(const AnswerOptions& options) const override;
   HttpRequest answer_request(const ServedModel& model, const OutgoingPrompt& prompt,
                              const AnswerOptions& options, std::uint64_t seed,
                              const std::vector<TokenId>& ends) const override;
-  Answer read_answer(const HttpAnswer& answer, const std::string& where) const override;
+  Answer read_answer(const HttpAnswer& answer, const AskedAnswer& asked,
+                     const std::string& where) const override;
 };
 
 }  // namespace expo

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "expo/core/error.h"
+#include "expo/http/server_words.h"
 #include "expo/served/answer_fields.h"
 #include "expo/text/chat.h"
 
@@ -33,7 +34,36 @@ std::string raw_text_of(const Conversation& conversation) {
                     "--no-chat-template takes only single prompts");
 }
 
+/// Only an answer that ended at once has no content. A refusal, thoughts that used the limit up and
+/// calls of tools are none.
+void check_missing_content(const Json& message, std::uint64_t tokens, const std::string& where) {
+  std::string instead;
+  for (const auto& [key, value] : message.items()) {
+    const bool may_replace = key == "refusal" || key.starts_with("reasoning") ||
+                             key == "tool_calls" || key == "function_call";
+    if (may_replace && !value.is_null() && value != "" && !(value.is_structured() && value.empty()))
+      instead = key;
+  }
+  if (instead.empty() && tokens <= 1) return;
+  throw input_error(fmt::format(
+      "{}: the server gives no text for {} tokens{}; only a text can be taken for an answer", where,
+      tokens, instead.empty() ? "" : fmt::format(", but \"{}\"", cut_words(instead))));
+}
+
+/// An empty list of stop strings is an error for some servers.
+void leave_out_no_stop(Json& body) {
+  if (body.at("stop").empty()) body.erase("stop");
+}
+
 }  // namespace
+
+/// Older servers know only the old name of the limit, and some refuse what they do not know.
+bool OpenAiDialect::adapt(ServedModel& model, const HttpAnswer& failed) const {
+  const bool is_refused = failed.status >= 400 && failed.status < 500;
+  if (!is_refused || failed.words.find("max_completion_tokens") == std::string::npos) return false;
+  model.chat_limit = "max_tokens";
+  return true;
+}
 
 std::size_t token_limit(const AnswerOptions& options, const ServedModel& model,
                         const OutgoingPrompt& prompt) {
@@ -75,6 +105,7 @@ HttpRequest OpenAiDialect::answer_request(const ServedModel& model, const Outgoi
                                           const AnswerOptions& options, std::uint64_t seed,
                                           const std::vector<TokenId>&) const {
   Json body = common_options(model, options, seed);
+  leave_out_no_stop(body);
   // Only what is set beyond this interface is sent beyond it: some of its servers refuse the names.
   const SamplingOptions& sampling = options.sampling;
   if (sampling.top_k > 0) body["top_k"] = sampling.top_k;
@@ -84,7 +115,7 @@ HttpRequest OpenAiDialect::answer_request(const ServedModel& model, const Outgoi
   if (options.ignore_eos) body["ignore_eos"] = true;
   if (prompt.tokens.empty() && !raw_text_) {
     set_messages(body, prompt.conversation);
-    body["max_completion_tokens"] = token_limit(options, model, prompt);
+    body[model.chat_limit] = token_limit(options, model, prompt);
     return {0, "/v1/chat/completions", compact_json(body)};
   }
   body["prompt"] =
@@ -94,18 +125,25 @@ HttpRequest OpenAiDialect::answer_request(const ServedModel& model, const Outgoi
   return {0, "/v1/completions", compact_json(body)};
 }
 
-Answer OpenAiDialect::read_answer(const HttpAnswer& answer, const std::string& where) const {
+Answer OpenAiDialect::read_answer(const HttpAnswer& answer, const AskedAnswer& asked,
+                                  const std::string& where) const {
   const Json& choice = only_choice(answer.json, where);
   Answer result;
   result.finish = finish_of(choice, where);
   result.tokens = tokens_used(answer.json, where);
+  const std::uint64_t prompt_tokens = prompt_tokens_used(answer.json, where);
+  if (asked.prompt_tokens > 0) check_prompt(prompt_tokens, asked.prompt_tokens, where);
+  check_cut(result, asked, prompt_tokens, where);
   if (!choice.contains("message")) {
     result.text = text_member(choice, "text", where);
     return result;
   }
-  // Null is the content of an answer that ended at once.
-  const Json& content = member(member(choice, "message", where), "content", where);
-  if (!content.is_null()) result.text = text_member(choice.at("message"), "content", where);
+  const Json& message = member(choice, "message", where);
+  if (member(message, "content", where).is_null()) {
+    check_missing_content(message, result.tokens, where);
+  } else {
+    result.text = text_member(message, "content", where);
+  }
   return result;
 }
 
@@ -114,6 +152,7 @@ HttpRequest OpenAiDialect::log_prob_request(const ServedModel& model,
   AnswerOptions options;
   options.sampling.temperature = 1;
   Json body = common_options(model, options, 0);
+  leave_out_no_stop(body);
   body["prompt"] = tokens;
   body["max_tokens"] = 1;
   body["echo"] = true;
@@ -126,6 +165,7 @@ std::vector<float> OpenAiDialect::read_log_probs(const HttpAnswer& answer,
                                                  std::size_t first,
                                                  const std::string& where) const {
   const Json& choice = only_choice(answer.json, where);
+  check_prompt(prompt_tokens_used(answer.json, where), tokens.size(), where);
   const Json* values = nullptr;
   if (choice.contains("logprobs") && choice.at("logprobs").is_object())
     values = &member(choice.at("logprobs"), "token_logprobs", where);
@@ -140,7 +180,7 @@ std::vector<float> OpenAiDialect::read_log_probs(const HttpAnswer& answer,
   std::vector<float> result;
   for (std::size_t i = first; i < tokens.size(); ++i)
     result.push_back(
-        finite(values->at(i), fmt::format("the log-probability of token {}", i), where));
+        log_prob(values->at(i), fmt::format("the log-probability of token {}", i), where));
   return result;
 }
 

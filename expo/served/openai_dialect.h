@@ -10,11 +10,13 @@ class OpenAiDialect : public Dialect {
  public:
   explicit OpenAiDialect(bool raw_text) : raw_text_(raw_text) {}
 
+  bool adapt(ServedModel& model, const HttpAnswer& failed) const override;
   std::vector<std::string> misread(const AnswerOptions& options) const override;
   HttpRequest answer_request(const ServedModel& model, const OutgoingPrompt& prompt,
                              const AnswerOptions& options, std::uint64_t seed,
                              const std::vector<TokenId>& ends) const override;
-  Answer read_answer(const HttpAnswer& answer, const std::string& where) const override;
+  Answer read_answer(const HttpAnswer& answer, const AskedAnswer& asked,
+                     const std::string& where) const override;
   bool has_log_probs() const override { return true; }
   HttpRequest log_prob_request(const ServedModel& model,
                                const std::vector<TokenId>& tokens) const override;

@@ -5,14 +5,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
 #include "expo/engine/tokens/encoded_conversations.h"
 #include "expo/engine/tokens/model_tokenizer.h"
+#include "expo/http/server_words.h"
 #include "expo/served/dialect.h"
+#include "expo/served/model_check.h"
+#include "expo/served/openai_dialect.h"
 #include "expo/served/request_seed.h"
 #include "expo/served/served_models.h"
+#include "expo/served/watched_requests.h"
 
 namespace expo {
 namespace {
@@ -65,6 +70,21 @@ ApiKey key_of(const ServedSpec& spec) {
   return spec.key_variable.empty() ? ApiKey() : ApiKey::from_environment(spec.key_variable);
 }
 
+/// The rows of a request that holds several: "one of a.jsonl:5, a.jsonl:6".
+std::string places_of(std::span<const Conversation> rows) {
+  std::string places = rows.size() > 1 ? "one of " : "";
+  for (const Conversation& row : rows) places += (&row == &rows.front() ? "" : ", ") + row.place;
+  return places;
+}
+
+/// Whether a server's name for its model may lead to something else here: it is relative to the
+/// folder that the server was started in, and not a Hugging Face id.
+bool is_relative(const std::string& root) {
+  const std::filesystem::path path(root);
+  return !path.is_absolute() && (root.starts_with('.') || std::ranges::count(root, '/') > 1 ||
+                                 std::filesystem::exists(path));
+}
+
 class ServedEngine final : public Engine {
  public:
   ServedEngine(Filesystem& filesystem, const Environment& environment, const ServedSpec& spec,
@@ -72,8 +92,8 @@ class ServedEngine final : public Engine {
       : spec_(spec),
         dialect_(make_dialect(spec)),
         client_(ServerAddress(spec.url, "MODEL"), key_of(spec), http_options(spec)),
-        model_(find_served_model(client_, spec.model, cancellation)) {
-    dialect_->learn(client_, model_, cancellation);
+        model_(find_served_model(facts_of(client_, cancellation), spec.model)) {
+    dialect_->learn(facts_of(client_, cancellation), model_);
     if (makes_tokens()) open_tokens(filesystem, environment);
   }
 
@@ -127,17 +147,13 @@ class ServedEngine final : public Engine {
   void open_tokens(Filesystem& filesystem, const Environment& environment);
   Json identity() const;
   void check_sampling(const AnswerOptions& options) const;
-  void check_model(const CancellationToken& cancellation);
-  void check_activation(const std::vector<TokenId>& sequence,
-                        const CancellationToken& cancellation);
-  /// Sends the requests 0 to count − 1 and passes on the answers; `place` says which row one is of.
-  void ask(std::size_t count, const std::function<HttpRequest(std::size_t)>& request,
-           const std::function<void(std::size_t, const HttpAnswer&)>& take,
-           const std::function<std::string(std::size_t)>& place,
-           const CancellationToken& cancellation);
+  void check_activation(const Conversation& row, const CancellationToken& cancellation);
   HttpAnswer ask_rewards(const std::vector<std::vector<TokenId>>& sequences, bool activated,
                          const CancellationToken& cancellation);
   std::string where() const { return client_.address().text(); }
+  std::string where(const Conversation& row) const {
+    return fmt::format("{}: {}", row.place, where());
+  }
 
   ServedSpec spec_;
   std::unique_ptr<Dialect> dialect_;
@@ -151,16 +167,27 @@ class ServedEngine final : public Engine {
 
 void ServedEngine::open_tokens(Filesystem& filesystem, const Environment& environment) {
   std::string reference = spec_.tokenizer;
-  if (reference.empty()) reference = model_.root.empty() ? model_.id : model_.root;
+  if (reference.empty()) {
+    reference = model_.root.empty() ? model_.id : model_.root;
+    if (spec_.kind == ServerKind::vllm && is_relative(reference)) {
+      throw input_error(
+          fmt::format("{}: the server has read its model from {}, which is relative to a folder "
+                      "that it does not tell; start it with the whole path, or name the checkpoint "
+                      "with its tokenizer and chat template by --tokenizer",
+                      where(), cut_words(reference)));
+    }
+  }
   try {
     const auto checkpoint = open_checkpoint(filesystem, reference, {}, environment);
     local_ = std::make_unique<LocalTokens>(filesystem, *checkpoint, spec_);
   } catch (const Error& error) {
     if (!spec_.tokenizer.empty()) throw;
-    throw Error(error.category(),
-                fmt::format("{}; the server's model is read here for its tokenizer and chat "
-                            "template only: --tokenizer names where they are",
-                            error.what()));
+    throw Error(
+        error.category(),
+        fmt::format(
+            "{}; the server's model is read here for its tokenizer and chat "
+            "template only: --tokenizer names where they are (expo search has no such option)",
+            error.what()));
   }
 }
 
@@ -171,6 +198,7 @@ Json ServedEngine::identity() const {
                  {"root", model_.root},
                  {"version", model_.version},
                  {"adapters", model_.adapters},
+                 {"adapter_paths", model_.adapter_paths},
                  {"alpha", alpha_ ? Json(alpha_->description()) : Json()},
                  {"raw_text", spec_.raw_text}};
   if (!local_) return result;
@@ -191,68 +219,43 @@ void ServedEngine::check_sampling(const AnswerOptions& options) const {
                   where(), server_kind_name(spec_.kind), fmt::join(names, ", ")));
 }
 
-/// A server may have been started again with another model since it was asked.
-void ServedEngine::check_model(const CancellationToken& cancellation) {
-  const ServedModel now = find_served_model(client_, model_.id, cancellation);
-  if (!now.root.empty() && spec_.kind == ServerKind::vllm && now.root != model_.root) {
-    throw input_error(
-        fmt::format("{}: the server has another model now under the name {}: {}, not "
-                    "{}; start it with that model again",
-                    where(), model_.id, now.root, model_.root));
-  }
-}
-
-void ServedEngine::ask(std::size_t count, const std::function<HttpRequest(std::size_t)>& request,
-                       const std::function<void(std::size_t, const HttpAnswer&)>& take,
-                       const std::function<std::string(std::size_t)>& place,
-                       const CancellationToken& cancellation) {
-  std::size_t sent = 0;
-  const auto next = [&]() -> std::optional<HttpRequest> {
-    if (sent == count) return std::nullopt;
-    HttpRequest one = request(sent);
-    one.tag = sent++;
-    return one;
-  };
-  const auto receive = [&](const HttpAnswer& answer) {
-    if (answer.failure) {
-      throw Error(answer.failure->category(),
-                  fmt::format("{}: {}", place(answer.tag), answer.failure->what()));
-    }
-    take(answer.tag, answer);
-  };
-  client_.run(next, receive, cancellation);
-}
-
 AnswerStatistics ServedEngine::answer(std::span<const Conversation> prompts,
                                       std::span<const AnswerTask> tasks,
                                       const AnswerOptions& options, const AnswerSink& sink,
                                       const TokenSink& advance,
                                       const CancellationToken& cancellation) {
   check_sampling(options);
-  check_model(cancellation);
   AnswerStatistics statistics;
-  std::size_t in_flight = 0;
   const std::vector<TokenId> ends =
       local_ ? local_->tokenizer.end_tokens() : std::vector<TokenId>();
-  const auto request = [&](std::size_t number) {
-    const AnswerTask& task = tasks[number];
-    const Conversation& prompt = prompts[task.prompt];
-    statistics.peak_batch = std::max(statistics.peak_batch, ++in_flight);
-    return dialect_->answer_request(
-        model_, {prompt, local_ ? local_->encoded.of(prompt) : std::vector<TokenId>()}, options,
-        request_seed(options.sampling.seed, prompt.id, task.sample), ends);
+  const auto prompt_of = [&](std::size_t number) {
+    const Conversation& prompt = prompts[tasks[number].prompt];
+    return OutgoingPrompt{prompt, local_ ? local_->encoded.of(prompt) : std::vector<TokenId>()};
   };
-  const auto place = [&](std::size_t number) { return prompts[tasks[number].prompt].place; };
-  const auto take = [&](std::size_t number, const HttpAnswer& received) {
-    --in_flight;
-    Answer answer = dialect_->read_answer(received, fmt::format("{}: {}", place(number), where()));
+  ServedWork work{.count = tasks.size()};
+  work.request = [&](std::size_t number) {
+    const OutgoingPrompt prompt = prompt_of(number);
+    return dialect_->answer_request(
+        model_, prompt, options,
+        request_seed(options.sampling.seed, prompt.conversation.id, tasks[number].sample), ends);
+  };
+  work.place = [&](std::size_t number) { return prompts[tasks[number].prompt].place; };
+  work.read = [&](std::size_t number, const HttpAnswer& received) -> std::function<void()> {
+    const OutgoingPrompt prompt = prompt_of(number);
+    Answer answer = dialect_->read_answer(
+        received, {prompt.tokens.size(), token_limit(options, model_, prompt), model_.context},
+        where(prompt.conversation));
     answer.task = tasks[number];
-    statistics.tokens += answer.tokens;
-    advance(answer.tokens);
-    sink(std::move(answer));
+    return [&, answer]() mutable {
+      statistics.tokens += answer.tokens;
+      advance(answer.tokens);
+      sink(std::move(answer));
+    };
   };
   const auto start = Clock::now();
-  ask(tasks.size(), request, take, place, cancellation);
+  WatchedRequests requests(client_, *dialect_, model_);
+  requests.run(work, cancellation);
+  statistics.peak_batch = requests.most_in_flight();
   statistics.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return statistics;
 }
@@ -266,19 +269,19 @@ std::vector<std::vector<float>> ServedEngine::log_probs(std::span<const Conversa
                       ": log-probabilities of an answer need the model's tokenizer, to know where "
                       "the answer begins; name its checkpoint by --tokenizer");
   }
-  check_model(cancellation);
   std::vector<std::vector<float>> results(answered.size());
-  const auto request = [&](std::size_t number) {
+  ServedWork work{.count = answered.size()};
+  work.request = [&](std::size_t number) {
     return dialect_->log_prob_request(model_, local_->answered.of(answered[number]).tokens);
   };
-  const auto place = [&](std::size_t number) { return answered[number].place; };
-  const auto take = [&](std::size_t number, const HttpAnswer& received) {
+  work.place = [&](std::size_t number) { return answered[number].place; };
+  work.read = [&](std::size_t number, const HttpAnswer& received) -> std::function<void()> {
     const AnsweredTokens of = local_->answered.of(answered[number]);
-    results[number] = dialect_->read_log_probs(received, of.tokens, of.answer_start,
-                                               fmt::format("{}: {}", place(number), where()));
-    advance(of.tokens.size());
+    results[number] =
+        dialect_->read_log_probs(received, of.tokens, of.answer_start, where(answered[number]));
+    return [&, count = of.tokens.size()] { advance(count); };
   };
-  ask(answered.size(), request, take, place, cancellation);
+  WatchedRequests(client_, *dialect_, model_).run(work, cancellation);
   return results;
 }
 
@@ -291,19 +294,25 @@ HttpAnswer ServedEngine::ask_rewards(const std::vector<std::vector<TokenId>>& se
 /// Proves that the server does as it is told about the activation, which some versions do not know
 /// and leave on: with and without it, a reward differs, unless it is beyond what an activation
 /// gives. Finds out by the way how the server is asked.
-void ServedEngine::check_activation(const std::vector<TokenId>& sequence,
+void ServedEngine::check_activation(const Conversation& row,
                                     const CancellationToken& cancellation) {
   if (is_activation_off_) return;
+  const std::vector<TokenId> sequence = local_->encoded.of(row);
+  const auto require = [&](const HttpAnswer& answer) {
+    if (!answer.failure) return;
+    throw Error(answer.failure->category(),
+                fmt::format("{}: {}", row.place, answer.failure->what()));
+  };
   HttpAnswer raw = ask_rewards({sequence}, false, cancellation);
   if (raw.status == 404 && raw.failure) {
     by_pooling_ = true;
     raw = ask_rewards({sequence}, false, cancellation);
   }
-  if (raw.failure) throw *raw.failure;
+  require(raw);
   const HttpAnswer activated = ask_rewards({sequence}, true, cancellation);
-  if (activated.failure) throw *activated.failure;
-  const auto without = dialect_->read_rewards(raw, 1, where()).front();
-  const auto with = dialect_->read_rewards(activated, 1, where()).front();
+  require(activated);
+  const auto without = dialect_->read_rewards(raw, {where(row)}, where(row)).front();
+  const auto with = dialect_->read_rewards(activated, {where(row)}, where(row)).front();
   const bool may_be_activated =
       std::ranges::all_of(without, [](float value) { return value >= 0 && value <= 1; });
   if (without == with && may_be_activated) {
@@ -320,28 +329,34 @@ std::vector<std::vector<float>> ServedEngine::rewards(std::span<const Conversati
                                                       const CancellationToken& cancellation) {
   if (!dialect_->has_rewards()) refuse("compute rewards");
   if (answered.empty()) return {};
-  check_model(cancellation);
-  check_activation(local_->encoded.of(answered.front()), cancellation);
+  require_same_model(*dialect_, model_, facts_of(client_, cancellation));
+  check_activation(answered.front(), cancellation);
   std::vector<std::vector<float>> results(answered.size());
   const auto part = [&](std::size_t number) {
     return answered.subspan(number * kRewardsAtOnce,
                             std::min(kRewardsAtOnce, answered.size() - number * kRewardsAtOnce));
   };
-  const auto request = [&](std::size_t number) {
+  ServedWork work{.count = (answered.size() + kRewardsAtOnce - 1) / kRewardsAtOnce};
+  work.request = [&](std::size_t number) {
     std::vector<std::vector<TokenId>> sequences;
     for (const Conversation& one : part(number)) sequences.push_back(local_->encoded.of(one));
     return dialect_->reward_request(model_, sequences, false, by_pooling_);
   };
-  const auto place = [&](std::size_t number) { return part(number).front().place; };
-  const auto take = [&](std::size_t number, const HttpAnswer& received) {
-    const auto some = part(number);
-    auto values = dialect_->read_rewards(received, some.size(),
-                                         fmt::format("{}: {}", place(number), where()));
+  work.place = [&](std::size_t number) { return places_of(part(number)); };
+  work.read = [&](std::size_t number, const HttpAnswer& received) -> std::function<void()> {
+    std::vector<std::string> places;
+    std::size_t tokens = 0;
+    for (const Conversation& one : part(number)) {
+      places.push_back(where(one));
+      tokens += local_->encoded.of(one).size();
+    }
+    auto values = dialect_->read_rewards(received, places,
+                                         fmt::format("{}: {}", places_of(part(number)), where()));
     std::ranges::move(values,
                       results.begin() + static_cast<std::ptrdiff_t>(number * kRewardsAtOnce));
-    for (const Conversation& one : some) advance(local_->encoded.of(one).size());
+    return [&, tokens] { advance(tokens); };
   };
-  ask((answered.size() + kRewardsAtOnce - 1) / kRewardsAtOnce, request, take, place, cancellation);
+  WatchedRequests(client_, *dialect_, model_).run(work, cancellation);
   return results;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "expo/core/error.h"
+#include "expo/http/server_words.h"
 #include "expo/served/answer_fields.h"
 
 namespace expo {
@@ -15,7 +16,7 @@ constexpr std::size_t kMostNames = 5;
 std::string names_of(const std::vector<ServedModel>& models) {
   std::string names;
   for (std::size_t i = 0; i < models.size() && i < kMostNames; ++i)
-    names += (i == 0 ? "" : ", ") + models[i].id;
+    names += (i == 0 ? "" : ", ") + cut_words(models[i].id);
   return models.size() <= kMostNames
              ? names
              : names + fmt::format(" and {} more", models.size() - kMostNames);
@@ -26,9 +27,9 @@ std::vector<ServedModel> listed_models(const Json& answer, const std::string& wh
   std::vector<ServedModel> models;
   for (const Json& each : list.is_array() ? list : Json::array()) {
     ServedModel model;
-    model.id = text_member(each, "id", where);
+    model.id = name_member(each, "id", where);
     if (each.contains("root") && each.at("root").is_string())
-      model.root = each.at("root").get<std::string>();
+      model.root = name_member(each, "root", where);
     if (each.contains("max_model_len") && each.at("max_model_len").is_number_unsigned())
       model.context = each.at("max_model_len").get<std::size_t>();
     models.push_back(std::move(model));
@@ -38,10 +39,9 @@ std::vector<ServedModel> listed_models(const Json& answer, const std::string& wh
 
 }  // namespace
 
-ServedModel find_served_model(HttpClient& client, const std::string& name,
-                              const CancellationToken& cancellation) {
-  const std::string where = client.address().url("/v1/models");
-  const HttpAnswer answer = client.ask({0, "/v1/models", {}}, cancellation);
+ServedModel find_served_model(const ServerFacts& facts, const std::string& name) {
+  const std::string where = facts.address.url("/v1/models");
+  const HttpAnswer answer = facts.ask("/v1/models");
   if (answer.status == 404 && !name.empty()) {
     ServedModel believed;
     believed.id = name;

@@ -26,10 +26,8 @@ void add_own_options(Json& body, const AnswerOptions& options) {
 
 }  // namespace
 
-void VllmDialect::learn(HttpClient& client, ServedModel& model,
-                        const CancellationToken& cancellation) const {
-  const Json answer = client.get("/version", cancellation);
-  model.version = text_member(answer, "version", client.address().url("/version"));
+void VllmDialect::learn(const ServerFacts& facts, ServedModel& model) const {
+  model.version = name_member(facts.get("/version"), "version", facts.address.url("/version"));
 }
 
 HttpRequest VllmDialect::answer_request(const ServedModel& model, const OutgoingPrompt& prompt,
@@ -66,11 +64,12 @@ std::vector<float> VllmDialect::read_log_probs(const HttpAnswer& answer,
     throw input_error(fmt::format("{}: the server gives no log-probability for each of {} tokens",
                                   where, tokens.size()));
   }
+  check_prompt(prompt_tokens_used(answer.json, where), tokens.size(), where);
   std::vector<float> result;
   for (std::size_t i = first; i < tokens.size(); ++i) {
     const std::string what = fmt::format("the log-probability of token {}", i);
     const Json& of_token = member(rows.at(i), std::to_string(tokens[i]).c_str(), where);
-    result.push_back(finite(member(of_token, "logprob", where), what, where));
+    result.push_back(log_prob(member(of_token, "logprob", where), what, where));
   }
   return result;
 }
@@ -87,15 +86,17 @@ HttpRequest VllmDialect::reward_request(const ServedModel& model,
 }
 
 std::vector<std::vector<float>> VllmDialect::read_rewards(const HttpAnswer& answer,
-                                                          std::size_t count,
+                                                          const std::vector<std::string>& places,
                                                           const std::string& where) const {
   std::vector<std::vector<float>> result;
-  for (const Json* const row : rows_by_index(member(answer.json, "data", where), count, where)) {
-    const Json& values = member(*row, row->contains("probs") ? "probs" : "data", where);
+  for (const Json* const row :
+       rows_by_index(member(answer.json, "data", where), places.size(), where)) {
+    const std::string& place = places[result.size()];
+    const Json& values = member(*row, row->contains("probs") ? "probs" : "data", place);
     if (!values.is_array() || values.empty())
-      throw input_error(fmt::format("{}: the server gives no reward of an answer", where));
+      throw input_error(fmt::format("{}: the server gives no reward of an answer", place));
     std::vector<float>& rewards = result.emplace_back();
-    for (const Json& value : values) rewards.push_back(finite(value, "a reward", where));
+    for (const Json& value : values) rewards.push_back(finite(value, "a reward", place));
   }
   return result;
 }

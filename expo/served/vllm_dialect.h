@@ -9,8 +9,8 @@ class VllmDialect final : public OpenAiDialect {
  public:
   VllmDialect() : OpenAiDialect(false) {}
 
-  void learn(HttpClient& client, ServedModel& model,
-             const CancellationToken& cancellation) const override;
+  void learn(const ServerFacts& facts, ServedModel& model) const override;
+  std::vector<std::string> watched() const override { return {"/v1/models", "/version"}; }
   std::vector<std::string> misread(const AnswerOptions&) const override { return {}; }
   HttpRequest answer_request(const ServedModel& model, const OutgoingPrompt& prompt,
                              const AnswerOptions& options, std::uint64_t seed,
@@ -23,7 +23,8 @@ class VllmDialect final : public OpenAiDialect {
   HttpRequest reward_request(const ServedModel& model,
                              const std::vector<std::vector<TokenId>>& sequences, bool activated,
                              bool by_pooling) const override;
-  std::vector<std::vector<float>> read_rewards(const HttpAnswer& answer, std::size_t count,
+  std::vector<std::vector<float>> read_rewards(const HttpAnswer& answer,
+                                               const std::vector<std::string>& places,
                                                const std::string& where) const override;
 };
 

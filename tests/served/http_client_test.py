@@ -2,16 +2,19 @@
 
 import json
 import os
+import select
 import shutil
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-from model_server import Changed, Half, ModelServer, Reset, Stall, Status
+from model_server import Changed, Half, ModelServer, Reset, Stall, Status, Trickle
 
 TOOL = Path(os.environ["EXPO_BUILD_DIR"]) / "tests/http_tool"
 QUICK = {"first_wait": 20, "connect_limit": 2000, "answer_limit": 3000, "stall_limit": 400}
@@ -54,7 +57,7 @@ def server():
 
 @pytest.mark.parametrize("action", [
     Status(408), Status(409), Status(429), Status(500, body={"error": "tired"}), Status(503), Half(), Reset(),
-    Stall(1.2, in_the_middle=True), Status(200, body=b'{"number": 0'),
+    Status(200, body=b'{"number": 0'),
 ], ids=str)
 def test_what_passes_is_tried_again(server, action):
     server.misbehave, seen = once(action, until=2)
@@ -88,6 +91,47 @@ def test_the_last_failure_is_told_with_the_number_of_tries(server):
     assert answer["exit"] == 4
     assert "(tried 3 times): the server answered with status 500: \"out of memory xxx" in answer["failure"]
     assert len(answer["failure"]) < 450 and "\n" not in answer["failure"]
+
+
+@pytest.mark.parametrize("in_the_middle", [True, False])
+def test_a_time_that_is_over_is_given_once_more_only(server, in_the_middle):
+    limits = {"answer_limit": 300, "connect_limit": 100, "stall_limit": 300}
+    server.misbehave, seen = once(Stall(1, in_the_middle=in_the_middle))
+    assert tool(server.url, echoes(), **limits)[0]["json"] == {"number": 0}
+    server.misbehave, seen = once(Stall(1, in_the_middle=in_the_middle), until=9)
+    assert "(tried 2 times)" in tool(server.url, echoes(), **limits)[0]["failure"]
+    assert seen == {0: 2}
+
+
+def test_an_answer_that_comes_byte_by_byte_ends(server):
+    server.misbehave = lambda request: Trickle(0.1)
+    began = time.monotonic()
+    answer = tool(server.url, echoes(), retries=0, answer_limit=300, connect_limit=100, stall_limit=400)[0]
+    assert "was not complete within 0.8 s" in answer["failure"] and answer["exit"] == 4
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("action, times", [(Reset(), 1), (Stall(2), 1), (Status(500), 3)], ids=str)
+def test_what_costs_is_not_repeated_where_no_status_came(server, action, times):
+    server.misbehave, seen = once(action, until=2)
+    answer = tool(server.url, echoes(), repeat_unanswered=False, answer_limit=300, connect_limit=100)[0]
+    assert ("failure" in answer) == (times == 1) and seen == {0: times}
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "Thu, 01 Jan 1970 00:00:09 GMT"])
+def test_a_wait_that_is_none_grows_all_the_same(server, value):
+    times = []
+    server.misbehave = lambda request: times.append(request.time) or Status(429, {"Retry-After": value})
+    tool(server.url, echoes(), first_wait=100, retries=3)
+    waits = [after - before for before, after in zip(times, times[1:])]
+    assert len(waits) == 3 and all(wait >= 0.074 * 2 ** number for number, wait in enumerate(waits))
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_beyond_all_bounds_is_a_failure(server, value):
+    server.misbehave, seen = once(Status(429, {"Retry-After": value}), until=9)
+    assert "it asks to wait for 86400 s" in tool(server.url, echoes())[0]["failure"]
+    assert seen == {0: 1}
 
 
 @pytest.mark.parametrize("header, low, high", [
@@ -176,6 +220,17 @@ def test_a_key_is_sent_and_never_shown(server):
     assert server.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
+def test_a_key_is_hidden_before_anything_is_cut(server):
+    secret = {"key": "EXPO_TEST_KEY", "environment": {"EXPO_TEST_KEY": KEY}}
+    for length in range(280, 302):
+        server.misbehave = lambda request: Status(400, body={"error": "y" * length + KEY})  # noqa: B023
+        assert "sk-" not in tool(server.url, echoes(), **secret)[0]["failure"]
+    server.misbehave = lambda request: Status(500, body=b"y" * 1197 + KEY.encode())
+    assert "sk-" not in tool(server.url, echoes(), **secret, retries=0)[0]["failure"]
+    server.misbehave = lambda request: Changed(lambda answer: {"id": [f"of {KEY}."]})
+    assert tool(server.url, echoes(), **secret)[0]["json"] == {"id": ["of [the key]."]}
+
+
 @pytest.mark.parametrize("url, environment, words", [
     ("http://192.0.2.1:8000", {"EXPO_TEST_KEY": KEY}, "unencrypted"),
     ("http://127.0.0.1.example.org", {"EXPO_TEST_KEY": KEY}, "unencrypted"),
@@ -185,7 +240,7 @@ def test_a_key_is_sent_and_never_shown(server):
     ("ftp://127.0.0.1", {"EXPO_TEST_KEY": "x"}, "is no server's address"),
     ("http://127.0.0.1:80000", {"EXPO_TEST_KEY": "x"}, "no address"),
     ("127.0.0.1:8000", {"EXPO_TEST_KEY": "x"}, "no address"),
-    ("http://127.0.0.1/?a=b", {"EXPO_TEST_KEY": "x"}, "is no server's address"),
+    (f"http://127.0.0.1/?a={KEY}", {"EXPO_TEST_KEY": "x"}, "is no server's address"),
 ])
 def test_addresses_and_keys_that_will_not_do(url, environment, words):
     done = tool(url, echoes(), check=False, key="EXPO_TEST_KEY", environment=environment)
@@ -224,6 +279,36 @@ def test_certificates_are_verified(certificate):
     with ModelServer("openai", tls=other) as server:  # trusted, but of another host
         answer = tool(server.url, echoes(), environment={"SSL_CERT_FILE": str(other[0])})[0]
         assert "certificate is not accepted" in answer["failure"]
+
+
+class Proxy(socketserver.StreamRequestHandler):
+    """Takes CONNECT, and leads to the same server whatever is asked for."""
+
+    def handle(self):
+        while self.rfile.readline().strip():
+            pass
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.server.port)) as behind:
+            sides = {self.connection: behind, behind: self.connection}
+            while True:
+                for side in select.select(list(sides), [], [])[0]:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    sides[side].sendall(data)
+
+
+def test_what_a_proxy_says_is_no_answer(certificate):
+    paths = certificate("far", "DNS:server.example")
+    with ModelServer("openai", tls=paths) as server, socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        proxy.daemon_threads, proxy.port = True, server.http.server_port
+        threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        environment = {"SSL_CERT_FILE": str(paths[0]), "https_proxy": f"http://127.0.0.1:{proxy.server_address[1]}",
+                       "no_proxy": ""}
+        server.pause = 1  # longer than an answer may stop in its middle
+        answer = tool("https://server.example", echoes(), environment=environment, retries=0)[0]
+        proxy.shutdown()
+    assert answer["json"] == {"number": 0}
 
 
 def test_v1_and_slashes_at_the_end_are_no_difference(server):

@@ -51,6 +51,12 @@ class Stall:
 
 
 @dataclass
+class Trickle:
+    """The answer, with a pause after each byte."""
+    seconds: float
+
+
+@dataclass
 class Reset:
     """A connection that is reset."""
 
@@ -175,18 +181,24 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, self.answer(request))
         elif isinstance(action, (Half, Stall)):
             self.send_half(self.answer(request), action)
+        elif isinstance(action, Trickle):
+            self.send(200, b" " * 1000 + json.dumps(self.answer(request)).encode(), pause=action.seconds)
         else:
             status, answer = self.answer_or_error(request)
             self.send(status, action.change(answer) if isinstance(action, Changed) else answer)
 
-    def send(self, status, body, headers=None):
+    def send(self, status, body, headers=None, pause=0):
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        for byte in data if pause else ():
+            self.wfile.write(bytes([byte]))
+            time.sleep(pause)
+        if not pause:
+            self.wfile.write(data)
 
     def send_half(self, body, action):
         data = json.dumps(body).encode()
@@ -238,7 +250,7 @@ class Handler(BaseHTTPRequestHandler):
     def generated(self, prompt, body, most):
         if not isinstance(prompt, list):  # text
             prompt = [ord(letter) % 90 for letter in prompt]
-        tokens = next_tokens(prompt, body.get("seed"), self.model.length)
+        tokens = next_tokens(prompt, body.get("seed"), most if body.get("ignore_eos") else self.model.length)
         ends = most >= len(tokens) + 1 and not body.get("ignore_eos")
         return tokens[:most], "stop" if ends else "length"
 
@@ -258,7 +270,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def chat(self, body):
         prompt = " ".join(message["content"] for message in body["messages"])
-        tokens, finish = self.generated(prompt, body, body["max_completion_tokens"])
+        tokens, finish = self.generated(prompt, body, body.get("max_completion_tokens") or body["max_tokens"])
         message = {"role": "assistant", "content": text_of(tokens)}
         return {"model": self.model.served, "choices": [{"index": 0, "message": message, "finish_reason": finish}],
                 "usage": {"prompt_tokens": 3, "completion_tokens": len(tokens) + (finish == "stop")}}
@@ -288,8 +300,11 @@ class Handler(BaseHTTPRequestHandler):
     def completion(self, body):
         prompt = body["prompt"]
         scales = sum(round(1000 * each["scale"]) for each in body.get("lora", []))
-        tokens, finish = self.generated(prompt + [scales], body, body["n_predict"])
+        room = self.model.context - len(prompt)
+        tokens, finish = self.generated(prompt + [scales], body, min(body["n_predict"], room))
         kind = {"stop": "eos", "length": "limit"}[finish]
+        written = len(tokens) + (finish == "stop")
         return {"content": text_of(tokens), "tokens": tokens + [END] * (finish == "stop"), "stop_type": kind,
-                "tokens_evaluated": len(prompt), "tokens_predicted": len(tokens) + (finish == "stop"),
-                "truncated": False, "model": self.model.served}
+                "tokens_evaluated": len(prompt), "tokens_predicted": written,
+                # llama.cpp: before token i there are len(prompt) + i − 1, and the last place stays empty.
+                "truncated": len(prompt) + written >= self.model.context, "model": self.model.served}

@@ -130,7 +130,7 @@ def test_llama_server_samples_as_vllm_does(serve, data, tmp_path):
         body = bodies[tuple(ids_of(prompt["prompt"]))]
         assert row["messages"][-1]["content"] == text_of(next_tokens([*body["prompt"], 0], body["seed"], 5))
         assert body["cache_prompt"] is False and body["lora"] == []
-        assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
+        assert body["samplers"] == ["penalties", "temperature", "min_p", "top_k", "top_p"]
         assert (body["repeat_penalty"], body["repeat_last_n"], body["typical_p"], body["n_predict"]) == (1.1, -1, 1, 40)
         assert 0 <= body["seed"] < 2 ** 31
     assert len(set(seeds(server))) == 12
@@ -223,6 +223,164 @@ def test_a_server_that_was_started_again_with_another_model_is_found(serve, data
     server.misbehave = other
     assert "has another model now under the name small: /other" in refused(word(server), data, code=3)
     assert not server.asked("/v1/completions")
+
+
+def changed_after(path, count, change):
+    """Changes the answers to GET `path` after so many answers have been given."""
+    def misbehave(request):
+        return Changed(change) if request.path == path and request.number >= count else None
+    return misbehave
+
+
+@pytest.mark.parametrize("dialect, path, change, words", [
+    ("llama", "/props", lambda answer: {**answer, "model_path": "/other.gguf"}, "another model now"),
+    ("llama", "/props", lambda answer: {**answer, "build_info": "b1"}, "another version of its program"),
+    ("llama", "/lora-adapters", lambda answer: [{**answer[0], "path": "other.gguf"}], 'other.gguf"], not ["delta.gguf"]'),
+    ("llama", "/lora-adapters", lambda answer: [], '[], not ["delta.gguf"]'),
+    ("vllm", "/v1/models", lambda answer: {"data": [{**answer["data"][0], "root": "/other"}]}, "another model now"),
+    ("vllm", "/version", lambda answer: {"version": "1"}, "another version of its program"),
+])
+def test_answers_count_only_if_the_model_is_the_same_after_them(serve, data, tmp_path, dialect, path, change, words):
+    server = serve(dialect)
+    server.adapters = ["delta.gguf"]
+    server.misbehave = changed_after(path, 12, change)
+    out = ["-o", tmp_path / "out.jsonl"]
+    message = refused(word(server), data, *out, code=3)
+    assert words in message and "12 answers that came since it was last seen with that model are left out" in message
+    assert len(server.asked(path_of(server))) == 12
+    server.misbehave, server.requests = lambda request: None, []
+    expo("generate", word(server), data, *out, "--resume")
+    assert len(server.asked(path_of(server))) == 12, "none of them was kept"
+
+
+def test_a_model_that_changes_is_found_while_more_is_asked(serve, data, tmp_path):
+    server = serve("llama")
+    server.pause = 0.1
+    server.misbehave = changed_after("/props", 30, lambda answer: {**answer, "model_path": "/other.gguf"})
+    out = ["-o", tmp_path / "out.jsonl", "--n", "20", "--batch-size", "2"]
+    message = refused(word(server), data, *out, code=3)
+    assert "another model now" in message
+    assert 30 < len(server.asked("/completion")) < 120
+    assert "--resume" in message, "those before it was changed are kept"
+
+
+def test_adapters_of_another_file_are_another_run(serve, data, tmp_path):
+    server = serve("llama")
+    server.adapters = ["delta.gguf"]
+    bad = ids_of(read_rows(data)[7]["prompt"])
+    server.misbehave = lambda request: (Status(400) if request.method == "POST" and request.body["prompt"] == bad
+                                        else None)
+    refused(word(server), data, "-o", tmp_path / "out.jsonl", code=3)
+    server.adapters, server.misbehave = ["other.gguf"], lambda request: None
+    done = expo("generate", word(server), data, "-o", tmp_path / "out.jsonl", "--resume", check=False)
+    assert done.returncode != 0, "the answers of both would be mixed"
+    assert all("path" not in each for body in server.asked("/completion") for each in body["lora"])
+
+
+def test_a_full_context_is_an_answer_like_any_other(serve, data, tmp_path):
+    for dialect in ("llama", "vllm"):
+        server = serve(dialect, context=64, length=500)
+        expo("generate", word(server), data, "-o", tmp_path / f"{dialect}.jsonl")
+        rows = read_rows(tmp_path / f"{dialect}.jsonl")
+        assert len(rows) == 12 and {row["finish_reason"] for row in rows} == {"length"}
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama", "openai"])
+def test_a_limit_of_the_servers_own_is_found(serve, data, dialect):
+    server = serve(dialect, length=500, context=600)
+
+    def cut(answer):
+        if dialect == "llama":
+            return {**answer, "tokens_predicted": 16, "stop_type": "limit"}
+        return {**answer, "usage": {**answer["usage"], "completion_tokens": 16}}
+    server.misbehave = lambda request: Changed(cut) if request.method == "POST" else None
+    message = refused(word(server), data, "--max-new-tokens", "40", code=3)
+    assert "cut the answer at 16 tokens, although up to 40" in message and "prompts.jsonl:" in message
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llama"])
+def test_a_prompt_that_the_server_has_read_otherwise_is_found(serve, data, dialect):
+    server = serve(dialect)
+
+    def cut(answer):
+        return {**answer, "tokens_evaluated": 2, "usage": {**answer.get("usage", {}), "prompt_tokens": 2}}
+    server.misbehave = lambda request: Changed(cut) if request.method == "POST" else None
+    assert "has read 2 tokens as the prompt, but" in refused(word(server), data, code=3)
+
+
+@pytest.mark.parametrize("body", [
+    {"error": {"message": "Unrecognized request argument supplied: max_completion_tokens"}},
+    {"detail": [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]}])
+def test_a_server_that_knows_only_the_old_limit_gets_it(serve, data, tmp_path, body):
+    server = serve("openai")
+    server.misbehave = lambda request: Status(422, body=body) if "max_completion_tokens" in (request.body or {}) else None
+    generate(server, data, tmp_path / "out.jsonl", "--batch-size", "4")
+    bodies = server.asked("/v1/chat/completions")
+    assert [body["max_tokens"] for body in bodies if "max_tokens" in body] == [40] * 12
+    assert len(bodies) <= 16 and len(read_rows(tmp_path / "out.jsonl")) == 12
+    server.misbehave = lambda request: Status(422, body=body) if request.method == "POST" else None
+    assert "status 422" in refused(word(server), data, code=3)
+
+
+def test_other_servers_get_no_empty_list_of_stops(serve, data):
+    server = serve("openai")
+    expo("generate", word(server), data, "--limit", "1")
+    expo("generate", word(server), data, "--limit", "1", "--stop", "w9")
+    assert [body.get("stop") for body in server.asked("/v1/chat/completions")] == [None, ["w9"]]
+
+
+@pytest.mark.parametrize("message, tokens, words", [
+    ({}, 1, None), ({"refusal": None, "tool_calls": [], "reasoning_content": ""}, 0, None),
+    ({}, 9, "no text for 9 tokens"), ({"refusal": "I will not"}, 1, 'but "refusal"'),
+    ({"reasoning_content": "Hm"}, 40, 'but "reasoning_content"'), ({"tool_calls": [{"id": 1}]}, 1, 'but "tool_calls"'),
+])
+def test_no_content_is_an_answer_only_where_it_ended_at_once(serve, data, message, tokens, words):
+    server = serve("openai")
+
+    def change(answer):
+        choice = {"index": 0, "finish_reason": "stop", "message": {"content": None, **message}}
+        return {"choices": [choice], "usage": {**answer["usage"], "completion_tokens": tokens}}
+    server.misbehave = lambda request: Changed(change) if request.method == "POST" else None
+    if words is None:
+        expo("generate", word(server), data, "--limit", "1")
+    else:
+        said = refused(word(server), data, "--limit", "1", code=3)
+        assert words in said and "prompts.jsonl:1" in said
+
+
+def test_what_is_in_flight_at_a_failure_is_kept(serve, data, tmp_path):
+    server = serve()
+    bad = ids_of(read_rows(data)[0]["prompt"])
+
+    def misbehave(request):
+        if request.method == "GET":
+            return None
+        return Status(400) if request.body["prompt"] == bad else Stall(0.5)
+    server.misbehave = misbehave
+    message = refused(word(server), data, "-o", tmp_path / "out.jsonl", "--batch-size", "6", code=3)
+    assert "prompts.jsonl:1" in message
+    assert len(server.asked("/v1/completions")) == 6, "nothing is asked after a failure"
+    server.misbehave = lambda request: None
+    generate_again = ["-o", tmp_path / "out.jsonl", "--batch-size", "6", "--resume"]
+    expo("generate", word(server), data, *generate_again)
+    assert len(server.asked("/v1/completions")) == 6 + 7
+
+
+def test_words_of_the_server_are_cut_and_hold_no_key(serve, data):
+    server = serve()
+    server.misbehave = lambda request: (Changed(
+        lambda answer: {**answer, "choices": [{**answer["choices"][0], "finish_reason": f"{KEY} " + "x" * 9999}]})
+        if request.method == "POST" else None)
+    message = refused(word(server), data, "--key-variable", "MY_KEY", code=3, env=os.environ | {"MY_KEY": KEY})
+    assert KEY not in message and "[the key] xxx" in message and len(message) < 900
+
+
+@pytest.mark.parametrize("root", ["./model", "a/b/c", "model"])
+def test_a_place_that_is_relative_to_the_servers_folder_is_refused(serve, data, tmp_path, folder, root):
+    server = serve(root=root)
+    message = refused(word(server), data, "--limit", "1", code=3, cwd=tmp_path)
+    assert "relative to a folder that it does not tell" in message and "--tokenizer" in message
+    expo("generate", word(server), data, "--limit", "1", "--tokenizer", folder, cwd=tmp_path)
 
 
 def test_a_tokenizer_that_is_not_here_is_asked_for(serve, data, folder):
@@ -331,7 +489,7 @@ def test_an_answer_may_fill_the_context_and_no_more(serve, data, tmp_path):
         expo("generate", word(server), data, "-o", tmp_path / f"{server.dialect}.jsonl", "--skip-too-long")
         name = "max_tokens" if server.dialect == "vllm" else "n_predict"
         bodies = server.asked(path_of(server))
-        assert bodies and all(len(body["prompt"]) + body[name] == 24 for body in bodies)
+        assert bodies and all(len(body["prompt"]) + body[name] == (24 if server.dialect == "vllm" else 23) for body in bodies)
 
 
 def test_a_model_without_a_template_is_refused(serve, data, tmp_path):

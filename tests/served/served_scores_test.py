@@ -157,6 +157,54 @@ def test_what_a_server_cannot_do_is_refused(serve, data, dialect, options, words
     assert words in refused(serve(dialect), data, *options, code=2)
 
 
+@pytest.mark.parametrize("value, words", [(0.5, "is 0.5"), (1e300, "is 1e+300"), (-1e39, "is -1e+39")])
+def test_log_probs_that_no_model_has_are_refused(serve, data, value, words):
+    server = serve()
+
+    def broken(answer):
+        for row in answer["choices"][0]["prompt_logprobs"][1:]:
+            for entry in row.values():
+                entry["logprob"] = value
+        return answer
+    server.misbehave = posted(broken)
+    assert words in refused(server, data, "--log-probs", code=3)
+
+
+def test_a_broken_reward_names_its_row(serve, data, pairs):
+    server = serve()
+    bad = ids_of(*pairs[9])
+
+    def misbehave(request):
+        if request.method == "GET" or bad not in request.body["input"]:
+            return None
+        place = request.body["input"].index(bad)
+        return Changed(lambda answer: {"data": [{**row, "probs": [float("nan")]} if row["index"] == place else row
+                                                for row in answer["data"]]})
+    server.misbehave = misbehave
+    assert "answers.jsonl:10: " in refused(server, data, code=3)
+
+
+def test_a_failed_request_for_rewards_names_its_rows(serve, data, pairs):
+    server = serve()
+    bad = ids_of(*pairs[9])
+    server.misbehave = lambda request: (Status(400, body={"detail": "no"})
+                                        if request.method == "POST" and bad in request.body["input"] else None)
+    message = refused(server, data, code=3)
+    asked = next(body["input"] for body in server.asked("/classify") if bad in body["input"])
+    rows = [number + 1 for number, pair in enumerate(pairs) if ids_of(*pair) in asked]
+    assert len(rows) == 4
+    assert "one of " + ", ".join(f"answers.jsonl:{row}" for row in rows) in message.replace(
+        str(data), "answers.jsonl") or all(f"answers.jsonl:{row}" in message for row in rows)
+
+
+def test_rewards_count_only_if_the_model_is_the_same_after_them(serve, data, tmp_path):
+    server = serve()
+    server.misbehave = lambda request: (Changed(lambda answer: {"data": [{**answer["data"][0], "root": "/other"}]})
+                                        if request.path == "/v1/models" and request.number >= 7 else None)
+    assert "another model now" in refused(server, data, "-o", tmp_path / "out.jsonl", code=3)
+    assert len(server.asked("/classify")) == 7
+
+
 def test_a_failure_names_the_row(serve, data, pairs):
     server = serve()
     bad = ids_of(*pairs[9])

@@ -30,6 +30,7 @@ HttpOptions options_of(const Json& given) {
   take("connect_limit", options.connect_limit);
   take("answer_limit", options.answer_limit);
   take("stall_limit", options.stall_limit);
+  options.repeat_unanswered = given.value("repeat_unanswered", options.repeat_unanswered);
   return options;
 }
 
