@@ -257,7 +257,7 @@ def test_a_model_that_changes_is_found_while_more_is_asked(serve, data, tmp_path
     server = serve("llama")
     server.pause = 0.1
     server.misbehave = changed_after("/props", 30, lambda answer: {**answer, "model_path": "/other.gguf"})
-    out = ["-o", tmp_path / "out.jsonl", "--n", "20", "--batch-size", "2"]
+    out = ["-o", tmp_path / "out.jsonl", "--n", "20", "--temperature", "1", "--batch-size", "2"]
     message = refused(word(server), data, *out, code=3)
     assert "another model now" in message
     assert 30 < len(server.asked("/completion")) < 120
@@ -436,11 +436,11 @@ def test_a_failure_names_the_row_and_keeps_what_is_finished(serve, data, tmp_pat
 def test_a_killed_run_goes_on_to_the_same_bytes(serve, data, tmp_path):
     server = serve()
     generate(server, data, tmp_path / "whole.jsonl", "--n", "4", "--temperature", "1")
-    server.pause, server.requests = 0.1, []
+    server.pause, server.requests = 0.2, []
     command = [EXPO, "generate", word(server), data, "-o", tmp_path / "out.jsonl", "--max-new-tokens", "40", "--n", "4",
                "--temperature", "1", "--batch-size", "4"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(server.asked("/v1/completions")) < 20:
+    while len(server.asked("/v1/completions")) < 40:  # two seconds, of which the last one's may be lost
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -448,7 +448,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(serve, data, tmp_path):
     before = len(server.asked("/v1/completions"))
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert len(server.asked("/v1/completions")) - before <= 48 - before + 5
+    assert len(server.asked("/v1/completions")) - before <= 48 - 16
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
