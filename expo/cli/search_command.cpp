@@ -169,7 +169,7 @@ class SearchCommand {
   }
 
   EngineSpec reward_spec(const std::string& model) const {
-    return spec_of_model(model, "--reward-model", options_.machine, moment_);
+    return spec_of_model(model, "--reward-model", options_.machine, options_.model.server, moment_);
   }
 
   SearchDataOptions data_options() const {
@@ -400,8 +400,7 @@ class SearchCommand {
 void declare_files(CLI::App& command, Options& options) {
   command.option_defaults()->group(help_section::kInputAndOutput);
   command.add_option("DATA", options.rows.data,
-                     "Development prompts: a .jsonl, .json or .parquet file, or the folder of a "
-                     "data set");
+                     "Development prompts: a .jsonl, .json or .parquet, or a data set's folder");
   command
       .add_option("-o,--output", options.rows.output,
                   "Folder of the search; the same command goes on with what is in it")
@@ -431,6 +430,7 @@ std::function<void(const CommandContext&)> declare_search(CLI::App& program) {
                    "θ, trained from SFT by DPO or RLHF; may be a PEFT LoRA adapter over SFT")
       ->required();
   options->model.declare_conversation(*command);
+  options->model.server.declare(*command);
   declare_files(*command, *options);
   options->search.declare(*command);
   options->extrapolation.declare_rounding(

@@ -217,8 +217,7 @@ std::optional<HttpAnswer> Transfer::fail_by_status() {
   if (status_ == 401 || status_ == 403) {
     const std::string remedy =
         context_.key.is_none()
-            ? "no key was sent: --key-variable names the environment variable that holds it "
-              "(expo search sends none)"
+            ? "no key was sent: --key-variable names the environment variable that holds it"
             : "check the key in the environment variable " + context_.key.variable();
     return fail_or_wait(false, ErrorCategory::environment, what, remedy);
   }

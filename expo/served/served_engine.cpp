@@ -182,12 +182,10 @@ void ServedEngine::open_tokens(Filesystem& filesystem, const Environment& enviro
     local_ = std::make_unique<LocalTokens>(filesystem, *checkpoint, spec_);
   } catch (const Error& error) {
     if (!spec_.tokenizer.empty()) throw;
-    throw Error(
-        error.category(),
-        fmt::format(
-            "{}; the server's model is read here for its tokenizer and chat "
-            "template only: --tokenizer names where they are (expo search has no such option)",
-            error.what()));
+    throw Error(error.category(),
+                fmt::format("{}; the server's model is read here for its tokenizer and chat "
+                            "template only: --tokenizer names where they are",
+                            error.what()));
   }
 }
 

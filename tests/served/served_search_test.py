@@ -1,13 +1,14 @@
 """`expo search` with a reward model that a server runs."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 from checkpoints import expo
 from small_models import model, needs_engine, pair, prompts, read_rows, write_rows
 
-from model_server import ModelServer, reward
+from model_server import ModelServer, Status, reward
 
 pytestmark = needs_engine
 
@@ -45,6 +46,28 @@ def test_scores_are_the_servers_rewards_of_the_answers(tmp_path, inputs):
         assert part["mean"] == pytest.approx(mean, abs=1e-6)
         checked += 1
     assert checked >= 1
+
+
+def test_a_server_with_a_key_and_a_model_elsewhere_scores_too(tmp_path, inputs):
+    scores = model(tmp_path / "reward", "llama_reward")
+    with ModelServer("vllm", root="/nowhere/reward", context=256) as server:
+        server.misbehave = lambda request: (None if request.headers.get("Authorization") == "Bearer sk-Secret-4711"
+                                            else Status(401))
+        search = ["search", *inputs, "--reward-model", f"vllm={server.url}", "-o", tmp_path / "run"]
+        done = expo(*search, check=False)
+        assert done.returncode == 4 and "--key-variable names" in done.stderr
+        environment = os.environ | {"MY_KEY": "sk-Secret-4711"}
+        search += ["--key-variable", "MY_KEY"]
+        done = expo(*search, check=False, env=environment)
+        assert done.returncode == 3 and "--tokenizer names where they are" in done.stderr
+        expo(*search, "--tokenizer", scores, "--answer-timeout", "60", env=environment)
+        assert server.asked("/classify")
+
+
+@pytest.mark.parametrize("option", [["--tokenizer", "M"], ["--key-variable", "K"], ["--answer-timeout", "9"]])
+def test_options_of_servers_are_refused_where_none_is_asked(tmp_path, inputs, option):
+    done = expo("search", *inputs, "--reward-model", "RM", *option, "-o", tmp_path / "run", check=False)
+    assert done.returncode == 2 and f"{option[0]} has no effect" in done.stderr, done.stderr
 
 
 def apart(texts):

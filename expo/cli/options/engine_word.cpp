@@ -41,7 +41,8 @@ EngineWord parse_engine_word(const std::string& word, const std::string& option)
 }
 
 EngineSpec spec_of_model(const std::string& word, const std::string& option,
-                         const MachineOptions& machine, std::optional<std::int64_t> moment) {
+                         const MachineOptions& machine, const ServerOptions& server,
+                         std::optional<std::int64_t> moment) {
   const EngineWord parsed = parse_engine_word(word, option);
   if (!parsed.server) {
     EmbeddedSpec spec;
@@ -56,6 +57,8 @@ EngineSpec spec_of_model(const std::string& word, const std::string& option,
   spec.model = parsed.served;
   spec.moment = moment;
   spec.max_requests = machine.batch_size;
+  server.set(spec);
+  spec.check();
   return spec;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "expo/cli/options/machine_options.h"
+#include "expo/cli/options/server_options.h"
 #include "expo/engine/engine_spec.h"
 
 namespace expo {
@@ -21,9 +22,10 @@ struct EngineWord {
 /// is none.
 EngineWord parse_engine_word(const std::string& word, const std::string& option);
 
-/// The engine of a model that is named by such a word alone, beside the command's own. Its template
-/// is told `moment`.
+/// The engine of a model that is named by such a word, beside the command's own. Its template is
+/// told `moment`.
 EngineSpec spec_of_model(const std::string& word, const std::string& option,
-                         const MachineOptions& machine, std::optional<std::int64_t> moment);
+                         const MachineOptions& machine, const ServerOptions& server,
+                         std::optional<std::int64_t> moment);
 
 }  // namespace expo

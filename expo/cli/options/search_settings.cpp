@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 
+#include "expo/cli/options/engine_word.h"
 #include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/repeatable.h"
+#include "expo/cli/options/server_options.h"
 #include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -203,6 +206,11 @@ void SearchSettings::check_unused(const CLI::App& command) const {
   const Objective chosen = chosen_objective();
   if (chosen != Objective::command && second.scorers.empty())
     refuse_given(command, {"--scorer-timeout"}, "without --scorer, whose silence it limits");
+  const bool asks_server = std::ranges::any_of(answer_objectives(), [](const auto& each) {
+    return each.kind == AnswerObjective::Kind::reward &&
+           parse_engine_word(each.source, "--reward-model").server;
+  });
+  if (!asks_server) ServerOptions::check_unused(command);
   if (chosen != Objective::preference) return;
   refuse_given(command,
                {"--n", "--temperature", "--top-k", "--top-p", "--min-p", "--presence-penalty",
