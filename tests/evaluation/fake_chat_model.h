@@ -22,10 +22,11 @@ class FakeChatModel final : public ChatModel {
   /// Makes the reply to a request that has been asked `times` times, this one included.
   using Answer = std::function<ChatReply(const ChatRequest& request, std::uint64_t times)>;
 
-  explicit FakeChatModel(Answer answer, std::size_t parallel = 64)
-      : answer_(std::move(answer)), parallel_(parallel) {}
+  explicit FakeChatModel(Answer answer, std::size_t parallel = 64,
+                         std::string origin = "https://judge.example/v1")
+      : answer_(std::move(answer)), parallel_(parallel), origin_(std::move(origin)) {}
 
-  std::string origin() const override { return "https://judge.example/v1"; }
+  std::string origin() const override { return origin_; }
 
   void ask(const ChatSampling&, ChatExchange& exchange,
            const CancellationToken& cancellation) override {
@@ -56,6 +57,7 @@ class FakeChatModel final : public ChatModel {
  private:
   Answer answer_;
   std::size_t parallel_;
+  std::string origin_;
 };
 
 /// The answer of a judge that takes the first output for the better one with this probability.

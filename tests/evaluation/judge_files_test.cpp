@@ -164,6 +164,23 @@ TEST_F(EarlierAnnotations, OfAnotherJudgeAreNotReused) {
   EXPECT_EQ(known.other_judges(), 1U);
 }
 
+TEST_F(EarlierAnnotations, OfSeveralRequestsAreKeptApart) {
+  Json first = row(1.25);
+  first["request_sha256"] = "k1";
+  Json second = row(1.75);
+  second["request_sha256"] = "k2";
+  const KnownAnnotations known = read(Json::array({first, second, row(1)}));
+  ASSERT_NE(known.find(pair_, "k1"), nullptr);
+  EXPECT_EQ(known.find(pair_, "k1")->preference, 1.25);
+  EXPECT_EQ(known.find(pair_, "k2")->preference, 1.75);
+  EXPECT_EQ(known.find(pair_)->preference, 1);
+  EXPECT_EQ(known.find(pair_, "k3"), nullptr);
+  first["request_sha256"] = 7;
+  EXPECT_TRUE(
+      contains(refusal(ErrorCategory::input, [&] { read(Json::array({first})); }),
+               "/annotations.json: entry 1: request_sha256 is of the type number; expected text"));
+}
+
 TEST_F(EarlierAnnotations, ThatContradictEachOtherAreRefused) {
   EXPECT_EQ(read(Json::array({row(1.25), row(1.25)})).find(pair_)->preference, 1.25);
   EXPECT_TRUE(contains(refusal(ErrorCategory::input,
@@ -197,7 +214,8 @@ TEST(AnnotationOutput, HasAlpacaEvalsColumnsAndIsReadAgain) {
       posix_filesystem().read_text(kSource / "tests/evaluation/judge_goldens.json"), "goldens");
   for (const auto& [name, value] : json[0].items()) {
     const Json& columns = goldens.at("columns");
-    EXPECT_TRUE(name == "index" || std::count(columns.begin(), columns.end(), Json(name)) == 1)
+    EXPECT_TRUE(name == "index" || name == "request_sha256" ||
+                std::count(columns.begin(), columns.end(), Json(name)) == 1)
         << name;
   }
   write_annotations(filesystem, "/out/annotations.json", json);
@@ -240,6 +258,88 @@ TEST(AnnotationOutput, IsReusedByTheNextRunExceptWhereTheJudgeFailed) {
   EXPECT_EQ(again.rows[0].source, VerdictSource::annotation);
   const Json row = annotations_json(pairs, again, kAnnotator)[0];
   EXPECT_EQ(row.at("preference_date"), "x");
+}
+
+/// Annotations of one run, and runs after it that are asked in another way.
+class LaterRun : public testing::Test {
+ protected:
+  LaterRun() {
+    pairs_.rows.push_back({.instruction = "one", .baseline_output = "a", .model_output = "b"});
+    options_.sampling.model = "gpt-4-1106-preview";
+    prompt_text_ = posix_filesystem().read_text(kSource / "data/judge/alpaca_eval_clf.prompt");
+  }
+
+  /// Asks with the options as they are now, and puts the annotations in place of those before.
+  VerdictSource run(const std::string& origin = "https://judge.example/v1") {
+    filesystem_.write_text("/judge.prompt", prompt_text_);
+    const JudgeTemplate prompt(filesystem_, "/judge.prompt");
+    JudgeCache cache(filesystem_, "/replies" + std::to_string(++runs_) + ".jsonl");
+    FakeChatModel model([](const ChatRequest& request, std::uint64_t) { return reply_to(request); },
+                        64, origin);
+    Judge judge(pairs_, prompt, model.origin(), options_, known_, cache);
+    const JudgeResult result = judge.run(model, CancellationToken());
+    written_ = annotations_json(pairs_, result, kAnnotator);
+    return result.rows[0].source;
+  }
+  void know(const Json& annotations) {
+    filesystem_.write_text("/annotations.json", compact_json(annotations));
+    known_ = KnownAnnotations(filesystem_, "/annotations.json", kAnnotator);
+  }
+
+  MemoryFilesystem filesystem_;
+  AnswerPairs pairs_{.baseline = "gpt4", .model = "zephyr"};
+  JudgeOptions options_;
+  std::string prompt_text_;
+  KnownAnnotations known_;
+  Json written_;
+  int runs_ = 0;
+};
+
+TEST_F(LaterRun, ReusesWhatComesFromTheSameRequestOnly) {
+  const JudgeOptions usual = options_;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  know(written_);
+  EXPECT_EQ(run(), VerdictSource::annotation);
+  EXPECT_EQ(run("https://other.example/v1"), VerdictSource::reply);
+  options_.sampling.temperature = 0;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  options_ = usual;
+  options_.replicate = 1;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  options_ = usual;
+  while (is_switched("one", options_.order_seed) == is_switched("one", 0)) ++options_.order_seed;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  options_ = usual;
+  prompt_text_.insert(prompt_text_.find("{instruction}"), "Mind the length. ");
+  EXPECT_EQ(run(), VerdictSource::reply);
+}
+
+TEST_F(LaterRun, DoesNotTakeAReplicateForTheUsualAnnotation) {
+  options_.replicate = 1;
+  run();
+  know(written_);
+  const Json request = written_[0].at("request_sha256");
+  EXPECT_EQ(run(), VerdictSource::annotation) << "the same replicate again";
+  EXPECT_EQ(written_[0].at("request_sha256"), request);
+  options_.replicate = 0;
+  EXPECT_EQ(run(), VerdictSource::reply);
+}
+
+TEST_F(LaterRun, ReusesAlpacaEvalsOwnWhereItAsksAsAlpacaEvalDoes) {
+  run();
+  written_[0].erase("request_sha256");
+  know(written_);
+  EXPECT_EQ(run(), VerdictSource::annotation);
+  EXPECT_FALSE(written_[0].contains("request_sha256")) << "what is not known is not claimed";
+  const JudgeOptions usual = options_;
+  options_.replicate = 1;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  options_ = usual;
+  options_.order_seed = 1;
+  EXPECT_EQ(run(), VerdictSource::reply);
+  options_ = usual;
+  options_.sampling.temperature = 0;
+  EXPECT_EQ(run(), VerdictSource::reply);
 }
 
 /// The numbers in the rows of a CSV without quotes, its head left out.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "expo/core/text.h"
+#include "expo/evaluation/judge/known_annotations.h"
 
 namespace expo {
 namespace {
@@ -17,6 +18,7 @@ Json row_of(const AnswerPairs& pairs, const AnswerPair& pair, const JudgedRow& j
   row["generator_2"] = pairs.model;
   row["annotator"] = annotator;
   row["preference"] = judged.preference ? Json(*judged.preference) : Json();
+  if (!judged.request.empty()) row[kRequestColumn] = judged.request;
   for (const auto& [name, value] : judged.details.items()) append_member(row, name, value);
   return row;
 }

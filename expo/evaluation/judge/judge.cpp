@@ -22,6 +22,15 @@ void add(ChatUsage& sum, const ChatUsage& usage) {
   sum.completion_tokens += usage.completion_tokens;
 }
 
+/// Whether a judge is asked as alpaca_eval does by default, apart from the model and the template.
+bool is_alpaca_evals(const JudgeOptions& options) {
+  const ChatSampling usual;
+  const ChatSampling& sampling = options.sampling;
+  return options.order_seed == 0 && options.replicate == 0 &&
+         sampling.max_tokens == usual.max_tokens && sampling.temperature == usual.temperature &&
+         sampling.top_p == usual.top_p && sampling.top_logprobs == usual.top_logprobs;
+}
+
 }  // namespace
 
 std::string annotator_name(const std::string& model) {
@@ -59,24 +68,35 @@ JudgedRow Judge::known_verdict(std::uint64_t row) {
   const AnswerPair& pair = pairs_.rows[row];
   if (pair.baseline_output == pair.model_output)
     return {.preference = kDraw, .source = VerdictSource::same_answers};
-  if (const KnownAnnotation* known = known_.find(pair))
-    return {.preference = known->preference,
-            .source = VerdictSource::annotation,
-            .details = known->details};
   const bool switched = is_switched(pair.instruction, options_.order_seed);
   const JudgePrompt prompt = prompt_of(pair, switched);
-  if (prompt.altered) altered_.push_back(row);
-  if (!prompt.impossible.empty()) return {.failure = prompt.impossible};
   std::string key = request_key(origin_, options_.sampling, prompt.messages, template_.digest(),
                                 switched, options_.replicate);
+  if (auto known = annotated(pair, key)) return *std::move(known);
+  if (prompt.altered) altered_.push_back(row);
+  if (!prompt.impossible.empty()) return {.failure = prompt.impossible};
   if (const ChatReply* reply = cache_.find(key)) {
     if (const Verdict verdict = preference_of_reply(*reply, switched); verdict.preference)
       return {.preference = verdict.preference,
               .source = VerdictSource::cache,
-              .details = reply_details(*reply)};
+              .details = reply_details(*reply),
+              .request = std::move(key)};
   }
   pending_.push_back({row, std::move(key)});
   return {};
+}
+
+/// What an earlier run says of a pair that this one would ask about by the request with this key.
+std::optional<JudgedRow> Judge::annotated(const AnswerPair& pair, const std::string& key) const {
+  const auto row_of = [](const KnownAnnotation& known, const std::string& request) {
+    return JudgedRow{.preference = known.preference,
+                     .source = VerdictSource::annotation,
+                     .details = known.details,
+                     .request = request};
+  };
+  if (const KnownAnnotation* same = known_.find(pair, key)) return row_of(*same, key);
+  const KnownAnnotation* unnamed = is_alpaca_evals(options_) ? known_.find(pair) : nullptr;
+  return unnamed != nullptr ? std::optional(row_of(*unnamed, {})) : std::nullopt;
 }
 
 JudgePrompt Judge::prompt_of(const AnswerPair& pair, bool switched) const {

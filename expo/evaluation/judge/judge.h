@@ -46,6 +46,7 @@ struct JudgedRow {
   VerdictSource source = VerdictSource::none;
   std::string failure = {};       ///< why there is no preference, as a clause
   Json details = Json::object();  ///< AlpacaEval's further columns, "preference_raw_completion"
+  std::string request = {};       ///< request_key() of where the preference comes from, if known
 };
 
 /// What a judge would be asked, and what that would cost.
@@ -69,8 +70,12 @@ struct JudgeResult {
 
 /// Asks a judge which of two answers is better, for each pair, as AlpacaEval's
 /// weighted_alpaca_eval_gpt4_turbo does. What is known already is not asked: same answers, earlier
-/// annotations, and replies in the cache. Each reply is in the cache before the next request
-/// leaves, so a run that is killed goes on where it was, and ends with the same annotations.
+/// annotations, and replies in the cache. An earlier annotation is reused if it comes from the very
+/// request that this run would make: the same template, model, sampling, server, order and
+/// replicate. One that names no request is taken for alpaca_eval's and reused if this run samples,
+/// orders and repeats as alpaca_eval does by default; of its template and server nothing is known.
+/// Each reply is in the cache before the next request leaves, so a run that is killed goes on where
+/// it was, and ends with the same annotations.
 class Judge {
  public:
   /// `origin` is ChatModel::origin() of the model that run() is going to ask. The references must
@@ -95,6 +100,7 @@ class Judge {
   JudgePrompt prompt_of(const AnswerPair& pair, bool switched) const;
   ChatRequest request_of(std::uint64_t row) const;
   JudgedRow known_verdict(std::uint64_t row);
+  std::optional<JudgedRow> annotated(const AnswerPair& pair, const std::string& key) const;
   void plan();
 
   const AnswerPairs& pairs_;

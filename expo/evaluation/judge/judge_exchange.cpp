@@ -112,8 +112,10 @@ void JudgeExchange::keep(const Attempt& attempt, const ChatReply& reply, double 
   constexpr std::uint64_t kSyncedTogether = 32;
   judge_.cache_.add(attempt.pending->key, reply, judge_.options_.sampling.model);
   if (++unsynced_ % kSyncedTogether == 0) judge_.cache_.sync();
-  judge_.result_.rows[attempt.pending->row] = {
-      .preference = preference, .source = VerdictSource::reply, .details = reply_details(reply)};
+  judge_.result_.rows[attempt.pending->row] = {.preference = preference,
+                                               .source = VerdictSource::reply,
+                                               .details = reply_details(reply),
+                                               .request = attempt.pending->key};
   finish_row();
 }
 

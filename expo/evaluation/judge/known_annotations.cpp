@@ -40,9 +40,18 @@ Json details_in(const Json& row) {
   return details;
 }
 
+/// The request that a row comes from; empty in alpaca_eval's rows, which name none.
+std::string request_in(const Json& row, const std::string& place) {
+  const auto found = row.find(kRequestColumn);
+  if (found == row.end() || found->is_null()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  throw input_error(fmt::format("{}: {} is of the type {}; expected text, as expo writes it", place,
+                                kRequestColumn, json_type_name(*found)));
+}
+
 std::string key_of(const std::string& instruction, const std::string& baseline,
-                   const std::string& model) {
-  return compact_json(Json::array({instruction, baseline, model}));
+                   const std::string& model, const std::string& request) {
+  return compact_json(Json::array({instruction, baseline, model, request}));
 }
 
 }  // namespace
@@ -66,7 +75,7 @@ void KnownAnnotations::add(const Json& row, const std::string& place, const std:
   }
   const auto [kept, is_new] =
       known_.try_emplace(key_of(text_in(row, "instruction", place), text_in(row, "output_1", place),
-                                text_in(row, "output_2", place)),
+                                text_in(row, "output_2", place), request_in(row, place)),
                          KnownAnnotation{*preference, details_in(row), place});
   if (!is_new && kept->second.preference != *preference)
     throw input_error(
@@ -75,8 +84,10 @@ void KnownAnnotations::add(const Json& row, const std::string& place, const std:
                     place, *preference, kept->second.preference, kept->second.place));
 }
 
-const KnownAnnotation* KnownAnnotations::find(const AnswerPair& pair) const {
-  const auto found = known_.find(key_of(pair.instruction, pair.baseline_output, pair.model_output));
+const KnownAnnotation* KnownAnnotations::find(const AnswerPair& pair,
+                                              const std::string& request) const {
+  const auto found =
+      known_.find(key_of(pair.instruction, pair.baseline_output, pair.model_output, request));
   return found == known_.end() ? nullptr : &found->second;
 }
 
