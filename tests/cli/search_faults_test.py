@@ -170,10 +170,10 @@ def test_a_column_that_the_prompt_would_hide_is_refused(tmp_path, models):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_scorer_whose_program_is_not_recognised_is_told_of(tmp_path, models):
+def test_a_scorer_whose_command_names_no_file_is_told_of(tmp_path, models):
     done = search(models | {"scorer": "sh -c 'while read -r line; do echo ${#line}; done'"}, tmp_path / "run", "--alphas", "1")
-    assert "no file of the program is recognised" in done.stderr
-    assert "no file of the program is recognised" not in search(models, tmp_path / "other", "--alphas", "1").stderr
+    assert "names no file that could be watched: if the program changes" in done.stderr
+    assert "names no file that could be watched" not in search(models, tmp_path / "other", "--alphas", "1").stderr
 
 
 def test_models_may_take_turns_in_memory(tmp_path, models):

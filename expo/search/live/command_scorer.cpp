@@ -112,9 +112,9 @@ class CommandScorer final : public AnswerScorer {
   std::vector<std::string> warnings() const override {
     if (has_program_) return {};
     return {
-        fmt::format("no file of the program is recognised in the command of the {}: if it changes, "
+        fmt::format("the command '{}' names no file that could be watched: if the program changes, "
                     "that will not be noticed, and its earlier scores are kept",
-                    name())};
+                    on_one_line(command_))};
   }
 
   void check(const std::vector<Prompt>& prompts) const override {
