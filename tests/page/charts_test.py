@@ -128,10 +128,17 @@ def rounded(opened, figure, name):
     return [(each[2], each[1]) for each in opened.values(figure, name)]
 
 
+def rounding_of(run):
+    setting = run["result"]["setting"]
+    return f"{'to nearest' if setting['rounding'] == 'nearest' else 'stochastically'} in {setting['dtype']}"
+
+
 @pytest.mark.parametrize("number, run", [(0, "race"), (1, "other")])
 def test_effective_alphas_and_lost_updates_are_those_of_the_result(page, runs, number, run):
     rows = [row for row in runs[run]["result"]["candidates"] if row["alpha"] >= 0]
     assert rounded(page, f"effective-{number}", "after rounding") == approx([(row["alpha"], row["effective_alpha"]) for row in rows])
+    assert (f". The effective α is what is left of an α once the model is rounded {rounding_of(runs[run])}, as all models of this "
+            "search are: the slope") in page.page.inner_text(f"#figure-effective-{number} figcaption")
     assert rounded(page, f"lost-updates-{number}", "lost") == approx([(row["alpha"], row["lost"]) for row in rows if row["alpha"] != 0])
 
 

@@ -165,8 +165,9 @@ function searchFigures(run: SearchRun, index: number): Figure[] {
       id: `effective-${index}`,
       title: 'Effective α',
       caption:
-        `What is left of an α after rounding ${settingOf(run)}, as all models of this search: the slope of the applied ` +
-        'change on Δ, judged by a sample of the weights. On the dotted line nothing is lost.',
+        `The effective α is what is left of an α once the model is rounded ${settingOf(run)}, as all models of this ` +
+        'search are: the slope of the applied change on Δ, judged by a sample of the weights. On the dotted line nothing ' +
+        'is lost.',
       option: (theme, width) => effectiveOption(curves, theme, width),
     },
   ];
