@@ -23,7 +23,7 @@ def expo(*arguments, code=0):
     return done
 
 
-def make_adapter(base, folder, seed, **settings):
+def make_adapter(base, folder, seed, size=0.1, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = transformers.AutoModelForCausalLM.from_pretrained(base)
@@ -32,7 +32,7 @@ def make_adapter(base, folder, seed, **settings):
         with torch.no_grad():
             for _, parameter in sorted(model.named_parameters()):
                 if parameter.requires_grad:
-                    parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.1)
+                    parameter.copy_(torch.randn(parameter.shape, generator=generator) * size)
         model.save_pretrained(folder)
         return model.merge_and_unload().state_dict()
 
@@ -148,3 +148,28 @@ def test_refusals_leave_nothing_behind(base, tmp_path):
                 code=3)
     assert "use_dora" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def spectra(*models):
+    report = json.loads(expo("inspect", *models, "--spectrum", "--json").stdout)
+    return {tensor["name"]: tensor["spectrum"] for tensor in report["tensors"] if "q_proj" in tensor["name"]}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rounding_of_a_merged_checkpoint_adds_small_singular_values(tmp_path, base, dtype):
+    start = transformers.AutoModelForCausalLM.from_pretrained(base).to(dtype)
+    start.save_pretrained(tmp_path / "start")
+    merged = make_adapter(tmp_path / "start", tmp_path / "lora", 3, size=0.02, target_modules=["q_proj"])
+    start.load_state_dict(merged)
+    start.to(dtype).save_pretrained(tmp_path / "merged")
+    unmerged = spectra(tmp_path / "start", tmp_path / "lora")
+    rounded = spectra(tmp_path / "start", tmp_path / "merged")
+    before, after = values(tmp_path / "start"), values(tmp_path / "merged")
+    assert len(unmerged) == len(rounded) == 2
+    for name, exact in unmerged.items():
+        assert np.count_nonzero(before[name]) == before[name].size
+        assert np.count_nonzero(exact) == 4, "the rank of the adapter"
+        expected = np.linalg.svd(after[name] - before[name], compute_uv=False)
+        assert rounded[name] == pytest.approx(expected, rel=1e-6, abs=1e-6 * expected[0])
+        assert np.count_nonzero(rounded[name]) > 4, "what rounding adds"
+        assert max(rounded[name][4:]) < (1e-3 if dtype == torch.float32 else 1) * exact[3]

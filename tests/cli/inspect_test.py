@@ -352,6 +352,16 @@ def test_spectra_agree_with_numpy(tmp_path, dtype):
     assert "The spectrum" not in expo("inspect", *folders).stdout
 
 
+def test_the_spectra_of_a_pair_without_a_changed_matrix_are_none(tmp_path):
+    sft, _ = make_pair(1e-2)
+    norm = "model.norm.weight"
+    aligned = {**sft, norm: (2 * sft[norm]).astype(BF16)}
+    folders = write_model(tmp_path / "a", sft), write_model(tmp_path / "b", aligned)
+    assert inspect(*folders, "--spectrum")["spectra"] == []
+    assert "The spectrum of Δ: no matrix has changed." in expo("inspect", *folders, "--spectrum").stdout
+    assert "spectra" not in inspect(*folders)
+
+
 def test_a_spectrum_needs_two_whole_checkpoints(tmp_path):
     sft, aligned = make_pair(1e-2)
     folders = write_model(tmp_path / "a", sft), write_model(tmp_path / "b", aligned)

@@ -186,8 +186,7 @@ Json pair_json(const Checkpoint& sft, const Checkpoint& aligned, const Diagnosis
   Json tensors = Json::array();
   for (const TensorDiagnosis& tensor : diagnosis.tensors) tensors.push_back(tensor_json(tensor));
   json["tensors"] = std::move(tensors);
-  if (const auto spectra = spectra_by_kind(diagnosis); !spectra.empty())
-    json["spectra"] = spectra_json(spectra);
+  if (diagnosis.has_spectra) json["spectra"] = spectra_json(spectra_by_kind(diagnosis));
   return json;
 }
 

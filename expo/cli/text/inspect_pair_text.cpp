@@ -47,8 +47,9 @@ std::string tensor_table(const Diagnosis& diagnosis) {
 
 /// The table of --spectrum; empty without it.
 std::string spectrum_table(const Diagnosis& diagnosis) {
+  if (!diagnosis.has_spectra) return "";
   const std::vector<KindSpectra> spectra = spectra_by_kind(diagnosis);
-  if (spectra.empty()) return "";
+  if (spectra.empty()) return "\nThe spectrum of Δ: no matrix has changed.\n";
   std::string text = fmt::format(
       "\nThe spectrum of Δ: medians of the matrices, and the share of ‖Δ‖² in the leading singular "
       "values\n  {:<24} {:>8} {:>6} {:>12} {:>15}",

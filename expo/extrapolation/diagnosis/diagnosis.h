@@ -76,6 +76,7 @@ struct Diagnosis {
   std::optional<DType> out_type;      ///< as asked for; std::nullopt: each tensor's nominal type
   double sampled_share = 1;           ///< the share of the compared elements that was read
   TieShares ties;                     ///< the shares among the compared elements
+  bool has_spectra = false;           ///< whether add_spectra() has looked at the matrices
 };
 
 /// How much is read, and for which output type losses are reported.

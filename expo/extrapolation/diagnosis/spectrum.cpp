@@ -208,6 +208,7 @@ void add_spectra(const Checkpoint& sft, const Checkpoint& aligned, Diagnosis& di
     if (options.progress) options.progress->advance(bytes_of(matrix));
   });
   if (options.progress) options.progress->end();
+  diagnosis.has_spectra = true;
 }
 
 double stable_rank(std::span<const double> spectrum) {
