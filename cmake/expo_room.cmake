@@ -65,6 +65,7 @@ function(expo_room entry)
     file(RELATIVE_PATH engine_data_folder /${CMAKE_INSTALL_LIBEXECDIR}/expo ${installed_data})
     target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}"
       EXPO_DATA_FOLDER="${data_folder}" EXPO_ENGINE_DATA_FOLDER="${engine_data_folder}")
+    expo_add_build_id(${target})
   endif()
 endfunction()
 

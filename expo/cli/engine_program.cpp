@@ -17,6 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kName = "expo-engine";
+/// Tells `expo-engine` of which build the `expo` is that becomes it.
+constexpr const char* kBuildVariable = "EXPO_BUILD_ID";
 
 /// Finds the program beside `expo`, where the build leaves it, or where it is installed.
 fs::path find_engine_program() {
@@ -52,8 +54,24 @@ void become_engine_program(const char* const* argv) {
   for (; *argv != nullptr; ++argv) arguments.push_back(const_cast<char*>(*argv));
   arguments.push_back(nullptr);
   wait_briefly();
+  ::setenv(kBuildVariable, build_id(), 1);
   ::execv(program.c_str(), arguments.data());
   throw environment_error(program.string() + ": cannot be run (" + std::strerror(errno) + ")");
+}
+
+void refuse_other_build() {
+  const char* variable = ::getenv(kBuildVariable);
+  if (variable == nullptr) return;
+  const std::string caller = variable;
+  ::unsetenv(kBuildVariable);  // it is not about the programs that this one starts
+  if (caller == build_id()) return;
+  std::error_code failed;
+  const fs::path self = fs::read_symlink("/proc/self/exe", failed);
+  throw environment_error((failed ? kName : self.string()) +
+                          ": was built from other sources than the expo that runs it (" +
+                          build_id() + ", and expo from " + caller +
+                          "); build both together with libtorch, or remove it to have an expo that "
+                          "runs no models");
 }
 
 }  // namespace expo

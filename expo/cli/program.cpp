@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "expo/cli/command.h"
+#include "expo/cli/engine_program.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/core/version.h"
@@ -97,6 +98,11 @@ void put_help_last(CLI::App& program) {
 
 int run_program(int argc, const char* const* argv, const CancellationToken& cancellation,
                 const EmbeddedOpener& open_embedded, const std::vector<Command>& own) {
+  try {
+    if (open_embedded) refuse_other_build();  // before options that it may not know
+  } catch (const Error& error) {
+    return report(error.what(), exit_code(error.category()));
+  }
   const std::vector<Command> all = with_own(own);
   CLI::App program("Weak-to-strong extrapolation of language models: θ + α(θ − θ_sft)", "expo");
   program.set_version_flag("--version", "expo " + version(), "Print the version and exit");

@@ -1,9 +1,11 @@
 """`expo` by itself, with no `expo-engine` beside it: what it refuses, says and helps with on its own."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +142,25 @@ def test_help_has_its_sections_in_order_and_an_example_that_parses(alone, comman
     done = alone(*words)
     # Its files are not there, or there is no program that would read them.
     assert (done.returncode, done.stdout) == (4 if command in ("generate", "score", "search") else 3, ""), done.stderr
+
+
+@needs_engine
+def test_an_engine_of_another_build_is_refused(alone, tmp_path):
+    handed_over = tmp_path / "bin/expo-engine"
+    handed_over.write_text("#!/bin/sh\necho $EXPO_BUILD_ID\n")
+    handed_over.chmod(0o755)
+    build = alone("score", "MODEL", "answers.jsonl").stdout.strip()
+    assert re.fullmatch("[0-9a-f]{16}", build)
+    engine = Path(EXPO).parent / "expo-engine"
+
+    def become_engine(build):
+        return subprocess.run([engine, "score", "MODEL", "answers.jsonl"], env={**os.environ, "EXPO_BUILD_ID": build},
+                              cwd=tmp_path / "work", capture_output=True, text=True, check=False)
+    assert become_engine(build).returncode == 3, "its own build: what is missing is the model"
+    other = become_engine("0123456789abcdef")
+    assert (other.returncode, other.stdout) == (4, "") and other.stderr.count("\n") == 1, other.stderr
+    assert other.stderr.startswith(f"expo: {engine}: was built from other sources than the expo that runs it ({build}, and expo "
+                                   "from 0123456789abcdef); build both together")
 
 
 @needs_engine
