@@ -92,6 +92,11 @@ for line in sys.stdin:
 """
 
 
+def in_order_of_the_split(texts):
+    """In the order in which prompts are asked, by the split's own words: a hash of the text with the seed 1."""
+    return sorted(texts, key=lambda text: pytest.importorskip("xxhash").xxh3_64_intdigest(text.encode(), 1))
+
+
 def log_probs(checkpoint, pairs, folder):
     """The log-probability of each answer by a checkpoint, summed over all of them."""
     data = write_rows(folder / "answers.jsonl", [{"prompt": prompt, "answer": answer} for prompt, answer in pairs])
@@ -132,7 +137,8 @@ def test_drift_and_further_objectives_of_the_point_are_shown(tmp_path, models):
     for path in point.glob("*.safetensors"):
         path.unlink()
     save(point / "model.safetensors", moved)
-    pairs = [(prompt, text) for prompt, text in own.items() if text]
+    # Drift is measured on the first 64 answers that say something, in the order in which prompts are asked.
+    pairs = [(prompt, own[prompt]) for prompt in in_order_of_the_split(apart) if own[prompt]][:64]
     tokens = sum(len(text.split()) for _, text in pairs)
     mine = log_probs(point, pairs, tmp_path)
     for key, other in (("drift_from_aligned", models["aligned"]), ("drift_from_sft", models["sft"])):
