@@ -332,17 +332,9 @@ std::vector<TokenId> EmbeddedEngine::within_embedding(std::vector<TokenId> ids,
 }
 
 AnsweredPrompt EmbeddedEngine::answered_prompt(const Conversation& answered) const {
-  AnsweredPrompt result{.tokens = tokenizer_.encode(ModelTokenizer::prompt_of(answered))};
-  result.answer_start = result.tokens.size();
-  if (result.answer_start == 0) {
-    throw input_error(answered.place +
-                      ": the prompt has no tokens, and the first token of an answer has a "
-                      "probability only after another token; leave the row out");
-  }
-  const auto answer = tokenizer_.encode_answer(answered);
-  result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
-  result.tokens = within_embedding(std::move(result.tokens), answered);
-  return result;
+  AnsweredTokens encoded = tokenizer_.encode_answered(answered);
+  return {.tokens = within_embedding(std::move(encoded.tokens), answered),
+          .answer_start = encoded.answer_start};
 }
 
 std::vector<std::vector<float>> EmbeddedEngine::log_probs(std::span<const Conversation> answered,

@@ -27,12 +27,6 @@ using Clock = std::chrono::steady_clock;
 /// How many sequences a request for rewards holds.
 constexpr std::size_t kRewardsAtOnce = 4;
 
-/// The tokens of an answered conversation, and where the answer begins.
-struct AnsweredTokens {
-  std::vector<TokenId> tokens;
-  std::size_t answer_start = 0;
-};
-
 /// The tokenizer of the served checkpoint, with the encodings of what is at work.
 class LocalTokens {
  public:
@@ -44,18 +38,8 @@ class LocalTokens {
   ModelTokenizer tokenizer;
   EncodedConversations<std::vector<TokenId>> encoded{
       [this](const Conversation& one) { return tokenizer.encode(one); }};
-  EncodedConversations<AnsweredTokens> answered{[this](const Conversation& one) {
-    AnsweredTokens result{.tokens = tokenizer.encode(ModelTokenizer::prompt_of(one))};
-    result.answer_start = result.tokens.size();
-    if (result.answer_start == 0) {
-      throw input_error(one.place +
-                        ": the prompt has no tokens, and the first token of an answer has a "
-                        "probability only after another token; leave the row out");
-    }
-    const auto answer = tokenizer.encode_answer(one);
-    result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
-    return result;
-  }};
+  EncodedConversations<AnsweredTokens> answered{
+      [this](const Conversation& one) { return tokenizer.encode_answered(one); }};
 };
 
 HttpOptions http_options(const ServedSpec& spec) {

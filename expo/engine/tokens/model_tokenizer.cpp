@@ -73,6 +73,13 @@ std::vector<TokenId> read_end_tokens(Filesystem& filesystem, const Checkpoint& c
   return {tokens.begin(), tokens.end()};
 }
 
+/// The conversation without its answer.
+Conversation prompt_of(const Conversation& answered) {
+  Conversation prompt = answered;
+  prompt.chat.messages.erase(prompt.chat.messages.size() - 1);
+  return prompt;
+}
+
 }  // namespace
 
 ModelTokenizer::ModelTokenizer(Filesystem& filesystem, const Checkpoint& checkpoint,
@@ -135,10 +142,17 @@ void ModelTokenizer::add_time(Json& identity) const {
   }
 }
 
-Conversation ModelTokenizer::prompt_of(const Conversation& answered) {
-  Conversation prompt = answered;
-  prompt.chat.messages.erase(prompt.chat.messages.size() - 1);
-  return prompt;
+AnsweredTokens ModelTokenizer::encode_answered(const Conversation& answered) const {
+  AnsweredTokens result{.tokens = encode(prompt_of(answered))};
+  result.answer_start = result.tokens.size();
+  if (result.answer_start == 0) {
+    throw input_error(answered.place +
+                      ": the prompt has no tokens, and the first token of an answer has a "
+                      "probability only after another token; leave the row out");
+  }
+  const auto answer = encode_answer(answered);
+  result.tokens.insert(result.tokens.end(), answer.begin(), answer.end());
+  return result;
 }
 
 }  // namespace expo

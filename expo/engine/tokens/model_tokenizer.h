@@ -10,6 +10,12 @@
 
 namespace expo {
 
+/// The tokens of an answered conversation, as a model reads them.
+struct AnsweredTokens {
+  std::vector<TokenId> tokens;   ///< the prompt's, then the answer's
+  std::size_t answer_start = 0;  ///< index of the answer's first token; at least 1
+};
+
 /// Turns conversations into the token ids of one model.
 class ModelTokenizer {
  public:
@@ -21,11 +27,10 @@ class ModelTokenizer {
   /// assistant's turn. Throws Error(input) naming the conversation's place if it cannot be
   /// rendered.
   std::vector<TokenId> encode(const Conversation& conversation) const;
-  /// Returns the ids of an answered conversation's last turn, which follow those of its prompt.
-  /// Throws Error(input) for a turn that has more than its text (tool calls, thoughts).
-  std::vector<TokenId> encode_answer(const Conversation& answered) const;
-  /// Returns the conversation without its answer.
-  static Conversation prompt_of(const Conversation& answered);
+  /// Returns the ids of an answered conversation's prompt, including those that open the
+  /// assistant's turn, and of its last turn's text. Throws Error(input) if no token precedes the
+  /// answer, and for a turn that has more than its text (tool calls, thoughts).
+  AnsweredTokens encode_answered(const Conversation& answered) const;
 
   const Tokenizer& tokenizer() const { return chat_.tokenizer(); }
   /// The tokens that end an answer.
@@ -39,6 +44,7 @@ class ModelTokenizer {
   const std::string& digest() const { return digest_; }
 
  private:
+  std::vector<TokenId> encode_answer(const Conversation& answered) const;
   std::vector<TokenId> encode_raw(const Conversation& conversation) const;
   void refuse_unwritten_answer(const Conversation& answered, const ChatOptions& options) const;
 
