@@ -26,6 +26,10 @@ std::vector<Summary> measure_differences(const ScoreTable& table, std::size_t ca
   return result;
 }
 
+Json number_or_null(const std::optional<double>& number) {
+  return number ? Json(*number) : Json();
+}
+
 Json estimate_json(const std::optional<Estimate>& estimate, const std::vector<Measure>& measures) {
   if (!estimate) return {};
   Json scores = Json::object();

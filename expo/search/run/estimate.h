@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "expo/core/json.h"
+#include "expo/search/live/drift_estimate.h"
 #include "expo/search/score_table.h"
 #include "expo/search/source/score_source.h"
 #include "expo/search/statistics/summary.h"
@@ -28,6 +29,15 @@ std::optional<Estimate> estimate_of(const ScoreTable& table, std::size_t candida
 /// A candidate's measures minus those of another one, prompt by prompt.
 std::vector<Summary> measure_differences(const ScoreTable& table, std::size_t candidate,
                                          std::size_t other);
+
+/// The number, or null.
+Json number_or_null(const std::optional<double>& number);
+
+/// A number of a drift, or null where it was not measured.
+template <typename Number>
+Json drift_json(const std::optional<Drift>& drift, Number Drift::*number) {
+  return drift ? number_or_null((*drift).*number) : Json();
+}
 
 /// {"prompts", "mean", "standard_error", "length", …, "scores": {…}}, or null. `measures` are those
 /// of the source.

@@ -117,18 +117,11 @@ void add_drift(const LiveRun& run, const LiveScoreSource& source, AnswerCache& c
   const std::vector<std::size_t> shown = shown_candidates(result);
   const auto drifts =
       measure_drift(source, cache, shown, search.split.confirming, run.progress, run.cancellation);
-  const auto add = [](const std::optional<Drift>& drift, auto& to) {
-    if (!drift) return;
-    to.drift_from_aligned = drift->from_aligned;
-    to.drift_from_sft = drift->from_sft;
-    to.drift_from_aligned_error = drift->from_aligned_error;
-    to.drift_from_sft_error = drift->from_sft_error;
-  };
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (shown[i] < result.candidates.size()) {
-      add(drifts[i], result.candidates[shown[i]]);
+      result.candidates[shown[i]].drift = drifts[i];
     } else {
-      add(drifts[i], *result.modules);
+      result.modules->drift = drifts[i];
     }
   }
 }

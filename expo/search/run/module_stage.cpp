@@ -94,10 +94,6 @@ void describe_point(const ScoreTable& choosing, const ScoreTable& confirming,
       measure_differences(confirming, outcome.chosen_number, options.start);
 }
 
-Json number_or_null(const std::optional<double>& number) {
-  return number ? Json(*number) : Json();
-}
-
 Json parameters_json(const Candidate& candidate) {
   Json json = {{"alpha", candidate.alpha}};
   json.update(to_json(candidate.modules.value_or(ModulePoint{})));
@@ -157,10 +153,10 @@ Json to_json(const ModuleOutcome& outcome) {
           {"choosing", estimate_json(outcome.choosing, outcome.measures)},
           {"confirming", estimate_json(outcome.confirming, outcome.measures)},
           {"shown", shown_json(outcome.measure_differences, outcome.measures)},
-          {"drift_from_aligned", number_or_null(outcome.drift_from_aligned)},
-          {"drift_from_sft", number_or_null(outcome.drift_from_sft)},
-          {"drift_from_aligned_error", number_or_null(outcome.drift_from_aligned_error)},
-          {"drift_from_sft_error", number_or_null(outcome.drift_from_sft_error)},
+          {"drift_from_aligned", drift_json(outcome.drift, &Drift::from_aligned)},
+          {"drift_from_sft", drift_json(outcome.drift, &Drift::from_sft)},
+          {"drift_from_aligned_error", drift_json(outcome.drift, &Drift::from_aligned_error)},
+          {"drift_from_sft_error", drift_json(outcome.drift, &Drift::from_sft_error)},
           {"choosing_tokens", outcome.choosing_tokens},
           {"points", points_json(outcome)}};
 }

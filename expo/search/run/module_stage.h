@@ -32,12 +32,8 @@ struct ModuleOutcome {
   /// Its measures minus those of the start, prompt by prompt on the confirming part: shown, not
   /// tested.
   std::vector<Summary> measure_differences;
-  std::vector<Measure> measures;  ///< of the source
-  /// How far it has gone, where that was measured: see Drift.
-  std::optional<double> drift_from_aligned = {};
-  std::optional<double> drift_from_sft = {};
-  std::optional<double> drift_from_aligned_error = {};
-  std::optional<double> drift_from_sft_error = {};
+  std::vector<Measure> measures;    ///< of the source
+  std::optional<Drift> drift = {};  ///< how far it has gone, where that was measured
   /// Why nothing was asked or tested; empty otherwise.
   std::string skipped;
   std::optional<Confirmation> confirmation;  ///< of the chosen point against the start

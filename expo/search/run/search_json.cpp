@@ -13,10 +13,6 @@ Json value_or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json();
 }
 
-Json optional_json(const std::optional<double>& value) {
-  return value ? Json(*value) : Json();
-}
-
 Json interval_json(const std::pair<double, double>& interval) {
   return Json::array({value_or_null(interval.first), value_or_null(interval.second)});
 }
@@ -84,23 +80,24 @@ Json candidates_json(const SearchResult& result) {
   for (const std::size_t i : by_alpha(result.candidates)) {
     const SearchedCandidate& each = result.candidates[i];
     const bool tied = std::find(result.tied.begin(), result.tied.end(), i) != result.tied.end();
-    rows.push_back({{"alpha", each.candidate.alpha},
-                    {"effective_alpha", optional_json(each.rounding.effective_alpha)},
-                    {"lost", optional_json(each.rounding.lost)},
-                    {"model", model_of(result, i)},
-                    {"label", each.candidate.label},
-                    {"recommended", i == result.recommended},
-                    {"chosen", i == result.chosen},
-                    {"best", i == result.best},
-                    {"tied", tied},
-                    {"eligible", each.eligible},
-                    {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
-                    {"drift_from_aligned", optional_json(each.drift_from_aligned)},
-                    {"drift_from_sft", optional_json(each.drift_from_sft)},
-                    {"drift_from_aligned_error", optional_json(each.drift_from_aligned_error)},
-                    {"drift_from_sft_error", optional_json(each.drift_from_sft_error)},
-                    {"choosing", estimate_json(each.choosing, result.measures)},
-                    {"confirming", estimate_json(each.confirming, result.measures)}});
+    rows.push_back(
+        {{"alpha", each.candidate.alpha},
+         {"effective_alpha", number_or_null(each.rounding.effective_alpha)},
+         {"lost", number_or_null(each.rounding.lost)},
+         {"model", model_of(result, i)},
+         {"label", each.candidate.label},
+         {"recommended", i == result.recommended},
+         {"chosen", i == result.chosen},
+         {"best", i == result.best},
+         {"tied", tied},
+         {"eligible", each.eligible},
+         {"collapsed", each.collapsed ? to_json(*each.collapsed) : Json()},
+         {"drift_from_aligned", drift_json(each.drift, &Drift::from_aligned)},
+         {"drift_from_sft", drift_json(each.drift, &Drift::from_sft)},
+         {"drift_from_aligned_error", drift_json(each.drift, &Drift::from_aligned_error)},
+         {"drift_from_sft_error", drift_json(each.drift, &Drift::from_sft_error)},
+         {"choosing", estimate_json(each.choosing, result.measures)},
+         {"confirming", estimate_json(each.confirming, result.measures)}});
   }
   return rows;
 }

@@ -56,12 +56,8 @@ struct SearchedCandidate {
   std::optional<Estimate> choosing;    ///< flatters the candidate that it chose
   std::optional<Estimate> confirming;  ///< of those that were compared there
   bool eligible = true;  ///< violates no guard on the choosing part, and has not collapsed there
-  RoundingEffect rounding = {};  ///< what rounding makes of α, as far as that was measured
-  /// How far it has gone, where that was measured: see Drift.
-  std::optional<double> drift_from_aligned = {};
-  std::optional<double> drift_from_sft = {};
-  std::optional<double> drift_from_aligned_error = {};
-  std::optional<double> drift_from_sft_error = {};
+  RoundingEffect rounding = {};     ///< what rounding makes of α, as far as that was measured
+  std::optional<Drift> drift = {};  ///< how far it has gone, where that was measured
   std::optional<Collapsed> collapsed = {};  ///< which leaves it unscored
 };
 
