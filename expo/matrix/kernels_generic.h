@@ -17,6 +17,7 @@
 
 #include "expo/matrix/kernel_lanes.h"
 #include "expo/matrix/kernels.h"
+#include "expo/matrix/row_blocks.h"
 
 namespace expo::EXPO_KERNELS {
 namespace {
@@ -88,22 +89,9 @@ void multiply_block(const Product& product, std::int64_t row, std::int64_t panel
 
 template <typename Type, int Panels>
 void multiply_rows(const Product& product, std::int64_t panel) {
-  std::int64_t row = 0;
-  for (; row + 6 <= product.rows; row += 6) multiply_block<Type, 6, Panels>(product, row, panel);
-  switch (product.rows - row) {
-    case 5:
-      return multiply_block<Type, 5, Panels>(product, row, panel);
-    case 4:
-      return multiply_block<Type, 4, Panels>(product, row, panel);
-    case 3:
-      return multiply_block<Type, 3, Panels>(product, row, panel);
-    case 2:
-      return multiply_block<Type, 2, Panels>(product, row, panel);
-    case 1:
-      return multiply_block<Type, 1, Panels>(product, row, panel);
-    default:
-      return;
-  }
+  in_row_blocks(product.rows, [&]<int Rows>(std::int64_t row) {
+    multiply_block<Type, Rows, Panels>(product, row, panel);
+  });
 }
 
 template <typename Type>

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "expo/matrix/kernel_sets.h"
+#include "expo/matrix/row_blocks.h"
 
 // The products of kernels_generic.h again, for registers of eight values: GCC takes vectors of
 // sixteen through the stack here. Six rows by one panel fill twelve of the sixteen registers.
@@ -90,22 +91,9 @@ void multiply_block(const Product& product, std::int64_t row, std::int64_t panel
 
 template <typename Type>
 void multiply_rows(const Product& product, std::int64_t panel) {
-  std::int64_t row = 0;
-  for (; row + 6 <= product.rows; row += 6) multiply_block<Type, 6>(product, row, panel);
-  switch (product.rows - row) {
-    case 5:
-      return multiply_block<Type, 5>(product, row, panel);
-    case 4:
-      return multiply_block<Type, 4>(product, row, panel);
-    case 3:
-      return multiply_block<Type, 3>(product, row, panel);
-    case 2:
-      return multiply_block<Type, 2>(product, row, panel);
-    case 1:
-      return multiply_block<Type, 1>(product, row, panel);
-    default:
-      return;
-  }
+  in_row_blocks(product.rows, [&]<int Rows>(std::int64_t row) {
+    multiply_block<Type, Rows>(product, row, panel);
+  });
 }
 
 template <typename Type>

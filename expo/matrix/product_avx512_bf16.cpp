@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "expo/matrix/kernel_sets.h"
+#include "expo/matrix/row_blocks.h"
 
 namespace expo {
 namespace {
@@ -48,22 +49,9 @@ void multiply_block(const Product& product, std::int64_t row, std::int64_t panel
 
 template <int Panels>
 void multiply_rows(const Product& product, std::int64_t panel) {
-  std::int64_t row = 0;
-  for (; row + 6 <= product.rows; row += 6) multiply_block<6, Panels>(product, row, panel);
-  switch (product.rows - row) {
-    case 5:
-      return multiply_block<5, Panels>(product, row, panel);
-    case 4:
-      return multiply_block<4, Panels>(product, row, panel);
-    case 3:
-      return multiply_block<3, Panels>(product, row, panel);
-    case 2:
-      return multiply_block<2, Panels>(product, row, panel);
-    case 1:
-      return multiply_block<1, Panels>(product, row, panel);
-    default:
-      return;
-  }
+  in_row_blocks(product.rows, [&]<int Rows>(std::int64_t row) {
+    multiply_block<Rows, Panels>(product, row, panel);
+  });
 }
 
 }  // namespace
