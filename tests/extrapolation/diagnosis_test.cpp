@@ -14,33 +14,12 @@
 #include "expo/extrapolation/diagnosis/delta_measures.h"
 #include "expo/extrapolation/diagnosis/delta_report.h"
 #include "expo/extrapolation/diagnosis/rounding_decision.h"
+#include "support/memory_checkpoint.h"
 
 namespace expo {
 namespace {
 
-/// A checkpoint of float32 tensors in memory.
-class MemoryCheckpoint final : public Checkpoint {
- public:
-  struct Entry {
-    std::string name;
-    std::vector<std::uint64_t> shape;
-    std::vector<float> values;
-  };
-
-  explicit MemoryCheckpoint(std::vector<Entry> entries) : entries_(std::move(entries)) {
-    for (const Entry& entry : entries_)
-      tensors_.push_back({entry.name, entry.shape, DType::f32, DType::f32, "F32", std::nullopt});
-    index_tensors();
-  }
-
-  std::span<const std::byte> read(std::size_t index, std::uint64_t first, std::uint64_t count,
-                                  ReadScratch&) const override {
-    return std::as_bytes(std::span(entries_[index].values).subspan(first, count));
-  }
-
- private:
-  std::vector<Entry> entries_;
-};
+using MemoryCheckpoint = MemoryCheckpointOf<float>;
 
 std::vector<float> noise(std::size_t count, unsigned seed, float scale) {
   std::mt19937 engine(seed);

@@ -8,33 +8,12 @@
 #include <random>
 
 #include "expo/core/error.h"
+#include "support/memory_checkpoint.h"
 
 namespace expo {
 namespace {
 
-/// A checkpoint of float64 tensors in memory.
-class MemoryCheckpoint final : public Checkpoint {
- public:
-  struct Entry {
-    std::string name;
-    std::vector<std::uint64_t> shape;
-    std::vector<double> values;
-  };
-
-  explicit MemoryCheckpoint(std::vector<Entry> entries) : entries_(std::move(entries)) {
-    for (const Entry& entry : entries_)
-      tensors_.push_back({entry.name, entry.shape, DType::f64, DType::f64, "F64", std::nullopt});
-    index_tensors();
-  }
-
-  std::span<const std::byte> read(std::size_t index, std::uint64_t first, std::uint64_t count,
-                                  ReadScratch&) const override {
-    return std::as_bytes(std::span(entries_[index].values).subspan(first, count));
-  }
-
- private:
-  std::vector<Entry> entries_;
-};
+using MemoryCheckpoint = MemoryCheckpointOf<double>;
 
 /// Entry k of the orthonormal basis of cosines (type II) of a space, in its j-th vector.
 double cosine(std::size_t j, std::size_t k, std::size_t size) {
