@@ -308,3 +308,11 @@ class Handler(BaseHTTPRequestHandler):
                 "tokens_evaluated": len(prompt), "tokens_predicted": written,
                 # llama.cpp: before token i there are len(prompt) + i − 1, and the last place stays empty.
                 "truncated": len(prompt) + written >= self.model.context, "model": self.model.served}
+
+
+KINDS = {"vllm": "vllm", "llama": "llama-server", "openai": "openai"}
+
+
+def word(server, name=""):
+    """The server, and a model's name there, as expo's MODEL."""
+    return f"{KINDS[server.dialect]}={server.url}{name}"

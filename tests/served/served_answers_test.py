@@ -13,10 +13,9 @@ import pytest
 from checkpoints import EXPO, expo
 from small_models import model, prompts, read_rows, write_rows
 
-from model_server import Changed, Half, ModelServer, Reset, Stall, Status, next_tokens, text_of
+from model_server import Changed, Half, Reset, Stall, Status, next_tokens, text_of, word
 
 KEY = "sk-Secret-4711"
-KINDS = {"vllm": "vllm", "llama": "llama-server", "openai": "openai"}
 
 
 @pytest.fixture
@@ -31,19 +30,6 @@ def data(tmp_path):
     return write_rows(tmp_path / "prompts.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
 
 
-@pytest.fixture
-def serve(folder):
-    """Starts servers of the model."""
-    running = []
-
-    def start(dialect="vllm", **settings):
-        running.append(ModelServer(dialect, **({"root": folder} | settings)).__enter__())
-        return running[-1]
-    yield start
-    for server in running:
-        server.__exit__()
-
-
 def ids_of(text):
     """The template's tokens, by the rule of small_models.py."""
     return [3, *(int(word[1:]) for word in text.split()), 4]
@@ -51,10 +37,6 @@ def ids_of(text):
 
 def path_of(server):
     return "/completion" if server.dialect == "llama" else "/v1/completions"
-
-
-def word(server, name=""):
-    return f"{KINDS[server.dialect]}={server.url}{name}"
 
 
 def generate(server, data, out, *options, **more):

@@ -5,9 +5,8 @@ import pytest
 from checkpoints import expo
 from small_models import model, prompts, read_rows, write_rows
 
-from model_server import Changed, ModelServer, Status, log_prob, reward
+from model_server import Changed, Status, log_prob, reward, word
 
-KINDS = {"vllm": "vllm", "llama": "llama-server", "openai": "openai"}
 
 
 @pytest.fixture
@@ -26,18 +25,6 @@ def data(tmp_path, pairs):
     return write_rows(tmp_path / "answers.jsonl", [{"prompt": prompt, "output": answer} for prompt, answer in pairs])
 
 
-@pytest.fixture
-def serve(folder):
-    running = []
-
-    def start(dialect="vllm", **settings):
-        running.append(ModelServer(dialect, **({"root": folder} | settings)).__enter__())
-        return running[-1]
-    yield start
-    for server in running:
-        server.__exit__()
-
-
 def ids_of(prompt, answer):
     """The template's tokens of a conversation, by the rule of small_models.py."""
     return [3, *numbers(prompt), 4, *numbers(answer)]
@@ -45,10 +32,6 @@ def ids_of(prompt, answer):
 
 def numbers(text):
     return [int(word[1:]) for word in text.split()]
-
-
-def word(server):
-    return f"{KINDS[server.dialect]}={server.url}"
 
 
 def score(server, data, out, *options):
