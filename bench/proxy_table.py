@@ -13,7 +13,7 @@ import json
 import statistics
 from pathlib import Path
 
-from record_pair import ROOT, Steps, by_prompt, graded, read_rows, say, write_rows
+from record_pair import ROOT, Steps, by_prompt, graded, preference_pairs, read_rows, say, write_rows
 
 BETA = 0.1
 ALPHAS = (0, 0.5, 2, 4, 8, 12, 16, 25)
@@ -43,12 +43,7 @@ def implicit(steps, alpha, count):
 def make_pairs(steps, count):
     """The file of at most so many pairs, and how many it has."""
     rows = [row for alpha in (-1, 0) for row in graded(answers(steps, alpha))]
-    pairs = []
-    for samples in by_prompt(rows):
-        right = [row for row in samples if row["score"] == 1 and row["finish_reason"] == "stop"]
-        wrong = [row for row in samples if row["score"] == 0 and row["answer"].strip()]
-        if right and wrong:
-            pairs.append({"prompt": right[0]["prompt"], "chosen": right[0]["answer"], "rejected": wrong[0]["answer"]})
+    pairs = preference_pairs(rows)
     say(f"{len(pairs)} pairs that trained nothing; {min(count, len(pairs))} are used")
     file = f"proxies/pairs_{len(pairs[:count])}.jsonl"
     write_rows(steps.work / file, pairs[:count])

@@ -124,13 +124,13 @@ def preference_pairs(rows):
         wrong = [row for row in samples if row["score"] == 0 and row["answer"].strip()]
         if right and wrong:
             pairs.append({"prompt": right[0]["prompt"], "chosen": right[0]["answer"], "rejected": wrong[0]["answer"]})
-    return pairs[:MOST_PAIRS]
+    return pairs
 
 
 def make_pairs(steps):
     prompts = steps.instructions("train", TRAINING_PROMPTS)
     rows = steps.answers("sft", prompts, "train-answers.jsonl", TRAINING_SAMPLES, 1, "--dtype", "bf16")
-    pairs = preference_pairs(rows)
+    pairs = preference_pairs(rows)[:MOST_PAIRS]
     say(f"{len(pairs)} pairs; θ_sft obeys {statistics.mean(row['score'] for row in rows):.3f} of the training "
         f"instructions")
     write_rows(steps.work / "pairs.jsonl", pairs)
