@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
@@ -165,11 +166,7 @@ class NumberReplacing {
 
 /// Text of a file, fit for a message.
 std::string shortened(std::string text) {
-  constexpr std::size_t kLongest = 200;
-  if (text.size() <= kLongest) return text;
-  std::size_t end = kLongest;  // not within a character
-  while (end > 0 && continues_character(text[end])) --end;
-  return text.substr(0, end) + "…";
+  return cut_to(std::move(text), 200);
 }
 
 /// How numbers are read that Json's own numbers do not hold.

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "expo/core/cut_text.h"
+
 namespace expo {
 namespace {
 
@@ -14,10 +16,7 @@ void list_differences(const Json& before, const Json& now, const std::string& pa
                       std::vector<std::string>& found) {
   if (before == now) return;
   if (!before.is_object() || !now.is_object()) {
-    const auto shown = [](const Json& value) {
-      const std::string text = compact_json(value);
-      return text.size() <= 100 ? text : text.substr(0, 97) + "…";
-    };
+    const auto shown = [](const Json& value) { return cut_to(compact_json(value), 100); };
     found.push_back(fmt::format("{} was {} and is {}", path, shown(before), shown(now)));
     return;
   }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <utility>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 
@@ -47,7 +48,7 @@ bool take_cell(std::string_view& text, std::string& cell, std::size_t& line) {
 
 std::string shown(const std::string& cell) {
   constexpr std::size_t kLongest = 40;
-  return on_one_line(cell.size() > kLongest ? cell.substr(0, kLongest) + "…" : cell);
+  return cut_to(on_one_line(cell), kLongest);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "expo/http/server_words.h"
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 #include "expo/core/text.h"
@@ -7,7 +8,7 @@
 namespace expo {
 namespace {
 
-constexpr std::size_t kMostCharacters = 300;
+constexpr std::size_t kMostBytes = 300;
 /// What is longer is read as text: no server explains an error at such a length.
 constexpr std::size_t kLargestJson = 1 << 20;
 
@@ -24,22 +25,13 @@ std::string message_in(const Json& value) {
   return {};
 }
 
-std::string cut(const std::string& text) {
-  std::size_t characters = 0;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (continues_character(text[at]) || ++characters <= kMostCharacters) continue;
-    return text.substr(0, at) + "…";
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string cut_words(std::string text) {
   for (char& c : text) {
     if (c == '\n' || c == '\r' || c == '\t') c = ' ';
   }
-  return cut(on_one_line(text));
+  return cut_to(on_one_line(text), kMostBytes);
 }
 
 std::string server_words(std::string_view body, const ApiKey& key) {

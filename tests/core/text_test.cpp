@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -39,6 +40,17 @@ TEST(Text, KeepsLineEndsWhereTheyMayBe) {
   EXPECT_EQ(escape_controls("a\nb"), "a\nb");
   EXPECT_EQ(on_one_line("a\nb"), "a\\x0ab");
   EXPECT_EQ(escape_controls(on_one_line("a\nb")), "a\\x0ab");
+}
+
+TEST(Text, IsCutBetweenCharacters) {
+  EXPECT_EQ(cut_to("ab", 2), "ab");
+  EXPECT_EQ(cut_to("abc", 2), "ab…");
+  EXPECT_EQ(cut_to("\xF0\x9F\xA4\x97", 4), "\xF0\x9F\xA4\x97");
+  for (const std::size_t bytes : {1, 2, 3, 4})
+    EXPECT_EQ(cut_to("a\xF0\x9F\xA4\x97z", bytes), "a…") << bytes;
+  EXPECT_EQ(cut_to("a\xF0\x9F\xA4\x97z", 5), "a\xF0\x9F\xA4\x97…");
+  EXPECT_EQ(cut_to("模", 0), "…");
+  EXPECT_EQ(cut_to("\x97\x97", 1), "…");  // no character begins
 }
 
 TEST(Text, IsEscapedInErrors) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 
@@ -73,9 +74,7 @@ bool is_off(const Json& value) {
 
 /// A value as text for a message.
 std::string shown(const Json& value) {
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "…";
-  return text;
+  return cut_to(value.dump(-1, ' ', true, Json::error_handler_t::replace), 60);
 }
 
 class Reader {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
@@ -30,12 +31,7 @@ struct Outputs {
 
 /// An instruction fit for a message.
 std::string shortened(const std::string& instruction) {
-  constexpr std::size_t kLongest = 60;
-  std::string text = on_one_line(instruction);
-  if (text.size() <= kLongest) return text;
-  std::size_t end = kLongest;  // not within a character
-  while (end > 0 && continues_character(text[end])) --end;
-  return text.substr(0, end) + "…";
+  return cut_to(on_one_line(instruction), 60);
 }
 
 /// The text in a column; std::nullopt if there is none, where that is allowed.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <regex>
 
+#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 
 namespace expo {
@@ -45,10 +46,9 @@ bool has_long_number(const std::string& text) {
 std::regex compile(const std::string& text) {
   if (text.size() > kLongestExpression || has_long_number(text)) {
     throw usage_error(
-        fmt::format("the expression \"{}{}\" is too long: at most {} characters and numbers of at "
+        fmt::format("the expression \"{}\" is too long: at most {} characters and numbers of at "
                     "most {} digits are supported",
-                    text.substr(0, 40), text.size() > 40 ? "…" : "", kLongestExpression,
-                    kMostExpressionDigits));
+                    cut_to(text, 40), kLongestExpression, kMostExpressionDigits));
   }
   try {
     return std::regex(text, std::regex::ECMAScript);
