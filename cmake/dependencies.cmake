@@ -6,6 +6,7 @@ find_package(yaml-cpp 0.7 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(ZLIB 1.2 REQUIRED)
 find_package(CURL 7.85 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 find_path(EXPO_XXHASH_INCLUDE xxhash.h REQUIRED)
 # Eigen 3.4, which consists of headers.
 find_path(EXPO_EIGEN_INCLUDE Eigen/Eigenvalues PATH_SUFFIXES eigen3 REQUIRED)
