@@ -40,11 +40,26 @@ const PANELS: Panel[] = [
     id: 'logps',
     title: 'Log-probabilities',
     keys: ['logps/chosen', 'logps/rejected'],
-    caption: 'Of the chosen (solid) and the rejected answers (dashed), summed over their tokens.',
+    caption: 'Those of the chosen (solid) and the rejected answers (dashed), summed over their tokens.',
   },
-  { id: 'rate', title: 'Learning rate', keys: ['learning_rate'], caption: 'As scheduled.' },
-  { id: 'gradient', title: 'Gradient norm', keys: ['grad_norm'], caption: 'Before clipping.' },
-  { id: 'speed', title: 'Tokens per second', keys: ['tokens_per_second'], caption: 'Of the training itself.' },
+  {
+    id: 'rate',
+    title: 'Learning rate',
+    keys: ['learning_rate'],
+    caption: 'The learning rate that the schedule gives each step.',
+  },
+  {
+    id: 'gradient',
+    title: 'Gradient norm',
+    keys: ['grad_norm'],
+    caption: 'The norm of the gradient before it is clipped.',
+  },
+  {
+    id: 'speed',
+    title: 'Tokens per second',
+    keys: ['tokens_per_second'],
+    caption: 'Tokens that a second of training takes; evaluation and saving are left out.',
+  },
 ];
 const NO_METRICS = new Set(['step', 'epoch', 'tokens', 'eval_tokens', 'eval_runtime']);
 
