@@ -14,13 +14,13 @@ constexpr std::size_t kShortestSecret = 8;
 
 }  // namespace
 
-ApiKey ApiKey::from_environment(const std::string& variable) {
+ApiKey ApiKey::from_environment(const std::string& variable, const std::string& option) {
   const char* const value = std::getenv(variable.c_str());
   if (value == nullptr || *value == '\0') {
     throw usage_error(
-        fmt::format("--key-variable: the environment variable {} is not set; it is to hold the "
+        fmt::format("{}: the environment variable {} is not set; it is to hold the "
                     "server's key (the option takes the variable's name, never the key)",
-                    variable));
+                    option, variable));
   }
   ApiKey result;
   result.variable_ = variable;
@@ -28,9 +28,9 @@ ApiKey ApiKey::from_environment(const std::string& variable) {
   const auto is_printable = [](char c) { return c > ' ' && c < 0x7F; };
   if (!std::ranges::all_of(result.key_, is_printable)) {
     throw usage_error(
-        fmt::format("--key-variable: the value of {} has a space, a line end or another character "
+        fmt::format("{}: the value of {} has a space, a line end or another character "
                     "that no key has; set it again without",
-                    variable));
+                    option, variable));
   }
   return result;
 }

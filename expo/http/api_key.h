@@ -11,9 +11,10 @@ namespace expo {
 class ApiKey {
  public:
   ApiKey() = default;
-  /// Reads the variable of this name. Throws Error(usage) if it is not set, is empty, or holds what
-  /// cannot stand in a header.
-  static ApiKey from_environment(const std::string& variable);
+  /// Reads the variable of this name, which `option` has named. Throws Error(usage) if it is not
+  /// set, is empty, or holds what cannot stand in a header.
+  static ApiKey from_environment(const std::string& variable,
+                                 const std::string& option = "--key-variable");
 
   bool is_none() const { return key_.empty(); }
   /// The name of the variable.

@@ -128,6 +128,7 @@ class HttpClient::Run {
     if (!answer) return;
     std::erase_if(transfers_, [&](const auto& each) { return each.get() == &transfer; });
     sink_(*std::move(answer));
+    has_more_ = true;
   }
 
   /// Until the next try is due, or for the longest pause.

@@ -28,9 +28,20 @@ struct HttpOptions {
   /// Instead of answer_limit for the first byte of get(), which no model has to compute.
   std::chrono::milliseconds get_limit{30'000};
   std::size_t largest_answer = 64U << 20;  ///< bytes
-  /// Whether a request that may have reached the server is sent again where no status came back; no
-  /// for requests that cost money.
+  /// Whether a request that the server may have worked on is sent again where its answer did not
+  /// come whole; no for requests that cost money. An error's status says that it has not.
   bool repeat_unanswered = true;
+  /// The option that names the key's variable, for messages.
+  std::string key_option = "--key-variable";
+};
+
+/// Why a request has no answer.
+enum class HttpFailure {
+  none,         ///< it has one
+  unreachable,  ///< it did not leave: there was no connection that may be used
+  refused,      ///< by an error's status
+  broken,       ///< the answer did not come whole, or is no JSON
+  late,         ///< it was not there within a limit of time
 };
 
 /// A request of JSON.
@@ -50,6 +61,7 @@ struct HttpAnswer {
   std::optional<Error> failure = {};
   /// The beginning of what the server said to a request that failed by its status.
   std::string words = {};
+  HttpFailure kind = HttpFailure::none;
 };
 
 /// Sends JSON requests to one server, many at a time. A request is tried again as retry_policy.h
@@ -72,10 +84,11 @@ class HttpClient {
 
   const ServerAddress& address() const { return address_; }
 
-  /// Sends the requests of `next` until it gives none, and passes each one's answer to `sink` as
-  /// soon as it is there, in no particular order. A request is taken only when it can be sent, so
-  /// that memory holds those in flight alone. If a function throws, or once cancelled, the rest is
-  /// given up.
+  /// Sends the requests of `next`, and passes each one's answer to `sink` as soon as it is there,
+  /// in no particular order. A request is taken only when it can be sent, so that memory holds
+  /// those in flight alone. Where `next` gives none, it is asked again after each answer, and the
+  /// run ends when none is in flight. If a function throws, or once cancelled, the rest is given
+  /// up.
   void run(const Source& next, const Sink& sink, const CancellationToken& cancellation);
 
   /// Sends a single request. Throws its failure.

@@ -40,8 +40,8 @@ ServerAddress::ServerAddress(std::string_view url, std::string_view where) {
       !part_of(parsed.get(), CURLUPART_PASSWORD).empty()) {
     throw usage_error(
         fmt::format("{}: the address holds a user's name or password, which process lists and logs "
-                    "would show; put the key into an environment variable and name that with "
-                    "--key-variable",
+                    "would show; put the key into an environment variable, and name that by "
+                    "the option that there is for it",
                     where));
   }
   const std::string scheme = lower_case(part_of(parsed.get(), CURLUPART_SCHEME));

@@ -155,8 +155,7 @@ std::string Transfer::place() const {
   return retries_ == 0 ? url : fmt::format("{} (tried {} times)", url, retries_ + 1);
 }
 
-std::optional<HttpAnswer> Transfer::fail_or_wait(bool may_repeat, ErrorCategory category,
-                                                 const std::string& what, std::string_view remedy) {
+std::optional<HttpAnswer> Transfer::fail_or_wait(bool may_repeat, const Failure& failure) {
   const auto asked = asked_.value_or(std::chrono::milliseconds(0));
   const bool is_too_long = asked > context_.options.longest_wait;
   if (may_repeat && retries_ < context_.options.most_retries && !is_too_long) {
@@ -165,15 +164,22 @@ std::optional<HttpAnswer> Transfer::fail_or_wait(bool may_repeat, ErrorCategory 
     ++retries_;
     return std::nullopt;
   }
-  std::string message = fmt::format("{}: {}", place(), what);
+  std::string message = fmt::format("{}: {}", place(), failure.what);
   if (may_repeat && is_too_long)
     message += fmt::format("; it asks to wait for {:g} s", seconds(asked));
-  if (!remedy.empty()) message += fmt::format("; {}", remedy);
+  if (!failure.remedy.empty()) message += fmt::format("; {}", failure.remedy);
   return HttpAnswer{request_.tag,
                     {},
                     status_,
-                    Error(category, context_.key.hidden_in(message)),
-                    context_.key.hidden_in(body_).substr(0, kMostWords)};
+                    Error(failure.category, context_.key.hidden_in(message)),
+                    context_.key.hidden_in(body_).substr(0, kMostWords),
+                    failure.kind};
+}
+
+/// A server that has begun to answer well has done the work, and one that said nothing may have.
+bool Transfer::may_send_again() const {
+  const bool may_have_worked = status_ == 0 || (status_ >= 200 && status_ <= 299);
+  return context_.options.repeat_unanswered || !may_have_worked;
 }
 
 std::optional<HttpAnswer> Transfer::end(CURLcode code, bool may_reconnect) {
@@ -181,10 +187,11 @@ std::optional<HttpAnswer> Transfer::end(CURLcode code, bool may_reconnect) {
   headers_.reset();
   body_ = context_.key.hidden_in_body(std::move(body_));
   if (is_too_large_) {
-    return fail_or_wait(false, ErrorCategory::input,
-                        fmt::format("the answer is larger than {} bytes, which none should be",
-                                    context_.options.largest_answer),
-                        "is this the server that you mean?");
+    return fail_or_wait(false,
+                        {HttpFailure::broken, ErrorCategory::input,
+                         fmt::format("the answer is larger than {} bytes, which none should be",
+                                     context_.options.largest_answer),
+                         "is this the server that you mean?"});
   }
   if (code != CURLE_OK) return fail_by_line(code, may_reconnect);
   if (status_ < 200 || status_ > 299) return fail_by_status();
@@ -199,10 +206,11 @@ std::optional<HttpAnswer> Transfer::answer_of_body() {
     context_.key.hide_in(answer.json);
     return answer;
   } catch (const Error& error) {
-    return fail_or_wait(true, ErrorCategory::input,
-                        fmt::format("what the server answered is no JSON ({}): \"{}\"",
-                                    error.what(), server_words(body_, context_.key)),
-                        "is this the server that you mean?");
+    return fail_or_wait(may_send_again(),
+                        {HttpFailure::broken, ErrorCategory::input,
+                         fmt::format("what the server answered is no JSON ({}): \"{}\"",
+                                     error.what(), server_words(body_, context_.key)),
+                         "is this the server that you mean?"});
   }
 }
 
@@ -211,44 +219,46 @@ std::optional<HttpAnswer> Transfer::fail_by_status() {
   std::string what = fmt::format("the server answered with status {}", status_);
   if (!words.empty()) what += fmt::format(": \"{}\"", words);
   if (status_ >= 300 && status_ < 400) {
-    return fail_or_wait(false, ErrorCategory::usage, what,
-                        "redirections are not followed; give the address that it leads to");
+    return fail_or_wait(false,
+                        {HttpFailure::refused, ErrorCategory::usage, what,
+                         "redirections are not followed; give the address that it leads to"});
   }
   if (status_ == 401 || status_ == 403) {
     const std::string remedy =
         context_.key.is_none()
-            ? "no key was sent: --key-variable names the environment variable that holds it"
+            ? fmt::format("no key was sent: {} names the environment variable that holds it",
+                          context_.options.key_option)
             : "check the key in the environment variable " + context_.key.variable();
-    return fail_or_wait(false, ErrorCategory::environment, what, remedy);
+    return fail_or_wait(false, {HttpFailure::refused, ErrorCategory::environment, what, remedy});
   }
   const bool may_repeat = may_retry(status_, body_);
   const bool is_theirs = may_repeat || status_ == 429;
-  return fail_or_wait(may_repeat, is_theirs ? ErrorCategory::environment : ErrorCategory::input,
-                      what, "");
+  return fail_or_wait(
+      may_repeat,
+      {HttpFailure::refused, is_theirs ? ErrorCategory::environment : ErrorCategory::input, what});
 }
 
 std::optional<HttpAnswer> Transfer::fail_by_line(CURLcode code, bool may_reconnect) {
   const std::string words =
       on_one_line(curl_words_[0] != '\0' ? curl_words_ : curl_easy_strerror(code));
   if (is_about_certificates(code)) {
-    return fail_or_wait(false, ErrorCategory::environment,
-                        fmt::format("the server's certificate is not accepted ({})", words),
-                        "SSL_CERT_FILE names a file with the certificates to trust");
+    return fail_or_wait(false, {HttpFailure::unreachable, ErrorCategory::environment,
+                                fmt::format("the server's certificate is not accepted ({})", words),
+                                "SSL_CERT_FILE names a file with the certificates to trust"});
   }
   if (code == CURLE_ABORTED_BY_CALLBACK) return fail_by_time();
   if (is_about_reaching(code)) {
-    return fail_or_wait(may_reconnect, ErrorCategory::environment,
-                        fmt::format("the server cannot be reached ({})", words),
-                        "is it running, and is this its address?");
+    return fail_or_wait(may_reconnect, {HttpFailure::unreachable, ErrorCategory::environment,
+                                        fmt::format("the server cannot be reached ({})", words),
+                                        "is it running, and is this its address?"});
   }
-  return fail_or_wait(has_status() || context_.options.repeat_unanswered,
-                      ErrorCategory::environment, fmt::format("the connection broke ({})", words),
-                      "");
+  return fail_or_wait(may_send_again(), {HttpFailure::broken, ErrorCategory::environment,
+                                         fmt::format("the connection broke ({})", words)});
 }
 
 /// Another try is worth it once: each one costs the whole time again, here and on the server.
 std::optional<HttpAnswer> Transfer::fail_by_time() {
-  const bool may_repeat = timeouts_++ == 0 && (has_status() || context_.options.repeat_unanswered);
+  const bool may_repeat = timeouts_++ == 0 && may_send_again();
   std::string what = fmt::format("there was no answer within {:g} s", seconds(answer_limit()));
   if (has_begun_) {
     const auto silence = Clock::now() - last_byte_;
@@ -257,7 +267,7 @@ std::optional<HttpAnswer> Transfer::fail_by_time() {
                              seconds(context_.options.stall_limit))
                : fmt::format("the answer was not complete within {:g} s", seconds(whole_limit()));
   }
-  return fail_or_wait(may_repeat, ErrorCategory::environment, what, "");
+  return fail_or_wait(may_repeat, {HttpFailure::late, ErrorCategory::environment, what});
 }
 
 }  // namespace expo

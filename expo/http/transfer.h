@@ -57,10 +57,18 @@ class Transfer {
   static std::size_t take_header(char* data, std::size_t, std::size_t size, void* self);
   void set_security();
   void set_request();
+  struct Failure {
+    HttpFailure kind = HttpFailure::refused;
+    ErrorCategory category = ErrorCategory::environment;
+    std::string what;
+    std::string remedy = {};
+  };
+
   std::optional<HttpAnswer> answer_of_body();
   /// The answer of a failure for good, or the wait before another try.
-  std::optional<HttpAnswer> fail_or_wait(bool may_repeat, ErrorCategory category,
-                                         const std::string& what, std::string_view remedy);
+  std::optional<HttpAnswer> fail_or_wait(bool may_repeat, const Failure& failure);
+  /// Whether another try costs nothing where the answer did not come whole.
+  bool may_send_again() const;
   std::optional<HttpAnswer> fail_by_status();
   std::optional<HttpAnswer> fail_by_line(CURLcode code, bool may_reconnect);
   std::string place() const;

@@ -111,8 +111,11 @@ def test_an_answer_that_comes_byte_by_byte_ends(server):
     assert time.monotonic() - began < 2
 
 
-@pytest.mark.parametrize("action, times", [(Reset(), 1), (Stall(2), 1), (Status(500), 3)], ids=str)
-def test_what_costs_is_not_repeated_where_no_status_came(server, action, times):
+@pytest.mark.parametrize("action, times", [
+    (Reset(), 1), (Stall(2), 1), (Half(), 1), (Stall(2, in_the_middle=True), 1), (Status(200, body=b'{"number": 0'), 1),
+    (Status(500), 3), (Status(429), 3),
+], ids=str)
+def test_what_costs_is_repeated_only_where_an_error_says_that_nothing_was_done(server, action, times):
     server.misbehave, seen = once(action, until=2)
     answer = tool(server.url, echoes(), repeat_unanswered=False, answer_limit=300, connect_limit=100)[0]
     assert ("failure" in answer) == (times == 1) and seen == {0: times}
