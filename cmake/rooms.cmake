@@ -47,6 +47,7 @@ set(EXPO_ROOMS
   "search/statistics:core"
   "evaluation:text,search/statistics"
   "evaluation/judge:evaluation"
+  "evaluation/judge/served:evaluation/judge,served"
   "search/source:core/disk,search/statistics"
   "search:search/statistics,search/source"
   "search/modules:search"
@@ -54,8 +55,8 @@ set(EXPO_ROOMS
   "search/live:search/source,search/process,engine"
   "search/run:search/modules,search/live"
   "report:core/disk"
-  "cli/options:engine,http,search/run"
-  "cli/text:engine,search/run,evaluation"
+  "cli/options:engine,http,search/run,evaluation/judge/served"
+  "cli/text:engine,search/run,evaluation/judge"
   "cli:cli/options,cli/text,session,report,served"
   "program:cli,embedded,training/run"
 )

@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "expo/cli/command.h"
-#include "expo/cli/data_folder.h"
+#include "expo/cli/fit_options.h"
+#include "expo/cli/judged_evaluation.h"
 #include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/evaluation_text.h"
 #include "expo/core/error.h"
@@ -15,64 +15,13 @@
 namespace expo {
 namespace {
 
-/// What both kinds of evaluation have in common.
-struct FitOptions {
-  std::string alpaca_eval_data;
-  EvaluationOptions evaluation;
-  bool json = false;
-
-  void declare(CLI::App& command);
-  void check() const;
-  ReferenceData reference() const;
-};
-
 struct Options {
   std::vector<std::string> annotations;
   std::string first;
   std::string second;
+  JudgedEvaluation judged;
   FitOptions fit;
 };
-
-void FitOptions::declare(CLI::App& command) {
-  command.add_flag("--allow-missing", evaluation.rows.allow_missing,
-                   "Compute the figures although rows are missing or have no preference");
-  command.add_flag("--other-instructions", evaluation.rows.other_instructions,
-                   "Do not take the rows for AlpacaEval's: no difficulties, no gamed rows");
-  command.add_flag("--json", json, "Print the result as JSON");
-  command.option_defaults()->group(help_section::kLengthControl);
-  command
-      .add_option("--alpaca-eval-data", alpaca_eval_data,
-                  "Folder with AlpacaEval's df_gamed.csv, in place of the data that ship with expo")
-      ->type_name("DIR");
-  command
-      .add_option("--regularisation", evaluation.regularisation,
-                  "liblinear's C of the fit; default: by cross-validation, or 21.544")
-      ->check(is_number_from(1e-6, 1e6), limits_text(1e-6, 1e6))
-      ->type_name("C");
-  command
-      .add_option("--resamples", evaluation.resamples,
-                  "Resamples of the instructions for the intervals; default: 2000")
-      ->check(CLI::Range(100, 1000000))
-      ->type_name("N");
-  command.add_option("--seed", evaluation.seed, "Seed of the resamples; default: 0")
-      ->check(is_seed, "")
-      ->type_name("N");
-}
-
-void FitOptions::check() const {
-  if (evaluation.rows.other_instructions && !alpaca_eval_data.empty())
-    throw usage_error(
-        "--alpaca-eval-data has no effect with --other-instructions, which leaves that data out of "
-        "the fit; give one of them");
-}
-
-ReferenceData FitOptions::reference() const {
-  // Such rows need nothing of it, so they can be evaluated where the data do not ship.
-  if (evaluation.rows.other_instructions) return {};
-  std::optional<std::filesystem::path> official;
-  if (!alpaca_eval_data.empty()) official = alpaca_eval_data;
-  return read_reference_data(posix_filesystem(), shipped_data_folder("alpaca_eval"), official);
-}
 
 Annotations read(const std::string& path) {
   Annotations annotations = read_annotations(posix_filesystem(), path);
@@ -80,8 +29,24 @@ Annotations read(const std::string& path) {
   return annotations;
 }
 
-void run_alpaca(const Options& options, const CommandContext& context) {
+/// Preferences are either there, or a judge is asked for them.
+void check_source(const Options& options, const CLI::App& command) {
+  const bool asks = !options.judged.model_outputs.empty();
+  if (!asks && options.annotations.empty())
+    throw usage_error(
+        "evaluate: there is nothing to evaluate; give --annotations FILE, or answers for a judge "
+        "by --model-outputs FILE");
+  if (asks && !options.annotations.empty())
+    throw usage_error(
+        "evaluate: --annotations says what a judge has said, and --model-outputs has one asked; "
+        "give one of them (--reuse takes over what earlier annotations say)");
+  if (!asks) JudgedEvaluation::check_unused(command);
+}
+
+void run_alpaca(const Options& options, const CLI::App& command, const CommandContext& context) {
   options.fit.check();
+  check_source(options, command);
+  if (options.annotations.empty()) return options.judged.run(options.fit, command, context);
   const ReferenceData reference = options.fit.reference();
   std::vector<LeaderboardRow> rows;
   for (const std::string& path : options.annotations)
@@ -105,16 +70,22 @@ void run_compare(const Options& options, const CommandContext& context) {
 
 CLI::App* declare_alpaca(CLI::App& evaluate, Options& options) {
   CLI::App* command = evaluate.add_subcommand(
-      "alpaca", "AlpacaEval 2.0: win rates and length-controlled win rates from annotations");
+      "alpaca",
+      "AlpacaEval 2.0: win rates and length-controlled win rates, from annotations or by a judge");
   command->option_defaults()->group(help_section::kInputAndOutput);
   command
       ->add_option("--annotations", options.annotations,
                    "AlpacaEval's annotations.json, or a CSV with the columns index, len_baseline, "
                    "len_model and preference; several give a row each")
-      ->required()
       ->type_name("FILE");
+  options.judged.declare(*command);
   options.fit.declare(*command);
-  command->footer("Example:\n  expo evaluate alpaca --annotations annotations.json");
+  command->footer(
+      "Examples:\n"
+      "  expo evaluate alpaca --annotations annotations.json\n"
+      "  expo evaluate alpaca --model-outputs answers.json --reference-outputs baseline.json\n"
+      "    --judge openai=https://api.openai.com/v1#gpt-4-1106-preview\n"
+      "    --judge-key-variable OPENAI_API_KEY -o annotations.json");
   return command;
 }
 
@@ -144,7 +115,7 @@ std::function<void(const CommandContext&)> declare_evaluate(CLI::App& program) {
   command->footer("Example:\n  expo evaluate alpaca --annotations annotations.json");
   return [options, compared, alpaca](const CommandContext& context) {
     if (alpaca->parsed()) {
-      run_alpaca(*options, context);
+      run_alpaca(*options, *alpaca, context);
     } else {
       run_compare(*compared, context);
     }

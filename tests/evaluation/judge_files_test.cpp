@@ -71,6 +71,28 @@ TEST_F(AnswerFiles, AreJoinedByInstruction) {
   EXPECT_EQ(pairs.rows[1].place, "/model.json: entry 2");
 }
 
+TEST_F(AnswerFiles, OfExpoGenerateAreReadInEachOfItsFormats) {
+  for (Json& row : model_) {
+    const std::string name = row.at("instruction");
+    const Json turn{{"role", "assistant"}, {"content", row.at("output")}};
+    row = {{"prompt", name},
+           {"prompt_id", name},
+           {"messages", Json::array({{{"role", "user"}, {"content", name}}, turn})},
+           {"sample", 0}};
+  }
+  EXPECT_EQ(read().rows[1].model_output, "answer to two");
+  EXPECT_EQ(read().model, "model");
+  // The plain format adds columns to the data set's own, which may be the reference's.
+  model_ = reference_;
+  for (Json& row : model_)
+    row.update({{"answer", "written"}, {"sample", 0}, {"finish_reason", "stop"}});
+  EXPECT_EQ(read().rows[1].model_output, "written");
+  EXPECT_EQ(read().model, "model");
+  model_[2]["sample"] = 1;
+  model_[2]["instruction"] = "one";
+  EXPECT_TRUE(contains(refused(), "is also that of /model.json: entry 1; expected one answer"));
+}
+
 TEST_F(AnswerFiles, InAnotherOrderArePutInTheReferences) {
   std::swap(model_[0], model_[2]);
   const AnswerPairs pairs = read();

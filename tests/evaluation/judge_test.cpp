@@ -236,6 +236,44 @@ TEST_F(JudgeTest, EndsWhereNoAnswerHasLogProbabilities) {
   EXPECT_LE(model.asked.size(), 72U);
 }
 
+TEST_F(JudgeTest, EndsWhereTheServerAnswersNothingAnyMore) {
+  const AnswerPairs pairs = pairs_of(200);
+  std::uint64_t replies = 0;
+  FakeChatModel model(
+      [&](const ChatRequest& request, std::uint64_t) -> ChatReply {
+        if (++replies > 30) return {.failure = "the connection broke", .may_cost = true};
+        return reply_to(request);
+      },
+      4);
+  const std::string message =
+      refusal(ErrorCategory::environment, [&] { run(pairs, model, options_with()); });
+  EXPECT_TRUE(
+      contains(message, "the connection broke; the 7 requests before it failed too, so the"));
+  EXPECT_EQ(replies, 38U);
+  EXPECT_EQ(kept(), 30U);
+}
+
+TEST_F(JudgeTest, GoesOnWhereRowsAreRefusedThatOthersAreNot) {
+  const AnswerPairs pairs = pairs_of(100);
+  FakeChatModel model(
+      [&](const ChatRequest& request, std::uint64_t) -> ChatReply {
+        if (request.id >= 40) return {.failure = "HTTP 400: too long", .is_final = true};
+        return reply_to(request);
+      },
+      4);
+  EXPECT_EQ(run(pairs, model, options_with()).count(VerdictSource::none), 60U);
+}
+
+TEST_F(JudgeTest, CountsWhatWasSpentOfTheBudgetBefore) {
+  const AnswerPairs pairs = pairs_of(50);
+  FakeChatModel model([](const ChatRequest& request, std::uint64_t) { return reply_to(request); });
+  JudgeOptions options = options_with(1);
+  options.spent = 1;
+  const JudgeResult result = run(pairs, model, options);
+  EXPECT_TRUE(model.asked.empty());
+  EXPECT_TRUE(contains(result.rows[0].failure, "the budget of $1 did not suffice"));
+}
+
 TEST_F(JudgeTest, KeepsWhatWasPaidForWhenItIsInterrupted) {
   const AnswerPairs pairs = pairs_of(100);
   std::uint64_t replies = 0;

@@ -7,6 +7,7 @@ on demand. It uses nothing but Python's standard library.
         server.requests  # what was asked
 """
 
+import hashlib
 import json
 import math
 import socket
@@ -90,6 +91,13 @@ def sigmoid(value):
     return 1 / (1 + math.exp(-value))
 
 
+def weighed_letters(messages):
+    """What a judge makes of its prompt: the probabilities of the tokens that it weighs, by token."""
+    digits = hashlib.sha256("\n".join(message["content"] for message in messages).encode()).hexdigest()
+    share = (int(digits[:8], 16) + 0.5) / 2 ** 32
+    return {"m": 0.9 * share, "M": 0.9 * (1 - share), "The": 0.05, " m": 0.03, "**": 0.02}
+
+
 def text_of(tokens):
     return " ".join(f"w{token}" for token in tokens)
 
@@ -106,6 +114,7 @@ class ModelServer:
         self.adapters = []  # of llama-server: paths
         self.pause = 0
         self.activates_always = False
+        self.weigh = weighed_letters  # of messages, as a judge
         self.without = set()  # paths that this server does not have
         server = self
 
@@ -227,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
             "openai": {"/v1/models": self.models, "/v1/completions": self.completions,
                        "/v1/chat/completions": self.chat},
             "llama": {"/v1/models": self.models, "/props": self.props, "/lora-adapters": self.lora_adapters,
-                      "/completion": self.completion},
+                      "/completion": self.completion, "/v1/chat/completions": self.chat},
         }[self.model.dialect]
         route = routes.get(request.path)
         if route is None or request.path in self.model.without:
@@ -268,7 +277,22 @@ class Handler(BaseHTTPRequestHandler):
         return {"model": self.model.served, "choices": [choice],
                 "usage": {"prompt_tokens": len(prompt), "completion_tokens": len(tokens) + (finish == "stop")}}
 
+    def judge(self, body):
+        """One token with log-probabilities, as a judge is asked for it."""
+        weights = self.model.weigh(body["messages"])
+        entries = sorted(({"token": token, "logprob": math.log(share), "bytes": None}
+                          for token, share in weights.items()), key=lambda entry: -entry["logprob"])
+        content = [{**entries[0], "top_logprobs": entries[:body["top_logprobs"]]}]
+        message = {"role": "assistant", "content": entries[0]["token"], "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": {"content": content}, "finish_reason": "length"}
+        # Four letters a token, as English has about.
+        prompt = sum(len(message["content"]) for message in body["messages"]) // 4
+        return {"model": self.model.served, "choices": [choice],
+                "usage": {"prompt_tokens": prompt, "completion_tokens": 1, "total_tokens": prompt + 1}}
+
     def chat(self, body):
+        if body.get("logprobs"):
+            return self.judge(body)
         prompt = " ".join(message["content"] for message in body["messages"])
         tokens, finish = self.generated(prompt, body, body.get("max_completion_tokens") or body["max_tokens"])
         message = {"role": "assistant", "content": text_of(tokens)}

@@ -35,10 +35,12 @@ Json annotations_json(const AnswerPairs& pairs, const JudgeResult& result,
 
 void write_annotations(Filesystem& filesystem, const std::filesystem::path& path,
                        const Json& annotations) {
-  if (path.has_parent_path()) filesystem.create_directory(path.parent_path());
+  // A name alone has no folder that could be synced, and a link is to be kept.
+  const std::filesystem::path place = filesystem.canonical(path);
+  filesystem.create_directory(place.parent_path());
   const std::filesystem::path partial =
-      path.parent_path() / ("." + path.filename().string() + ".expo-new");
-  filesystem.replace_text(path, partial, format_json(annotations));
+      place.parent_path() / ("." + place.filename().string() + ".expo-new");
+  filesystem.replace_text(place, partial, format_json(annotations));
 }
 
 Annotations to_annotations(const AnswerPairs& pairs, const JudgeResult& result,

@@ -10,6 +10,8 @@
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"
+#include "expo/text/chat.h"
+#include "expo/text/columns.h"
 #include "expo/text/row_reader.h"
 
 namespace expo {
@@ -43,7 +45,7 @@ std::optional<std::string> text_in(const Json& row, const char* column, const st
   if (found == row.end())
     throw input_error(fmt::format(
         "{}: there is no {}; expected answers in AlpacaEval's format, with the columns instruction "
-        "and output",
+        "and output, or as expo generate writes them",
         place, column));
   if (!found->is_string())
     throw input_error(fmt::format("{}: {} is of the type {}; expected text", place, column,
@@ -62,12 +64,33 @@ void set_generator(Outputs& outputs, const std::optional<std::string>& name,
   outputs.generator = *name;
 }
 
+/// Whether a row is one of the data set with the model's answer and its columns added, as in the
+/// plain format of `expo generate`: then output and generator are those of the data set.
+bool is_plain(const Json& row) {
+  return row.contains("answer") && row.contains("sample") && row.contains("finish_reason");
+}
+
+std::string instruction_of(const Json& row, const std::string& place) {
+  const bool has_prompt = !row.contains("instruction") && row.contains("prompt");
+  return *text_in(row, has_prompt ? "prompt" : "instruction", place, true);
+}
+
+std::string output_of(const Json& row, const std::string& place) {
+  if (is_plain(row)) return *text_in(row, "answer", place, true);
+  const RowView view(row, place);
+  const Json* messages = row.contains("output") ? nullptr : view.find("", {"messages"});
+  if (messages == nullptr) return *text_in(row, "output", place, true);
+  const Json last = read_messages(view, *messages, "messages").back();
+  if (!is_assistant(last)) view.refuse("the messages do not end with an answer");
+  return content_text(last);
+}
+
 void add(Outputs& outputs, const Json& row, const std::string& place) {
   Output output{.place = place,
-                .instruction = *text_in(row, "instruction", place, true),
-                .output = *text_in(row, "output", place, true),
+                .instruction = instruction_of(row, place),
+                .output = output_of(row, place),
                 .dataset = text_in(row, "dataset", place, false).value_or("")};
-  set_generator(outputs, text_in(row, "generator", place, false), place);
+  if (!is_plain(row)) set_generator(outputs, text_in(row, "generator", place, false), place);
   const auto [first, is_new] =
       outputs.by_instruction.try_emplace(output.instruction, outputs.rows.size());
   if (!is_new)

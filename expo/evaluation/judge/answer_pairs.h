@@ -30,7 +30,9 @@ struct AnswerPairs {
 
 /// Reads the answers of a model and of the baseline in AlpacaEval's format: a data set
 /// (text/row_reader.h) with the columns instruction and output and, if they are there, generator
-/// and dataset; and joins them by instruction, as alpaca_eval does. Rows of the model that are in
+/// and dataset; or in the formats that `expo generate` writes, where the instruction may be in
+/// prompt, and the answer in answer or in the last of the messages. Joins them by instruction, as
+/// alpaca_eval does. Rows of the model that are in
 /// another order than the reference's are put in that order, with a warning. Throws Error(input)
 /// that names the row for an instruction that occurs twice in a file or that the reference has not,
 /// for answers of two models in one file and for one that is not text; and for an instruction that

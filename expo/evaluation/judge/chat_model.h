@@ -73,10 +73,10 @@ class ChatModel {
   /// Sends requests as long as the exchange gives any, several at a time if it can, and hands each
   /// reply back as soon as it is there. Returns when nothing is under way and next() gives nothing.
   /// What a server refuses for the moment (429, 5xx) is repeated within; a request whose reply
-  /// never came must not be, as it may have been billed: it is handed back with `may_cost`. Throws
-  /// Error(environment) for what would refuse every request (a wrong key, no credit, another model
-  /// than the one named), and Error(interrupted) once cancelled. What is thrown by the exchange
-  /// passes through.
+  /// did not come whole must not be, as it may have been billed: it is handed back with `may_cost`,
+  /// and as final if it was late. Throws Error for what would refuse every request (a wrong key, no
+  /// credit, another model than the one named), and Error(interrupted) once cancelled. What is
+  /// thrown by the exchange passes through.
   virtual void ask(const ChatSampling& sampling, ChatExchange& exchange,
                    const CancellationToken& cancellation) = 0;
 };

@@ -28,7 +28,8 @@ struct JudgeOptions {
   std::uint64_t replicate = 0;  ///< numbers independent annotations of the same answers
   std::uint64_t attempts = 3;   ///< most requests for a row, where replies give no preference
   std::optional<TokenPrices> prices = {};
-  std::optional<double> budget = {};  ///< most dollars that this run may cost; needs prices
+  std::optional<double> budget = {};  ///< most dollars that may be spent; needs prices
+  double spent = 0;                   ///< of the budget, before this run
 };
 
 /// Where a preference comes from.

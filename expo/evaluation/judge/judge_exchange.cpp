@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -11,9 +12,17 @@
 #include "expo/evaluation/judge/reply_preference.h"
 
 namespace expo {
+namespace {
+
+std::optional<double> budget_left(const JudgeOptions& options) {
+  if (!options.budget) return std::nullopt;
+  return std::max(0.0, *options.budget - options.spent);
+}
+
+}  // namespace
 
 JudgeExchange::JudgeExchange(Judge& judge, RowProgress* progress)
-    : judge_(judge), progress_(progress), budget_(judge.options_.budget) {
+    : judge_(judge), progress_(progress), budget_(budget_left(judge.options_)) {
   for (const Judge::Pending& pending : judge.pending_) waiting_.push_back({.pending = &pending});
 }
 
@@ -69,6 +78,7 @@ void JudgeExchange::take(std::uint64_t id, ChatReply reply) {
   under_way_.erase(found);
   settle(attempt, reply);
   refuse_judge_without_log_probs(reply);
+  refuse_judge_that_fails(reply);
   const AnswerPair& pair = judge_.pairs_.rows[id];
   const Verdict verdict =
       preference_of_reply(reply, is_switched(pair.instruction, judge_.options_.order_seed));
@@ -106,6 +116,29 @@ void JudgeExchange::refuse_judge_without_log_probs(const ChatReply& reply) {
       fmt::format("{}: the first {} answers of {} came without log-probabilities; a preference is "
                   "computed from those of m and M, so choose a judge that gives top_logprobs",
                   judge_.origin_, kEnough, judge_.options_.sampling.model));
+}
+
+/// Whether the judge has ever answered as it should.
+bool JudgeExchange::has_verdict() const {
+  return std::ranges::any_of(judge_.result_.rows, [](const JudgedRow& row) {
+    return row.preference && row.source != VerdictSource::same_answers;
+  });
+}
+
+/// Ends a run in which all that is left would fail too, and perhaps cost something. A request that
+/// is refused for good says something of its own row, unless no other has been answered either.
+void JudgeExchange::refuse_judge_that_fails(const ChatReply& reply) {
+  constexpr std::uint64_t kEnough = 8;
+  if (reply.failure.empty()) {
+    failures_in_a_row_ = 0;
+    return;
+  }
+  if (reply.is_final && !reply.may_cost && has_verdict()) return;
+  if (++failures_in_a_row_ < kEnough || waiting_.empty()) return;
+  throw environment_error(fmt::format(
+      "{}; the {} before it failed too, so the {} left are not asked now; what was answered is "
+      "kept, and the same command goes on from it",
+      reply.failure, counted(kEnough - 1, "request"), counted(waiting_.size(), "row")));
 }
 
 void JudgeExchange::keep(const Attempt& attempt, const ChatReply& reply, double preference) {

@@ -35,6 +35,8 @@ class JudgeExchange final : public ChatExchange {
   void settle(const Attempt& attempt, const ChatReply& reply);
   double cost_of(const Attempt& attempt, const ChatReply& reply) const;
   void refuse_judge_without_log_probs(const ChatReply& reply);
+  void refuse_judge_that_fails(const ChatReply& reply);
+  bool has_verdict() const;
   void keep(const Attempt& attempt, const ChatReply& reply, double preference);
   void retry_or_give_up(Attempt attempt, const ChatReply& reply, const std::string& failure);
   void finish_row();
@@ -46,6 +48,7 @@ class JudgeExchange final : public ChatExchange {
   std::unordered_map<std::uint64_t, Attempt> under_way_;  ///< by row
   std::uint64_t answers_ = 0;
   std::uint64_t answers_with_log_probs_ = 0;
+  std::uint64_t failures_in_a_row_ = 0;  ///< of the server or of all that is asked
   std::uint64_t unsynced_ = 0;
 };
 

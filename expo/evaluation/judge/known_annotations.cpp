@@ -56,8 +56,8 @@ std::string key_of(const std::string& instruction, const std::string& baseline,
 
 }  // namespace
 
-KnownAnnotations::KnownAnnotations(Filesystem& filesystem, const std::filesystem::path& path,
-                                   const std::string& judge) {
+void KnownAnnotations::read(Filesystem& filesystem, const std::filesystem::path& path,
+                            const std::string& judge) {
   const auto reader = open_rows(filesystem, path);
   for (Json row; reader->next(row);) add(row, reader->place(), judge);
 }

@@ -27,13 +27,16 @@ struct KnownAnnotation {
 class KnownAnnotations {
  public:
   KnownAnnotations() = default;
+  KnownAnnotations(Filesystem& filesystem, const std::filesystem::path& path,
+                   const std::string& judge) {
+    read(filesystem, path, judge);
+  }
   /// Reads annotations in AlpacaEval's format (evaluation/annotations.h), or its cache of them. Of
   /// other judges than `judge`, or without an "annotator", rows are left out; so are those that the
   /// judge failed on (null, NaN or −1), which are asked again. Throws Error(input) that names the
   /// row if one is malformed or gives another preference than a row before that is about the same
   /// answers and names the same request, or names none either.
-  KnownAnnotations(Filesystem& filesystem, const std::filesystem::path& path,
-                   const std::string& judge);
+  void read(Filesystem& filesystem, const std::filesystem::path& path, const std::string& judge);
 
   /// That of the same instruction with the same two answers that comes from this request; for an
   /// empty `request`, the one that names none. nullptr if there is none. Valid as long as this
