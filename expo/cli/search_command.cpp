@@ -16,6 +16,7 @@
 #include "expo/cli/options/row_options.h"
 #include "expo/cli/options/search_settings.h"
 #include "expo/cli/run_page.h"
+#include "expo/cli/search_judge.h"
 #include "expo/cli/text/extrapolation_text.h"
 #include "expo/cli/text/search_text.h"
 #include "expo/cli/text/terminal_progress.h"
@@ -144,16 +145,10 @@ class SearchCommand {
   }
 
   bool by_pairs() const { return objective_ == Objective::preference; }
+
   void open_scorers() {
-    if (by_pairs()) {
-      search_.warnings.push_back(
-          "preference pairs are a proxy: they show whether a model finds good answers more likely, "
-          "not whether it writes them");
-    } else if (objective_ == Objective::implicit) {
-      search_.warnings.push_back(
-          "the pair's own log-probabilities are a proxy: they grow with what training has changed, "
-          "whether that was good or not");
-    }
+    if (const auto caution = caution_of(objective_); !caution.empty())
+      search_.warnings.emplace_back(caution);
     const auto open = [this](const std::string& model) {
       const EngineSpec spec = reward_spec(model);
       const auto* here = std::get_if<EmbeddedSpec>(&spec);
@@ -162,9 +157,10 @@ class SearchCommand {
       std::ranges::move(engine->sources(), std::back_inserter(inputs_));
       return engine;
     };
-    scorers_.open(options_.search.answer_objectives(),
-                  {open, *models_.aligned.front(), posix_filesystem(),
-                   options_.search.scorer_timeout, context_.cancellation});
+    scorers_.open(
+        options_.search.answer_objectives(),
+        {open, *models_.aligned.front(), posix_filesystem(), options_.search.scorer_timeout,
+         context_.cancellation, judge_opener(options_.search.judge, options_.rows.output)});
     std::ranges::move(scorers_.warnings(), std::back_inserter(search_.warnings));
   }
 

@@ -21,21 +21,21 @@ namespace expo {
 namespace {
 
 Objective parse_objective(const std::string& word) {
-  for (const Objective each :
-       {Objective::reward, Objective::command, Objective::implicit, Objective::preference}) {
+  for (const Objective each : {Objective::reward, Objective::command, Objective::implicit,
+                               Objective::judge, Objective::preference}) {
     if (word == objective_name(each)) return each;
   }
   throw usage_error(fmt::format(
-      "--objective: '{}' is not known; expected reward, command, implicit or preference",
+      "--objective: '{}' is not known; expected reward, command, judge, implicit or preference",
       on_one_line(word)));
 }
 
 void declare_objective(CLI::App& command, SearchSettings& settings) {
   command
       .add_option("--objective", settings.objective,
-                  "What decides: reward, command, implicit (the pair's own log-probabilities) or "
-                  "preference (pairs, without answers), the last two proxies; default: by what is "
-                  "given")
+                  "What decides: reward, command, judge (which compares answers with the "
+                  "baseline's), implicit (the pair's own log-probabilities) or preference (pairs, "
+                  "without answers), the last two proxies; default: by what is given")
       ->type_name("KIND");
   command
       .add_option("--reward-model", settings.reward_model,
@@ -150,6 +150,7 @@ void check_data(Objective objective, const SearchSettings& settings) {
   check(Objective::reward, settings.reward_model, "--reward-model MODEL");
   check(Objective::command, settings.scorer, "--scorer COMMAND");
   check(Objective::preference, settings.pairs, "--pairs FILE");
+  check(Objective::judge, settings.judge.judge, "--judge KIND=URL#NAME");
   check_preference(objective, settings);
   if (objective == Objective::implicit && settings.second.implicit) {
     throw usage_error(
@@ -167,10 +168,24 @@ std::string_view objective_name(Objective objective) {
       return "command";
     case Objective::implicit:
       return "implicit";
+    case Objective::judge:
+      return "judge";
     case Objective::preference:
       break;
   }
   return "preference";
+}
+
+std::string_view caution_of(Objective objective) {
+  if (objective == Objective::preference)
+    return "preference pairs are a proxy: they show whether a model finds good answers more "
+           "likely, "
+           "not whether it writes them";
+  if (objective == Objective::implicit)
+    return "the pair's own log-probabilities are a proxy: they grow with what training has "
+           "changed, "
+           "whether that was good or not";
+  return {};
 }
 
 void SearchSettings::declare(CLI::App& command) {
@@ -180,23 +195,27 @@ void SearchSettings::declare(CLI::App& command) {
   declare_choice(command, *this);
   declare_turns(command, *this);
   declare_modules(command, *this);
+  judge.declare(command);
 }
 
 Objective SearchSettings::chosen_objective() const {
-  const int given =
-      (reward_model.empty() ? 0 : 1) + (scorer.empty() ? 0 : 1) + (pairs.empty() ? 0 : 1);
+  const auto given = std::ranges::count_if(
+      std::initializer_list<const std::string*>{&reward_model, &scorer, &pairs, &judge.judge},
+      [](const std::string* each) { return !each->empty(); });
   if (objective.empty() && given == 0) {
     throw usage_error(
         "search: nothing says how answers are scored; give --reward-model MODEL, --scorer COMMAND, "
-        "--pairs FILE or --objective implicit");
+        "--judge KIND=URL#NAME, --pairs FILE or --objective implicit");
   }
   if (objective.empty() && given > 1) {
     throw usage_error(
-        "search: of --reward-model, --scorer and --pairs more than one is given; give one of them");
+        "search: of --reward-model, --scorer, --judge and --pairs more than one is given; give one "
+        "of them");
   }
   const Objective chosen = !objective.empty()      ? parse_objective(objective)
                            : !reward_model.empty() ? Objective::reward
                            : !scorer.empty()       ? Objective::command
+                           : !judge.judge.empty()  ? Objective::judge
                                                    : Objective::preference;
   check_data(chosen, *this);
   return chosen;
@@ -211,6 +230,11 @@ void SearchSettings::check_unused(const CLI::App& command) const {
            parse_engine_word(each.source, "--reward-model").server;
   });
   if (!asks_server) ServerOptions::check_unused(command);
+  if (chosen == Objective::judge) {
+    judge.judge_options();
+  } else {
+    JudgeServerOptions::check_unused(command, "without --judge");
+  }
   if (chosen != Objective::preference) return;
   refuse_given(command,
                {"--n", "--temperature", "--top-k", "--top-p", "--min-p", "--presence-penalty",
@@ -226,6 +250,7 @@ std::vector<AnswerObjective> SearchSettings::answer_objectives() const {
   if (chosen == Objective::reward) all.insert(all.begin(), {Kind::reward, "", reward_model});
   if (chosen == Objective::command) all.insert(all.begin(), {Kind::command, "", scorer});
   if (chosen == Objective::implicit) all.insert(all.begin(), {Kind::implicit, "", ""});
+  if (chosen == Objective::judge) all.insert(all.begin(), {Kind::judge, "", ""});
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "expo/cli/options/judge_options.h"
 #include "expo/cli/options/second_objectives.h"
 #include "expo/search/run/search_run.h"
 
@@ -19,10 +20,13 @@ enum class Objective {
   reward,      ///< a reward model
   command,     ///< a program
   implicit,    ///< the pair's own log-probabilities
+  judge,       ///< a judge that compares answers with the baseline's
   preference,  ///< no answers: which answer of preference pairs is found more likely
 };
 
 std::string_view objective_name(Objective objective);
+/// A sentence about what the scores of a proxy show, and what not; empty for other objectives.
+std::string_view caution_of(Objective objective);
 
 /// The options of `expo search` that say what is searched, by which scores, and how.
 struct SearchSettings {
@@ -32,6 +36,7 @@ struct SearchSettings {
   double scorer_timeout = 300;  ///< seconds
   std::string pairs;            ///< file
   std::optional<double> dpo_beta;
+  JudgeServerOptions judge;
   SecondObjectives second;
   std::string alphas;
   std::string strategy;

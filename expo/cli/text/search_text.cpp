@@ -282,6 +282,23 @@ std::string drift_sentence(const Json& result) {
   return parts.empty() ? "" : fmt::format("drift, nats a token: {}\n", fmt::join(parts, "; "));
 }
 
+/// AlpacaEval's figures, where a judge has compared answers with the baseline's.
+std::string judged_sentences(const Json& result) {
+  const auto judged = result.find("judged");
+  std::string text;
+  for (const Json& each : judged == result.end() ? Json::array() : *judged) {
+    const Json& interval = each.at("length_controlled_95");
+    text += fmt::format(
+        "{}: length-controlled win rate {:.2f} (95 %: {:.2f} to {:.2f}), win rate {:.2f} ± {:.2f}, "
+        "over {}\n",
+        each.at("label").get<std::string>(), each.at("length_controlled_winrate").get<double>(),
+        interval.at(0).get<double>(), interval.at(1).get<double>(),
+        each.at("win_rate").get<double>(), each.at("standard_error").get<double>(),
+        counted(each.at("n_total").get<std::size_t>(), "answer"));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string describe_difference(const Json& comparison) {
@@ -300,7 +317,8 @@ std::string describe_shown(const Json& shown) {
 
 std::string describe_search(const Json& result) {
   return table(result) + tied_sentence(result) + training_sentence(result) +
-         verdict_sentence(result) + drift_sentence(result) + describe_modules(result) +
+         verdict_sentence(result) + judged_sentences(result) + drift_sentence(result) +
+         describe_modules(result) +
          fmt::format("{} tokens in all\n", result.at("tokens").get<std::uint64_t>()) +
          next_step(result);
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct ScorableAnswer {
   std::uint32_t sample = 0;
   std::string_view text;
   FinishReason finish = FinishReason::stop;
+  /// The baseline's answer to the same prompt and sample, for scorers that compare.
+  std::optional<std::string_view> baseline = {};
 };
 
 /// Judges answers, one number each: a reward model, a program, the pair itself. An equal answer
@@ -44,6 +47,9 @@ class AnswerScorer {
   /// Whether the failure of score() or finish() has shown that scores passed before may belong to
   /// other answers, from some unknown one on: none of them must be kept.
   virtual bool is_doubtful() const { return false; }
+
+  /// Whether it judges answers beside the baseline's, which its scores then depend on, too.
+  virtual bool compares() const { return false; }
 
   /// What decides its scores: they are kept and taken up again under it.
   virtual Json identity() const = 0;

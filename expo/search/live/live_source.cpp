@@ -95,7 +95,8 @@ std::vector<std::optional<double>> LiveScoreSource::scores_of(const ScoreRequest
   const KeptAnswer* answer = answer_of(request);
   std::vector<std::optional<double>> result(scorers_.size());
   for (std::size_t i = 0; answer != nullptr && i < scorers_.size(); ++i) {
-    const auto found = answer->scores.find(score_name(i, request.prompt));
+    const auto name = score_name(i, request);
+    const auto found = name ? answer->scores.find(*name) : answer->scores.end();
     if (found != answer->scores.end()) result[i] = found->second;
   }
   return result;
@@ -179,17 +180,19 @@ void LiveScoreSource::keep(const ScoreRequest& request, const Answer& answer) {
 
 /// Has one scorer judge those answers that it has not judged yet, each once.
 void LiveScoreSource::judge(std::size_t scorer, std::span<const ScoreRequest> requests) {
+  answer_baseline(scorer, requests);
   std::vector<std::string> names;
   std::unordered_set<const KeptAnswer*> seen;
   std::vector<const KeptAnswer*> answers;
   std::vector<ScorableAnswer> scorable;
   for (const ScoreRequest& request : requests) {
     const KeptAnswer* answer = answer_of(request);
-    std::string name = score_name(scorer, request.prompt);
+    std::string name = score_name(scorer, request).value();
     if (answer->scores.contains(name) || !seen.insert(answer).second) continue;
     names.push_back(std::move(name));
     answers.push_back(answer);
     scorable.push_back({&prompts_[request.prompt], request.sample, answer->text, answer->finish});
+    if (scorers_[scorer]->compares()) scorable.back().baseline = baseline_answer(request)->text;
   }
   if (scorable.empty()) return;
   RowProgressSpan span(progress_, "scoring, " + scorers_[scorer]->name(), scorable.size());
@@ -229,17 +232,33 @@ void LiveScoreSource::trust(std::size_t scorer, const std::function<void()>& wor
   }
 }
 
-std::string LiveScoreSource::score_name(std::size_t scorer, std::size_t prompt) const {
-  return scorer_digests_.at(scorer) + "/" + row_digests_.at(prompt);
+void LiveScoreSource::answer_baseline(std::size_t scorer, std::span<const ScoreRequest> requests) {
+  if (!scorers_[scorer]->compares()) return;
+  std::vector<ScoreRequest> of_baseline(requests.begin(), requests.end());
+  for (ScoreRequest& request : of_baseline) request.candidate = baseline_;
+  answer_missing(of_baseline);
+}
+
+const KeptAnswer* LiveScoreSource::baseline_answer(const ScoreRequest& request) const {
+  return answer_of({baseline_, request.prompt, request.sample});
+}
+
+std::optional<std::string> LiveScoreSource::score_name(std::size_t scorer,
+                                                       const ScoreRequest& request) const {
+  std::string name = scorer_digests_.at(scorer) + "/" + row_digests_.at(request.prompt);
+  if (!scorers_[scorer]->compares()) return name;
+  const KeptAnswer* baseline = baseline_answer(request);
+  if (baseline == nullptr) return std::nullopt;
+  return name + "/" + text_digest(baseline->text);
 }
 
 Score LiveScoreSource::score_of(const ScoreRequest& request) const {
   const KeptAnswer& answer = *answer_of(request);
   std::vector<double> measures;
   for (std::size_t scorer = 1; scorer < scorers_.size(); ++scorer)
-    measures.push_back(answer.scores.at(score_name(scorer, request.prompt)));
+    measures.push_back(answer.scores.at(score_name(scorer, request).value()));
   std::ranges::move(measures_of(answer.text), std::back_inserter(measures));
-  return {.score = answer.scores.at(score_name(0, request.prompt)),
+  return {.score = answer.scores.at(score_name(0, request).value()),
           .length = static_cast<double>(count_characters(answer.text)),
           .tokens = answer.tokens,
           .ending = answer.finish == FinishReason::length ? Ending::length : Ending::stop,

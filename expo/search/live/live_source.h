@@ -48,6 +48,9 @@ struct LiveWork {
 /// score is the first scorer's; those of the others are its first measures, before those of
 /// measures_of_answers(). scores_of() has those of all.
 ///
+/// Scorers that compare get the answers of one candidate, the baseline, beside all others', which
+/// are made first. Their scores are told apart by the baseline's answer, too.
+///
 /// Answers are told apart by the engine's identity, its models' digests, the schedule of α, all
 /// answer options, and the prompt's messages, variables, id and sample. Scores are told apart by
 /// the scorer's identity and by all columns of the prompt's row.
@@ -103,6 +106,9 @@ class LiveScoreSource final : public ScoreSource {
   /// have not judged it, all of them if there is no answer yet.
   std::vector<std::optional<double>> scores_of(const ScoreRequest& request) const;
 
+  /// What the answers are compared with by scorers that compare; before any score is asked for.
+  void compare_with(std::size_t baseline) { baseline_ = baseline; }
+
   const LiveWork& work() const { return work_; }
 
  private:
@@ -118,8 +124,12 @@ class LiveScoreSource final : public ScoreSource {
   void trust(std::size_t scorer, const std::function<void()>& work);
   Score score_of(const ScoreRequest& request) const;
   Glance glance_at(const ScoreRequest& request, std::uint64_t cap) const;
-  /// The name under which a scorer's scores of answers to a prompt are kept.
-  std::string score_name(std::size_t scorer, std::size_t prompt) const;
+  void answer_baseline(std::size_t scorer, std::span<const ScoreRequest> requests);
+  /// The baseline's answer to a request's prompt and sample; nullptr if there is none yet.
+  const KeptAnswer* baseline_answer(const ScoreRequest& request) const;
+  /// The name under which a scorer's score of the answer to a request is kept. A scorer that
+  /// compares has none before the baseline has answered.
+  std::optional<std::string> score_name(std::size_t scorer, const ScoreRequest& request) const;
 
   LiveCandidates candidates_;
   const std::vector<Prompt>& prompts_;
@@ -129,6 +139,7 @@ class LiveScoreSource final : public ScoreSource {
   RowProgress* progress_;
   const CancellationToken& cancellation_;
   std::optional<std::size_t> cap_;
+  std::size_t baseline_ = 0;  ///< candidate that others are compared with
   std::vector<std::string> prompt_digests_;
   std::vector<std::string> scorer_digests_;
   std::vector<std::string> row_digests_;  ///< by prompt; scorers may read any column

@@ -6,6 +6,7 @@
 #include "expo/extrapolation/recipe/recipe_text.h"
 #include "expo/search/live/answer_measures.h"
 #include "expo/search/live/drift.h"
+#include "expo/search/run/judged_rates.h"
 #include "expo/search/run/search_recipe.h"
 
 namespace expo {
@@ -212,13 +213,19 @@ Json finishing(LiveScoreSource& source, const std::function<Json()>& work) {
 Json search_by_answers(const LiveRun& run, const std::vector<Policy>& policies,
                        std::vector<AnswerScorer*> scorers, const LiveSearch& search) {
   put_prompts(run, search);
+  const bool is_judged = scorers.front()->compares();
   AnswerCache cache(run.filesystem, run.folder.file("answers.jsonl"));
   LiveScoreSource source(with_rival(policies, search), candidates_of(policies, search),
                          search.prompts, std::move(scorers), cache, search.live, run.progress,
                          run.cancellation);
+  const std::size_t baseline =
+      find_candidate(source.candidates(), 0, search.baseline_policy.value_or(0)).value();
+  source.compare_with(baseline);
   return finishing(source, [&] {
     return search_in_folder(run, source, policies.size(), search, [&](SearchResult& result) {
       source.finish();
+      if (is_judged)
+        result.judged = judged_rates(source, baseline, search, result, run.cancellation);
       add_drift(run, source, cache, search, result);
       return sample_rows(source, search, result);
     });

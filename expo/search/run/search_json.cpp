@@ -114,29 +114,31 @@ Json alphas_json(const SearchResult& result) {
 Json to_json(const SearchResult& result) {
   const auto& gain = result.confirmation.gain;
   const auto& needed = result.confirmation.needed_prompts;
-  return {{"alpha", result.alpha},
-          {"model", model_of(result, result.recommended)},
-          {"verdict", verdict_name(result.confirmation.verdict)},
-          {"gain", gain ? Json(gain->difference.mean) : Json()},
-          {"interval", gain ? interval_json(gain->interval) : Json()},
-          {"p", gain ? Json(gain->p) : Json()},
-          {"tokens", result.tokens},
-          {"baseline", result.candidates[result.rival.value_or(result.baseline)].candidate.label},
-          {"chosen", result.candidates[result.chosen].candidate.alpha},
-          {"best", result.candidates[result.best].candidate.alpha},
-          {"tied", alphas_json(result)},
-          {"needed_prompts", needed ? Json(*needed) : Json()},
-          {"confirmation", comparison_json(gain)},
-          {"modules", result.modules ? to_json(*result.modules) : Json()},
-          {"training", training_json(result)},
-          {"shown", shown_json(result.measure_differences, result.measures)},
-          {"prompts",
-           {{"choosing", result.choosing_prompts},
-            {"confirming", result.confirming_prompts},
-            {"compared", result.compared_prompts}}},
-          {"choosing_tokens", result.choosing_tokens},
-          {"candidates", candidates_json(result)},
-          {"warnings", result.warnings}};
+  Json json{{"alpha", result.alpha},
+            {"model", model_of(result, result.recommended)},
+            {"verdict", verdict_name(result.confirmation.verdict)},
+            {"gain", gain ? Json(gain->difference.mean) : Json()},
+            {"interval", gain ? interval_json(gain->interval) : Json()},
+            {"p", gain ? Json(gain->p) : Json()},
+            {"tokens", result.tokens},
+            {"baseline", result.candidates[result.rival.value_or(result.baseline)].candidate.label},
+            {"chosen", result.candidates[result.chosen].candidate.alpha},
+            {"best", result.candidates[result.best].candidate.alpha},
+            {"tied", alphas_json(result)},
+            {"needed_prompts", needed ? Json(*needed) : Json()},
+            {"confirmation", comparison_json(gain)},
+            {"modules", result.modules ? to_json(*result.modules) : Json()},
+            {"training", training_json(result)},
+            {"shown", shown_json(result.measure_differences, result.measures)},
+            {"prompts",
+             {{"choosing", result.choosing_prompts},
+              {"confirming", result.confirming_prompts},
+              {"compared", result.compared_prompts}}},
+            {"choosing_tokens", result.choosing_tokens},
+            {"candidates", candidates_json(result)},
+            {"warnings", result.warnings}};
+  if (!result.judged.is_null()) json["judged"] = result.judged;
+  return json;
 }
 
 Json to_json(const Collapsed& collapsed) {

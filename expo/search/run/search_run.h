@@ -86,6 +86,9 @@ struct SearchResult {
   std::size_t confirming_prompts = 0;
   std::size_t compared_prompts = 0;      ///< of the confirming part, as far as the budget reached
   std::optional<ModuleOutcome> modules;  ///< if they were searched
+  /// Where a judge decides: AlpacaEval's figures of the compared candidates, as judged_rates() has
+  /// them; else null.
+  Json judged = {};
   std::uint64_t choosing_tokens = 0;
   std::uint64_t tokens = 0;
   std::vector<std::string> warnings;

@@ -23,6 +23,8 @@ std::unique_ptr<AnswerScorer> SearchScorers::make(const AnswerObjective& objecti
     case AnswerObjective::Kind::command:
       options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * parts.timeout));
       return command_scorer(parts.filesystem, objective.source, options);
+    case AnswerObjective::Kind::judge:
+      return parts.open_judge();
     case AnswerObjective::Kind::implicit:
       break;
   }

@@ -13,7 +13,7 @@ namespace expo {
 
 /// What answers are scored by: the objective that decides, or one that is shown beside it.
 struct AnswerObjective {
-  enum class Kind { reward, command, implicit };
+  enum class Kind { reward, command, implicit, judge };
 
   Kind kind = Kind::reward;
   std::string name;    ///< of one that is shown
@@ -27,6 +27,7 @@ struct ScorerParts {
   Filesystem& filesystem;
   double timeout = 300;  ///< longest silence of a program, in seconds
   const CancellationToken& cancellation;
+  std::function<std::unique_ptr<AnswerScorer>()> open_judge = {};
 };
 
 /// The scorers of a search, with the engines of those that are reward models.

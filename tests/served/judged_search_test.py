@@ -1,0 +1,113 @@
+"""`expo search` with a judge on a server that compares answers with the baseline's."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from checkpoints import expo
+from small_models import needs_engine, pair, prompts, read_rows, write_rows
+
+from model_server import ModelServer, Status, weighed_letters
+
+pytestmark = needs_engine
+
+JUDGE = "gpt-4-1106-preview"
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    sft, aligned = pair(tmp_path)
+    texts = sorted(set(prompts(np.random.default_rng(5), 24, shortest=3)))
+    data = write_rows(tmp_path / "dev.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
+    return [sft, aligned, data, "--alphas", "0.5,3", "--max-new-tokens", "12", "--threads", "1"]
+
+
+@pytest.fixture
+def server():
+    with ModelServer("openai", served=JUDGE) as running:
+        yield running
+
+
+def search(server, inputs, run, *options, **more):
+    return expo("search", *inputs, "--judge", f"openai={server.url}#{JUDGE}", "-o", run, *options, **more)
+
+
+def judged(server):
+    """The share of the first answer by what the judge was shown: {(instruction, first, second): share}."""
+    shown = {}
+    for body in server.asked("/v1/chat/completions"):
+        text = body["messages"][-1]["content"]
+        instruction, first, second = re.findall(r'"""(.*?)"""', text, re.DOTALL)
+        weights = weighed_letters(body["messages"])
+        shown[instruction, first, second] = weights["m"] / (weights["m"] + weights["M"])
+    return shown
+
+
+def score(shown, instruction, baseline, answer):
+    if baseline == answer:
+        return 0.5
+    if (instruction, baseline, answer) in shown:
+        return 1 - shown[instruction, baseline, answer]
+    return shown[instruction, answer, baseline]
+
+
+def test_scores_are_preferences_over_the_answers_at_zero(server, inputs, tmp_path):
+    run = tmp_path / "run"
+    text = search(server, inputs, run).stdout
+    result = json.loads((run / "search.json").read_text())
+    texts = {row["id"]: row["prompt"] for row in read_rows(inputs[2])}
+    answers = {}
+    for row in read_rows(run / "answers.jsonl"):
+        if "text" in row:
+            answers.setdefault(row["candidate"], {})[row["prompt"]] = row["text"]
+    confirming = [row["prompt"] for row in read_rows(run / "prompts.jsonl") if row["part"] == "confirming"]
+    shown = judged(server)
+    rows = {each["label"]: each for each in result["judged"]}
+    assert result["scorer"] == f"judge {JUDGE}" and rows
+    for candidate in result["candidates"]:
+        if not candidate["confirming"]:
+            continue
+        label, zero = candidate["label"], answers["α = 0"]
+        scores = [score(shown, texts[i], zero[i], answers[label][i]) for i in confirming]
+        assert candidate["confirming"]["mean"] == pytest.approx(np.mean(scores), abs=1e-9)
+        if label == "α = 0":
+            assert candidate["confirming"]["mean"] == 0.5 and label not in rows
+            continue
+        assert rows[label]["win_rate"] == pytest.approx(100 * np.mean(scores), abs=1e-7)
+        table = tmp_path / "a.csv"
+        table.write_text("index,len_baseline,len_model,preference\n" + "".join(
+            f"{n},{len(zero[i])},{len(answers[label][i])},{1 + value:.17g}\n"
+            for n, (i, value) in enumerate(zip(confirming, scores))))
+        alone = json.loads(expo("evaluate", "alpaca", "--annotations", table, "--other-instructions", "--json").stdout)
+        for key in ("length_controlled_winrate", "length_controlled_95", "n_total", "avg_length"):
+            assert rows[label][key] == pytest.approx(alone[key], abs=1e-6), key
+        assert f"{label}: length-controlled win rate {alone['length_controlled_winrate']:.2f}" in text
+
+
+def test_a_search_that_fails_at_the_judge_goes_on_without_paying_twice(server, inputs, tmp_path):
+    whole = tmp_path / "whole"
+    search(server, inputs, whole)
+    asked = len(server.asked("/v1/chat/completions"))
+    server.requests.clear()
+    server.misbehave = lambda request: Status(401) if request.number >= 10 else None
+    done = search(server, inputs, tmp_path / "run", check=False)
+    assert done.returncode == 4 and "--judge-key-variable names" in done.stderr
+    server.misbehave = lambda request: None
+    search(server, inputs, tmp_path / "run")
+    answered = [request for request in server.requests if request.method == "POST"]
+    assert len(answered) <= asked + 9  # those that were refused
+    results = [json.loads((folder / "search.json").read_text()) for folder in (whole, tmp_path / "run")]
+    assert results[0]["candidates"] == results[1]["candidates"] and results[0]["judged"] == results[1]["judged"]
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--judge", "openai=http://127.0.0.1:9#x", "--reward-model", "RM"], "more than one is given"),
+    (["--objective", "judge"], "--objective judge needs --judge"),
+    (["--reward-model", "RM", "--judge-requests", "3"], "--judge-requests has no effect without --judge"),
+    (["--judge", "openai=http://127.0.0.1:9#x", "--budget", "3"], "the prices of x are not known"),
+    (["--judge", "vllm=http://127.0.0.1:9"], "the name of the judge's model is missing"),
+])
+def test_wrong_use_is_refused(inputs, tmp_path, options, words):
+    done = expo("search", *inputs, *options, "-o", tmp_path / "run", check=False)
+    assert done.returncode == 2 and words in done.stderr, done.stderr
