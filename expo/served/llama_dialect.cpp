@@ -65,7 +65,8 @@ HttpRequest LlamaDialect::answer_request(const ServedModel& model, const Outgoin
   const SamplingOptions& sampling = options.sampling;
   if (!options.stop.tokens.empty())
     throw usage_error("--stop-token-id: llama-server ends answers at text only; give --stop TEXT");
-  // The order of vLLM. Left alone, it would filter before the temperature, and by min_p last.
+  // Samplers in the order of vLLM: left alone, it would filter before the temperature, and by min_p
+  // last. Penalties look back over the whole context, which newer versions no longer know as −1.
   const Json body = {
       {"prompt", prompt.tokens},
       {"n_predict", token_limit(options, model, prompt)},
@@ -81,7 +82,7 @@ HttpRequest LlamaDialect::answer_request(const ServedModel& model, const Outgoin
       {"min_p", sampling.min_p},
       {"typical_p", 1},
       {"repeat_penalty", sampling.repetition_penalty},
-      {"repeat_last_n", -1},
+      {"repeat_last_n", model.context + 1},
       {"presence_penalty", sampling.presence_penalty},
       {"frequency_penalty", sampling.frequency_penalty},
       {"dry_multiplier", 0},

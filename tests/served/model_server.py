@@ -248,6 +248,8 @@ class Handler(BaseHTTPRequestHandler):
             tokens = len(request.body["prompt"]) + request.body["max_tokens"]
             if tokens > self.model.context:
                 return 400, {"error": {"message": f"{tokens} tokens are more than {self.model.context}", "code": 400}}
+        if request.path == "/completion" and request.body["repeat_last_n"] < 0:  # since 2026; before, it was "all"
+            return 400, {"error": {"message": "Field 'repeat_last_n': Value must be between 0 <= value", "code": 400}}
         return 200, route(request.body)
 
     def models(self, _):
