@@ -8,10 +8,11 @@
 
 namespace expo {
 
-/// Persistent threads for work in many short phases: between phases they spin, so that a phase may
-/// last only a few microseconds. A phase ends when its last item is done and does not wait for a
-/// thread that holds no item: if other programs take a processor, the other threads go on. Between
-/// runs the threads sleep. Only one run may be active at a time.
+/// Persistent threads for work in many short phases: between phases they wait awake for a moment,
+/// so that a phase may last only a few microseconds, and then asleep. A phase ends when its last
+/// item is done and does not wait for a thread that holds no item: if other programs take a
+/// processor, the other threads go on. Between runs the threads sleep. Only one run may be active
+/// at a time.
 class ThreadTeam {
  public:
   /// `threads` ≥ 1 counts the caller's own; 0 means one for each processor. If the system gives
@@ -52,23 +53,30 @@ class ThreadTeam {
     std::uint32_t phase_;
   };
 
-  /// Runs the body on every thread and returns when all have returned. All shared work belongs in
-  /// phases: each thread executes the code between them, and a thread that was held up may do so
-  /// when the others are already further on. The body must not throw.
+  /// Runs the body on the caller's thread, and on each other that comes before the caller is
+  /// through; returns when all of these have returned. All shared work belongs in phases: each
+  /// thread executes the code between them, and a thread that was held up may do so when the others
+  /// are already further on. The body must not throw.
   void run(const std::function<void(Member& member)>& body);
 
  private:
+  static constexpr std::uint32_t kClosed = std::uint32_t{1} << 31;
+
   void work(unsigned worker);
+  bool enter();
   void leave();
 
   /// The running phase in the upper half, and its next item in the lower half.
   alignas(64) std::atomic<std::uint64_t> next_{0};
-  alignas(64) std::atomic<std::int64_t> done_{0};  ///< finished items of this phase
+  alignas(64) std::atomic<std::int64_t> done_{0};    ///< finished items of this phase
+  alignas(64) std::atomic<std::uint32_t> phase_{0};  ///< the running phase, for those that wait
   alignas(64) std::atomic<std::uint32_t> run_{0};
-  alignas(64) std::atomic<unsigned> inside_{0};  ///< threads that have not returned yet
+  /// The threads in the body besides the caller, and kClosed if no more may enter.
+  alignas(64) std::atomic<std::uint32_t> inside_{kClosed};
   std::atomic<bool> stopping_{false};
   const std::function<void(Member&)>* body_ = nullptr;
   std::uint32_t first_phase_ = 0;  ///< the first phase of this run
+  std::uint32_t running_ = 0;      ///< what run_ is, or is about to be
   std::vector<std::thread> threads_;
 };
 
