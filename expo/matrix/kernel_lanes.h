@@ -1,8 +1,9 @@
 #pragma once
 
-// Vectors of sixteen values in GCC's vector extensions, and functions of them. This header is
+// Vectors that fill a register, in GCC's vector extensions, and functions of them. This header is
 // included only by kernels_generic.h and compiled with each instruction set; EXPO_KERNELS keeps the
-// functions of the sets apart.
+// functions of the sets apart, and EXPO_LANES is the number of float32 values in a register: GCC
+// takes wider vectors through the stack.
 
 #include <bit>
 #include <cmath>
@@ -12,12 +13,11 @@
 namespace expo::EXPO_KERNELS {
 namespace {
 
-// One value for each of a panel's 16 rows.
-using Lanes = float __attribute__((vector_size(64)));
-using IntLanes = std::int32_t __attribute__((vector_size(64)));
-using BitLanes = std::uint32_t __attribute__((vector_size(64)));
-using HalfLanes = std::uint16_t __attribute__((vector_size(32)));
-constexpr std::int64_t kLanes = 16;
+constexpr std::int64_t kLanes = EXPO_LANES;
+using Lanes = float __attribute__((vector_size(4 * EXPO_LANES)));
+using IntLanes = std::int32_t __attribute__((vector_size(4 * EXPO_LANES)));
+using BitLanes = std::uint32_t __attribute__((vector_size(4 * EXPO_LANES)));
+using HalfLanes = std::uint16_t __attribute__((vector_size(2 * EXPO_LANES)));
 
 using BFloat16 = std::uint16_t;
 
@@ -32,7 +32,7 @@ inline void store(Lanes value, float* to) {
 }
 
 inline Lanes all(float value) {
-  return Lanes{} + value;
+  return value - Lanes{};  // a sum would change −0, and so cost an addition
 }
 
 /// The bits of the values rounded to bfloat16: to nearest, ties to even. A NaN stays a NaN.
@@ -58,7 +58,7 @@ inline void store_one(float value, BFloat16* to) {
                                              : (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
 
-/// Loads the first `count` < 16 values and fills the rest with zeros.
+/// Loads the first `count` < kLanes values and fills the rest with zeros.
 inline Lanes load_some(const float* from, std::int64_t count) {
   Lanes value{};
   std::memcpy(&value, from, static_cast<std::size_t>(count) * sizeof(float));

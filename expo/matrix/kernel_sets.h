@@ -11,10 +11,6 @@ const Kernels& baseline_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 
-/// Implementations of Kernels::multiply_f32 and multiply_bf16.
-void multiply_avx2_f32(const Product& product);
-void multiply_avx2_bf16(const Product& product);
-
 /// Implementations of Kernels::multiply_bf16.
 void multiply_avx512_bf16(const Product& product);
 void multiply_amx(const Product& product);

@@ -38,6 +38,7 @@ void add_wider_sets(std::vector<const Kernels*>& sets) {
   const auto with_products = [](std::string_view name, void (*multiply)(const Product&)) {
     Kernels set = avx512_kernels();
     set.name = name;
+    set.left_of_bf16 = DType::bf16;
     set.multiply_bf16 = multiply;
     return set;
   };

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "expo/core/dtype.h"
+
 // The arithmetic of a forward pass, and of the backward pass through its rows, for each instruction
 // set. Every result depends on its own operands alone: an element of a product is summed in the
 // order of the columns, whatever rows and panels are computed beside it, so that batches of any
@@ -17,7 +19,9 @@ namespace expo {
 
 /// A matrix product C = A · Bᵀ, or C += A · Bᵀ, with B's rows in panels (panel_layout.h).
 struct Product {
-  const void* a = nullptr;    ///< row-major, of B's type; zeros from columns to padded_columns
+  /// Row-major, zeros from columns to padded_columns. Of B's type, except that the left side of a
+  /// product with bfloat16 panels is of the type that Kernels::left_of_bf16 names.
+  const void* a = nullptr;
   std::int64_t a_stride = 0;  ///< elements from one row to the next
   std::int64_t rows = 0;      ///< rows of A
   const std::byte* panels = nullptr;
@@ -37,6 +41,9 @@ enum class Gate { silu, gelu, gelu_tanh };
 /// left side: float (f32), and bfloat16 rounded to nearest (bf16).
 struct Kernels {
   std::string_view name;
+  /// The type of the left side of multiply_bf16: bf16 where the processor multiplies such pairs,
+  /// and else f32, because they would only be widened to it again.
+  DType left_of_bf16;
   void (*multiply_bf16)(const Product& product);
   void (*multiply_f32)(const Product& product);
   /// out = x / √(mean(x²) + epsilon) · (added + weight), over `count` values.

@@ -1,6 +1,8 @@
 #if defined(__AVX512F__)
 #define EXPO_KERNELS kernels_avx512
-#define EXPO_PANELS_AT_ONCE 4
+#define EXPO_LANES 16
+#define EXPO_SUMS 24
+#define EXPO_ROWS 6
 #include "expo/matrix/kernel_sets.h"
 #include "expo/matrix/kernels_generic.h"
 

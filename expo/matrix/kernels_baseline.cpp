@@ -1,5 +1,7 @@
 #define EXPO_KERNELS kernels_baseline
-#define EXPO_PANELS_AT_ONCE 1
+#define EXPO_LANES 4
+#define EXPO_SUMS 12
+#define EXPO_ROWS 3
 #include "expo/matrix/kernel_sets.h"
 #include "expo/matrix/kernels_generic.h"
 

@@ -2,7 +2,9 @@
 
 // The functions of Kernels in GCC's vector extensions. One file for each instruction set includes
 // this header; it is compiled for that set and defines EXPO_KERNELS (the namespace that keeps its
-// functions apart) and EXPO_PANELS_AT_ONCE. No other file may include it.
+// functions apart), EXPO_LANES (the float32 values of a register), EXPO_SUMS (the registers that
+// hold the sums of a block of a product) and EXPO_ROWS (the most rows of a block). No other file
+// may include it.
 
 #include <bit>
 #include <cmath>
@@ -17,89 +19,126 @@
 
 #include "expo/matrix/kernel_lanes.h"
 #include "expo/matrix/kernels.h"
-#include "expo/matrix/row_blocks.h"
 
 namespace expo::EXPO_KERNELS {
 namespace {
 
-// Products
+// Products. The left side is float32 whatever the panels' type, so that nothing is left to widen
+// but the weights, once for all rows of a block.
 
-/// Products of float32 matrices.
+constexpr int kPanelRows = 16;
+constexpr int kPieces = kPanelRows / EXPO_LANES;  ///< registers of a column of a panel
+constexpr std::size_t kUnitBytes = 64;            ///< 16 rows of a column, or of a pair of columns
+
+/// Panels of float32.
 struct Float32 {
-  using Element = float;
-  static constexpr std::int64_t kPair = 1;
-  static constexpr std::size_t kUnitBytes = 64;
+  static constexpr int kColumns = 1;  ///< of a unit
 
-  template <int Rows, int Panels>
-  static inline void step(const float* const (&a)[Rows], std::int64_t unit,
-                          const std::byte* const (&b)[Panels], Lanes (&sums)[Rows][Panels]) {
-    for (int p = 0; p < Panels; ++p) {
-      const Lanes weights = load(b[p] + static_cast<std::size_t>(unit) * kUnitBytes);
-      for (int r = 0; r < Rows; ++r) sums[r][p] += a[r][unit] * weights;
-    }
+  template <int Column>
+  static Lanes weights(const std::byte* from) {
+    return load(from);
   }
 };
 
-/// Products of bfloat16 matrices, whose columns come in pairs.
+/// Panels of bfloat16, whose columns come in pairs; a value is the upper half of a float32.
 struct Bfloat16 {
-  using Element = BFloat16;
-  static constexpr std::int64_t kPair = 2;
-  static constexpr std::size_t kUnitBytes = 64;
+  static constexpr int kColumns = 2;
 
-  static float widen(BFloat16 bits) {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  template <int Column>
+  static Lanes weights(const std::byte* from) {
+    const auto pairs = std::bit_cast<BitLanes>(load(from));
+    return std::bit_cast<Lanes>(Column == 0 ? pairs << 16 : pairs & 0xFFFF0000U);
+  }
+};
+
+/// A block of a product: some rows by some panels, whose sums stay in registers.
+template <typename Type, int Rows, int Panels>
+struct Block {
+  const float* a[Rows];
+  const std::byte* b[Panels];
+  Lanes sums[Rows][Panels * kPieces];
+
+  /// Asks for what is read soon, which may be the next panel: the processor itself does not look as
+  /// far ahead as the memory takes.
+  inline void fetch_ahead(std::int64_t unit) const {
+    constexpr std::size_t kAhead = 4096;
+    for (int p = 0; p < Panels; ++p)
+      __builtin_prefetch(b[p] + static_cast<std::size_t>(unit) * kUnitBytes + kAhead);
   }
 
-  template <int Rows, int Panels>
-  static inline void step(const BFloat16* const (&a)[Rows], std::int64_t unit,
-                          const std::byte* const (&b)[Panels], Lanes (&sums)[Rows][Panels]) {
-    for (int p = 0; p < Panels; ++p) {
-      const auto pairs =
-          std::bit_cast<BitLanes>(load(b[p] + static_cast<std::size_t>(unit) * kUnitBytes));
-      const auto even = std::bit_cast<Lanes>(pairs << 16);
-      const auto odd = std::bit_cast<Lanes>(pairs & 0xFFFF0000U);
-      for (int r = 0; r < Rows; ++r) {
-        sums[r][p] += widen(a[r][2 * unit]) * even;
-        sums[r][p] += widen(a[r][2 * unit + 1]) * odd;
-      }
+  template <int Column>
+  inline void add_column(std::int64_t unit) {
+    Lanes weights[Panels * kPieces];
+    for (int i = 0; i < Panels * kPieces; ++i) {
+      weights[i] = Type::template weights<Column>(b[i / kPieces] +
+                                                  static_cast<std::size_t>(unit) * kUnitBytes +
+                                                  i % kPieces * sizeof(Lanes));
+    }
+    for (int r = 0; r < Rows; ++r) {
+      const float value = a[r][unit * Type::kColumns + Column];
+      for (int i = 0; i < Panels * kPieces; ++i) sums[r][i] += value * weights[i];
     }
   }
 };
 
 template <typename Type, int Rows, int Panels>
 void multiply_block(const Product& product, std::int64_t row, std::int64_t panel) {
-  const typename Type::Element* a[Rows];
-  const std::byte* b[Panels];
-  Lanes sums[Rows][Panels] = {};
-  float* c = product.c + row * product.c_stride + panel * kLanes;
+  Block<Type, Rows, Panels> block;
+  float* const c = product.c + row * product.c_stride + panel * kPanelRows;
   for (int r = 0; r < Rows; ++r) {
-    a[r] = static_cast<const typename Type::Element*>(product.a) + (row + r) * product.a_stride;
-    for (int p = 0; product.add && p < Panels; ++p)
-      sums[r][p] = load(c + r * product.c_stride + p * kLanes);
+    block.a[r] = static_cast<const float*>(product.a) + (row + r) * product.a_stride;
+    for (int i = 0; i < Panels * kPieces; ++i)
+      block.sums[r][i] = product.add ? load(c + r * product.c_stride + i * kLanes) : Lanes{};
   }
   for (int p = 0; p < Panels; ++p)
-    b[p] = product.panels + static_cast<std::size_t>(panel + p) * product.panel_stride;
-  const std::int64_t units = product.padded_columns / Type::kPair;
-  for (std::int64_t unit = 0; unit < units; ++unit)
-    Type::template step<Rows, Panels>(a, unit, b, sums);
+    block.b[p] = product.panels + static_cast<std::size_t>(panel + p) * product.panel_stride;
+  const std::int64_t units = product.padded_columns / Type::kColumns;
+  for (std::int64_t unit = 0; unit < units; ++unit) {
+    block.fetch_ahead(unit);
+    block.template add_column<0>(unit);
+    if constexpr (Type::kColumns == 2) block.template add_column<1>(unit);
+  }
   for (int r = 0; r < Rows; ++r) {
-    for (int p = 0; p < Panels; ++p) store(sums[r][p], c + r * product.c_stride + p * kLanes);
+    for (int i = 0; i < Panels * kPieces; ++i)
+      store(block.sums[r][i], c + r * product.c_stride + i * kLanes);
   }
 }
 
-template <typename Type, int Panels>
-void multiply_rows(const Product& product, std::int64_t panel) {
-  in_row_blocks(product.rows, [&]<int Rows>(std::int64_t row) {
-    multiply_block<Type, Rows, Panels>(product, row, panel);
-  });
+/// As many panels as have their sums in registers beside those of the other rows. Few rows take
+/// more panels, since each sum waits for the one before it.
+constexpr int panels_beside(int rows) {
+  const int fitting = EXPO_SUMS / (rows * kPieces);
+  return fitting >= 4 ? 4 : fitting >= 2 ? 2 : 1;
 }
 
+/// Multiplies `rows` rows, a multiple of Rows, by the panels from `panel` on: Panels at once, and
+/// then half as many. They stay in the first cache for all rows.
+template <typename Type, int Rows, int Panels>
+void multiply_rows(const Product& product, std::int64_t row, std::int64_t rows,
+                   std::int64_t panel) {
+  for (; panel + Panels <= product.panel_count; panel += Panels) {
+    for (std::int64_t at = row; at < row + rows; at += Rows)
+      multiply_block<Type, Rows, Panels>(product, at, panel);
+  }
+  if constexpr (Panels > 1) multiply_rows<Type, Rows, Panels / 2>(product, row, rows, panel);
+}
+
+/// Multiplies in blocks of `size` rows, which is in [1, EXPO_ROWS].
+template <typename Type, int Rows = 1>
+void multiply_blocks_of(std::int64_t size, const Product& product, std::int64_t row,
+                        std::int64_t rows) {
+  if (size == Rows) return multiply_rows<Type, Rows, panels_beside(Rows)>(product, row, rows, 0);
+  if constexpr (Rows < EXPO_ROWS) multiply_blocks_of<Type, Rows + 1>(size, product, row, rows);
+}
+
+/// Divides the rows into blocks whose sizes differ by one at most.
 template <typename Type>
 void multiply(const Product& product) {
-  std::int64_t panel = 0;
-  for (; panel + EXPO_PANELS_AT_ONCE <= product.panel_count; panel += EXPO_PANELS_AT_ONCE)
-    multiply_rows<Type, EXPO_PANELS_AT_ONCE>(product, panel);
-  for (; panel < product.panel_count; ++panel) multiply_rows<Type, 1>(product, panel);
+  if (product.rows == 0) return;
+  const std::int64_t blocks = (product.rows + EXPO_ROWS - 1) / EXPO_ROWS;
+  const std::int64_t size = product.rows / blocks, larger = product.rows % blocks;
+  if (larger > 0) multiply_blocks_of<Type>(size + 1, product, 0, larger * (size + 1));
+  multiply_blocks_of<Type>(size, product, larger * (size + 1), (blocks - larger) * size);
 }
 
 // Rows
@@ -240,13 +279,14 @@ void soft_cap(float* x, std::int64_t count, float cap) {
   map(count, x, [&](const auto& at) { return hyperbolic_tangent(at(x) / cap) * cap; });
 }
 
-/// The source of lane `lane` when two rows exchange lanes: 0 to 15 are lanes of the first row, 16
-/// to 31 those of the second.
+/// The source of lane `lane` when two rows exchange lanes: those of the second row come after the
+/// first row's.
 template <int kDistance, bool kUpperRow>
 constexpr int exchanged(int lane) {
+  constexpr int kSecond = EXPO_LANES;
   const bool upper = (lane & kDistance) != 0;
-  if (kUpperRow) return upper ? lane + 16 : lane + kDistance;
-  return upper ? lane - kDistance + 16 : lane;
+  if (kUpperRow) return upper ? lane + kSecond : lane + kDistance;
+  return upper ? lane - kDistance + kSecond : lane;
 }
 
 template <int kDistance, bool kUpperRow, int... kLane>
@@ -254,17 +294,18 @@ inline IntLanes mingle(IntLanes a, IntLanes b, std::integer_sequence<int, kLane.
   return __builtin_shufflevector(a, b, exchanged<kDistance, kUpperRow>(kLane)...);
 }
 
-/// Exchanges the off-diagonal blocks within squares of 2·kDistance rows by as many units; applied
-/// with 1, 2, 4 and 8 it transposes.
+/// Exchanges the off-diagonal blocks within squares of 2·kDistance rows by as many units, and then
+/// of twice the distance; from 1 on it transposes.
 template <int kDistance>
 inline void exchange(IntLanes (&rows)[kLanes]) {
-  constexpr std::make_integer_sequence<int, 16> kAll{};
+  constexpr std::make_integer_sequence<int, EXPO_LANES> kAll{};
   for (int row = 0; row < kLanes; ++row) {
     if ((row & kDistance) != 0) continue;
     const IntLanes a = rows[row], b = rows[row + kDistance];
     rows[row] = mingle<kDistance, false>(a, b, kAll);
     rows[row + kDistance] = mingle<kDistance, true>(a, b, kAll);
   }
+  if constexpr (2 * kDistance < kLanes) exchange<2 * kDistance>(rows);
 }
 
 // Panels are written once and read much later: their cache lines need neither be read beforehand
@@ -288,36 +329,40 @@ inline void store_past_cache(IntLanes value, std::byte* to) {
 inline void settle_stores() {}
 #endif
 
+/// Arranges kLanes rows of as many units: the first units of all rows, the second, and so on, a
+/// panel's unit apart.
+inline void interleave_square(const std::byte* rows, std::size_t stride, std::byte* panel) {
+  IntLanes block[kLanes];
+  for (std::size_t row = 0; row < kLanes; ++row)
+    std::memcpy(&block[row], rows + row * stride, sizeof block[row]);
+  exchange<1>(block);
+  for (std::size_t unit = 0; unit < kLanes; ++unit)
+    store_past_cache(block[unit], panel + unit * kUnitBytes);
+}
+
 void interleave(const std::byte* rows, std::size_t stride, std::int64_t units, std::byte* panel) {
   constexpr std::size_t kUnit = 4;
   std::int64_t unit = 0;
   for (; unit + kLanes <= units; unit += kLanes) {
-    IntLanes block[kLanes];
-    for (std::size_t row = 0; row < kLanes; ++row)
-      std::memcpy(&block[row], rows + row * stride + static_cast<std::size_t>(unit) * kUnit,
-                  sizeof block[row]);
-    exchange<1>(block);
-    exchange<2>(block);
-    exchange<4>(block);
-    exchange<8>(block);
-    for (std::size_t row = 0; row < kLanes; ++row)
-      store_past_cache(block[row],
-                       panel + (static_cast<std::size_t>(unit) + row) * sizeof block[row]);
+    for (std::size_t row = 0; row < kPanelRows; row += kLanes) {
+      interleave_square(rows + row * stride + static_cast<std::size_t>(unit) * kUnit, stride,
+                        panel + static_cast<std::size_t>(unit) * kUnitBytes + row * kUnit);
+    }
   }
   settle_stores();
   for (; unit < units; ++unit) {
-    for (std::size_t row = 0; row < kLanes; ++row) {
-      std::memcpy(panel + (static_cast<std::size_t>(unit) * kLanes + row) * kUnit,
+    for (std::size_t row = 0; row < kPanelRows; ++row) {
+      std::memcpy(panel + static_cast<std::size_t>(unit) * kUnitBytes + row * kUnit,
                   rows + row * stride + static_cast<std::size_t>(unit) * kUnit, kUnit);
     }
   }
 }
 
 Kernels make_kernels(std::string_view name) {
-  return {name,           multiply<Bfloat16>, multiply<Float32>, norm<float>,
-          norm<BFloat16>, norm_backward,      round_row,         split_row,
-          rotate,         softmax<float>,     softmax<BFloat16>, gate<float>,
-          gate<BFloat16>, gate_backward,      soft_cap,          interleave};
+  return {name,           DType::f32,        multiply<Bfloat16>, multiply<Float32>, norm<float>,
+          norm<BFloat16>, norm_backward,     round_row,          split_row,         rotate,
+          softmax<float>, softmax<BFloat16>, gate<float>,        gate<BFloat16>,    gate_backward,
+          soft_cap,       interleave};
 }
 
 }  // namespace

@@ -36,8 +36,9 @@ class EachKernels : public testing::TestWithParam<const Kernels*> {
   std::mt19937 random_{kSeed};
 };
 
-/// A · Bᵀ through panels, where `Element` is float or the bits of bfloat16.
-template <typename Element>
+/// A · Bᵀ through panels, where `Element` (of B) and `Left` (of A) are float or the bits of
+/// bfloat16.
+template <typename Element, typename Left>
 struct Case {
   static constexpr DType kType = sizeof(Element) == 4 ? DType::f32 : DType::bf16;
   Case(std::int64_t m, std::int64_t n, std::int64_t k, std::mt19937& random)
@@ -47,23 +48,25 @@ struct Case {
         b(static_cast<std::size_t>(n * k)),
         panels(layout.bytes()),
         initial(random_values(static_cast<std::size_t>(m * width()), random)) {
-    const auto draw = [&] {
-      const float value = random_values(1, random)[0];
-      if constexpr (sizeof(Element) == 4)
-        return value;
-      else
-        return to_bf16(value);
-    };
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t j = 0; j < k; ++j)
-        a[static_cast<std::size_t>(i * layout.padded_columns() + j)] = draw();
+        a[static_cast<std::size_t>(i * layout.padded_columns() + j)] = draw<Left>(random);
     }
-    for (Element& value : b) value = draw();
+    for (Element& value : b) value = draw<Element>(random);
     layout.pack(0, n, reinterpret_cast<const std::byte*>(b.data()), panels.data());
   }
   std::int64_t width() const { return layout.panels() * kPanelRows; }
-  static double wide(Element value) {
-    if constexpr (sizeof(Element) == 4)
+  template <typename Value>
+  static Value draw(std::mt19937& random) {
+    const float value = random_values(1, random)[0];
+    if constexpr (sizeof(Value) == 4)
+      return value;
+    else
+      return to_bf16(value);
+  }
+  template <typename Value>
+  static double wide(Value value) {
+    if constexpr (sizeof(Value) == 4)
       return value;
     else
       return bf16_to_double(value);
@@ -102,29 +105,34 @@ struct Case {
   }
   std::int64_t rows;
   PanelLayout layout;
-  std::vector<Element> a, b;
+  std::vector<Left> a;
+  std::vector<Element> b;
   std::vector<std::byte> panels;
   std::vector<float> initial;
 };
 
-template <typename Element>
+template <typename Element, typename Left>
 void check_products(void (*function)(const Product&), std::mt19937& random) {
-  for (const std::int64_t rows : {1, 2, 5, 6, 13, 16, 17, 32, 33, 50}) {
+  for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 13, 16, 17, 32, 33, 50}) {
     for (const auto& [n, k] : {std::pair{16, 32}, {70, 96}, {33, 47}, {100, 64}}) {
-      const Case<Element> one(rows, n, k, random);
+      const Case<Element, Left> one(rows, n, k, random);
       for (const bool add : {false, true}) one.check(one.multiply(function, 0, rows, add), add);
     }
   }
 }
 
 TEST_P(EachKernels, MultipliesAsFloat64Does) {
-  check_products<float>(set().multiply_f32, random_);
-  check_products<std::uint16_t>(set().multiply_bf16, random_);
+  check_products<float, float>(set().multiply_f32, random_);
+  if (set().left_of_bf16 == DType::bf16) {
+    check_products<std::uint16_t, std::uint16_t>(set().multiply_bf16, random_);
+  } else {
+    check_products<std::uint16_t, float>(set().multiply_bf16, random_);
+  }
 }
 
-template <typename Element>
+template <typename Element, typename Left>
 void check_alone(void (*function)(const Product&), std::mt19937& random) {
-  const Case<Element> one(50, 77, 96, random);
+  const Case<Element, Left> one(50, 77, 96, random);
   for (const bool add : {false, true}) {
     const auto together = one.multiply(function, 0, 50, add);
     for (const std::int64_t count : {1, 3, 16, 17}) {
@@ -139,8 +147,12 @@ void check_alone(void (*function)(const Product&), std::mt19937& random) {
 }
 
 TEST_P(EachKernels, GivesARowTheSameBitsWhateverStandsBesideIt) {
-  check_alone<float>(set().multiply_f32, random_);
-  check_alone<std::uint16_t>(set().multiply_bf16, random_);
+  check_alone<float, float>(set().multiply_f32, random_);
+  if (set().left_of_bf16 == DType::bf16) {
+    check_alone<std::uint16_t, std::uint16_t>(set().multiply_bf16, random_);
+  } else {
+    check_alone<std::uint16_t, float>(set().multiply_bf16, random_);
+  }
 }
 
 TEST_P(EachKernels, NormsRows) {

@@ -77,7 +77,7 @@ void PanelAttention::compute(std::int64_t index, unsigned thread, const Call& ca
     const std::int64_t head = task.head * group_ + i % group_;
     const std::int64_t at = (task.row + i / group_) * call.out_stride + head * dim;
     kernels_.round(scratch.result.data() + i * stride, dim,
-                   call.out + static_cast<std::size_t>(at) * kernels_.width());
+                   call.out + static_cast<std::size_t>(at) * kernels_.left_width());
   }
 }
 
@@ -91,7 +91,7 @@ void PanelAttention::score(const Task& task, const Call& call, const Keys& keys,
   const PanelCache::View view = call.cache.keys(call.layer, call.slots[task.part], task.head);
   Product product;
   product.a =
-      call.queries + query_offset(task.head * group_, task.row, call.rows) * kernels_.width();
+      call.queries + query_offset(task.head * group_, task.row, call.rows) * kernels_.left_width();
   product.a_stride = padded_dim_;
   product.rows = task.count * group_;
   product.panels =
@@ -113,7 +113,7 @@ void PanelAttention::weigh(const Task& task, const LayerSpec& spec, const Keys& 
                      first_seen(position, spec) - keys.begin, position + 1 - keys.begin, keys.count,
                      static_cast<float>(architecture_.attention_scale),
                      static_cast<float>(architecture_.attention_softcap),
-                     weights + static_cast<std::size_t>(i * keys.count) * kernels_.width());
+                     weights + static_cast<std::size_t>(i * keys.count) * kernels_.left_width());
   }
 }
 
@@ -124,7 +124,8 @@ void PanelAttention::mix(const Task& task, const Call& call, const Keys& keys,
   product.a = scratch.weights.data();
   product.a_stride = keys.count;
   product.rows = task.count * group_;
-  product.panels = view.data + static_cast<std::size_t>(keys.begin * kPanelRows) * kernels_.width();
+  product.panels =
+      view.data + static_cast<std::size_t>(keys.begin * kPanelRows) * kernels_.panel_width();
   product.panel_stride = view.panel_stride;
   product.panel_count = round_up(architecture_.head_dim, kPanelRows) / kPanelRows;
   product.padded_columns = keys.count;

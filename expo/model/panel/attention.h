@@ -43,7 +43,7 @@ class PanelAttention {
     std::span<const std::int64_t> slots;  ///< one slot for each part
     const std::byte* queries;             ///< laid out as query_offset describes
     std::int64_t rows;
-    std::byte* out;           ///< rows of the weights' type, heads side by side
+    std::byte* out;           ///< rows of a left side, heads side by side
     std::int64_t out_stride;  ///< elements from one row to the next
   };
   /// Computes one task. Several threads may compute different tasks at once, each with its own
@@ -54,7 +54,7 @@ class PanelAttention {
   /// The memory of one thread.
   struct Scratch {
     std::vector<float> scores;
-    std::vector<float> weights;  ///< in the model's type; bfloat16 uses half of the memory
+    std::vector<float> weights;  ///< as a left side; bfloat16 uses half of the memory
     std::vector<float> result;
   };
   /// The keys that a task reads, in whole blocks.

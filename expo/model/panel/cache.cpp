@@ -13,6 +13,18 @@ std::size_t bytes_of_layer(const Architecture& architecture, DType dtype, std::i
   return static_cast<std::size_t>(architecture.kv_heads) * (keys.bytes() + values.bytes());
 }
 
+/// Writes values as one column of panels, which begins at `column` in the first of them.
+template <typename Value>
+void spread(const std::byte* values, std::int64_t count, std::byte* column,
+            std::size_t panel_stride) {
+  constexpr std::int64_t kUnit = 4;
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::memcpy(
+        column + static_cast<std::size_t>(i / kPanelRows) * panel_stride + i % kPanelRows * kUnit,
+        values + i * static_cast<std::int64_t>(sizeof(Value)), sizeof(Value));
+  }
+}
+
 }  // namespace
 
 /// A product reads 32 columns at once, and the columns of the values are positions.
@@ -70,16 +82,15 @@ void PanelCache::write(std::size_t layer, std::int64_t slot, std::int64_t head,
   std::byte* lane = to_keys.data +
                     static_cast<std::size_t>(position / kPanelRows) * to_keys.panel_stride +
                     position % kPanelRows * kUnit;
-  const std::int64_t dim = head_dim_;
-  for (std::int64_t at = 0; at < dim * width; at += kUnit)
+  for (std::int64_t at = 0; at < head_dim_ * width; at += kUnit)
     std::memcpy(lane + at * kPanelRows, key + at, kUnit);
   const View to_values = values(layer, slot, head);
   std::byte* column =
       to_values.data + position * width / kUnit * kUnit * kPanelRows + position * width % kUnit;
-  for (std::int64_t i = 0; i < dim; ++i) {
-    std::memcpy(column + static_cast<std::size_t>(i / kPanelRows) * to_values.panel_stride +
-                    i % kPanelRows * kUnit,
-                value + i * width, static_cast<std::size_t>(width));
+  if (dtype_ == DType::bf16) {
+    spread<std::uint16_t>(value, head_dim_, column, to_values.panel_stride);
+  } else {
+    spread<float>(value, head_dim_, column, to_values.panel_stride);
   }
 }
 

@@ -115,7 +115,7 @@ void PanelDecoder::embed(std::span<const std::int64_t> ids) {
   if (weights_.dtype() == DType::bf16)
     scale = static_cast<float>(bf16_to_double(double_to_bf16(double{scale})));
   const std::int64_t stride = width_of(weights_.layers.front().output);
-  std::vector<std::byte> row(static_cast<std::size_t>(model.hidden) * kernels_.width());
+  std::vector<std::byte> row(static_cast<std::size_t>(model.hidden) * kernels_.panel_width());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     matrix.layout.unpack(ids[i], 1, matrix.storage, row.data());
     float* out = stream_.data() + static_cast<std::int64_t>(i) * stride;
@@ -183,7 +183,7 @@ void PanelDecoder::norm_rows(const PanelVector& weight, ThreadTeam::Member& memb
   const std::int64_t stride = width_of(weights_.layers.front().output);
   const auto out_stride =
       static_cast<std::size_t>(weights_.layers.front().q.layout.padded_columns()) *
-      kernels_.width();
+      kernels_.left_width();
   member.for_each(static_cast<std::int64_t>(rows_.size()), [&](std::int64_t row) {
     const float* x = stream_.data() + row * stride;
     std::byte* out = bytes_of(normed_) + static_cast<std::size_t>(row) * out_stride;
@@ -203,7 +203,7 @@ void PanelDecoder::project(std::span<const Projection> projections, const std::b
     const Projection* one = projections.data();
     const auto blocks = [&] { return PanelBlocks(*one->matrix, rows, team_.size()); };
     for (; block >= blocks().count(); ++one) block -= blocks().count();
-    Product product = blocks().product(block, left, left_stride);
+    Product product = blocks().product(block, left, left_stride, kernels_.left_width());
     product.c = one->out + blocks().first_row(block) * one->stride +
                 blocks().first_panel(block) * kPanelRows;
     product.c_stride = one->stride;
@@ -227,13 +227,13 @@ void PanelDecoder::turn_row(std::int64_t row, const PanelLayer& layer, const Lay
   for (std::int64_t head = 0; head < model.heads; ++head) {
     kernels_.round(
         q + head * model.head_dim, model.head_dim,
-        bytes_of(queries_) + attention_.query_offset(head, row, rows) * kernels_.width());
+        bytes_of(queries_) + attention_.query_offset(head, row, rows) * kernels_.left_width());
   }
   std::byte* key = bytes_of(worker_scratch_[worker]);
-  std::byte* value = key + static_cast<std::size_t>(model.head_dim) * kernels_.width();
+  std::byte* value = key + static_cast<std::size_t>(model.head_dim) * kernels_.panel_width();
   for (std::int64_t head = 0; head < model.kv_heads; ++head) {
-    kernels_.round(k + head * model.head_dim, model.head_dim, key);
-    kernels_.round(v + head * model.head_dim, model.head_dim, value);
+    kernels_.round_for_panel(k + head * model.head_dim, model.head_dim, key);
+    kernels_.round_for_panel(v + head * model.head_dim, model.head_dim, value);
     cache.write(cache_layer, where.slot, head, where.position, key, value);
   }
 }
@@ -287,7 +287,7 @@ void PanelDecoder::gate_up(const PanelLayer& layer, ThreadTeam::Member& member) 
     float* const gates = worker_scratch_[member.worker()].data();
     float* const ups = gates + kGateElements;
     const auto multiply = [&](const PanelBlocks& blocks, float* out) {
-      Product product = blocks.product(block, bytes_of(normed_), stride);
+      Product product = blocks.product(block, bytes_of(normed_), stride, kernels_.left_width());
       product.c = out;
       product.c_stride = product.panel_count * kPanelRows;
       kernels_.multiply(product);
@@ -311,7 +311,7 @@ void PanelDecoder::gate_row(const PanelLayer& layer, std::int64_t row, std::int6
   }
   const std::int64_t at = row * layer.down.layout.padded_columns() + first;
   kernels_.gate(gate_of(architecture().activation), values.gate, values.up, count,
-                bytes_of(gated_) + static_cast<std::size_t>(at) * kernels_.width());
+                bytes_of(gated_) + static_cast<std::size_t>(at) * kernels_.left_width());
 }
 
 at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
@@ -332,7 +332,7 @@ at::Tensor PanelDecoder::logits(const at::Tensor& hidden_states) {
     member.for_each(rows, [&](std::int64_t row) {
       kernels_.round(
           values + row * size, size,
-          bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.width());
+          bytes_of(normed_) + static_cast<std::size_t>(row * left_stride) * kernels_.left_width());
     });
     const Projection projection[] = {{&head, logits_.data(), stride}};
     project(projection, bytes_of(normed_), left_stride, member);

@@ -12,8 +12,9 @@
 
 namespace expo {
 
-/// The forward pass on the CPU over weights in panels. The left sides of products have the weights'
-/// type; everything else, including the residual stream, is float32. Results are batch-invariant.
+/// The forward pass on the CPU over weights in panels. Keys and values have the weights' type, as
+/// have the left sides of products where the processor multiplies bfloat16; everything else,
+/// including the residual stream, is float32. Results are batch-invariant.
 class PanelDecoder final : public Decoder {
  public:
   /// `threads`: 0 means one for each processor.
@@ -79,7 +80,7 @@ class PanelDecoder final : public Decoder {
   std::vector<float> stream_;        ///< the residual stream: [rows, hidden]
   std::vector<float> q_, k_, v_;     ///< [rows, rows of the matrix padded to whole panels]
   std::vector<float> added_;         ///< output that is normed before it is added to the stream
-  std::vector<float> normed_;        ///< left side of products, in the weights' type, as are:
+  std::vector<float> normed_;        ///< left side of products, as are:
   std::vector<float> queries_, attended_, gated_;
   std::vector<std::vector<float>> worker_scratch_;
   std::vector<float> logits_;
