@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 from tiny_chat import chat_model, chats, write_rows
@@ -46,6 +47,15 @@ def dpo_loss(policy, reference, tokenizer_folder, rows, beta):
                      for sign, ids in ((1, chosen), (-1, rejected)))
         losses.append(sigmoid_loss(beta * margin))
     return sum(losses) / len(losses)
+
+
+def test_a_bfloat16_that_is_slower_here_is_told(tmp_path, model, data):
+    words = set(Path("/proc/cpuinfo").read_text().split())
+    slower = not words & {"avx512_bf16", "amx_bf16"}
+    for bf16 in ("true", "false"):
+        done = train("dpo", model_name_or_path=model, output_dir=tmp_path / bf16, bf16=bf16, max_steps=1, warmup_ratio=0,
+                     **data)
+        assert ("no instructions for bfloat16" in done.stderr) == (slower and bf16 == "true")
 
 
 def test_dpo_writes_a_model_whose_loss_transformers_confirms(tmp_path, model, data):

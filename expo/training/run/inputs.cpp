@@ -15,6 +15,7 @@
 #include "expo/training/model/lora_model.h"
 #include "expo/training/model/lora_targets.h"
 #include "expo/training/model/row_pass.h"
+#include "expo/training/ops/bf16_product.h"
 #include "expo/training/ranks/agreement.h"
 #include "expo/training/run/evaluator.h"
 #include "expo/training/run/inputs.h"
@@ -85,10 +86,16 @@ class InputReading {
   }
 
  private:
+  static constexpr const char* kSlow =
+      "bf16 is on, but this processor has no instructions for bfloat16: the run is slower than "
+      "with "
+      "bf16 off, which is the default here, and less exact";
+
   /// This is checked before hours of work, not after.
   void warn() {
     inputs_.warnings = inputs_.train.warnings;
     if (!inputs_.schedule.warning.empty()) inputs_.warnings.push_back(inputs_.schedule.warning);
+    if (config_.bf16 && job_.device.is_cpu() && !has_fast_bf16()) inputs_.warnings.push_back(kSlow);
     for (const std::string& warning : inputs_.evaluation.warnings)
       inputs_.warnings.push_back("evaluation: " + warning);
     if (!job_.on_warning || ranks_.rank() != 0) return;
