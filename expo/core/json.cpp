@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"

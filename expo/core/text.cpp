@@ -75,4 +75,11 @@ std::string on_one_line(std::string_view text) {
   return escape(text, false);
 }
 
+std::string cut_to(std::string text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && continues_character(text[bytes])) --bytes;
+  text.resize(bytes);
+  return text + "…";
+}
+
 }  // namespace expo

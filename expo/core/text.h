@@ -32,4 +32,8 @@ std::string escape_controls(std::string_view text);
 /// Does the same for text that must stay on one line, such as a name: line ends are escaped too.
 std::string on_one_line(std::string_view text);
 
+/// UTF-8 text fit for a message: at most `bytes` of it, in whole characters, and "…" for what is
+/// left out.
+std::string cut_to(std::string text, std::size_t bytes);
+
 }  // namespace expo

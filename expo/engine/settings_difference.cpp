@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "expo/core/cut_text.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <utility>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 

@@ -1,6 +1,5 @@
 #include "expo/http/server_words.h"
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
 #include "expo/core/text.h"

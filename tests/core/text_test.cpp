@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 
 namespace expo {

@@ -6,9 +6,9 @@
 #include <array>
 #include <cmath>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/json.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {

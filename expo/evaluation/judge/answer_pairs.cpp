@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"

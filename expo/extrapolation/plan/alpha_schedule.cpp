@@ -7,8 +7,8 @@
 #include <cmath>
 #include <regex>
 
-#include "expo/core/cut_text.h"
 #include "expo/core/error.h"
+#include "expo/core/text.h"
 
 namespace expo {
 namespace {
