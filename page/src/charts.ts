@@ -6,6 +6,7 @@ import { drift } from './charts/drift';
 import { effective } from './charts/effective';
 import { gain } from './charts/gain';
 import { heat } from './charts/heat';
+import { judged } from './charts/judged';
 import { modules } from './charts/modules';
 import { race } from './charts/race';
 import { score } from './charts/score';
@@ -18,6 +19,7 @@ export const charts: Chart[] = [
   gain,
   compare,
   score,
+  judged,
   costs,
   race,
   tokens,

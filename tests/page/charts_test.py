@@ -13,6 +13,11 @@ from synthetic_search import SyntheticSearch, with_modules
 
 pytestmark = needs_browser
 NINETY = 1.6448536269514722
+NINETY_FIVE = 1.959963984540054
+JUDGED = [{"label": "α = -1", "alpha": -1.0, "win_rate": 41.5, "standard_error": 2.5, "discrete_win_rate": 40.0, "n_total": 30,
+           "avg_length": 812, "length_controlled_winrate": 44.25, "length_controlled_95": [39.5, 49.0]},
+          {"label": "α = 8", "alpha": 8.0, "win_rate": 61.25, "standard_error": 2.0, "discrete_win_rate": 60.0, "n_total": 30,
+           "avg_length": 1311, "length_controlled_winrate": 53.5, "length_controlled_95": [48.25, 58.0]}]
 
 
 def approx(rows):
@@ -22,6 +27,7 @@ def approx(rows):
 @pytest.fixture(scope="module")
 def runs():
     race = SyntheticSearch(collapsed=[25.0], later=[16.0], bent=True).run("race")
+    race["result"]["judged"] = JUDGED
     other = SyntheticSearch(seed=2, quality=lambda alpha: 0.5 - 0.01 * alpha, chosen=1.0, verdict="undecided").run("other")
     return {"race": with_modules(race), "other": other, "one": training("one"), "two": training("two", steps=40, seed=2, evaluations=0),
             "inspection": inspection_run(inspection(), "change")}
@@ -72,6 +78,15 @@ def test_gain_holds_the_tested_differences(page, runs):
     drawn = page.values("gain-0", "difference")
     assert [tuple(each) for each in drawn[:3]] == approx(expected)
     assert drawn[3] == [0.08, 0.01, None]  # modules; an open end stays open
+
+
+def test_win_rates_hold_what_the_judge_said(page):
+    spread = [NINETY_FIVE * each["standard_error"] for each in JUDGED]
+    expected = [(each["win_rate"], each["win_rate"] - wide, each["win_rate"] + wide) for each, wide in zip(JUDGED, spread, strict=True)]
+    assert [tuple(each[:3]) for each in page.values("judged-0", "win rate")] == approx(expected)
+    controlled = [(each["length_controlled_winrate"], *each["length_controlled_95"]) for each in JUDGED]
+    assert [tuple(each[:3]) for each in page.values("judged-0", "at equal length")] == approx(controlled)
+    assert "judged-1" not in page.figures()  # no judge was asked there
 
 
 def test_the_race_holds_each_look(page, runs):
