@@ -1,26 +1,35 @@
 """Measures generation side by side with llama.cpp and transformers, and how fast weights load and move to another α.
 
 Speed is the number of new tokens over the wall time of prefill, decoding and sampling; llama-batched-bench decodes random
-tokens, so that its time has no sampling in it. All compute in bfloat16, on as many threads as there are cores.
-Contestants take turns, each time in a process of its own, and medians are given.
+tokens, so that its time has no sampling in it. Of a prefill, and of `score`, it is the number of tokens that went in. All
+compute in bfloat16, on as many threads as there are cores, with the instruction set that EXPO_ISA names. Contestants take
+turns, each time in a process of its own, and medians are given. The section `beside` measures what is left of expo's speed
+while another program spins on every core.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import live_weights
-from generation_contestants import CONTESTANTS, LLAMA_CPP, SPEED, Task, result_line
+from generation_contestants import CONTESTANTS, SPEED, Task, result_line
+from instruction_set import environment, instruction_set, llama_batched_bench
 from machine import ROOT, cores, machine, say
 from measure import remove, run_watched
 from models import smollm2_pair, synthetic_pair
 
-SECTIONS = ("answers", "move", "load")
+SECTIONS = ("answers", "prefill", "beside", "move", "load")
+ANSWERING = ("llama.cpp", "transformers", "expo", "expo-sampling", "expo-deterministic")
+READING = ("llama.cpp", "expo", "expo-score")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 PROMPT_TOKENS, NEW_TOKENS = 40, 96
+READ_ROWS, READ_TOKENS = 4, 512
 QUICK_BATCH, QUICK_PROMPT_TOKENS, QUICK_NEW_TOKENS = [1, 3], 8, 4
 MOVES, QUICK_MOVES = 9, 2
 LAYERS, TINY_LAYERS = 22, 3
@@ -60,30 +69,60 @@ class Bench:
         return [Task(batch, PROMPT_TOKENS, NEW_TOKENS, cores()) for batch in self.arguments.batch]
 
     def answers(self):
-        pair = smollm2_pair(self.arguments.data)
         for task in self.tasks():
-            series = self.take_turns(pair, task)
-            self.results[f"answers/{task.batch}"] = {name: vars(one) for name, one in series.items()}
-            disturbance = max(max(one.others_cores) for one in series.values())
+            series = self.take_turns(f"answers/{task.batch}", task, ANSWERING)
             show(f"SmolLM2-135M, {task.batch} at once: prompts of {task.prompt_tokens} tokens, answers of "
-                 f"{task.new_tokens}. Other work kept up to {disturbance:.1f} cores busy meanwhile.",
-                 answers_table(task, series))
+                 f"{task.new_tokens}. {disturbance(series)}", answers_table(f"batch {task.batch}", series))
 
-    def take_turns(self, pair, task):
+    def prefill(self):
+        tokens = QUICK_PROMPT_TOKENS if self.arguments.quick else READ_TOKENS
+        series = self.take_turns("prefill", Task(READ_ROWS, tokens, 1, cores()), READING)
+        show(f"SmolLM2-135M reads {READ_ROWS} prompts of {tokens} tokens; `score` gives the log-probabilities of each row's "
+             f"second half. {disturbance(series)}", answers_table("prefill", series))
+
+    def beside(self):
+        """expo alone and beside a program that spins, in turns."""
+        table = ["| batch | alone, tokens/s | beside | share of the quiet speed, median | range |", "|---:|---:|---:|---:|---:|"]
+        for task in self.tasks():
+            command = CONTESTANTS["expo"].command(self.pair(), task)
+            speeds = []
+            for _ in range(self.arguments.repeats):
+                alone = self.speed("expo", task, run_watched(command, self.environment))
+                with spinning():
+                    speeds.append((alone, self.speed("expo", task, run_watched(command, self.environment))))
+            self.results[f"beside/{task.batch}"] = speeds
+            shares = [beside / alone for alone, beside in speeds]
+            table.append(f"| {task.batch} | {statistics.median(one for one, _ in speeds):,.1f} "
+                         f"| {statistics.median(one for _, one in speeds):,.1f} | {statistics.median(shares):.2f} "
+                         f"| {min(shares):.2f}–{max(shares):.2f} |")
+        show(f"expo alone, and beside a program that spins on all {cores()} cores.", table)
+
+    def pair(self):
+        return smollm2_pair(self.arguments.data)
+
+    @property
+    def environment(self):
+        return {**OFFLINE, **environment()}
+
+    @staticmethod
+    def speed(name, task, watched):
+        line = result_line(watched.text)
+        if line.get("new_tokens", task.made) != task.made:
+            raise SystemExit(f"{name} made {line['new_tokens']} tokens, but {task.made} were asked for")
+        return task.counted / CONTESTANTS[name].seconds(line)
+
+    def take_turns(self, title, task, contestants):
         """{name: Series}; the first round begins with the first contestant, the next with the second, and so on."""
-        names = [name for name in CONTESTANTS if not self.arguments.only or name in self.arguments.only]
+        names = [name for name in contestants if not self.arguments.only or name in self.arguments.only]
         series = {name: Series() for name in names}
         for number in range(self.arguments.repeats):
             shift = number % len(names)
             for name in names[shift:] + names[:shift]:
-                contestant = CONTESTANTS[name]
-                watched = run_watched(contestant.command(pair, task), OFFLINE)
-                line = result_line(watched.text)
-                if line.get("new_tokens", task.made) != task.made:
-                    raise SystemExit(f"{name} made {line['new_tokens']} tokens, but {task.made} were asked for")
-                series[name].add(task.made / contestant.seconds(line), watched, line)
-                say(f"answers/{task.batch}: {name}: {series[name].speeds[-1]:.1f} tokens/s, "
+                watched = run_watched(CONTESTANTS[name].command(self.pair(), task), self.environment)
+                series[name].add(self.speed(name, task, watched), watched, result_line(watched.text))
+                say(f"{title}: {name}: {series[name].speeds[-1]:.1f} tokens/s, "
                     f"{watched.peak_anonymous_bytes / 1e6:.0f} MB; others {watched.others_cores:.1f} cores")
+        self.results[title] = {name: vars(one) for name, one in series.items()}
         return series
 
     def pairs(self):
@@ -107,14 +146,31 @@ class Bench:
         for section in self.arguments.sections:
             getattr(self, section)()
         self.arguments.data.joinpath("generation.json").write_text(
-            json.dumps({"machine": machine("generation"), "repeats": self.arguments.repeats, **self.results}, indent=1))
+            json.dumps({"machine": machine("generation"), "instructions": instruction_set(), "repeats": self.arguments.repeats, **self.results}, indent=1))
         if not self.arguments.keep:
             for folder in (*self.arguments.data.glob("smollm2-135m"), *self.arguments.data.glob("*-layers")):
                 remove(folder)
 
 
-def answers_table(task, series):
-    table = [f"| batch {task.batch} | tokens/s, median | range | × llama.cpp | peak anonymous memory | peak resident memory "
+@contextmanager
+def spinning():
+    """A neighbour that keeps every core busy."""
+    spinners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(cores())]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+def disturbance(series):
+    busy = max(max(one.others_cores) for one in series.values())
+    return f"Other work kept up to {busy:.1f} cores busy meanwhile."
+
+
+def answers_table(title, series):
+    table = [f"| {title} | tokens/s, median | range | × llama.cpp | peak anonymous memory | peak resident memory "
              "| beyond weights and cache |", "|---|---:|---:|---:|---:|---:|---:|"]
     for name, one in series.items():
         ratio = f"{one.median / series['llama.cpp'].median:.2f}" if "llama.cpp" in series else "–"
@@ -145,7 +201,8 @@ def parse_arguments():
     for given, known in ((arguments.sections, SECTIONS), (arguments.only or [], CONTESTANTS)):
         if unknown := set(given) - set(known):
             parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    for program in (SPEED, live_weights.PROGRAM, LLAMA_CPP):
+    peers = [llama_batched_bench()] if "llama.cpp" in (arguments.only or CONTESTANTS) else []
+    for program in (SPEED, live_weights.PROGRAM, *peers):
         if not program.exists():
             parser.error(f"{program} is not built; bench/run generation builds it if libtorch is installed")
     return arguments

@@ -5,11 +5,11 @@ import sys
 from dataclasses import dataclass
 from operator import itemgetter
 
+from instruction_set import llama_batched_bench
 from machine import ROOT
 from models import BENCH
 
 SPEED = ROOT / "build/release/bench/generation_speed"
-LLAMA_CPP = ROOT / "build/bench/llama.cpp/llama-batched-bench"
 
 
 @dataclass
@@ -25,6 +25,11 @@ class Task:
     def made(self):
         return self.batch * self.new_tokens
 
+    @property
+    def counted(self):
+        """The tokens that a speed is about: a task that makes only one of each prompt is about reading."""
+        return self.made if self.new_tokens > 1 else self.batch * self.prompt_tokens
+
 
 @dataclass
 class Contestant:
@@ -34,10 +39,11 @@ class Contestant:
 
 
 def llama_cpp(pair, task):
-    """The context is as large as needed. The prefill yields the first new token, so decoding has one step less."""
-    row = -(-(task.prompt_tokens + task.new_tokens) // 256) * 256  # llama.cpp rounds up a sequence's share
-    return [LLAMA_CPP, "-m", pair.gguf, "-t", str(task.threads), "-tb", str(task.threads), "-c", str(task.batch * row),
-            "-npp", str(task.prompt_tokens), "-ntg", str(task.new_tokens - 1), "-npl", str(task.batch),
+    """The context is as large as needed. The prefill yields the first new token, so decoding has one step less; it has one
+    even where only the prefill counts."""
+    row = -(-(task.prompt_tokens + max(2, task.new_tokens)) // 256) * 256  # llama.cpp rounds up a sequence's share
+    return [llama_batched_bench(), "-m", pair.gguf, "-t", str(task.threads), "-tb", str(task.threads), "-c", str(task.batch * row),
+            "-npp", str(task.prompt_tokens), "-ntg", str(max(1, task.new_tokens - 1)), "-npl", str(task.batch),
             "-fa", "on", "--output-format", "jsonl"]
 
 
@@ -58,9 +64,10 @@ def result_line(text):
 
 CONTESTANTS = {
     "llama.cpp": Contestant("llama.cpp `llama-batched-bench`, without sampling", llama_cpp,
-                            lambda line: line["t_pp"] + line["t_tg"]),
+                            lambda line: line["t_pp"] + (line["t_tg"] if line["tg"] > 1 else 0)),
     "transformers": Contestant("transformers `generate()`, greedy", transformers),
     "expo": Contestant("expo, greedy", expo()),
     "expo-sampling": Contestant("expo, the paper's sampling", expo("--paper-sampling")),
+    "expo-score": Contestant("expo, log-probabilities", expo("--score")),
     "expo-deterministic": Contestant("expo, greedy, `--deterministic`", expo("--deterministic")),
 }

@@ -1,6 +1,7 @@
 // generation_speed MODEL_FOLDER [options] answers prompts in batches of each given size, all of one
 // length and with answers of one length. It prints a line of JSON for each batch size: how long
-// prefill, decoding and sampling took together, and the bytes of the weights and the cache.
+// prefill, decoding and sampling took together, and the bytes of the weights and the cache. With
+// --score it reads the prompts only, for the log-probabilities of their second halves.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "expo/generation/batch_generator.h"
+#include "expo/generation/sequence_scores.h"
 #include "expo/model/decoder.h"
 #include "expo/model/live/live_weights.h"
 #include "speed_measures.h"
@@ -35,6 +37,7 @@ struct Request {
   DType dtype = DType::bf16;
   bool paper_sampling = false;
   bool deterministic = false;
+  bool score = false;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
 };
 
@@ -103,6 +106,20 @@ std::size_t answer(Model& model, const Request& request, std::size_t batch,
   return made;
 }
 
+/// Scores `batch` prompts, half of which count as the answer. Returns the tokens that an answer to
+/// each would have begun with, so that both kinds of work can be compared.
+std::size_t score(Model& model, const Request& request, std::size_t batch) {
+  std::vector<expo::AnsweredPrompt> answered;
+  for (auto& prompt : make_prompts(model, batch, request.prompt_tokens))
+    answered.push_back({std::move(prompt.tokens), request.prompt_tokens / 2});
+  return answer_log_probs(*model.decoder, answered, {}, model.cancellation).size();
+}
+
+/// The work that is measured.
+std::size_t work(Model& model, const Request& request, std::size_t batch, std::size_t new_tokens) {
+  return request.score ? score(model, request, batch) : answer(model, request, batch, new_tokens);
+}
+
 std::uint64_t cache_bytes(const Model& model, const Request& request, std::size_t batch) {
   const auto capacity = static_cast<std::int64_t>(request.prompt_tokens + request.new_tokens);
   return batch * model.decoder->cache_bytes_of_slot(capacity);
@@ -113,9 +130,9 @@ void run(const Request& request) {
   Model model(request);
   const double load_seconds = expo::seconds_since(start);
   for (const std::size_t batch : request.batch_sizes) {
-    answer(model, request, batch, 2);  // one-time initialisation happens here
+    work(model, request, batch, 2);  // one-time initialisation happens here
     const auto begin = Clock::now();
-    const std::size_t new_tokens = answer(model, request, batch, request.new_tokens);
+    const std::size_t new_tokens = work(model, request, batch, request.new_tokens);
     const double seconds = expo::seconds_since(begin);
     const expo::Json line = {{"batch", batch},
                              {"prompt_tokens", request.prompt_tokens},
@@ -142,6 +159,7 @@ Request parse(CLI::App& program, int argc, char** argv) {
                    "temperature 0.7, top-k 40, top-p 0.9, presence and frequency penalty 0.1; "
                    "without it greedy");
   program.add_flag("--deterministic", request.deterministic, "Batches of fixed shapes");
+  program.add_flag("--score", request.score, "Read the prompts for log-probabilities");
   program.add_option("--threads", request.threads, "Threads");
   program.parse(argc, argv);
   return request;

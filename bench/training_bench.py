@@ -6,7 +6,8 @@
 48 pairs of 20 to 150 words, batches of 8, the model in models/. A step's tokens are those of all its rows, each counted
 once. TRL computes the reference's log-probabilities in every step, unless it is told to do so before the first one
 (trl-bf16-pre), as expo always does. The first step of each contestant warms up and is not counted. Peak memory is the process's largest resident set, from
-beginning to end. Processor seconds show how busy the machine was with other work. Run it with .bench-venv/bin/python.
+beginning to end. Processor seconds show how busy the machine was with other work. EXPO_ISA=avx2 (or avx512, …) holds all
+of them to an instruction set, which the first line names. Run it with .bench-venv/bin/python.
 """
 
 import argparse
@@ -18,6 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from instruction_set import environment as held_to
+from instruction_set import instruction_set
+
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = ROOT / "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 CONTESTANTS = ("expo-bf16", "expo-f32", "trl-bf16", "trl-bf16-pre", "trl-f32")
@@ -25,7 +29,7 @@ CONTESTANTS = ("expo-bf16", "expo-f32", "trl-bf16", "trl-bf16-pre", "trl-f32")
 
 def run(command, threads):
     """Runs one process and returns (peak bytes, processor seconds)."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **held_to(), "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen([str(word) for word in command], env=environment, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE)
     errors = process.stderr.read()
@@ -71,6 +75,7 @@ def main():
     names = options.contestants.split(",")
     if unknown := set(names) - set(CONTESTANTS):
         parser.error(f"not a contestant: {', '.join(sorted(unknown))}")
+    print(f"Instruction set: {instruction_set()}.", flush=True)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch, pairs = Path(folder), Path(folder) / "pairs.jsonl"
