@@ -106,10 +106,11 @@ class TestBfloat16:
             yield running
 
     def test_log_probabilities_are_those_of_bfloat16(self, server, sft, answered, tmp_path):
+        """Logits from 16 to 32 are multiples of 1/8 there, so that each may be wrong by 1/16."""
         served, rows = scores(server.word, answered[1], tmp_path / "served.jsonl", "--log-probs")
         exact, _ = scores(sft, answered[1], tmp_path / "exact.jsonl", "--log-probs", "--dtype", "f32")
         for one, other, row in zip(served, exact, rows, strict=True):
-            assert abs(one - other) < 2e-2 * row["answer_tokens"]
+            assert abs(one - other) < row["answer_tokens"] / 16
         assert served != exact
 
     def test_greedy_answers_part_only_where_the_best_tokens_are_near(self, server, sft, prompts, answered, tmp_path):
