@@ -14,6 +14,7 @@
 #include "expo/extrapolation/diagnosis/model_files.h"
 #include "expo/extrapolation/diagnosis/pair_files.h"
 #include "expo/extrapolation/diagnosis/verdict.h"
+#include "expo/extrapolation/plan/tensor_groups.h"
 #include "expo/extrapolation/plan/work_list.h"
 #include "expo/extrapolation/write/model_card.h"
 #include "expo/extrapolation/write/output_folder.h"
@@ -89,6 +90,7 @@ class Job {
           "holds its vectors in float32; write a checkpoint folder");
     }
     plan_ = make_plan(*sft_, *aligned_, options, cancellation_);
+    if (job_.layer_order) sort_by_layer();
     report_.mismatches = plan_.mismatches;
     report_.warnings.insert(report_.warnings.end(), plan_.warnings.begin(), plan_.warnings.end());
     for (TensorPlan& tensor : plan_.tensors) outputs_.push_back(output_tensor(tensor));
@@ -100,6 +102,18 @@ class Job {
     layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
                                           job_.output.filename().string())
                             : layout_safetensors(outputs_, job_.max_shard_size);
+  }
+
+  /// What precedes the layers (embeddings), the layers, what follows them (final norm, head).
+  void sort_by_layer() {
+    const unsigned layers = count_layers(*aligned_);
+    const auto place = [&](const TensorPlan& plan) -> unsigned {
+      const std::string& name = aligned_->tensors()[plan.aligned].name;
+      if (const auto layer = layer_of(name)) return *layer + 1;
+      const std::string kind = group_of(name).kind;
+      return kind == "embedding" ? 0 : layers + 1;
+    };
+    std::ranges::stable_sort(plan_.tensors, {}, place);
   }
 
   void decide() {
@@ -262,6 +276,7 @@ class Job {
     options.threads = report_.threads;
     options.allow_overflow = job_.allow_overflow;
     options.journal = journal_.get();
+    options.digests = job_.input_digests;
     options.progress = progress_;
     options.what = "extrapolating";
     return options;

@@ -36,7 +36,11 @@ struct ExtrapolationJob {
   bool resume = false;
   bool dry_run = false;
   bool allow_overflow = false;
-  std::string command;  ///< the command line to repeat the run, for the model card
+  /// Lay the tensors out by layer, as programs that load them one by one want them, instead of in
+  /// ALIGNED's order. Their values are the same.
+  bool layer_order = false;
+  bool input_digests = true;  ///< false: the report names no files of the inputs
+  std::string command;        ///< the command line to repeat the run, for the model card
 };
 
 /// What an extrapolation did, or would do in a dry run.
