@@ -28,6 +28,8 @@ set(EXPO_ROOMS
   "engine:extrapolation,text"
   "engine/tokens:engine"
   "served:engine/tokens,http"
+  "served/weights:served"
+  "served/engine:served/weights"
   "session:core/disk"
   "matrix:core"
   "model:extrapolation,matrix"
@@ -57,7 +59,7 @@ set(EXPO_ROOMS
   "report:core/disk"
   "cli/options:engine,http,search/run,evaluation/judge/served"
   "cli/text:engine,search/run,evaluation/judge"
-  "cli:cli/options,cli/text,session,report,served"
+  "cli:cli/options,cli/text,session,report,served/engine"
   "program:cli,embedded,training/run"
 )
 set(EXPO_TORCH_ROOMS model generation embedded training)

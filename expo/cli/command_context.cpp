@@ -3,7 +3,7 @@
 #include "expo/cli/engine_program.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/shell_word.h"
-#include "expo/served/served_engine.h"
+#include "expo/served/engine/served_engine.h"
 
 namespace expo {
 namespace {
@@ -23,7 +23,8 @@ struct Open {
     return open_embedded(posix_filesystem(), hugging_face_environment(), spec);
   }
   std::unique_ptr<Engine> operator()(const ServedSpec& spec) const {
-    return open_served_engine(posix_filesystem(), hugging_face_environment(), spec, cancellation);
+    return open_served_engine(posix_filesystem(), hugging_face_environment(), spec, cancellation,
+                              open_embedded);
   }
 };
 

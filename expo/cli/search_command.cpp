@@ -17,7 +17,8 @@
 #include "expo/cli/options/search_settings.h"
 #include "expo/cli/run_page.h"
 #include "expo/cli/search_judge.h"
-#include "expo/cli/text/extrapolation_text.h"
+#include "expo/cli/search_policy.h"
+#include "expo/cli/search_writing.h"
 #include "expo/cli/text/search_text.h"
 #include "expo/cli/text/terminal_progress.h"
 #include "expo/core/error.h"
@@ -25,13 +26,11 @@
 #include "expo/core/version.h"
 #include "expo/engine/answer_settings.h"
 #include "expo/engine/generation_job.h"
-#include "expo/extrapolation/extrapolation_job.h"
 #include "expo/search/live/engine_turns.h"
 #include "expo/search/run/development_prompts.h"
 #include "expo/search/run/live_search.h"
 #include "expo/search/run/search_data.h"
 #include "expo/search/run/search_models.h"
-#include "expo/search/run/search_recipe.h"
 #include "expo/search/run/search_scorers.h"
 #include "expo/search/run/training_overlap.h"
 #include "expo/session/session_log.h"
@@ -55,6 +54,7 @@ class SearchCommand {
   SearchCommand(Options options, const CommandContext& context)
       : options_(std::move(options)),
         context_(context),
+        policy_(options_.search, options_.model, options_.machine, options_.sft, context),
         engines_([&context](const EmbeddedSpec& spec, bool is_again) {
           return is_again ? context.reopen_engine(spec) : context.open_engine(spec);
         }) {}
@@ -68,14 +68,15 @@ class SearchCommand {
     if (!folder.earlier()) {
       for (AnswerScorer* scorer : scorers_.list()) scorer->check(search_.prompts);
     }
-    if (!folder.finished()) check_writing(folder);
+    const SearchWriting writing(options_.write, options_.sft, models_, context_);
+    if (!folder.finished()) writing.check(folder, models().aligned, search_.alphas.back());
     folder.begin(settings());
     std::filesystem::path shown;
     if (folder.finished()) shown = std::filesystem::path(options_.rows.output) / "search.json";
     const Json result = result_in(folder);
     const std::string page = write_run_page(options_.rows.output, shown, context_);
     std::cout << (options_.rows.json ? format_json(result) : describe_search(result));
-    write(result);
+    writing.write(result, options_.rows.json ? std::cerr : std::cout);
     (options_.rows.json ? std::cerr : std::cout) << page;
   }
 
@@ -105,7 +106,16 @@ class SearchCommand {
     policy_spec_ = options_.model.embedded_spec(options_.extrapolation, options_.machine);
     moment_ = search_moment(posix_filesystem(), options_.rows.output);
     policy_spec_.moment = moment_;
-    context_.prepare(policy_spec_);
+    policy_.check(models(), objective_, policy_spec_);
+    prepare();
+  }
+
+  /// Goes on as the program that the models need, before anything is read.
+  void prepare() const {
+    policy_.prepare(policy_spec_);
+    for (const AnswerObjective& each : options_.search.answer_objectives()) {
+      if (each.kind == AnswerObjective::Kind::reward) context_.prepare(reward_spec(each.source));
+    }
   }
 
   SearchModels models() const {
@@ -126,7 +136,8 @@ class SearchCommand {
 
   /// Diagnoses the pairs, fixes type and rounding for all α, and opens the engines.
   void take_models() {
-    const SearchModels models = this->models();
+    SearchModels models = this->models();
+    models.policy = policy_.served(policy_spec_);
     models_ = open_models(posix_filesystem(), hugging_face_environment(), models, policy_spec_,
                           search_.alphas, engines_, context_.cancellation);
     inputs_ = models_.inputs;
@@ -254,6 +265,7 @@ class SearchCommand {
       const auto warnings = result.at("warnings").get<std::vector<std::string>>();
       print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
                       warnings.end()});
+      print_warnings(models_.aligned.front()->incidents());
       return result;
     } catch (const Error& error) {
       // Wrong use is wrong again when it is repeated.
@@ -327,60 +339,9 @@ class SearchCommand {
             {"engine", models_.aligned.front()->describe().facts}};
   }
 
-  ExtrapolationJob writing_job(const std::string& aligned, double alpha) const {
-    const EmbeddedSpec& spec = models_.spec;
-    ExtrapolationJob job;
-    job.sft = options_.sft;
-    job.aligned = aligned;
-    job.output = options_.write;
-    job.alpha = AlphaSchedule(alpha);
-    job.out_type = models_.setting.dtype;
-    job.rounding = models_.setting.rounding;
-    job.seed = models_.setting.seed;
-    job.on_mismatch = spec.on_mismatch;
-    job.threads = spec.threads;
-    job.command = context_.command_line;
-    return job;
-  }
-
-  /// Finds before the search what is wrong with the place of --write.
-  void check_writing(const SearchFolder& folder) const {
-    if (options_.write.empty()) return;
-    folder.check_output(options_.write);
-    for (const std::string& aligned : models().aligned) {
-      ExtrapolationJob job = writing_job(aligned, search_.alphas.back());
-      job.dry_run = true;
-      run_extrapolation(posix_filesystem(), hugging_face_environment(), job, nullptr,
-                        context_.cancellation);
-    }
-  }
-
-  void write(const Json& result) const {
-    if (options_.write.empty()) return;
-    if (posix_filesystem().exists(options_.write)) {
-      print_notes({fmt::format("{}: exists already, and is left as it is", options_.write)});
-      return;
-    }
-    const auto alpha = result.at("alpha").get<double>();
-    const auto model = result.at("model").get<std::string>();
-    if (alpha == 0) {
-      print_warnings({fmt::format("{} is not written: α = 0 is {} itself", options_.write, model)});
-      return;
-    }
-    if (result.at("verdict") == "undecided") {
-      print_warnings({fmt::format("α = {:g} is written although its gain is not decided", alpha)});
-    }
-    TerminalProgress progress;
-    ExtrapolationJob job = writing_job(model, alpha);
-    job.alpha = recommended_schedule(result);
-    const ExtrapolationReport report = run_extrapolation(
-        posix_filesystem(), hugging_face_environment(), job, &progress, context_.cancellation);
-    print_warnings(report.warnings);
-    (options_.rows.json ? std::cerr : std::cout) << describe(report);
-  }
-
   Options options_;
   const CommandContext& context_;
+  const SearchPolicy policy_;
   Objective objective_ = Objective::reward;
   EmbeddedSpec policy_spec_;
   std::int64_t moment_ = 0;
@@ -427,6 +388,8 @@ std::function<void(const CommandContext&)> declare_search(CLI::App& program) {
       ->required();
   options->model.declare_conversation(*command);
   options->model.server.declare(*command);
+  options->model.server.declare_sampling(*command);
+  options->model.staging.declare(*command);
   declare_files(*command, *options);
   options->search.declare(*command);
   options->extrapolation.declare_rounding(

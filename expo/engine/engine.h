@@ -142,6 +142,12 @@ class Engine {
   /// interruption it must be moved again before it is used.
   virtual void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
+  /// Whether this model, wherever it runs, can tell log-probabilities; if not, log_probs() throws.
+  virtual bool has_log_probs() const { return true; }
+  /// Those of the warnings of describe() that tell what went wrong while it worked, and was made
+  /// good.
+  virtual std::vector<std::string> incidents() const { return {}; }
+
  protected:
   /// Throws Error(usage): "NAME (KIND): this engine cannot WHAT; …".
   [[noreturn]] void refuse(const char* what) const;

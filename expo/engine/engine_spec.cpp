@@ -1,5 +1,7 @@
 #include "expo/engine/engine_spec.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 #include "expo/checkpoint/checkpoint.h"
@@ -29,6 +31,19 @@ void ServedSpec::check() const {
   constexpr double kDay = 86'400;
   if (!(answer_seconds > 0 && answer_seconds <= kDay))
     throw usage_error("--answer-timeout: expected a number of seconds above 0, at most 86400");
+  if (!pair) return;
+  if (kind != ServerKind::vllm) {
+    throw usage_error(fmt::format(
+        "--staging-dir: a server of the kind {} does not read checkpoints while it runs; only vllm "
+        "does",
+        server_kind_name(kind)));
+  }
+  if (pair->staging.empty()) {
+    throw usage_error(
+        "α reaches vLLM as a whole checkpoint: give --staging-dir DIR, a folder that the server "
+        "can "
+        "read too, with room for two of them");
+  }
 }
 
 std::optional<DType> parse_running_dtype(const std::string& word) {
@@ -48,7 +63,7 @@ DType natural_running_dtype(const Checkpoint& checkpoint) {
 }
 
 bool needs_libtorch(const EngineSpec& spec) {
-  return std::visit([](const auto& kind) { return kind.needs_libtorch; }, spec);
+  return std::visit([](const auto& kind) { return kind.needs_libtorch(); }, spec);
 }
 
 void check(const EngineSpec& spec) {

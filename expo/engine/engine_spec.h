@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "expo/checkpoint/checkpoint.h"
 #include "expo/checkpoint/hub/cache.h"
@@ -31,7 +32,7 @@ struct TemplateSpec {
 
 /// A model that runs within the program, and how.
 struct EmbeddedSpec : TemplateSpec {
-  static constexpr bool needs_libtorch = true;
+  static bool needs_libtorch() { return true; }
 
   std::string model;               ///< reference, as open_checkpoint reads it
   std::optional<std::string> sft;  ///< θ_sft of move_to()
@@ -72,24 +73,48 @@ enum class ServerKind {
 /// "openai", "vllm" or "llama-server", as the option and EngineDescription::kind have it.
 const char* server_kind_name(ServerKind kind);
 
+/// The pair of checkpoints on this disk that a served policy is extrapolated from, and how its
+/// weights reach the server.
+struct ServedPair {
+  std::string sft;  ///< references, as open_checkpoint reads them
+  std::string aligned;
+  /// The type that the server holds its weights in, which the staged checkpoints have:
+  /// std::nullopt: as the server says.
+  std::optional<DType> dtype;
+  RoundingChoice rounding =
+      RoundingChoice::automatic;  ///< nearest or stochastic, or by the weights
+  std::uint64_t rounding_seed = 0;
+  MismatchPolicy on_mismatch = MismatchPolicy::refuse;
+  unsigned threads = 0;           ///< for writing; 0: as many as there are processors
+  std::filesystem::path staging;  ///< the folder in which checkpoints are written for the server
+  std::string client_path;        ///< what the staging folder's path begins with here …
+  std::string server_path;        ///< … and on the server instead; both empty: the same there
+  bool prove_embedded = false;    ///< the server's log-probabilities must be the embedded engine's
+};
+
 /// A model that a server runs, and how it is asked.
 struct ServedSpec : TemplateSpec {
-  static constexpr bool needs_libtorch = false;
+  bool needs_libtorch() const { return pair && pair->prove_embedded; }
 
   ServerKind kind = ServerKind::openai;
-  std::string url;        ///< as ServerAddress reads it
+  std::string url;  ///< as ServerAddress reads it
+  /// Further servers of the same kind with the same model, which share the work.
+  std::vector<std::string> further_urls = {};
   std::string model;      ///< the name that the server must serve; empty: the only one that it does
   std::string tokenizer;  ///< checkpoint that has its tokenizer; empty: where the server says
   std::string key_variable;           ///< environment variable with the server's key; empty: no key
   std::size_t max_requests = 64;      ///< most in flight
   double answer_seconds = 600;        ///< longest wait for an answer
   bool allow_other_sampling = false;  ///< options that the server reads in a way of its own
+  /// What move_to() extrapolates on a server that takes whole checkpoints; std::nullopt: it cannot
+  /// move, or needs none.
+  std::optional<ServedPair> pair = {};
 
-  /// Throws Error(usage) if the time is no time.
+  /// Throws Error(usage) if the time is no time, or if a pair has no folder for its checkpoints.
   void check() const;
 };
 
-/// Which engine is wanted and how it is to run; each kind has a struct. Its `needs_libtorch` says
+/// Which engine is wanted and how it is to run; each kind has a struct. Its needs_libtorch() says
 /// whether only a program that links libtorch can open it; its check() throws Error(usage) for
 /// settings that are wrong in themselves, before anything is opened.
 using EngineSpec = std::variant<EmbeddedSpec, ServedSpec>;

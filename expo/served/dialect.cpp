@@ -41,6 +41,14 @@ std::vector<std::vector<float>> Dialect::read_rewards(const HttpAnswer&,
   throw std::logic_error("this kind of server has no rewards");
 }
 
+std::vector<HttpRequest> Dialect::reload_requests(const std::string&) const {
+  throw std::logic_error("this kind of server reads no checkpoints while it runs");
+}
+
+std::optional<DType> Dialect::weight_type(const ServerFacts&) const {
+  return std::nullopt;
+}
+
 std::unique_ptr<Dialect> make_dialect(const ServedSpec& spec) {
   switch (spec.kind) {
     case ServerKind::vllm:

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,13 @@ class Dialect {
   virtual std::vector<std::vector<float>> read_rewards(const HttpAnswer& answer,
                                                        const std::vector<std::string>& places,
                                                        const std::string& where) const;
+
+  /// Whether α reaches it as a whole checkpoint, which it reads while it runs.
+  virtual bool takes_checkpoints() const { return false; }
+  /// What has it read the checkpoint in a folder of its own machine, one after the other.
+  virtual std::vector<HttpRequest> reload_requests(const std::string& folder) const;
+  /// The type in which it holds its weights; std::nullopt: it does not say.
+  virtual std::optional<DType> weight_type(const ServerFacts& facts) const;
 };
 
 std::unique_ptr<Dialect> make_dialect(const ServedSpec& spec);

@@ -101,4 +101,27 @@ std::vector<std::vector<float>> VllmDialect::read_rewards(const HttpAnswer& answ
   return result;
 }
 
+std::vector<HttpRequest> VllmDialect::reload_requests(const std::string& folder) const {
+  const Json reload = {{"method", "reload_weights"}, {"kwargs", {{"weights_path", folder}}}};
+  // Keys and values of the old weights would answer for the new ones. A request needs some body to
+  // be a POST.
+  return {{0, "/collective_rpc", compact_json(reload)}, {0, "/reset_prefix_cache", "{}"}};
+}
+
+/// Its configuration as a text, in which "dtype=torch.bfloat16" stands among other members.
+std::optional<DType> VllmDialect::weight_type(const ServerFacts& facts) const {
+  const HttpAnswer answer = facts.ask("/server_info");
+  if (answer.status == 404) return std::nullopt;
+  if (answer.failure) throw *answer.failure;
+  const std::string where = facts.address.url("/server_info");
+  const std::string config = " " + text_member(answer.json, "vllm_config", where);
+  const std::string mark = " dtype=torch.";
+  const std::size_t begin = config.find(mark);
+  if (begin == std::string::npos) return std::nullopt;
+  const std::size_t name = begin + mark.size();
+  const auto type = dtype_from_user(config.substr(name, config.find_first_of(", )", name) - name));
+  if (type) return type;
+  throw input_error(where + ": the server holds its weights in a type that expo does not write");
+}
+
 }  // namespace expo

@@ -26,6 +26,9 @@ class VllmDialect final : public OpenAiDialect {
   std::vector<std::vector<float>> read_rewards(const HttpAnswer& answer,
                                                const std::vector<std::string>& places,
                                                const std::string& where) const override;
+  bool takes_checkpoints() const override { return true; }
+  std::vector<HttpRequest> reload_requests(const std::string& folder) const override;
+  std::optional<DType> weight_type(const ServerFacts& facts) const override;
 };
 
 }  // namespace expo

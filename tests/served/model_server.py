@@ -10,6 +10,7 @@ on demand. It uses nothing but Python's standard library.
 import hashlib
 import json
 import math
+import random
 import socket
 import ssl
 import struct
@@ -17,6 +18,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 @dataclass
@@ -83,6 +85,25 @@ def log_prob(tokens, place):
     return -0.125 * ((tokens[place - 1] * 7 + tokens[place] * 3 + place) % 40) - 0.0625
 
 
+def values_of(folder):
+    """A digest of the values of a checkpoint's tensors, wherever they lie in its files."""
+    folder, tensors = Path(folder), {}
+    for path in folder.glob("*.safetensors"):
+        data = path.read_bytes()
+        start = 8 + struct.unpack("<Q", data[:8])[0]
+        for name, tensor in json.loads(data[8:start]).items():
+            if name != "__metadata__":
+                begin, end = tensor["data_offsets"]
+                tensors[name] = (tensor["dtype"], hashlib.sha256(data[start + begin:start + end]).hexdigest())
+    assert tensors, folder
+    return hashlib.sha256(json.dumps(sorted(tensors.items())).encode()).hexdigest()
+
+
+def shift(weights, token, place):
+    """What other weights make of a log-probability."""
+    return -((int(weights[:8], 16) * (token + 3) + place * 7919) % 1009) / 4096
+
+
 def reward(tokens):
     return sum(token * (place + 1) for place, token in enumerate(tokens)) % 37 / 8 - 2
 
@@ -103,9 +124,11 @@ def text_of(tokens):
 
 
 class ModelServer:
-    """`answers`: the length of an answer that nothing cuts. `served`: the model's name; `root`: its folder."""
+    """`answers`: the length of an answer that nothing cuts. `served`: the model's name; `root`: its folder. `weights`:
+    a checkpoint whose values its answers and log-probabilities depend on, and which it can be told to change."""
 
-    def __init__(self, dialect, served="small", root=None, context=64, length=5, tls=None, labels=1):
+    def __init__(self, dialect, served="small", root=None, context=64, length=5, tls=None, labels=1, weights=None,
+                 dtype="float32"):
         self.dialect, self.served, self.root, self.context = dialect, served, root or served, context
         self.length, self.labels = length, labels
         self.misbehave = lambda request: None
@@ -116,6 +139,12 @@ class ModelServer:
         self.activates_always = False
         self.weigh = weighed_letters  # of messages, as a judge
         self.without = set()  # paths that this server does not have
+        self.first = self.weights = values_of(weights) if weights else None
+        self.dtype = dtype  # as /server_info tells it
+        self.reloads = []  # the digests that it was told to read
+        self.obeys = True  # whether it does
+        self.mounts = ("", "")  # what its paths begin with, and what that is here
+        self.noise = 0
         server = self
 
         class Bound(Handler):
@@ -145,6 +174,15 @@ class ModelServer:
     def __exit__(self, *_):
         self.http.shutdown()
         self.http.server_close()
+
+    def restart(self):
+        self.weights = self.first
+
+    def log_prob(self, tokens, place):
+        value = log_prob(tokens, place)
+        if self.weights:
+            value += shift(self.weights, tokens[place], place)
+        return value - self.noise * random.random()
 
     def asked(self, path):
         return [request.body for request in self.requests if request.path == path]
@@ -232,7 +270,8 @@ class Handler(BaseHTTPRequestHandler):
         routes = {"/echo": lambda body: body} | {
             "vllm": {"/v1/models": self.models, "/version": lambda _: {"version": "0.32.0"},
                      "/v1/completions": self.completions, "/v1/chat/completions": self.chat,
-                     "/classify": self.classify, "/pooling": self.pooling},
+                     "/classify": self.classify, "/pooling": self.pooling, "/server_info": self.server_info,
+                     "/collective_rpc": self.collective_rpc, "/reset_prefix_cache": lambda _: {"success": True}},
             "openai": {"/v1/models": self.models, "/v1/completions": self.completions,
                        "/v1/chat/completions": self.chat},
             "llama": {"/v1/models": self.models, "/props": self.props, "/lora-adapters": self.lora_adapters,
@@ -258,9 +297,26 @@ class Handler(BaseHTTPRequestHandler):
             one |= {"root": str(self.model.root), "max_model_len": self.model.context}
         return {"object": "list", "data": [one]}
 
+    def server_info(self, _):
+        return {"vllm_config": f"model='{self.model.root}', speculative_config=None, kv_cache_dtype=auto, "
+                               f"dtype=torch.{self.model.dtype}, max_seq_len={self.model.context}, seed=0"}
+
+    def collective_rpc(self, body):
+        assert body["method"] == "reload_weights", body
+        there, here = self.model.mounts
+        folder = body["kwargs"]["weights_path"]
+        assert folder.startswith(there), folder
+        read = values_of(here + folder[len(there):])
+        self.model.reloads.append(read)
+        if self.model.obeys:
+            self.model.weights = read
+        return {"results": [None]}
+
     def generated(self, prompt, body, most):
         if not isinstance(prompt, list):  # text
             prompt = [ord(letter) % 90 for letter in prompt]
+        if self.model.weights:
+            prompt = prompt + [int(self.model.weights[:4], 16)]
         tokens = next_tokens(prompt, body.get("seed"), most if body.get("ignore_eos") else self.model.length)
         ends = most >= len(tokens) + 1 and not body.get("ignore_eos")
         return tokens[:most], "stop" if ends else "length"
@@ -271,7 +327,7 @@ class Handler(BaseHTTPRequestHandler):
         prompt = body["prompt"]
         if body.get("prompt_logprobs") is not None:
             choice["prompt_logprobs"] = [None] + [
-                {str(prompt[place]): {"logprob": log_prob(prompt, place), "rank": 3, "decoded_token": "x"},
+                {str(prompt[place]): {"logprob": self.model.log_prob(prompt, place), "rank": 3, "decoded_token": "x"},
                  "95": {"logprob": -0.5, "rank": 1, "decoded_token": "w95"}} for place in range(1, len(prompt))]
         if body.get("echo"):
             values = [None] + [log_prob(prompt, place) for place in range(1, len(prompt))] + [-0.25] * len(tokens)

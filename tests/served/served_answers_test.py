@@ -145,7 +145,7 @@ def test_alpha_is_the_adapters_scale_less_one(serve, data, tmp_path):
 
 
 def test_an_alpha_that_a_server_cannot_move_to_is_refused(serve, data):
-    assert "cannot move to another alpha" in refused(word(serve()), data, "--alpha", "0.3", code=2)
+    assert "cannot move to another alpha" in refused(word(serve("openai")), data, "--alpha", "0.3", code=2)
 
 
 def test_other_servers_get_messages(serve, tmp_path):
@@ -481,12 +481,17 @@ def test_a_model_without_a_template_is_refused(serve, data, tmp_path):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--device", "cpu"], "--device has no effect"), (["--sft", "x", "--alpha", "1"], "--sft has no effect"),
-    (["--dtype", "f32"], "--dtype has no effect"), (["--deterministic"], "--deterministic has no effect"),
+    (["--device", "cpu"], "--device has no effect"), (["--dtype", "f32"], "--dtype has no effect"), (["--deterministic"], "--deterministic has no effect"),
     (["--answer-timeout", "0"], "--answer-timeout"),
 ])
 def test_options_without_effect_on_a_server_are_refused(serve, data, options, words):
     assert words in refused(word(serve()), data, *options, code=2)
+
+
+@pytest.mark.parametrize("dialect", ["llama", "openai"])
+def test_a_server_that_reads_no_checkpoints_needs_no_pair(serve, data, dialect):
+    words = refused(word(serve(dialect)), data, "--sft", "x", "--alpha", "1", code=2)
+    assert "--sft has no effect" in words
 
 
 @pytest.mark.parametrize("name, words", [

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "expo/core/error.h"
 #include "expo/http/server_address.h"
 
@@ -13,6 +15,17 @@ std::optional<ServerKind> server_kind(const std::string& word) {
     if (word == server_kind_name(kind)) return kind;
   }
   return std::nullopt;
+}
+
+/// What stands between commas.
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
 }
 
 }  // namespace
@@ -30,14 +43,31 @@ EngineWord parse_engine_word(const std::string& word, const std::string& option)
   if (!server && !is_url(place)) return {std::nullopt, word, {}};
   const std::size_t hash = place.find('#');
   // Whatever is wrong with the address is told first: it may hold a password.
-  const ServerAddress address(place.substr(0, hash), option);
+  std::vector<std::string> addresses;
+  for (const std::string& url : parts_of(place.substr(0, hash)))
+    addresses.push_back(ServerAddress(url, option).text());
   if (!server) {
     throw usage_error(
         fmt::format("{}: {} is a server's address; say which kind of server it is: "
                     "vllm=URL, llama-server=URL or openai=URL",
-                    option, address.text()));
+                    option, addresses.front()));
   }
-  return {server, address.text(), hash == std::string::npos ? "" : place.substr(hash + 1)};
+  return {server,
+          addresses.front(),
+          hash == std::string::npos ? "" : place.substr(hash + 1),
+          {addresses.begin() + 1, addresses.end()}};
+}
+
+ServedSpec served_spec_of(const EngineWord& word, const MachineOptions& machine,
+                          const ServerOptions& server) {
+  ServedSpec spec;
+  spec.kind = word.server.value();
+  spec.url = word.where;
+  spec.further_urls = word.further;
+  spec.model = word.served;
+  spec.max_requests = machine.batch_size;
+  server.set(spec);
+  return spec;
 }
 
 EngineSpec spec_of_model(const std::string& word, const std::string& option,
@@ -51,13 +81,8 @@ EngineSpec spec_of_model(const std::string& word, const std::string& option,
     machine.set(spec);
     return spec;
   }
-  ServedSpec spec;
-  spec.kind = *parsed.server;
-  spec.url = parsed.where;
-  spec.model = parsed.served;
+  ServedSpec spec = served_spec_of(parsed, machine, server);
   spec.moment = moment;
-  spec.max_requests = machine.batch_size;
-  server.set(spec);
   spec.check();
   return spec;
 }

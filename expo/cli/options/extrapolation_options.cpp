@@ -77,4 +77,11 @@ void ExtrapolationOptions::set(EmbeddedSpec& spec) const {
   if (!on_mismatch.empty()) spec.on_mismatch = parse_mismatch_policy(on_mismatch);
 }
 
+void ExtrapolationOptions::set(ServedPair& pair) const {
+  pair.sft = sft;
+  pair.rounding = parse_rounding_word(rounding);
+  pair.rounding_seed = rounding_seed.value_or(0);
+  if (!on_mismatch.empty()) pair.on_mismatch = parse_mismatch_policy(on_mismatch);
+}
+
 }  // namespace expo

@@ -28,13 +28,14 @@ struct ExtrapolationOptions {
   /// How far to extrapolate the model; std::nullopt if it runs as it is. Throws Error(usage) for
   /// --alpha without --sft or vice versa, and for options about an extrapolation if there is none.
   std::optional<AlphaSchedule> schedule() const;
-  /// The same for a model that a server runs, where α is a number that the server is told.
+  /// The same for a model that a server runs and scales itself: α is a number that it is told.
   std::optional<AlphaSchedule> served_schedule() const;
   /// Throws Error(usage) for an unknown rounding, and for a seed of nothing.
   void check_rounding_words() const;
   /// Sets the fields of `spec` that these options determine. Throws Error(usage) for values that
   /// are not valid.
   void set(EmbeddedSpec& spec) const;
+  void set(ServedPair& pair) const;
 
  private:
   void check_moving() const;

@@ -22,6 +22,9 @@ EngineWord judge_word(const std::string& judge) {
     throw usage_error(
         "--judge: a judge is asked on a server; expected openai=URL#NAME, vllm=URL#NAME or "
         "llama-server=URL#NAME");
+  if (!word.further.empty())
+    throw usage_error(
+        "--judge: several servers are named, but one judge compares all answers; name one");
   if (word.served.empty())
     throw usage_error(
         "--judge: the name of the judge's model is missing, which its annotations carry; expected "

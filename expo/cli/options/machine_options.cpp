@@ -4,6 +4,7 @@
 
 #include "expo/cli/options/help_sections.h"
 #include "expo/core/byte_size.h"
+#include "expo/core/error.h"
 
 namespace expo {
 
@@ -43,6 +44,15 @@ void MachineOptions::set(EmbeddedSpec& spec) const {
   spec.cache_bytes = parse_byte_size(cache_size);
   spec.threads = threads;
   spec.deterministic = deterministic;
+}
+
+std::optional<DType> MachineOptions::weight_type() const {
+  if (dtype == "auto") return std::nullopt;
+  const auto type = dtype_from_user(dtype);
+  if (type && (*type == DType::f32 || *type == DType::bf16 || *type == DType::f16)) return type;
+  throw usage_error("--dtype: \"" + dtype +
+                    "\" is not a type that servers hold weights in; expected auto, f32, bf16 or "
+                    "f16");
 }
 
 }  // namespace expo

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "expo/engine/engine_spec.h"
@@ -26,6 +27,9 @@ struct MachineOptions {
   /// Sets the fields of `spec` that these options determine. Throws Error(usage) for a malformed
   /// size.
   void set(EmbeddedSpec& spec) const;
+  /// The type that --dtype names for the weights of a server; std::nullopt for auto. Throws
+  /// Error(usage) for a word that names no type of weights.
+  std::optional<DType> weight_type() const;
 };
 
 }  // namespace expo

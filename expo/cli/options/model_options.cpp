@@ -38,6 +38,12 @@ void ModelOptions::declare(CLI::App& command, const std::string& model_descripti
   command.add_option("MODEL", model, model_description)->required();
   declare_conversation(command);
   server.declare(command);
+  command
+      .add_option("--aligned", aligned,
+                  "With --sft on vLLM: θ, on this disk; default: where the server has read its "
+                  "model")
+      ->type_name("MODEL");
+  staging.declare(command);
 }
 
 void ModelOptions::declare_conversation(CLI::App& command) {
@@ -74,17 +80,30 @@ bool ModelOptions::is_served() const {
 
 std::optional<AlphaSchedule> ModelOptions::schedule(
     const ExtrapolationOptions& extrapolation) const {
-  return is_served() ? extrapolation.served_schedule() : extrapolation.schedule();
+  const auto kind = parse_engine_word(model, "MODEL").server;
+  return kind && *kind != ServerKind::vllm ? extrapolation.served_schedule()
+                                           : extrapolation.schedule();
 }
 
-ServedSpec ModelOptions::served_spec(const MachineOptions& machine) const {
+ServedSpec ModelOptions::served_spec(const ExtrapolationOptions& extrapolation,
+                                     const MachineOptions& machine, const CLI::App& command) const {
   const EngineWord word = parse_engine_word(model, "MODEL");
-  ServedSpec spec;
-  spec.kind = *word.server;
-  spec.url = word.where;
-  spec.model = word.served;
-  spec.max_requests = machine.batch_size;
-  server.set(spec);
+  ServedSpec spec = served_spec_of(word, machine, server);
+  if (word.server == ServerKind::vllm && !extrapolation.sft.empty()) {
+    ServedPair& pair = spec.pair.emplace();
+    pair.aligned = aligned;
+    pair.dtype = machine.weight_type();
+    pair.threads = machine.threads;
+    extrapolation.set(pair);
+    staging.set(pair);
+  } else {
+    refuse_given(
+        command,
+        {"--dtype", "--threads", "--sft", "--rounding", "--rounding-seed", "--on-mismatch"},
+        "on a model that a server runs as it is");
+    refuse_given(command, {"--aligned"}, "without --sft, on vLLM");
+    StagingOptions::check_unused(command, "without --sft, on vLLM");
+  }
   set_template(spec);
   if (spec.kind == ServerKind::openai && spec.tokenizer.empty() &&
       (spec.chat_template || !spec.template_variables.empty())) {
@@ -99,13 +118,13 @@ EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
                               const MachineOptions& machine, const CLI::App& command) const {
   if (!is_served()) {
     ServerOptions::check_unused(command);
+    StagingOptions::check_unused(command, "on a model that runs here, not on a server");
+    refuse_given(command, {"--aligned"}, "on a model that runs here: MODEL is θ itself");
     return embedded_spec(extrapolation, machine);
   }
-  refuse_given(command,
-               {"--device", "--dtype", "--threads", "--deterministic", "--cache-size", "--sft",
-                "--rounding", "--rounding-seed", "--on-mismatch"},
+  refuse_given(command, {"--device", "--deterministic", "--cache-size"},
                "on a model that a server runs");
-  ServedSpec spec = served_spec(machine);
+  ServedSpec spec = served_spec(extrapolation, machine, command);
   check(EngineSpec(spec));
   return spec;
 }

@@ -6,6 +6,7 @@
 #include "expo/cli/options/extrapolation_options.h"
 #include "expo/cli/options/machine_options.h"
 #include "expo/cli/options/server_options.h"
+#include "expo/cli/options/staging_options.h"
 #include "expo/engine/engine_spec.h"
 
 namespace CLI {
@@ -22,6 +23,8 @@ struct ModelOptions {
   bool no_chat_template = false;
   std::vector<std::string> template_variables;
   ServerOptions server;
+  StagingOptions staging;  ///< not options of commands with other models
+  std::string aligned;     ///< θ of a served MODEL; the same
 
   /// Declares them all, for a MODEL that runs here or on a server.
   void declare(CLI::App& command, const std::string& model_description);
@@ -29,8 +32,8 @@ struct ModelOptions {
   void declare_conversation(CLI::App& command);
   /// Whether MODEL runs on a server. Throws what parse_engine_word throws.
   bool is_served() const;
-  /// How far to extrapolate MODEL. On a server that is told without θ_sft. Throws what
-  /// ExtrapolationOptions::schedule() and served_schedule() throw.
+  /// How far to extrapolate MODEL. A server that scales an adapter is told without θ_sft. Throws
+  /// what ExtrapolationOptions::schedule() and served_schedule() throw.
   std::optional<AlphaSchedule> schedule(const ExtrapolationOptions& extrapolation) const;
   /// The engine that the options of `command` ask for together. Throws Error(usage) for options
   /// that make no sense, as check(EngineSpec) does, and for those without effect on a server, or
@@ -43,7 +46,8 @@ struct ModelOptions {
 
  private:
   void set_template(TemplateSpec& spec) const;
-  ServedSpec served_spec(const MachineOptions& machine) const;
+  ServedSpec served_spec(const ExtrapolationOptions& extrapolation, const MachineOptions& machine,
+                         const CLI::App& command) const;
 };
 
 }  // namespace expo

@@ -11,6 +11,7 @@
 #include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/server_options.h"
+#include "expo/cli/options/staging_options.h"
 #include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
@@ -114,6 +115,20 @@ void declare_modules(CLI::App& command, SearchSettings& settings) {
                    "best α on");
 }
 
+void declare_policy(CLI::App& command, SearchSettings& settings) {
+  make_repeatable(
+      command.add_option("--policy", settings.policy,
+                         "A server that answers at each α, vllm=URL or llama-server=URL, while SFT "
+                         "and ALIGNED are on this disk; repeatable: the prompts are shared"),
+      "KIND=URL");
+  command
+      .add_option(
+          "--policy-key-variable", settings.policy_key_variable,
+          "Environment variable that holds the key of the policy's servers; default: no key "
+          "is sent")
+      ->type_name("NAME");
+}
+
 /// Throws for options that pairs need in another way than answers.
 void check_preference(Objective objective, const SearchSettings& settings) {
   if (objective != Objective::preference) {
@@ -158,6 +173,23 @@ void check_data(Objective objective, const SearchSettings& settings) {
   }
 }
 
+/// Throws for options about servers that are not asked.
+void check_servers(bool of_rewards, bool of_policy, const CLI::App& command) {
+  if (!of_rewards) {
+    refuse_given(command, {"--tokenizer", "--key-variable"},
+                 "on a reward model that runs here, not on a server");
+    if (!of_policy) ServerOptions::check_unused(command);
+  }
+  if (of_policy) {
+    refuse_given(command, {"--device", "--deterministic", "--cache-size", "--also"},
+                 "with --policy, whose server runs one model in its own way");
+    return;
+  }
+  refuse_given(command, {"--policy-key-variable", "--allow-other-sampling"},
+               "without --policy: the policy runs here");
+  StagingOptions::check_unused(command, "without --policy: the policy runs here");
+}
+
 }  // namespace
 
 std::string_view objective_name(Objective objective) {
@@ -193,9 +225,34 @@ void SearchSettings::declare(CLI::App& command) {
   declare_objective(command, *this);
   second.declare(command);
   declare_choice(command, *this);
+  declare_policy(command, *this);
   declare_turns(command, *this);
   declare_modules(command, *this);
   judge.declare(command);
+}
+
+std::optional<EngineWord> SearchSettings::policy_servers() const {
+  std::optional<EngineWord> all;
+  for (const std::string& word : policy) {
+    EngineWord one = parse_engine_word(word, "--policy");
+    if (!one.server || *one.server == ServerKind::openai) {
+      throw usage_error(
+          fmt::format("--policy: {} is no server that can move to another α; expected vllm=URL or "
+                      "llama-server=URL",
+                      on_one_line(word)));
+    }
+    if (!all) {
+      all = std::move(one);
+      continue;
+    }
+    if (all->server != one.server || all->served != one.served) {
+      throw usage_error(
+          "--policy: the servers of one policy are of one kind, and serve one model by one name");
+    }
+    all->further.push_back(one.where);
+    all->further.insert(all->further.end(), one.further.begin(), one.further.end());
+  }
+  return all;
 }
 
 Objective SearchSettings::chosen_objective() const {
@@ -229,7 +286,7 @@ void SearchSettings::check_unused(const CLI::App& command) const {
     return each.kind == AnswerObjective::Kind::reward &&
            parse_engine_word(each.source, "--reward-model").server;
   });
-  if (!asks_server) ServerOptions::check_unused(command);
+  check_servers(asks_server, !policy.empty(), command);
   if (chosen == Objective::judge) {
     judge.judge_options();
   } else {

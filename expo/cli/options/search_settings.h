@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "expo/cli/options/engine_word.h"
 #include "expo/cli/options/judge_options.h"
 #include "expo/cli/options/second_objectives.h"
 #include "expo/search/run/search_run.h"
@@ -45,12 +46,17 @@ struct SearchSettings {
   std::string prefer = "best";
   std::vector<std::string> also;  ///< further ALIGNED checkpoints
   std::string baseline;
+  std::vector<std::string> policy;  ///< servers, KIND=URL each
+  std::string policy_key_variable;
   std::optional<std::uint64_t> token_budget;
   bool one_at_a_time = false;  ///< models take turns in memory
   bool modules = false;
 
   void declare(CLI::App& command);
 
+  /// The servers that answer at each α; std::nullopt: the policy runs here. Throws Error(usage) for
+  /// words that are no servers, or servers of several kinds.
+  std::optional<EngineWord> policy_servers() const;
   /// The objective that is named, or that what is given implies. Throws Error(usage) if there is
   /// none, if its data is missing, and for data that it does not use.
   Objective chosen_objective() const;

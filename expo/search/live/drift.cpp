@@ -97,6 +97,7 @@ class Measurement {
     }
     const std::vector<Conversation> conversations = conversations_of(answers);
     Engine& engine = models_.engine(models_[candidate].policy);
+    if (!engine.has_log_probs()) return;
     const auto counts = engine.count_log_prob_tokens(conversations);
     const std::size_t context = engine.describe().context;
     for (std::size_t i = 0; i < kept.size(); ++i) {

@@ -16,7 +16,8 @@ inline constexpr std::size_t kDriftAnswers = 64;
 
 /// Measures the drift of some candidates of a source on their answers to the first of these prompts
 /// (one sample each, kDriftAnswers at most, those that are there): std::nullopt for one that is no
-/// α of a pair, has no answer with a token, or whose log-probabilities are not finite. An answer
+/// α of a pair, has no answer with a token, whose engine has no log-probabilities, or whose
+/// log-probabilities are not finite. An answer
 /// whose text does not fit the context is left out. Moves each pair's engine once to each
 /// candidate, θ and θ_sft, unless all is known: `cache`, which must be the source's own, keeps the
 /// log-probabilities as it keeps scores. Throws what the engines throw.

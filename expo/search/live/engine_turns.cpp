@@ -44,6 +44,7 @@ class EngineTurns::Closable final : public Engine {
                                           const CancellationToken& cancellation) override {
     return at_turn(cancellation).rewards(answered, advance, cancellation);
   }
+  bool has_log_probs() const override { return !engine_ || engine_->has_log_probs(); }
   std::vector<std::vector<float>> log_probs(std::span<const Conversation> answered,
                                             const TokenSink& advance,
                                             const CancellationToken& cancellation) override {

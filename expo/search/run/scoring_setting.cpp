@@ -52,7 +52,10 @@ std::uint64_t weight_bytes(std::span<const NamedCheckpoint> aligned, DType dtype
     const auto asked = parse_running_dtype(request.dtype);
     all.push_back(bytes_in(*each, asked.value_or(natural_running_dtype(*each))));
   }
-  for (const NamedCheckpoint& each : aligned) all.push_back(bytes_in(*each.checkpoint, dtype));
+  if (!request.served) {
+    for (const NamedCheckpoint& each : aligned) all.push_back(bytes_in(*each.checkpoint, dtype));
+  }
+  if (all.empty()) return 0;
   return one_at_a_time ? *std::max_element(all.begin(), all.end())
                        : std::accumulate(all.begin(), all.end(), std::uint64_t{0});
 }
@@ -67,7 +70,7 @@ class Chooser {
         alphas_(alphas),
         request_(request),
         cancellation_(cancellation),
-        asked_dtype_(parse_running_dtype(request.dtype)) {}
+        asked_dtype_(request.served ? request.served : parse_running_dtype(request.dtype)) {}
 
   ScoringSetting choose() const {
     const DType dtype = asked_dtype_.value_or(natural_dtype());

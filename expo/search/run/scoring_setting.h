@@ -23,7 +23,7 @@ struct BentAlpha {
 /// In which type all α of a search run, and how their weights are rounded: one setting for all,
 /// which the checkpoint that is written shares.
 struct ScoringSetting {
-  DType dtype = DType::f32;                           ///< f32 or bf16
+  DType dtype = DType::f32;                           ///< f32 or bf16, on a server also f16
   RoundingChoice rounding = RoundingChoice::nearest;  ///< nearest or stochastic
   std::uint64_t seed = 0;                             ///< of stochastic rounding
   std::string reason = {};                            ///< a sentence for a person
@@ -42,6 +42,8 @@ struct SettingRequest {
   /// Each runs in the type that `dtype` names, or in its own.
   std::vector<const Checkpoint*> rewards = {};
   bool one_at_a_time = false;  ///< the models take turns
+  /// The type in which servers hold the weights of the pairs, which are not in memory here then.
+  std::optional<DType> served = {};
 };
 
 /// An ALIGNED checkpoint of a search.
@@ -54,8 +56,8 @@ struct NamedCheckpoint {
 /// that the models run in (float32 if one of them does), rounded to nearest, if that keeps each α
 /// of each pair (keeps_alpha(), judged by a sample of the weights). Otherwise it is float32 if the
 /// weights of all (of the largest, where they take turns) then take at most half of the memory, and
-/// stochastic rounding in the running type if not. Depends on nothing that changes from run to run.
-/// Throws what make_plan and decide_rounding throw.
+/// stochastic rounding in the running type if not, or where servers run the pairs. Depends on
+/// nothing that changes from run to run. Throws what make_plan and decide_rounding throw.
 ScoringSetting choose_setting(const Checkpoint& sft, std::span<const NamedCheckpoint> aligned,
                               std::span<const double> alphas, const SettingRequest& request,
                               const CancellationToken& cancellation);

@@ -100,8 +100,15 @@ class Opening {
     request.baseline = baseline.get();
     for (const auto& each : rewards) request.rewards.push_back(each.get());
     request.one_at_a_time = models_.one_at_a_time;
+    if (models_.policy) request.served = models_.policy->type.value_or(DType::f32);
     opened_.setting = choose_setting(*sft_, aligned, alphas, request, cancellation);
     if (models_.one_at_a_time || need_turns(aligned, opened_.setting, request)) engines_.begin();
+    if (models_.policy && !models_.policy->type) {
+      opened_.setting.reason =
+          "α is the scale of the server's adapter, in its own arithmetic; what is written "
+          "afterwards "
+          "is float32";
+    }
     spec.dtype = torch_name(opened_.setting.dtype);
     spec.rounding = opened_.setting.rounding;
   }
@@ -113,6 +120,7 @@ class Opening {
 
   /// Finds what the setting makes of each α, and makes the race try none that it bends.
   void look_for_bends(std::span<const double> alphas, const CancellationToken& cancellation) {
+    if (models_.policy && !models_.policy->type) return;
     const auto effects =
         std::make_shared<RoundingEffects>(sft_, aligned_, opened_.setting, request_, cancellation);
     for (std::size_t i = 0; i < aligned_.size(); ++i) effects->measure(i, alphas);
@@ -143,7 +151,7 @@ class Opening {
     for (const std::string& name : models_.aligned) {
       EmbeddedSpec spec = opened_.spec;
       spec.model = name;
-      opened_.aligned.push_back(engines_.open(spec));
+      opened_.aligned.push_back(models_.policy ? models_.policy->open(spec) : engines_.open(spec));
     }
     opened_.spec.model = models_.aligned.front();
     const auto own = aligned_baseline(filesystem_, models_);

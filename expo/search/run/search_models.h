@@ -19,6 +19,15 @@
 
 namespace expo {
 
+/// A policy whose answers come from servers.
+struct ServedPolicy {
+  /// Opens it; `spec` says how it would run here.
+  std::function<std::unique_ptr<Engine>(const EmbeddedSpec& spec)> open;
+  /// The type in which the servers hold its weights; std::nullopt: α is no matter of weights there,
+  /// but the scale of an adapter, which rounds nothing.
+  std::optional<DType> type;
+};
+
 /// The models of a search, as the user names them.
 struct SearchModels {
   std::string sft;
@@ -26,6 +35,7 @@ struct SearchModels {
   std::string baseline;                   ///< to compare with; empty: the first ALIGNED checkpoint
   std::vector<std::string> rewards = {};  ///< in memory, too, each as often as it judges
   bool one_at_a_time = false;             ///< they take turns in memory, also where all fit
+  std::optional<ServedPolicy> policy = {};  ///< runs α of the ALIGNED checkpoint instead of us
 };
 
 /// Throws Error(usage) if a model stands twice among the ALIGNED checkpoints, or is SFT itself, as

@@ -17,9 +17,14 @@ namespace expo {
 ///
 /// Asks the server which models it has: throws Error(input) if `model` is not among them, or if
 /// none is named and it has several. Throws what HttpClient and ModelTokenizer throw. `filesystem`
-/// must outlive it.
+/// and `environment` must outlive it.
+///
+/// Several addresses are one engine (see server_pool.h). With a pair, it moves to α by whole
+/// checkpoints, on vLLM only (see moved_pair.h); `open_embedded` is called for
+/// ServedPair::prove_embedded only.
 std::unique_ptr<Engine> open_served_engine(Filesystem& filesystem, const Environment& environment,
                                            const ServedSpec& spec,
-                                           const CancellationToken& cancellation);
+                                           const CancellationToken& cancellation,
+                                           const EmbeddedOpener& open_embedded = {});
 
 }  // namespace expo

@@ -1,23 +1,24 @@
-#include "expo/served/served_engine.h"
+#include "expo/served/engine/served_engine.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
-#include "expo/engine/tokens/encoded_conversations.h"
-#include "expo/engine/tokens/model_tokenizer.h"
 #include "expo/http/server_words.h"
 #include "expo/served/dialect.h"
+#include "expo/served/engine/local_tokens.h"
+#include "expo/served/engine/server_pool.h"
 #include "expo/served/model_check.h"
 #include "expo/served/openai_dialect.h"
 #include "expo/served/request_seed.h"
+#include "expo/served/served_client.h"
 #include "expo/served/served_models.h"
 #include "expo/served/watched_requests.h"
+#include "expo/served/weights/moved_pair.h"
 
 namespace expo {
 namespace {
@@ -27,32 +28,17 @@ using Clock = std::chrono::steady_clock;
 /// How many sequences a request for rewards holds.
 constexpr std::size_t kRewardsAtOnce = 4;
 
-/// The tokenizer of the served checkpoint, with the encodings of what is at work.
-class LocalTokens {
- public:
-  LocalTokens(Filesystem& filesystem, const Checkpoint& checkpoint, const TemplateSpec& spec)
-      : tokenizer(filesystem, checkpoint, spec) {}
-  LocalTokens(const LocalTokens&) = delete;
-  LocalTokens& operator=(const LocalTokens&) = delete;
+/// How often all requests that are in flight at the same time are replaced before the weights of a
+/// server that expo moves are looked at.
+constexpr std::size_t kBatchesInFlight = 4;
 
-  ModelTokenizer tokenizer;
-  EncodedConversations<std::vector<TokenId>> encoded{
-      [this](const Conversation& one) { return tokenizer.encode(one); }};
-  EncodedConversations<AnsweredTokens> answered{
-      [this](const Conversation& one) { return tokenizer.encode_answered(one); }};
+/// What engines are made of.
+struct EngineParts {
+  Filesystem& filesystem;
+  const Environment& environment;
+  const EmbeddedOpener& open_embedded;
+  std::shared_ptr<StagedWeights>& staged;  ///< of all servers of a policy
 };
-
-HttpOptions http_options(const ServedSpec& spec) {
-  HttpOptions options;
-  options.most_in_flight = spec.max_requests;
-  options.answer_limit =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(spec.answer_seconds * 1000)));
-  return options;
-}
-
-ApiKey key_of(const ServedSpec& spec) {
-  return spec.key_variable.empty() ? ApiKey() : ApiKey::from_environment(spec.key_variable);
-}
 
 /// The rows of a request that holds several: "one of a.jsonl:5, a.jsonl:6".
 std::string places_of(std::span<const Conversation> rows) {
@@ -71,14 +57,15 @@ bool is_relative(const std::string& root) {
 
 class ServedEngine final : public Engine {
  public:
-  ServedEngine(Filesystem& filesystem, const Environment& environment, const ServedSpec& spec,
+  ServedEngine(const EngineParts& parts, const ServedSpec& spec,
                const CancellationToken& cancellation)
       : spec_(spec),
         dialect_(make_dialect(spec)),
         client_(ServerAddress(spec.url, "MODEL"), key_of(spec), http_options(spec)),
         model_(find_served_model(facts_of(client_, cancellation), spec.model)) {
     dialect_->learn(facts_of(client_, cancellation), model_);
-    if (makes_tokens()) open_tokens(filesystem, environment);
+    if (spec_.pair) take_pair(parts, cancellation);
+    if (makes_tokens()) open_tokens(parts.filesystem, parts.environment);
   }
 
   EngineDescription describe() const override {
@@ -93,7 +80,16 @@ class ServedEngine final : public Engine {
                     {"root", model_.root},
                     {"version", model_.version}};
     result.identity = identity();
+    if (pair_) pair_->describe(result);
     return result;
+  }
+
+  std::vector<std::filesystem::path> sources() const override {
+    return pair_ ? pair_->sources() : std::vector<std::filesystem::path>();
+  }
+
+  Json digests(const CancellationToken& cancellation) const override {
+    return pair_ ? pair_->digests(cancellation) : Json::array();
   }
 
   std::optional<std::vector<std::size_t>> count_tokens(
@@ -120,6 +116,10 @@ class ServedEngine final : public Engine {
   std::vector<std::vector<float>> rewards(std::span<const Conversation> answered,
                                           const TokenSink& advance,
                                           const CancellationToken& cancellation) override;
+  std::vector<std::string> incidents() const override {
+    return pair_ ? pair_->incidents() : std::vector<std::string>();
+  }
+  bool has_log_probs() const override { return dialect_->has_log_probs() && local_ != nullptr; }
   std::vector<std::vector<float>> log_probs(std::span<const Conversation> answered,
                                             const TokenSink& advance,
                                             const CancellationToken& cancellation) override;
@@ -128,7 +128,10 @@ class ServedEngine final : public Engine {
  private:
   /// Whether expo, not the server, makes tokens of conversations.
   bool makes_tokens() const { return spec_.kind != ServerKind::openai || !spec_.tokenizer.empty(); }
+  void take_pair(const EngineParts& parts, const CancellationToken& cancellation);
   void open_tokens(Filesystem& filesystem, const Environment& environment);
+  std::string own_root() const;
+  std::size_t send(const ServedWork& work, const CancellationToken& cancellation);
   Json identity() const;
   void check_sampling(const AnswerOptions& options) const;
   void check_activation(const Conversation& row, const CancellationToken& cancellation);
@@ -144,23 +147,38 @@ class ServedEngine final : public Engine {
   HttpClient client_;
   ServedModel model_;
   std::unique_ptr<LocalTokens> local_;
+  std::unique_ptr<MovedPair> pair_;
   std::optional<AlphaSchedule> alpha_;
   bool by_pooling_ = false;         ///< the server has no /classify
   bool is_activation_off_ = false;  ///< checked
 };
 
-void ServedEngine::open_tokens(Filesystem& filesystem, const Environment& environment) {
-  std::string reference = spec_.tokenizer;
-  if (reference.empty()) {
-    reference = model_.root.empty() ? model_.id : model_.root;
-    if (spec_.kind == ServerKind::vllm && is_relative(reference)) {
-      throw input_error(
-          fmt::format("{}: the server has read its model from {}, which is relative to a folder "
-                      "that it does not tell; start it with the whole path, or name the checkpoint "
-                      "with its tokenizer and chat template by --tokenizer",
-                      where(), cut_words(reference)));
-    }
+/// Where the server says that it has read its model.
+std::string ServedEngine::own_root() const {
+  std::string root = model_.root.empty() ? model_.id : model_.root;
+  if (spec_.kind == ServerKind::vllm && is_relative(root)) {
+    throw input_error(
+        fmt::format("{}: the server has read its model from {}, which is relative to a folder that "
+                    "it does not tell; start it with the whole path, or name the checkpoint with "
+                    "its tokenizer and chat template by --tokenizer",
+                    where(), cut_words(root)));
   }
+  return root;
+}
+
+void ServedEngine::take_pair(const EngineParts& parts, const CancellationToken& cancellation) {
+  if (spec_.pair->aligned.empty()) spec_.pair->aligned = own_root();
+  pair_ = std::make_unique<MovedPair>(parts.filesystem, parts.environment,
+                                      PolicyServer{spec_, client_, *dialect_, model_}, parts.staged,
+                                      parts.open_embedded, cancellation);
+}
+
+void ServedEngine::open_tokens(Filesystem& filesystem, const Environment& environment) {
+  if (pair_ && spec_.tokenizer.empty()) {
+    local_ = std::make_unique<LocalTokens>(filesystem, pair_->aligned(), spec_);
+    return;
+  }
+  const std::string reference = spec_.tokenizer.empty() ? own_root() : spec_.tokenizer;
   try {
     const auto checkpoint = open_checkpoint(filesystem, reference, {}, environment);
     local_ = std::make_unique<LocalTokens>(filesystem, *checkpoint, spec_);
@@ -183,6 +201,7 @@ Json ServedEngine::identity() const {
                  {"adapter_paths", model_.adapter_paths},
                  {"alpha", alpha_ ? Json(alpha_->description()) : Json()},
                  {"raw_text", spec_.raw_text}};
+  if (pair_) pair_->identify(result);
   if (!local_) return result;
   result["tokenizer"] = local_->tokenizer.digest();
   result["end_tokens"] = local_->tokenizer.end_tokens();
@@ -199,6 +218,22 @@ void ServedEngine::check_sampling(const AnswerOptions& options) const {
                   "models that expo runs, or not at all; leave it out, or accept that with "
                   "--allow-other-sampling",
                   where(), server_kind_name(spec_.kind), fmt::join(names, ", ")));
+}
+
+/// Returns the most requests that were in flight at the same time.
+std::size_t ServedEngine::send(const ServedWork& work, const CancellationToken& cancellation) {
+  std::size_t most = 0;
+  const auto send_once = [&](const ServedWork& part, const CancellationToken& token) {
+    WatchedRequests requests(client_, *dialect_, model_);
+    requests.run(part, token);
+    most = std::max(most, requests.most_in_flight());
+  };
+  if (pair_) {
+    pair_->run(work, send_once, kBatchesInFlight * spec_.max_requests, cancellation);
+  } else {
+    send_once(work, cancellation);
+  }
+  return most;
 }
 
 AnswerStatistics ServedEngine::answer(std::span<const Conversation> prompts,
@@ -235,9 +270,7 @@ AnswerStatistics ServedEngine::answer(std::span<const Conversation> prompts,
     };
   };
   const auto start = Clock::now();
-  WatchedRequests requests(client_, *dialect_, model_);
-  requests.run(work, cancellation);
-  statistics.peak_batch = requests.most_in_flight();
+  statistics.peak_batch = send(work, cancellation);
   statistics.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return statistics;
 }
@@ -263,7 +296,7 @@ std::vector<std::vector<float>> ServedEngine::log_probs(std::span<const Conversa
         dialect_->read_log_probs(received, of.tokens, of.answer_start, where(answered[number]));
     return [&, count = of.tokens.size()] { advance(count); };
   };
-  WatchedRequests(client_, *dialect_, model_).run(work, cancellation);
+  send(work, cancellation);
   return results;
 }
 
@@ -338,13 +371,18 @@ std::vector<std::vector<float>> ServedEngine::rewards(std::span<const Conversati
                       results.begin() + static_cast<std::ptrdiff_t>(number * kRewardsAtOnce));
     return [&, tokens] { advance(tokens); };
   };
-  WatchedRequests(client_, *dialect_, model_).run(work, cancellation);
+  send(work, cancellation);
   return results;
 }
 
 /// An adapter over θ_sft at the scale s is θ_sft + s(θ − θ_sft), which is θ + α(θ − θ_sft) at
 /// s = 1 + α.
-void ServedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken&) {
+void ServedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
+  if (pair_) {
+    pair_->move_to(alpha, cancellation);
+    alpha_ = alpha;
+    return;
+  }
   if (spec_.kind != ServerKind::llama_server) refuse("move to another alpha");
   const auto uniform = alpha.uniform();
   if (!uniform)
@@ -359,12 +397,37 @@ void ServedEngine::move_to(const AlphaSchedule& alpha, const CancellationToken&)
   alpha_ = alpha;
 }
 
+/// All servers of a spec, without those that cannot be reached.
+std::unique_ptr<Engine> open_pool(const EngineParts& parts, const ServedSpec& spec,
+                                  const CancellationToken& cancellation) {
+  std::vector<PooledServer> servers;
+  std::vector<std::string> lost;
+  std::optional<Error> failure;
+  for (const std::string& url : all_urls(spec)) {
+    ServedSpec one = spec;
+    one.url = url;
+    try {
+      servers.push_back({url, std::make_unique<ServedEngine>(parts, one, cancellation)});
+    } catch (const Error& error) {
+      if (error.category() != ErrorCategory::environment) throw;
+      lost.push_back(fmt::format("{}: this server is left out: {}", url, error.what()));
+      failure = error;
+    }
+  }
+  if (servers.empty()) throw *failure;
+  return pool_servers(std::move(servers), std::move(lost), kBatchesInFlight * spec.max_requests);
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> open_served_engine(Filesystem& filesystem, const Environment& environment,
                                            const ServedSpec& spec,
-                                           const CancellationToken& cancellation) {
-  return std::make_unique<ServedEngine>(filesystem, environment, spec, cancellation);
+                                           const CancellationToken& cancellation,
+                                           const EmbeddedOpener& open_embedded) {
+  std::shared_ptr<StagedWeights> staged;
+  const EngineParts parts{filesystem, environment, open_embedded, staged};
+  if (spec.further_urls.empty()) return std::make_unique<ServedEngine>(parts, spec, cancellation);
+  return open_pool(parts, spec, cancellation);
 }
 
 }  // namespace expo

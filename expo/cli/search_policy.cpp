@@ -1,0 +1,80 @@
+#include "expo/cli/search_policy.h"
+
+#include "expo/core/error.h"
+#include "expo/served/weights/weight_type.h"
+
+namespace expo {
+
+SearchPolicy::SearchPolicy(const SearchSettings& search, const ModelOptions& model,
+                           const MachineOptions& machine, const std::string& sft,
+                           const CommandContext& context)
+    : search_(search),
+      model_(model),
+      machine_(machine),
+      sft_(sft),
+      context_(context),
+      servers_(search.policy_servers()) {}
+
+void SearchPolicy::check(const SearchModels& models, Objective objective,
+                         const EmbeddedSpec& here) const {
+  if (!servers_) return;
+  if (!models.baseline.empty() && !aligned_baseline(posix_filesystem(), models)) {
+    throw usage_error(
+        "--baseline: with --policy, the servers run ALIGNED and what lies on the line through SFT, "
+        "and no other model; leave one of the options out");
+  }
+  const bool needs_log_probs = objective == Objective::preference ||
+                               objective == Objective::implicit || search_.second.implicit;
+  if (needs_log_probs && *servers_->server == ServerKind::llama_server) {
+    throw usage_error(
+        "--policy: llama-server tells no log-probabilities, which preference pairs and the pair's "
+        "own objective need; serve the policy by vLLM, or choose another objective");
+  }
+  spec(here).check();
+}
+
+void SearchPolicy::prepare(const EmbeddedSpec& here) const {
+  if (servers_) {
+    context_.prepare(spec(here));
+  } else {
+    context_.prepare(here);
+  }
+}
+
+std::optional<ServedPolicy> SearchPolicy::served(const EmbeddedSpec& here) const {
+  if (!servers_) return std::nullopt;
+  ServedPolicy policy;
+  policy.open = [this](const EmbeddedSpec& set) { return context_.open_engine(spec(set)); };
+  if (*servers_->server == ServerKind::vllm)
+    policy.type = ask_weight_type(spec(here), context_.cancellation);
+  return policy;
+}
+
+ServedSpec SearchPolicy::spec(const EmbeddedSpec& here) const {
+  ServedSpec spec = served_spec_of(*servers_, machine_, model_.server);
+  static_cast<TemplateSpec&>(spec) = here;
+  spec.tokenizer.clear();  // those of the rewards
+  spec.key_variable = search_.policy_key_variable;
+  if (spec.kind != ServerKind::vllm) {
+    if (!model_.staging.staging_dir.empty() || !model_.staging.server_path.empty() ||
+        model_.staging.prove_embedded) {
+      throw usage_error(
+          "--staging-dir, --server-path and --prove-embedded have no effect on llama-server, where "
+          "α is the scale of an adapter; leave them out");
+    }
+    spec.tokenizer = here.model;
+    return spec;
+  }
+  ServedPair& pair = spec.pair.emplace();
+  pair.sft = sft_;
+  pair.aligned = here.model;
+  pair.dtype = dtype_from_user(here.dtype);
+  pair.rounding = here.rounding;
+  pair.rounding_seed = here.rounding_seed;
+  pair.on_mismatch = here.on_mismatch;
+  pair.threads = here.threads;
+  model_.staging.set(pair);
+  return spec;
+}
+
+}  // namespace expo

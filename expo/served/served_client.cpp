@@ -1,0 +1,34 @@
+#include "expo/served/served_client.h"
+
+#include <chrono>
+#include <cmath>
+
+namespace expo {
+
+ApiKey key_of(const ServedSpec& spec) {
+  return spec.key_variable.empty() ? ApiKey() : ApiKey::from_environment(spec.key_variable);
+}
+
+std::vector<std::string> all_urls(const ServedSpec& spec) {
+  std::vector<std::string> urls = spec.further_urls;
+  urls.insert(urls.begin(), spec.url);
+  return urls;
+}
+
+HttpOptions http_options(const ServedSpec& spec) {
+  HttpOptions options;
+  options.most_in_flight = spec.max_requests;
+  options.answer_limit =
+      std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(spec.answer_seconds * 1000)));
+  return options;
+}
+
+HttpOptions reload_options() {
+  HttpOptions options;
+  options.most_in_flight = 1;
+  options.most_retries = 1;
+  options.answer_limit = std::chrono::hours(2);
+  return options;
+}
+
+}  // namespace expo

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expo/checkpoint/hub/cache.h"
+#include "expo/core/disk/filesystem.h"
+#include "expo/core/disk/output_lock.h"
+#include "expo/core/progress.h"
+#include "expo/engine/engine_spec.h"
+#include "expo/extrapolation/diagnosis/rounding_decision.h"
+
+namespace expo {
+
+/// A whole checkpoint that was written for servers to read.
+struct StagedCheckpoint {
+  std::filesystem::path folder;  ///< on this machine, absolute
+  std::string alpha;             ///< AlphaSchedule::description()
+  std::string digest;            ///< of the bytes of its weights
+  std::optional<double> effective_alpha = {};
+  RoundingDecision rounding;
+  std::vector<std::string> warnings = {};
+};
+
+/// Checkpoints θ + αΔ for servers to read, in two folders by turns: what was asked for last stays
+/// while the next one is written. The values are those that run_extrapolation writes, in the
+/// servers' type, with the tensors in the order of the layers. The folders are emptied at the end.
+class StagedWeights {
+ public:
+  /// Takes the lock of the staging folder, which is made if need be. Throws Error(environment) if
+  /// another run has it, and Error(usage) if `inputs`, the files and folders of the pair, are in
+  /// its way, or something else is. `filesystem` and `environment` must outlive this object.
+  StagedWeights(Filesystem& filesystem, const Environment& environment, ServedPair pair,
+                DType dtype, const std::vector<std::filesystem::path>& inputs);
+  ~StagedWeights();
+  StagedWeights(const StagedWeights&) = delete;
+  StagedWeights& operator=(const StagedWeights&) = delete;
+
+  /// The checkpoint at α, which is written unless one of the two folders has it. Its folder is
+  /// valid until the second other α after it is asked for. Thread-safe. Throws what
+  /// run_extrapolation throws: Error(usage) for a folder that is, holds or lies in an input,
+  /// Error(environment) for a disk without room.
+  StagedCheckpoint at(const AlphaSchedule& alpha, const CancellationToken& cancellation);
+
+  DType dtype() const { return dtype_; }
+
+ private:
+  struct Slot {
+    std::filesystem::path folder;
+    std::optional<StagedCheckpoint> holds = {};
+    std::uint64_t used = 0;  ///< the number of the call that used it last
+  };
+
+  void write(Slot& slot, const AlphaSchedule& alpha, const CancellationToken& cancellation);
+  std::string digest_of(const std::filesystem::path& folder,
+                        const CancellationToken& cancellation) const;
+
+  Filesystem& filesystem_;
+  const Environment& environment_;
+  ServedPair pair_;
+  DType dtype_;
+  std::unique_ptr<OutputLock> lock_;
+  std::array<Slot, 2> slots_;
+  std::uint64_t calls_ = 0;
+  std::mutex mutex_;  ///< of slots_ and calls_
+};
+
+}  // namespace expo
