@@ -2,10 +2,10 @@
 #include <iostream>
 #include <memory>
 
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
 #include "expo/cli/fit_options.h"
 #include "expo/cli/judged_evaluation.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/evaluation_text.h"
 #include "expo/core/error.h"

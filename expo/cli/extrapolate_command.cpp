@@ -2,10 +2,10 @@
 #include <iostream>
 #include <memory>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/number_checks.h"
 #include "expo/cli/command.h"
 #include "expo/cli/options/alpha_options.h"
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/extrapolation_text.h"
 #include "expo/cli/text/terminal_progress.h"

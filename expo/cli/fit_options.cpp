@@ -2,9 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/number_checks.h"
 #include "expo/cli/data_folder.h"
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
 #include "expo/core/error.h"
 
 namespace expo {

@@ -8,12 +8,12 @@
 #include <iterator>
 #include <memory>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/repeatable.h"
 #include "expo/cli/command.h"
 #include "expo/cli/options/answering_options.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
-#include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/row_options.h"
 #include "expo/cli/text/run_text.h"
 #include "expo/cli/text/terminal_progress.h"

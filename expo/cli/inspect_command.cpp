@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/inspect_json.h"
 #include "expo/cli/text/inspect_text.h"

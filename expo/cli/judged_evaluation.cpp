@@ -7,13 +7,13 @@
 #include <memory>
 #include <optional>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/repeatable.h"
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/cli/data_folder.h"
 #include "expo/cli/options/engine_word.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/output_options.h"
-#include "expo/cli/options/repeatable.h"
-#include "expo/cli/options/unused_options.h"
-#include "expo/cli/reference_outputs.h"
+#include "expo/cli/options/reference_outputs.h"
 #include "expo/cli/text/evaluation_text.h"
 #include "expo/cli/text/judge_text.h"
 #include "expo/cli/text/terminal_progress.h"

@@ -5,9 +5,9 @@
 #include <iostream>
 #include <memory>
 
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
 #include "expo/cli/open_page.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"

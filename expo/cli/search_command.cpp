@@ -7,10 +7,10 @@
 #include <iterator>
 #include <memory>
 
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
 #include "expo/cli/options/answering_options.h"
 #include "expo/cli/options/engine_word.h"
-#include "expo/cli/options/help_sections.h"
 #include "expo/cli/options/model_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/row_options.h"

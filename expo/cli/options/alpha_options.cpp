@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "expo/cli/options/repeatable.h"
+#include "expo/cli/arguments/repeatable.h"
 #include "expo/core/error.h"
 
 namespace expo {

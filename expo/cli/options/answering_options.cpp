@@ -4,9 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
-#include "expo/cli/options/repeatable.h"
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/number_checks.h"
+#include "expo/cli/arguments/repeatable.h"
 
 namespace expo {
 

@@ -4,10 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/number_checks.h"
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/cli/options/engine_word.h"
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
-#include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 

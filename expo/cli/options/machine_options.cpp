@@ -2,7 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "expo/cli/options/help_sections.h"
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/core/byte_size.h"
 #include "expo/core/error.h"
 

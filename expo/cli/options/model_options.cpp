@@ -2,10 +2,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/repeatable.h"
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/cli/options/engine_word.h"
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/repeatable.h"
-#include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
 #include "expo/core/text.h"

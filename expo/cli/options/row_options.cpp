@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "expo/cli/options/help_sections.h"
+#include "expo/cli/arguments/help_sections.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/number_checks.h"
+#include "expo/cli/arguments/repeatable.h"
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/cli/options/engine_word.h"
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/number_checks.h"
-#include "expo/cli/options/repeatable.h"
 #include "expo/cli/options/server_options.h"
 #include "expo/cli/options/staging_options.h"
-#include "expo/cli/options/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/search/live/answer_measures.h"

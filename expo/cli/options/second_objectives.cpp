@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "expo/cli/options/repeatable.h"
+#include "expo/cli/arguments/repeatable.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 

@@ -2,8 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "expo/cli/options/help_sections.h"
-#include "expo/cli/options/unused_options.h"
+#include "expo/cli/arguments/help_sections.h"
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 

@@ -1,4 +1,4 @@
-#include "expo/cli/options/repeatable.h"
+#include "expo/cli/arguments/repeatable.h"
 
 #include <CLI/CLI.hpp>
 

@@ -1,4 +1,4 @@
-#include "expo/cli/reference_outputs.h"
+#include "expo/cli/options/reference_outputs.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "expo/cli/options/number_checks.h"
+#include "expo/cli/arguments/number_checks.h"
 
 #include <fmt/format.h>
 

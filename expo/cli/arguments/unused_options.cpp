@@ -1,4 +1,4 @@
-#include "expo/cli/options/unused_options.h"
+#include "expo/cli/arguments/unused_options.h"
 
 #include <fmt/format.h>
 
