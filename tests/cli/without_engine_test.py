@@ -12,7 +12,7 @@ import pytest
 from checkpoints import EXPO
 from small_models import needs_engine
 
-SECTIONS = ["Model", "Server", "Input and output", "Search", "Extrapolation", "Sampling", "Machine", "Help"]
+SECTIONS = ["Model", "Server", "Input and output", "Search", "Judge", "Extrapolation", "Sampling", "Machine", "Help"]
 COMMANDS = ["extrapolate", "inspect", "convert", "generate", "score", "search", "report"]
 
 
