@@ -114,6 +114,22 @@ def test_alpha_reaches_the_server_as_a_checkpoint_and_is_proven(policy, generate
     assert facts["dtype"] == "float32" and facts["rounding"]["used"] == "nearest"
 
 
+def tie(model):
+    """Makes the embedding the head too."""
+    tensors = load_file(model / "model.safetensors")
+    del tensors["lm_head.weight"]
+    save(model / "model.safetensors", tensors)
+    settings = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(settings | {"tie_word_embeddings": True}))
+
+
+def test_a_head_that_the_server_may_not_read_anew_is_warned_of(policy, generate, models):
+    assert "--prove-embedded" not in generate(policy())
+    for model in models:
+        tie(model)
+    assert "nothing but --prove-embedded can tell" in generate(policy(), out="tied.jsonl")
+
+
 @pytest.mark.parametrize("alpha, contrast", [("0", -1), ("-1", 0)])
 def test_the_ends_of_the_line_are_proven_against_each_other(policy, generate, at, alpha, contrast):
     server = policy()

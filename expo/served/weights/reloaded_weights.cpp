@@ -141,7 +141,8 @@ void ReloadedWeights::compare_with_embedded(const AlphaSchedule& alpha,
   throw input_error(fmt::format(
       "{}: at α = {} the log-probabilities of {} tokens are on average {:.2g} away from those of "
       "the same weights here, more than {:g}, which the arithmetic in {} explains; has the server "
-      "another model, another type, or quantised weights?",
+      "another model, another type, quantised weights, or a head that is its embedding and that it "
+      "does not read anew, as vLLM on CPUs?",
       where(), alpha.description(), parts_.probe.size(), distance, bound,
       torch_name(parts_.staged.dtype())));
 }
