@@ -15,6 +15,7 @@ constexpr std::size_t kShortestSecret = 8;
 }  // namespace
 
 ApiKey ApiKey::from_environment(const std::string& variable, const std::string& option) {
+  if (variable.empty()) return {};
   const char* const value = std::getenv(variable.c_str());
   if (value == nullptr || *value == '\0') {
     throw usage_error(

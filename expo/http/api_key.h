@@ -11,8 +11,8 @@ namespace expo {
 class ApiKey {
  public:
   ApiKey() = default;
-  /// Reads the variable of this name, which `option` has named. Throws Error(usage) if it is not
-  /// set, is empty, or holds what cannot stand in a header.
+  /// Reads the variable of this name, which `option` has named; no key for an empty name. Throws
+  /// Error(usage) if it is not set, is empty, or holds what cannot stand in a header.
   static ApiKey from_environment(const std::string& variable,
                                  const std::string& option = "--key-variable");
 

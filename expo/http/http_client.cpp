@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,10 @@ CURLM* open_connections() {
 }
 
 }  // namespace
+
+void HttpOptions::wait_for_answers(double seconds) {
+  answer_limit = std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(seconds * 1000)));
+}
 
 /// Connections that outlive a run, so that the next one need not open them again.
 class HttpClient::Connections {

@@ -33,6 +33,9 @@ struct HttpOptions {
   bool repeat_unanswered = true;
   /// The option that names the key's variable, for messages.
   std::string key_option = "--key-variable";
+
+  /// Sets answer_limit, rounded up to whole milliseconds.
+  void wait_for_answers(double seconds);
 };
 
 /// Why a request has no answer.

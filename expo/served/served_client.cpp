@@ -1,13 +1,8 @@
 #include "expo/served/served_client.h"
 
 #include <chrono>
-#include <cmath>
 
 namespace expo {
-
-ApiKey key_of(const ServedSpec& spec) {
-  return spec.key_variable.empty() ? ApiKey() : ApiKey::from_environment(spec.key_variable);
-}
 
 std::vector<std::string> all_urls(const ServedSpec& spec) {
   std::vector<std::string> urls = spec.further_urls;
@@ -18,8 +13,7 @@ std::vector<std::string> all_urls(const ServedSpec& spec) {
 HttpOptions http_options(const ServedSpec& spec) {
   HttpOptions options;
   options.most_in_flight = spec.max_requests;
-  options.answer_limit =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(spec.answer_seconds * 1000)));
+  options.wait_for_answers(spec.answer_seconds);
   return options;
 }
 

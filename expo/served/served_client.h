@@ -8,10 +8,6 @@
 
 namespace expo {
 
-/// The key that the spec's environment variable holds, or none. Throws what
-/// ApiKey::from_environment() throws.
-ApiKey key_of(const ServedSpec& spec);
-
 /// The addresses of all servers of a spec.
 std::vector<std::string> all_urls(const ServedSpec& spec);
 

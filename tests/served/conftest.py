@@ -3,10 +3,42 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from model_server import ModelServer
+from model_server import ModelServer, values_of
+from safetensors.numpy import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
+from checkpoints import reference, save  # noqa: E402: they lie in that folder
+from small_models import pair, prompts, write_rows  # noqa: E402
+
+
+@pytest.fixture
+def models(tmp_path):
+    """SFT and ALIGNED."""
+    return pair(tmp_path)
+
+
+@pytest.fixture
+def at(tmp_path, models):
+    """The digest of θ + αΔ in a type, by numpy alone."""
+    def digest(alpha, dtype=np.float32):
+        sft, aligned = (load_file(model / "model.safetensors") for model in models)
+        folder = tmp_path / f"expected-{alpha}"
+        folder.mkdir(exist_ok=True)
+        save(folder / "model.safetensors",
+             {name: reference(sft[name], value, alpha, dtype) for name, value in aligned.items()})
+        return values_of(folder)
+    return digest
+
+
+@pytest.fixture
+def inputs(tmp_path, models):
+    """What a short search is told: the pair, prompts, and amounts."""
+    texts = sorted(set(prompts(np.random.default_rng(5), 24, shortest=3)))
+    data = write_rows(tmp_path / "dev.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
+    return [*models, data, "--alphas", "0.5,3", "--max-new-tokens", "12", "--threads", "1"]
 
 
 @pytest.fixture

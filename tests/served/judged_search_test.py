@@ -6,21 +6,13 @@ import re
 import numpy as np
 import pytest
 from checkpoints import expo
-from small_models import needs_engine, pair, prompts, read_rows, write_rows
+from small_models import needs_engine, read_rows
 
 from model_server import ModelServer, Status, weighed_letters
 
 pytestmark = needs_engine
 
 JUDGE = "gpt-4-1106-preview"
-
-
-@pytest.fixture
-def inputs(tmp_path):
-    sft, aligned = pair(tmp_path)
-    texts = sorted(set(prompts(np.random.default_rng(5), 24, shortest=3)))
-    data = write_rows(tmp_path / "dev.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
-    return [sft, aligned, data, "--alphas", "0.5,3", "--max-new-tokens", "12", "--threads", "1"]
 
 
 @pytest.fixture

@@ -3,18 +3,11 @@
 import json
 import sys
 
-import numpy as np
 import pytest
-from checkpoints import expo, reference, save
-from safetensors.numpy import load_file
-from small_models import pair, prompts, read_rows, write_rows
+from checkpoints import expo
+from small_models import read_rows, write_rows
 
-from model_server import Reset, Status, next_tokens, text_of, values_of, word
-
-
-@pytest.fixture
-def models(tmp_path):
-    return pair(tmp_path)
+from model_server import Reset, Status, next_tokens, text_of, word
 
 
 @pytest.fixture
@@ -28,26 +21,12 @@ def policy(serve, folder):
 
 
 @pytest.fixture
-def at(tmp_path, models):
-    """The digest of θ + αΔ, by numpy alone."""
-    def digest(alpha):
-        sft, aligned = (load_file(model / "model.safetensors") for model in models)
-        place = tmp_path / f"expected-{alpha}"
-        place.mkdir(exist_ok=True)
-        save(place / "model.safetensors",
-             {name: reference(sft[name], value, alpha) for name, value in aligned.items()})
-        return values_of(place)
-    return digest
+def data(inputs):
+    return inputs[2]
 
 
 @pytest.fixture
-def data(tmp_path):
-    texts = sorted(set(prompts(np.random.default_rng(5), 24, shortest=3)))
-    return write_rows(tmp_path / "dev.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
-
-
-@pytest.fixture
-def search(models, data, tmp_path):
+def search(inputs, tmp_path):
     scorer = tmp_path / "score.py"
     scorer.write_text("import json, sys\n"
                       "for line in sys.stdin:\n"
@@ -56,8 +35,8 @@ def search(models, data, tmp_path):
 
     def run(*servers, run="run", options=(), **more):
         policies = [option for server in servers for option in ("--policy", word(server))]
-        return expo("search", *models, data, "--scorer", f"{sys.executable} {scorer}", "-o", tmp_path / run, "--alphas",
-                    "0.5,3", "--max-new-tokens", "12", "--threads", "1", *policies, *options, **more)
+        return expo("search", *inputs, "--scorer", f"{sys.executable} {scorer}", "-o", tmp_path / run, *policies, *options,
+                    **more)
     return run
 
 

@@ -8,16 +8,11 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
-from checkpoints import expo, reference, save
+from checkpoints import expo, save
 from safetensors.numpy import load_file
-from small_models import pair, prompts, read_rows, write_rows
+from small_models import prompts, read_rows, write_rows
 
-from model_server import Changed, Reset, Status, next_tokens, text_of, values_of, word
-
-
-@pytest.fixture
-def models(tmp_path):
-    return pair(tmp_path)
+from model_server import Changed, Reset, Status, next_tokens, text_of, word
 
 
 @pytest.fixture
@@ -36,19 +31,6 @@ def data(tmp_path):
 def policy(serve, folder):
     """Starts servers whose answers and log-probabilities depend on the values of their weights."""
     return lambda **settings: serve(**({"weights": folder, "context": 128} | settings))
-
-
-@pytest.fixture
-def at(tmp_path, models):
-    """The digest of θ + αΔ in a type, by numpy alone."""
-    def digest(alpha, dtype=np.float32):
-        sft, aligned = (load_file(model / "model.safetensors") for model in models)
-        folder = tmp_path / f"expected-{alpha}"
-        folder.mkdir(exist_ok=True)
-        save(folder / "model.safetensors",
-             {name: reference(sft[name], value, alpha, dtype) for name, value in aligned.items()})
-        return values_of(folder)
-    return digest
 
 
 @pytest.fixture

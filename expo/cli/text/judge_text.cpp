@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 
 #include "expo/core/text.h"
+#include "expo/search/run/estimate.h"
 
 namespace expo {
 namespace {
-
-Json number_or_null(const std::optional<double>& number) {
-  return number ? Json(*number) : Json();
-}
 
 Json to_json(const ChatUsage& usage) {
   return {{"prompt_tokens", usage.prompt_tokens}, {"completion_tokens", usage.completion_tokens}};

@@ -61,7 +61,8 @@ class ServedEngine final : public Engine {
                const CancellationToken& cancellation)
       : spec_(spec),
         dialect_(make_dialect(spec)),
-        client_(ServerAddress(spec.url, "MODEL"), key_of(spec), http_options(spec)),
+        client_(ServerAddress(spec.url, "MODEL"), ApiKey::from_environment(spec.key_variable),
+                http_options(spec)),
         model_(find_served_model(facts_of(client_, cancellation), spec.model)) {
     dialect_->learn(facts_of(client_, cancellation), model_);
     if (spec_.pair) take_pair(parts, cancellation);

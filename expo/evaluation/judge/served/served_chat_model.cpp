@@ -1,6 +1,5 @@
 #include "expo/evaluation/judge/served/served_chat_model.h"
 
-#include <cmath>
 #include <utility>
 
 #include "expo/core/error.h"
@@ -21,17 +20,10 @@ constexpr long kTooManyRequests = 429;
 HttpOptions http_options(const ChatServer& server) {
   HttpOptions options;
   options.most_in_flight = server.max_requests;
-  options.answer_limit =
-      std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(server.answer_seconds * 1000)));
+  options.wait_for_answers(server.answer_seconds);
   options.repeat_unanswered = false;
   options.key_option = server.key_option;
   return options;
-}
-
-ApiKey key_of(const ChatServer& server) {
-  return server.key_variable.empty()
-             ? ApiKey()
-             : ApiKey::from_environment(server.key_variable, server.key_option);
 }
 
 ChatReply failed_reply(const HttpAnswer& answer) {
@@ -46,7 +38,9 @@ ChatReply failed_reply(const HttpAnswer& answer) {
 
 ServedChatModel::ServedChatModel(const ChatServer& server)
     : kind_(server.kind),
-      client_(ServerAddress(server.url, "--judge"), key_of(server), http_options(server)) {}
+      client_(ServerAddress(server.url, "--judge"),
+              ApiKey::from_environment(server.key_variable, server.key_option),
+              http_options(server)) {}
 
 void ServedChatModel::ask(const ChatSampling& sampling, ChatExchange& exchange,
                           const CancellationToken& cancellation) {
