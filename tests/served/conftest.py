@@ -42,6 +42,13 @@ def inputs(tmp_path, models):
 
 
 @pytest.fixture
+def data(tmp_path):
+    """Twelve prompts with ids."""
+    texts = prompts(np.random.default_rng(7), 12)
+    return write_rows(tmp_path / "prompts.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
+
+
+@pytest.fixture
 def serve(folder):
     """Starts servers of the test module's model."""
     running = []

@@ -6,11 +6,10 @@ import signal
 import struct
 
 import ml_dtypes
-import numpy as np
 import pytest
 from checkpoints import expo, save
 from safetensors.numpy import load_file
-from small_models import prompts, read_rows, write_rows
+from small_models import read_rows
 
 from model_server import Changed, Reset, Status, next_tokens, text_of, word
 
@@ -19,12 +18,6 @@ from model_server import Changed, Reset, Status, next_tokens, text_of, word
 def folder(models):
     """What the servers of these tests have read."""
     return models[1]
-
-
-@pytest.fixture
-def data(tmp_path):
-    texts = prompts(np.random.default_rng(7), 12)
-    return write_rows(tmp_path / "prompts.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
 
 
 @pytest.fixture
