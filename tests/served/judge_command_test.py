@@ -161,7 +161,21 @@ def test_every_kind_of_server_is_asked_by_the_annotators_protocol(judge, files, 
         assert [message["role"] for message in body["messages"]] == ["system", "user"]
         assert {key: value for key, value in body.items() if key != "messages"} == own | {
             "model": JUDGE, "max_tokens": 1, "temperature": 1, "top_p": 1, "presence_penalty": 0,
-            "frequency_penalty": 0, "logprobs": True, "top_logprobs": 5, "n": 1, "stream": False}
+            "frequency_penalty": 0, "logprobs": True, "top_logprobs": 6 if dialect == "vllm" else 5, "n": 1,
+            "stream": False}
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm", "llama"])
+@pytest.mark.parametrize("drawn", ["The", "M", "x", "y"])
+def test_the_five_most_likely_tokens_count_whichever_is_drawn(judge, files, pairs, tmp_path, dialect, drawn):
+    """vLLM puts the token that it draws first, and leaves out the last of the list for it."""
+    def weigh(messages):
+        share = 0.05 + 0.02 * weighed_letters(messages)["m"]
+        return {"The": 0.4, "**": 0.25, " m": 0.15, "m": share, "M": 0.04, "x": 0.03, "y": 0.01}
+    server = judge(dialect)
+    server.weigh, server.drawn = weigh, lambda weights: drawn
+    row = figures(server, files, tmp_path / "a.json")
+    assert row["win_rate"] == pytest.approx(100 * np.mean(preferences(server, pairs, weigh) - 1), abs=1e-9)
 
 
 def test_a_server_that_has_renamed_the_limit_is_asked_by_the_new_name(judge, files, pairs, tmp_path):

@@ -138,6 +138,7 @@ class ModelServer:
         self.pause = 0
         self.activates_always = False
         self.weigh = weighed_letters  # of messages, as a judge
+        self.drawn = lambda weights: max(weights, key=weights.get)  # the token that a judge writes
         self.without = set()  # paths that this server does not have
         self.first = self.weights = values_of(weights) if weights else None
         self.dtype = dtype  # as /server_info tells it
@@ -340,8 +341,11 @@ class Handler(BaseHTTPRequestHandler):
         weights = self.model.weigh(body["messages"])
         entries = sorted(({"token": token, "logprob": math.log(share), "bytes": None}
                           for token, share in weights.items()), key=lambda entry: -entry["logprob"])
-        content = [{**entries[0], "top_logprobs": entries[:body["top_logprobs"]]}]
-        message = {"role": "assistant", "content": entries[0]["token"], "refusal": None}
+        drawn = next(entry for entry in entries if entry["token"] == self.model.drawn(weights))
+        if self.model.dialect == "vllm":  # as vLLM does
+            entries = [drawn] + [entry for entry in entries[:body["top_logprobs"]] if entry != drawn]
+        content = [{**drawn, "top_logprobs": entries[:body["top_logprobs"]]}]
+        message = {"role": "assistant", "content": drawn["token"], "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": {"content": content}, "finish_reason": "length"}
         # Four letters a token, as English has about.
         prompt = sum(len(message["content"]) for message in body["messages"]) // 4

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -34,6 +36,12 @@ void add_own_options(Json& body, ServerKind kind) {
   }
 }
 
+/// vLLM lists the token that it has drawn first, and cuts the list to this length only then: one
+/// that is not among the most likely takes the place of the last of them.
+std::uint64_t asked_tokens(ServerKind kind, const ChatSampling& sampling) {
+  return sampling.top_logprobs + (kind == ServerKind::vllm ? 1 : 0);
+}
+
 std::optional<ChatUsage> usage_of(const Json& answer) {
   const Json& usage = member(answer, "usage");
   const Json& prompt = member(usage, "prompt_tokens");
@@ -49,7 +57,18 @@ WeighedToken weighed_token(const Json& entry) {
           value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN()};
 }
 
-std::optional<std::vector<std::vector<WeighedToken>>> weighed_tokens(const Json& choice) {
+/// Leaves the most likely ones. What has no log-probability stays, as a letter's lack of one fails.
+void keep_likeliest(std::vector<WeighedToken>& tokens, std::size_t most) {
+  if (tokens.size() <= most) return;
+  const auto rank = [](const WeighedToken& one) {
+    return std::isnan(one.log_prob) ? std::numeric_limits<double>::infinity() : one.log_prob;
+  };
+  std::ranges::stable_sort(tokens, std::ranges::greater(), rank);
+  tokens.resize(most);
+}
+
+std::optional<std::vector<std::vector<WeighedToken>>> weighed_tokens(const Json& choice,
+                                                                     std::size_t most) {
   const Json& content = member(member(choice, "logprobs"), "content");
   if (!content.is_array() || content.empty()) return std::nullopt;
   std::vector<std::vector<WeighedToken>> weighed;
@@ -58,6 +77,7 @@ std::optional<std::vector<std::vector<WeighedToken>>> weighed_tokens(const Json&
     const Json& entries = member(position, "top_logprobs");
     for (const Json& entry : entries.is_array() ? entries : Json::array())
       tokens.push_back(weighed_token(entry));
+    keep_likeliest(tokens, most);
   }
   const bool has_any = std::ranges::any_of(weighed, [](const auto& each) { return !each.empty(); });
   return has_any ? std::optional(std::move(weighed)) : std::nullopt;
@@ -75,14 +95,14 @@ Json chat_body(ServerKind kind, const ChatSampling& sampling, const Json& messag
             {"presence_penalty", 0},
             {"frequency_penalty", 0},
             {"logprobs", true},
-            {"top_logprobs", sampling.top_logprobs},
+            {"top_logprobs", asked_tokens(kind, sampling)},
             {"n", 1},
             {"stream", false}};
   add_own_options(body, kind);
   return body;
 }
 
-ChatReply read_chat_reply(const Json& answer) {
+ChatReply read_chat_reply(const Json& answer, const ChatSampling& sampling) {
   ChatReply reply{.usage = usage_of(answer)};
   const Json& choices = member(answer, "choices");
   if (!choices.is_array() || choices.size() != 1 || !choices.front().is_object()) {
@@ -98,7 +118,7 @@ ChatReply read_chat_reply(const Json& answer) {
   }
   if (const Json& content = member(message, "content"); content.is_string())
     reply.text = content.get<std::string>();
-  reply.weighed = weighed_tokens(choices.front());
+  reply.weighed = weighed_tokens(choices.front(), sampling.top_logprobs);
   return reply;
 }
 

@@ -76,7 +76,8 @@ void ServedChatModel::receive(HttpAnswer answer, ChatExchange& exchange) {
   }
   refuse_whole_run(answer);
   has_answered_ |= answer.kind == HttpFailure::none;
-  exchange.take(answer.tag, answer.failure ? failed_reply(answer) : read_chat_reply(answer.json));
+  exchange.take(answer.tag,
+                answer.failure ? failed_reply(answer) : read_chat_reply(answer.json, sampling_));
 }
 
 /// Newer servers know only the new name of the limit, and refuse the old one with it.
