@@ -4,8 +4,8 @@
 
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
-#include "expo/cli/fit_options.h"
 #include "expo/cli/judged_evaluation.h"
+#include "expo/cli/options/fit_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/evaluation_text.h"
 #include "expo/core/error.h"

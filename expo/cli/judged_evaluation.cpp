@@ -10,7 +10,7 @@
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/arguments/repeatable.h"
 #include "expo/cli/arguments/unused_options.h"
-#include "expo/cli/data_folder.h"
+#include "expo/cli/options/data_folder.h"
 #include "expo/cli/options/engine_word.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/reference_outputs.h"

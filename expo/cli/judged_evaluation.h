@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "expo/cli/command_context.h"
-#include "expo/cli/fit_options.h"
+#include "expo/cli/options/fit_options.h"
 #include "expo/cli/options/judge_options.h"
 #include "expo/cli/options/machine_options.h"
 #include "expo/cli/options/server_options.h"

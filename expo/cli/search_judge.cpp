@@ -1,6 +1,6 @@
 #include "expo/cli/search_judge.h"
 
-#include "expo/cli/data_folder.h"
+#include "expo/cli/options/data_folder.h"
 #include "expo/evaluation/judge/served/served_chat_model.h"
 #include "expo/search/live/judge_scorer.h"
 
