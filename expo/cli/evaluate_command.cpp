@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
@@ -31,16 +33,17 @@ Annotations read(const std::string& path) {
 
 /// Preferences are either there, or a judge is asked for them.
 void check_source(const Options& options, const CLI::App& command) {
-  const bool asks = !options.judged.model_outputs.empty();
+  const bool asks = options.judged.is_asked();
   if (!asks && options.annotations.empty())
     throw usage_error(
         "evaluate: there is nothing to evaluate; give --annotations FILE, or answers for a judge "
-        "by --model-outputs FILE");
+        "by --model-outputs FILE or --model MODEL");
   if (asks && !options.annotations.empty())
-    throw usage_error(
-        "evaluate: --annotations says what a judge has said, and --model-outputs has one asked; "
-        "give one of them (--reuse takes over what earlier annotations say)");
-  if (!asks) JudgedEvaluation::check_unused(command);
+    throw usage_error(fmt::format(
+        "evaluate: --annotations says what a judge has said, and {} has one asked; give one of "
+        "them (--reuse takes over what earlier annotations say)",
+        options.judged.evaluated.is_named() ? "--model" : "--model-outputs"));
+  if (!asks) options.judged.check_unused(command);
 }
 
 void run_alpaca(const Options& options, const CLI::App& command, const CommandContext& context) {
@@ -85,7 +88,9 @@ CLI::App* declare_alpaca(CLI::App& evaluate, Options& options) {
       "  expo evaluate alpaca --annotations annotations.json\n"
       "  expo evaluate alpaca --model-outputs answers.json --reference-outputs baseline.json\n"
       "    --judge openai=https://api.openai.com/v1#gpt-4-1106-preview\n"
-      "    --judge-key-variable OPENAI_API_KEY -o annotations.json");
+      "    --judge-key-variable OPENAI_API_KEY -o annotations.json\n"
+      "  expo evaluate alpaca --model ALIGNED --sft SFT --alpha 0.3 --judge vllm=URL#NAME\n"
+      "    -o annotations.json");
   return command;
 }
 
