@@ -164,11 +164,9 @@ void JudgedEvaluation::check_unused(const CLI::App& command) const {
       "without --model-outputs or --model, whose answers a judge is asked about";
   refuse_given(command,
                {"--reference-outputs", "--generator", "--output", "--resume", "--overwrite",
-                "--reuse", "--dry-run", "--judge", "--reward-model", "--device", "--dtype",
-                "--batch-size", "--threads", "--deterministic"},
+                "--reuse", "--dry-run", "--judge"},
                why);
   JudgeServerOptions::check_unused(command, why);
-  rewards.server.check_unused(command, why);
   evaluated.check_unused(command);
 }
 

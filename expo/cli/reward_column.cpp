@@ -63,6 +63,19 @@ std::vector<AnsweredRow> answered_rows(const AnswerPairs& pairs) {
   return rows;
 }
 
+std::vector<AnsweredRow> answered_rows(const Annotations& annotations) {
+  std::vector<AnsweredRow> rows;
+  for (const Annotation& row : annotations.rows) {
+    if (row.instruction.empty() || !row.model_output)
+      throw input_error(
+          fmt::format("{}: there are no texts, which --reward-model scores; expected AlpacaEval's "
+                      "annotations.json with the columns instruction and output_2",
+                      row.place));
+    rows.push_back(answered_row(row.index, row.instruction, *row.model_output, row.place));
+  }
+  return rows;
+}
+
 ScoringReport score_answers(const std::vector<AnsweredRow>& rows, Engine& engine,
                             std::size_t batch_size, const CancellationToken& cancellation) {
   ScoringJob job;

@@ -8,6 +8,7 @@
 #include "expo/cli/options/machine_options.h"
 #include "expo/cli/options/server_options.h"
 #include "expo/engine/scoring_job.h"
+#include "expo/evaluation/annotations.h"
 #include "expo/evaluation/judge/answer_pairs.h"
 
 namespace CLI {
@@ -34,6 +35,8 @@ ScoringReport score_answers(const std::vector<AnsweredRow>& rows, Engine& engine
 
 /// The model's answers.
 std::vector<AnsweredRow> answered_rows(const AnswerPairs& pairs);
+/// The same of annotations. Throws Error(input) naming a row that holds no texts.
+std::vector<AnsweredRow> answered_rows(const Annotations& annotations);
 
 /// {"mean", "standard_error", "model"}, or null.
 Json reward_json(const std::optional<ScoringReport>& rewards);

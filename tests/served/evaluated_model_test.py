@@ -1,6 +1,8 @@
-"""`expo evaluate alpaca --model`: answers that are made before a judge is asked, here and on a server."""
+"""`expo evaluate alpaca --model`: answers that are made before a judge is asked, here and on a server, and rewards beside
+annotations that are there."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import EXPO, expo
-from small_models import model, needs_engine, prompts, read_rows
+from small_models import model, needs_engine, prompts, read_rows, write_rows
 
 from model_server import Status, reward, word
 
@@ -319,6 +321,59 @@ def test_a_judge_is_needed(reference, tmp_path):
     assert "--model: no judge is named" in told
 
 
+# Rewards beside annotations.
 
 def numbers(text):
     return [int(each[1:]) for each in text.split()]
+
+
+def annotations(path, seed, change=lambda row: row):
+    """Annotations in the words of the small models, and the rewards of their answers."""
+    rng = np.random.default_rng(seed)
+    texts = zip(prompts(rng, ROWS, shortest=3), prompts(rng, ROWS), prompts(rng, ROWS))
+    rows = [{"instruction": f"w{20 + i} {ask}", "output_1": base, "output_2": answer, "generator_2": path.stem,
+             "preference": 1 + rng.random()} for i, (ask, base, answer) in enumerate(texts)]
+    rows[2]["preference"] = None  # the judge failed; there is an answer all the same
+    path.write_text(json.dumps([change(row) for row in rows]))
+    return path, [reward([3, *numbers(row["instruction"]), 4, *numbers(row["output_2"])]) for row in rows]
+
+
+def test_rewards_stand_beside_annotations(serve, tmp_path):
+    scorer = serve("vllm", root=model(tmp_path / "reward", "llama_reward"), served="reward", context=256)
+    evaluate = ["evaluate", "alpaca", "--allow-missing", "--reward-model", f"vllm={scorer.url}", "--annotations"]
+    (first, rewards), (second, others) = (annotations(tmp_path / f"{name}.json", seed)
+                                          for name, seed in (("small", 5), ("large", 6)))
+    row = json.loads(expo(*evaluate, first, "--json").stdout)
+    assert row["reward"]["mean"] == pytest.approx(np.mean(rewards), abs=1e-6)
+    assert row["reward"]["standard_error"] == pytest.approx(np.std(rewards, ddof=1) / math.sqrt(ROWS), abs=1e-6)
+    rows = json.loads(expo(*evaluate, first, second, "--json").stdout)
+    assert [each["reward"]["mean"] for each in rows] == pytest.approx([np.mean(rewards), np.mean(others)], abs=1e-6)
+    text = expo(*evaluate, first, second).stdout
+    assert f"small: mean reward {np.mean(rewards):.4f}" in text and f"large: mean reward {np.mean(others):.4f}" in text
+    plain = json.loads(expo("evaluate", "alpaca", "--allow-missing", "--annotations", first, "--json").stdout)
+    assert plain["reward"] is None and plain["win_rate"] == row["win_rate"]
+
+
+@needs_engine
+def test_the_reward_model_beside_annotations_may_run_here(tmp_path):
+    weights = model(tmp_path / "reward", "llama_reward")
+    path, _ = annotations(tmp_path / "small.json", 7)
+    row = json.loads(expo("evaluate", "alpaca", "--annotations", path, "--allow-missing", "--reward-model", weights,
+                          "--threads", "1", "--json").stdout)
+    rows = write_rows(tmp_path / "rows.jsonl", [{"prompt": each["instruction"], "output": each["output_2"]}
+                                                for each in read(path)])
+    expo("score", weights, rows, "-o", tmp_path / "scores.jsonl", "--threads", "1")
+    assert row["reward"]["mean"] == pytest.approx(np.mean([each["reward"] for each in read_rows(tmp_path / "scores.jsonl")]))
+
+
+def test_annotations_without_texts_cannot_be_scored(serve, tmp_path):
+    scorer = serve("vllm", root=model(tmp_path / "reward", "llama_reward"), served="reward", context=256)
+    table = tmp_path / "a.csv"
+    table.write_text("index,len_baseline,len_model,preference\n" + "".join(f"{i},9,{i + 3},1.{i}\n" for i in range(1, 9)))
+    bare, _ = annotations(tmp_path / "bare.json", 8,
+                          lambda row: {key: value for key, value in row.items() if key != "instruction"})
+    for path, place in ((table, "a.csv:2"), (bare, "bare.json: entry 1")):
+        told = refused("evaluate", "alpaca", "--annotations", path, "--allow-missing", "--reward-model",
+                       f"vllm={scorer.url}", code=3)
+        assert place in told and "there are no texts, which --reward-model scores" in told
+    assert scorer.asked("/classify") == []
