@@ -252,6 +252,7 @@ class SearchCommand {
     print_notes({models_.setting.reason,
                  fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
                              search_.split.confirming.size())});
+    if (objective_ == Objective::judge) print_notes({judge_costs(options_.search.judge, search_)});
     search_.facts = facts();
     announce();
     const SessionLog log(posix_filesystem(), options_.rows.output, session());
