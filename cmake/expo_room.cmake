@@ -59,15 +59,18 @@ function(expo_room entry)
   if(room STREQUAL "cli/arguments")
     target_link_libraries(${target} PUBLIC CLI11::CLI11)
   endif()
-  if(room STREQUAL "cli")
-    # The place where `expo` finds `expo-engine` once both are installed.
-    file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
+  if(room STREQUAL "cli/options")
     # The places where both programs find what is installed from data/.
     set(installed_data /${CMAKE_INSTALL_DATADIR}/expo)
     file(RELATIVE_PATH data_folder /${CMAKE_INSTALL_BINDIR} ${installed_data})
     file(RELATIVE_PATH engine_data_folder /${CMAKE_INSTALL_LIBEXECDIR}/expo ${installed_data})
-    target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}"
+    target_compile_definitions(${target} PRIVATE
       EXPO_DATA_FOLDER="${data_folder}" EXPO_ENGINE_DATA_FOLDER="${engine_data_folder}")
+  endif()
+  if(room STREQUAL "cli")
+    # The place where `expo` finds `expo-engine` once both are installed.
+    file(RELATIVE_PATH engine_folder /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBEXECDIR}/expo)
+    target_compile_definitions(${target} PRIVATE EXPO_ENGINE_FOLDER="${engine_folder}")
     expo_add_build_id(${target})
   endif()
 endfunction()

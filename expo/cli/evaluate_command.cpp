@@ -1,11 +1,13 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
-#include "expo/cli/fit_options.h"
 #include "expo/cli/judged_evaluation.h"
+#include "expo/cli/options/fit_options.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/text/evaluation_text.h"
 #include "expo/core/error.h"
@@ -31,30 +33,74 @@ Annotations read(const std::string& path) {
 
 /// Preferences are either there, or a judge is asked for them.
 void check_source(const Options& options, const CLI::App& command) {
-  const bool asks = !options.judged.model_outputs.empty();
+  const bool asks = options.judged.is_asked();
   if (!asks && options.annotations.empty())
     throw usage_error(
         "evaluate: there is nothing to evaluate; give --annotations FILE, or answers for a judge "
-        "by --model-outputs FILE");
+        "by --model-outputs FILE or --model MODEL");
   if (asks && !options.annotations.empty())
-    throw usage_error(
-        "evaluate: --annotations says what a judge has said, and --model-outputs has one asked; "
-        "give one of them (--reuse takes over what earlier annotations say)");
-  if (!asks) JudgedEvaluation::check_unused(command);
+    throw usage_error(fmt::format(
+        "evaluate: --annotations says what a judge has said, and {} has one asked; give one of "
+        "them (--reuse takes over what earlier annotations say)",
+        options.judged.evaluated.is_named() ? "--model" : "--model-outputs"));
+  if (!asks) options.judged.check_unused(command);
+}
+
+/// What is printed of one file of annotations.
+struct Evaluated {
+  LeaderboardRow row;
+  std::optional<ScoringReport> rewards = {};
+};
+
+void print(const std::vector<Evaluated>& all, bool as_json) {
+  Json json = Json::array();
+  std::vector<LeaderboardRow> rows;
+  for (const Evaluated& each : all) {
+    rows.push_back(each.row);
+    json.push_back(to_json(each.row));
+    json.back()["reward"] = reward_json(each.rewards);
+  }
+  if (as_json) {
+    std::cout << format_json(all.size() == 1 ? json.front() : json);
+    return;
+  }
+  std::string text = describe(rows);
+  for (const Evaluated& each : all) {
+    if (!each.rewards) continue;
+    text += all.size() == 1 ? "" : on_one_line(each.row.model) + ": ";
+    text += describe_reward(*each.rewards);
+  }
+  std::cout << escape_controls(text);
+}
+
+/// Rows that cannot be scored are refused before any is.
+void run_annotations(const Options& options, const CLI::App& command,
+                     const CommandContext& context) {
+  const MachineOptions& machine = options.judged.machine;
+  const auto spec = options.judged.rewards.spec(machine, command);
+  if (spec) context.prepare(*spec);
+  const ReferenceData reference = options.fit.reference();
+  std::vector<Evaluated> all;
+  std::vector<std::vector<AnsweredRow>> answers;
+  for (const std::string& path : options.annotations) {
+    const Annotations annotations = read(path);
+    if (spec) answers.push_back(answered_rows(annotations));
+    all.push_back({evaluate(annotations, reference, options.fit.evaluation, context.cancellation)});
+  }
+  const auto engine = spec ? context.open_engine(*spec) : nullptr;
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    all[i].rewards = score_answers(answers[i], *engine, machine.batch_size, context.cancellation);
+  print(all, options.fit.json);
 }
 
 void run_alpaca(const Options& options, const CLI::App& command, const CommandContext& context) {
   options.fit.check();
   check_source(options, command);
-  if (options.annotations.empty()) return options.judged.run(options.fit, command, context);
-  const ReferenceData reference = options.fit.reference();
-  std::vector<LeaderboardRow> rows;
-  for (const std::string& path : options.annotations)
-    rows.push_back(evaluate(read(path), reference, options.fit.evaluation, context.cancellation));
-  Json json = Json::array();
-  for (const LeaderboardRow& row : rows) json.push_back(to_json(row));
-  if (rows.size() == 1) json = json.front();
-  std::cout << (options.fit.json ? format_json(json) : escape_controls(describe(rows)));
+  if (options.annotations.empty()) {
+    options.judged.run(options.fit, command, context);
+  } else {
+    run_annotations(options, command, context);
+  }
 }
 
 void run_compare(const Options& options, const CommandContext& context) {
@@ -85,7 +131,9 @@ CLI::App* declare_alpaca(CLI::App& evaluate, Options& options) {
       "  expo evaluate alpaca --annotations annotations.json\n"
       "  expo evaluate alpaca --model-outputs answers.json --reference-outputs baseline.json\n"
       "    --judge openai=https://api.openai.com/v1#gpt-4-1106-preview\n"
-      "    --judge-key-variable OPENAI_API_KEY -o annotations.json");
+      "    --judge-key-variable OPENAI_API_KEY -o annotations.json\n"
+      "  expo evaluate alpaca --model ALIGNED --sft SFT --alpha 0.3 --judge vllm=URL#NAME\n"
+      "    -o annotations.json");
   return command;
 }
 

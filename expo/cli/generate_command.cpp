@@ -104,10 +104,7 @@ GenerationJob make_job(const Options& options, const std::optional<AlphaSchedule
   job.format = choose_format(options);
   check_generator(options, job.format);
   job.generator = options.generator;
-  if (job.generator.empty()) {
-    job.generator = options.model.model;
-    if (alpha) job.generator += " (alpha " + alpha->description() + ")";
-  }
+  if (job.generator.empty()) job.generator = options.model.generator(alpha);
   job.samples = options.answering.samples;
   job.system = options.model.system;
   job.answer = options.answering.answer();

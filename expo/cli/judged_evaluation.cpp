@@ -10,8 +10,7 @@
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/arguments/repeatable.h"
 #include "expo/cli/arguments/unused_options.h"
-#include "expo/cli/data_folder.h"
-#include "expo/cli/options/engine_word.h"
+#include "expo/cli/options/data_folder.h"
 #include "expo/cli/options/output_options.h"
 #include "expo/cli/options/reference_outputs.h"
 #include "expo/cli/text/evaluation_text.h"
@@ -19,78 +18,43 @@
 #include "expo/cli/text/terminal_progress.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
-#include "expo/engine/scoring_job.h"
 #include "expo/evaluation/judge/annotation_output.h"
+#include "expo/evaluation/judge/cost_forecast.h"
 #include "expo/evaluation/judge/served/served_chat_model.h"
 
 namespace expo {
 namespace {
-
-/// The rewards of the answers, as the Reward column of the paper's tables has their mean.
-ScoringReport rewards_of(const AnswerPairs& pairs, Engine& engine, std::size_t batch_size,
-                         const CancellationToken& cancellation) {
-  std::vector<AnsweredRow> rows;
-  for (const AnswerPair& pair : pairs.rows) {
-    Json messages = user_turn(pair.instruction);
-    messages.push_back(assistant_turn(pair.model_output));
-    rows.push_back({.id = std::to_string(pair.index),
-                    .conversations = {{.messages = std::move(messages)}},
-                    .row = Json::object(),
-                    .place = pair.place});
-  }
-  ScoringJob job;
-  job.batch_size = batch_size;
-  TerminalRowProgress progress;
-  ScoringReport report = run_scoring(
-      posix_filesystem(), engine, rows, job, [](const Json&) {}, &progress, cancellation);
-  print_warnings(report.warnings);
-  if (report.labels.size() != 1)
-    throw usage_error(fmt::format(
-        "--reward-model: {} gives {} for an answer; expected a reward model, which gives one",
-        report.engine.name, counted(report.labels.size(), "value")));
-  return report;
-}
-
-Json reward_json(const ScoringReport& rewards) {
-  const MeanOfRewards& mean = rewards.labels.front();
-  return {{"mean", mean.mean},
-          {"standard_error", mean.standard_error ? Json(*mean.standard_error) : Json()},
-          {"model", rewards.engine.name}};
-}
-
-std::string reward_line(const ScoringReport& rewards) {
-  const MeanOfRewards& mean = rewards.labels.front();
-  return fmt::format("mean reward {:.4f} ± {:.4f} by {}\n", mean.mean,
-                     mean.standard_error.value_or(0), on_one_line(rewards.engine.name));
-}
 
 /// What a run has found.
 struct Found {
   const JudgingJob& job;
   const JudgeResult& judged;
   const LeaderboardRow& row;
+  const std::optional<GenerationReport>& answers;
   const std::optional<ScoringReport>& rewards;
 };
 
 void print(const Found& found, bool as_json) {
   if (as_json) {
     Json json = to_json(found.row);
-    json["reward"] = found.rewards ? reward_json(*found.rewards) : Json();
+    json["reward"] = reward_json(found.rewards);
+    json["answers"] = found.answers ? to_json(*found.answers) : Json();
     json["judging"] = to_json(found.judged);
     json["annotations"] = found.job.output.string();
     std::cout << format_json(json);
     return;
   }
   std::string text = describe(std::vector{found.row});
-  if (found.rewards) text += reward_line(*found.rewards);
+  if (found.rewards) text += describe_reward(*found.rewards);
   text += fmt::format("{}; annotations in {}\n", describe(found.judged), found.job.output.string());
   std::cout << escape_controls(text);
 }
 
 /// Computes the figures; where they need a preference that is missing, it says how to get it.
-LeaderboardRow evaluated(const Judging& judging, const JudgeResult& judged, const JudgingJob& job,
-                         const FitOptions& fit, const ReferenceData& reference,
-                         const CancellationToken& cancellation) {
+LeaderboardRow evaluated_row(const Judging& judging, const JudgeResult& judged,
+                             const JudgingJob& job, const FitOptions& fit,
+                             const ReferenceData& reference,
+                             const CancellationToken& cancellation) {
   const std::uint64_t failed = judged.count(VerdictSource::none);
   if (failed > 0 && !job.allow_missing)
     throw input_error(
@@ -111,14 +75,60 @@ void check_rows(const AnswerPairs& pairs, const ReferenceData& reference, const 
   judged_rows(to_annotations(pairs, draws, "", file), reference, demands);
 }
 
+/// What it costs to have the instructions answered, which the baseline's answers stand for.
+CostForecast forecast_of(const Judging& rehearsal, const JudgeOptions& judge,
+                         const GenerationJob& answers) {
+  CostForecast forecast(rehearsal.prompt_template(), judge);
+  for (const AnswerPair& pair : rehearsal.pairs().rows) {
+    forecast.add(pair.instruction, ForecastLength::of(pair.baseline_output),
+                 ForecastLength::unwritten(answers.answer.stop.max_tokens.value(),
+                                           pair.baseline_output.size()));
+  }
+  return forecast;
+}
+
+/// A sentence about answers that are to be made.
+std::string describe_answers(const GenerationJob& answers, std::uint64_t count) {
+  return fmt::format(
+      "{} by {} to be made, of at most {} each; what they likely cost is told for answers as long "
+      "as the baseline's",
+      counted(count, "answer"), on_one_line(answers.generator) + (count == 1 ? " is" : " are"),
+      counted(answers.answer.stop.max_tokens.value(), "token"));
+}
+
+void print_dry_run(const JudgeEstimate& estimate, const std::optional<GenerationJob>& answers,
+                   bool as_json) {
+  if (!as_json) {
+    if (answers) std::cout << describe_answers(*answers, estimate.requests) << "\n";
+    std::cout << describe(estimate) << "\n";
+    return;
+  }
+  Json json = to_json(estimate);
+  json["answers"] = Json();
+  if (answers)
+    json["answers"] = {{"to_make", estimate.requests},
+                       {"most_tokens", answers->answer.stop.max_tokens.value()}};
+  std::cout << format_json(json);
+}
+
 }  // namespace
 
 void JudgedEvaluation::declare(CLI::App& command) {
+  evaluated.declare(command);
+  rewards.declare(command);
+  declare_files(command);
+  judge.declare(command);
+  machine.declare(command, "Most answers generated (default: 64) or scored (16) at once");
+  machine.declare_cache(command);
+}
+
+void JudgedEvaluation::declare_files(CLI::App& command) {
   command.option_defaults()->group(help_section::kInputAndOutput);
   command
       .add_option("--model-outputs", model_outputs,
                   "The model's answers to be judged, in AlpacaEval's format or as expo generate "
-                  "writes them; needs --judge")
+                  "writes them; with --model the file that they are written to, by default "
+                  "FILE.answers.json beside the output; needs --judge")
       ->type_name("FILE");
   command
       .add_option(
@@ -128,7 +138,8 @@ void JudgedEvaluation::declare(CLI::App& command) {
       ->type_name("FILE");
   command
       .add_option("--generator", generator,
-                  "The model's name; default: what its answers say, or the name of their file")
+                  "The model's name; default: what its answers say, or the name of their file; "
+                  "with --model that and its α")
       ->type_name("NAME");
   command
       .add_option("-o,--output", output,
@@ -137,7 +148,8 @@ void JudgedEvaluation::declare(CLI::App& command) {
       ->type_name("FILE");
   command.add_flag("--resume", resume,
                    "Take over the preferences that FILE of -o has, and ask for the others");
-  command.add_flag("--overwrite", overwrite, "Replace FILE of -o");
+  command.add_flag("--overwrite", overwrite,
+                   "Replace FILE of -o, and answers of --model that were made with other settings");
   make_repeatable(
       command.add_option("--reuse", reuse,
                          "Annotations of an earlier run, expo's or alpaca_eval's: what they say of "
@@ -145,32 +157,29 @@ void JudgedEvaluation::declare(CLI::App& command) {
       "FILE");
   command.add_flag("--dry-run", dry_run,
                    "Say what would be asked and what it would cost; nothing is sent or written");
-  judge.declare(command);
-  command.option_defaults()->group(help_section::kModel);
-  command
-      .add_option("--reward-model", reward_model,
-                  "Reward model whose mean reward of the same answers is shown too; also "
-                  "vllm=URL")
-      ->type_name("MODEL");
-  reward_server.declare(command);
-  machine.declare(command, "Most answers scored at once; default: 16");
 }
 
-void JudgedEvaluation::check_unused(const CLI::App& command) {
-  constexpr const char* kWhy = "without --model-outputs, whose answers a judge is asked about";
-  refuse_given(
-      command,
-      {"--reference-outputs", "--generator", "--output", "--resume", "--overwrite", "--reuse",
-       "--dry-run", "--judge", "--reward-model", "--tokenizer", "--key-variable",
-       "--answer-timeout", "--device", "--dtype", "--batch-size", "--threads", "--deterministic"},
-      kWhy);
-  JudgeServerOptions::check_unused(command, kWhy);
+void JudgedEvaluation::check_unused(const CLI::App& command) const {
+  const std::string why =
+      "without --model-outputs or --model, whose answers a judge is asked about";
+  refuse_given(command,
+               {"--reference-outputs", "--generator", "--output", "--resume", "--overwrite",
+                "--reuse", "--dry-run", "--judge"},
+               why);
+  JudgeServerOptions::check_unused(command, why);
+  evaluated.check_unused(command);
+}
+
+std::filesystem::path JudgedEvaluation::answers_file() const {
+  if (!model_outputs.empty() || output.empty()) return model_outputs;
+  return output + ".answers.json";
 }
 
 JudgingJob JudgedEvaluation::job(const FitOptions& fit) const {
   if (judge.judge.empty())
-    throw usage_error("--model-outputs: no judge is named; give --judge openai=URL#NAME");
-  JudgingJob job{.model_outputs = model_outputs, .reference_outputs = reference_outputs};
+    throw usage_error(fmt::format("{}: no judge is named; give --judge openai=URL#NAME",
+                                  evaluated.is_named() ? "--model" : "--model-outputs"));
+  JudgingJob job{.model_outputs = answers_file(), .reference_outputs = reference_outputs};
   job.generator = generator;
   job.allow_missing = fit.evaluation.rows.allow_missing;
   job.output = output;
@@ -188,49 +197,92 @@ JudgingJob JudgedEvaluation::job(const FitOptions& fit) const {
   return job;
 }
 
-std::optional<EngineSpec> JudgedEvaluation::reward_spec(const CLI::App& command) const {
-  if (reward_model.empty()) {
-    refuse_given(command,
-                 {"--tokenizer", "--key-variable", "--answer-timeout", "--device", "--dtype",
-                  "--batch-size", "--threads", "--deterministic"},
-                 "without --reward-model");
-    return std::nullopt;
+/// The engines that are asked for, with options that serve several of them refused only where they
+/// serve none.
+JudgedEvaluation::Specs JudgedEvaluation::specs(const CLI::App& command) const {
+  const std::vector<std::string> of_machine{"--device", "--dtype", "--threads", "--deterministic",
+                                            "--batch-size"};
+  Specs specs;
+  std::vector<std::string> has_use{"--allow-other-sampling"};
+  if (evaluated.is_named()) has_use.insert(has_use.end(), of_machine.begin(), of_machine.end());
+  specs.rewards = rewards.spec(machine, {command, has_use});
+  if (!evaluated.is_named()) {
+    evaluated.check_unused(command);
+    return specs;
   }
-  EngineSpec spec = spec_of_model(reward_model, "--reward-model", machine, reward_server, {});
-  if (std::holds_alternative<EmbeddedSpec>(spec)) ServerOptions::check_unused(command);
-  check(spec);
-  return spec;
+  const bool scores_here = specs.rewards && std::holds_alternative<EmbeddedSpec>(*specs.rewards);
+  const std::vector<std::string> elsewhere{"--device", "--dtype", "--threads", "--deterministic"};
+  specs.model = evaluated.spec(
+      machine, scores_here ? GivenOptions(command, elsewhere) : GivenOptions(command));
+  return specs;
+}
+
+/// Finds what would stop the judging before any answer is made for it: the baseline's answers take
+/// the place of the model's. Nothing is written.
+Judging JudgedEvaluation::rehearse(const JudgingJob& job, const GenerationJob& answers,
+                                   const ChatServer& server) const {
+  check_output(posix_filesystem(), job);
+  JudgingJob rehearsal = job;
+  rehearsal.model_outputs = job.reference_outputs;
+  rehearsal.generator = answers.generator;
+  rehearsal.dry_run = true;
+  return Judging(posix_filesystem(), rehearsal, server.url);
+}
+
+/// Tells of answers that are not there yet; returns whether that is all there is to do.
+bool JudgedEvaluation::tell_of(const GenerationJob& answers, const JudgingJob& job,
+                               const ChatServer& server, const FitOptions& fit,
+                               const ReferenceData& reference) const {
+  const Judging rehearsal = rehearse(job, answers, server);
+  check_rows(rehearsal.pairs(), reference, fit.evaluation.rows, job.reference_outputs.string());
+  const auto& file = answers.output.file;
+  if (!file.empty() && posix_filesystem().exists(file)) return false;
+  const JudgeEstimate estimate = forecast_of(rehearsal, job.judge, answers).estimate();
+  if (dry_run) {
+    print_dry_run(estimate, answers, fit.json);
+  } else {
+    print_notes({describe_answers(answers, estimate.requests), describe(estimate)});
+  }
+  return dry_run;
 }
 
 void JudgedEvaluation::run(const FitOptions& fit, const CLI::App& command,
                            const CommandContext& context) const {
   const JudgingJob job = this->job(fit);
   const ChatServer server = judge.server();
-  const auto spec = reward_spec(command);
+  const Specs specs = this->specs(command);
+  std::optional<GenerationJob> answers;
+  if (specs.model)
+    answers = evaluated.job(job.model_outputs, job.reference_outputs, generator, overwrite);
   std::optional<ServedChatModel> model;  // a dry run needs no key
   if (!dry_run) {
     model.emplace(server);
-    if (spec) context.prepare(*spec);
+    if (specs.model) context.prepare(*specs.model);
+    if (specs.rewards) context.prepare(*specs.rewards);
   }
-  Judging judging(posix_filesystem(), job, server.url);
   const ReferenceData reference = fit.reference();
-  check_rows(judging.pairs(), reference, fit.evaluation.rows, model_outputs);
+  if (answers && tell_of(*answers, job, server, fit, reference)) return;
+  const auto scorer = specs.rewards && !dry_run ? context.open_engine(*specs.rewards) : nullptr;
+  std::optional<GenerationReport> made;
+  if (answers && !dry_run)
+    made = evaluated.answer(*answers, job.reference_outputs, *specs.model, context);
+
+  Judging judging(posix_filesystem(), job, server.url);
+  check_rows(judging.pairs(), reference, fit.evaluation.rows, job.model_outputs.string());
   print_warnings(judging.warnings());
   const JudgeEstimate estimate = judging.estimate();
-  if (dry_run) {
-    std::cout << (fit.json ? format_json(to_json(estimate)) : describe(estimate) + "\n");
-    return;
-  }
-  const auto engine = spec ? context.open_engine(*spec) : nullptr;
+  if (dry_run) return print_dry_run(estimate, std::nullopt, fit.json);
   print_notes({describe(estimate)});
   TerminalRowProgress progress;
   const JudgeResult judged = judging.run(*model, context.cancellation, &progress);
   print_warnings(failure_warnings(judging.pairs(), judged));
-  const LeaderboardRow row = evaluated(judging, judged, job, fit, reference, context.cancellation);
-  std::optional<ScoringReport> rewards;
-  if (engine)
-    rewards = rewards_of(judging.pairs(), *engine, machine.batch_size, context.cancellation);
-  print({job, judged, row, rewards}, fit.json);
+  const LeaderboardRow row =
+      evaluated_row(judging, judged, job, fit, reference, context.cancellation);
+  std::optional<ScoringReport> scores;
+  if (scorer)
+    scores = score_answers(answered_rows(judging.pairs()), *scorer, machine.batch_size,
+                           context.cancellation);
+  print({job, judged, row, made, scores}, fit.json);
 }
 
 }  // namespace expo

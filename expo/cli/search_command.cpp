@@ -252,6 +252,7 @@ class SearchCommand {
     print_notes({models_.setting.reason,
                  fmt::format("{} choose α, {} others confirm it", search_.split.choosing.size(),
                              search_.split.confirming.size())});
+    if (objective_ == Objective::judge) print_notes({judge_costs(options_.search.judge, search_)});
     search_.facts = facts();
     announce();
     const SessionLog log(posix_filesystem(), options_.rows.output, session());
@@ -396,7 +397,7 @@ std::function<void(const CommandContext&)> declare_search(CLI::App& program) {
       *command,
       "How weights are rounded, the same for all α: auto (default: to nearest if that keeps each α "
       "in the running type or in float32, otherwise stochastically), nearest or stochastic");
-  options->answering.declare(*command, "--n,--samples");
+  options->answering.declare(*command, {.samples = "--n,--samples"});
   options->machine.declare(*command, "Most answers generated at the same time; default: 64");
   options->machine.declare_cache(*command);
   command->footer("Example:\n  expo search SFT ALIGNED dev.jsonl --reward-model RM -o RUN");

@@ -55,6 +55,7 @@ ServedSpec SearchPolicy::spec(const EmbeddedSpec& here) const {
   static_cast<TemplateSpec&>(spec) = here;
   spec.tokenizer.clear();  // those of the rewards
   spec.key_variable = search_.policy_key_variable;
+  spec.option_prefix = "--policy-";
   if (spec.kind != ServerKind::vllm) {
     if (!model_.staging.staging_dir.empty() || !model_.staging.server_path.empty() ||
         model_.staging.prove_embedded) {

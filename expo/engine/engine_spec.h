@@ -106,6 +106,10 @@ struct ServedSpec : TemplateSpec {
   std::size_t max_requests = 64;      ///< most in flight
   double answer_seconds = 600;        ///< longest wait for an answer
   bool allow_other_sampling = false;  ///< options that the server reads in a way of its own
+  /// What the names of the options about this server begin with, for messages: --tokenizer …
+  std::string option_prefix = "--";
+  std::string tokenizer_option() const { return option_prefix + "tokenizer"; }
+  std::string key_option() const { return option_prefix + "key-variable"; }
   /// What move_to() extrapolates on a server that takes whole checkpoints; std::nullopt: it cannot
   /// move, or needs none.
   std::optional<ServedPair> pair = {};

@@ -44,6 +44,8 @@ void KeptRows::open(const Json& settings) {
       filesystem_, ResumableOutput::Options{.file = where_.file,
                                             .overwrite = where_.overwrite,
                                             .resume = where_.resume,
+                                            .replace_others = where_.replace_others,
+                                            .to_resume = where_.to_resume,
                                             .settings = settings,
                                             .inputs = std::move(inputs)});
   if (complete() != nullptr) return;

@@ -54,7 +54,7 @@ ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
   if (!complete_) begin_journal();
 }
 
-/// Throws unless the file is what a resumed run would have written.
+/// Throws unless the file is what a resumed run would have written, or may be replaced.
 void ResumableOutput::refuse_existing() {
   std::string advice = "--overwrite replaces it, or choose another output";
   if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
@@ -71,7 +71,9 @@ void ResumableOutput::refuse_existing() {
                                        : "it was finished with other settings: " + found,
                          advice);
   }
-  throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
+  if (!options_.resume || !options_.replace_others)
+    throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
+  may_replace_ = true;
 }
 
 ResumableOutput::~ResumableOutput() {
@@ -127,11 +129,15 @@ void ResumableOutput::take_over() {
   if (finished_.empty()) return;
   if (!options_.resume) {
     throw usage_error(
-        fmt::format("{}: an interrupted run has left {} finished; --resume continues from there, "
-                    "--overwrite discards them",
-                    options_.file.string(), counted(finished_.size(), "row")));
+        fmt::format("{}: an interrupted run has left {} finished; {}, --overwrite discards them",
+                    options_.file.string(), counted(finished_.size(), "row"), options_.to_resume));
   }
-  check_settings(head.at("settings"));
+  if (is_other(head.at("settings"))) {
+    filesystem_.remove(hidden("partial"));
+    finished_.clear();
+    may_replace_ = options_.overwrite;
+    return;
+  }
   may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
 }
 
@@ -164,13 +170,15 @@ Json ResumableOutput::read_journal() {
   return head;
 }
 
-void ResumableOutput::check_settings(const Json& earlier) const {
+/// Whether rows were made with other settings, so that they are to be discarded; throws where they
+/// are not.
+bool ResumableOutput::is_other(const Json& earlier) const {
   const std::string found = difference_of(earlier, options_.settings);
-  if (found.empty()) return;
+  if (found.empty() || options_.replace_others) return !found.empty();
   throw usage_error(fmt::format(
-      "{}: --resume needs the settings of the interrupted run: {}; give those again, or "
+      "{}: an interrupted run with other settings has left {}: {}; give those settings again, or "
       "--overwrite alone to start over",
-      options_.file.string(), found));
+      options_.file.string(), counted(finished_.size(), "row"), found));
 }
 
 /// Writes the journal anew, with what was taken over, first under another name, so that the old one
@@ -200,9 +208,8 @@ void ResumableOutput::append(std::span<const Row> rows) {
 
 Error ResumableOutput::with_advice(const Error& error) const {
   if (committed_ || finished_.empty()) return error;
-  return Error(error.category(),
-               fmt::format("{}; what is finished, {}, is kept: --resume continues from there",
-                           error.what(), counted(finished_.size(), "row")));
+  return Error(error.category(), fmt::format("{}; what is finished, {}, is kept: {}", error.what(),
+                                             counted(finished_.size(), "row"), options_.to_resume));
 }
 
 void ResumableOutput::commit(std::string_view text, Json record) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace expo {
@@ -11,6 +12,10 @@ struct RowOutput {
   bool as_array = false;       ///< one JSON array instead of one object per line
   bool overwrite = false;
   bool resume = false;
+  /// With `resume`: rows of other settings, and a file that no run with these settings has written,
+  /// are replaced instead of refused.
+  bool replace_others = false;
+  std::string to_resume = "--resume continues from there";  ///< for messages
   /// Files that must not be overwritten, and folders in which nothing may be written, in addition
   /// to the engine's sources.
   std::vector<std::filesystem::path> inputs;

@@ -112,7 +112,8 @@ class Collector {
     Annotation annotation;
     annotation.place = place;
     annotation.baseline_length = count_characters(answer(row, "output_1", place));
-    annotation.model_length = count_characters(answer(row, "output_2", place));
+    annotation.model_output = answer(row, "output_2", place);
+    annotation.model_length = count_characters(*annotation.model_output);
     annotation.preference = preference(row, place);
     if (const Json* text = find(row, "instruction"); text != nullptr && text->is_string())
       annotation.instruction = text->get<std::string>();

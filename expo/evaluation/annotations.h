@@ -19,7 +19,8 @@ struct Annotation {
   std::uint64_t model_length = 0;
   /// From 1 (the baseline wins) to 2 (the model wins); 1.5 is a draw. None if the judge failed.
   std::optional<double> preference = {};
-  std::string instruction = {};  ///< empty if the file does not hold it
+  std::string instruction = {};                  ///< empty if the file does not hold it
+  std::optional<std::string> model_output = {};  ///< the answer; none in a table of lengths
 };
 
 /// The annotations of one model: what a judge writes, and all that the figures are computed from.

@@ -20,7 +20,6 @@ constexpr double kCovered = 0.97;         // chance that the best one stays
 constexpr double kKept = 0.75;            // of the candidates, at most
 constexpr std::size_t kFewest = 3;        // that this share may leave
 constexpr std::size_t kFirstRows = 2;     // that every candidate gets
-constexpr std::size_t kControlRows = 16;
 
 class Race {
  public:

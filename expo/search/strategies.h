@@ -12,6 +12,12 @@ Choice choose_by_grid(ScoreTable& table, const SearchOptions& options);
 Choice choose_by_halving(ScoreTable& table, const SearchOptions& options);
 Choice choose_by_race(ScoreTable& table, const SearchOptions& options);
 
+/// Most α that a race adds to those of its source: between the leader and its two neighbours, or
+/// beyond it.
+inline constexpr std::size_t kMostRefined = 2;
+/// Rows of the control, α = −1, in a race; the other strategies do not ask it.
+inline constexpr std::size_t kControlRows = 16;
+
 /// As choose() does, without the set that cannot be told apart, which costs more than all else
 /// where scores are at hand.
 Choice choose_alone(Strategy strategy, ScoreTable& table, const SearchOptions& options);

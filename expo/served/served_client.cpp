@@ -14,11 +14,13 @@ HttpOptions http_options(const ServedSpec& spec) {
   HttpOptions options;
   options.most_in_flight = spec.max_requests;
   options.wait_for_answers(spec.answer_seconds);
+  options.key_option = spec.key_option();
   return options;
 }
 
-HttpOptions reload_options() {
+HttpOptions reload_options(const ServedSpec& spec) {
   HttpOptions options;
+  options.key_option = spec.key_option();
   options.most_in_flight = 1;
   options.most_retries = 1;
   options.answer_limit = std::chrono::hours(2);

@@ -15,6 +15,6 @@ std::vector<std::string> all_urls(const ServedSpec& spec);
 HttpOptions http_options(const ServedSpec& spec);
 /// How a server is told to read a checkpoint, which takes as long as it takes, and fails again
 /// where it has failed.
-HttpOptions reload_options();
+HttpOptions reload_options(const ServedSpec& spec);
 
 }  // namespace expo

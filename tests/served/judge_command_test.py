@@ -437,9 +437,11 @@ def test_wrong_use_is_refused(files, tmp_path, arguments, code, words):
 
 def test_options_of_a_judge_are_refused_without_answers(tmp_path):
     (tmp_path / "a.csv").write_text("index,len_baseline,len_model,preference\n0,1,2,1.5\n1,2,3,1.2\n2,4,9,1.7\n")
-    for option in (["--judge", "openai=http://x#y"], ["-o", "b.json"], ["--budget", "1"], ["--dry-run"], ["--threads", "2"]):
+    for option in (["--judge", "openai=http://x#y"], ["-o", "b.json"], ["--budget", "1"], ["--dry-run"]):
         message = refused("--annotations", tmp_path / "a.csv", *option, code=2)
         assert "has no effect without --model-outputs" in message
+    message = refused("--annotations", tmp_path / "a.csv", "--threads", "2", code=2)
+    assert "--threads has no effect without a model that runs here" in message
     assert "there is nothing to evaluate" in refused(code=2)
 
 

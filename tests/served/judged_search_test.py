@@ -93,6 +93,50 @@ def test_a_search_that_fails_at_the_judge_goes_on_without_paying_twice(server, i
     assert results[0]["candidates"] == results[1]["candidates"] and results[0]["judged"] == results[1]["judged"]
 
 
+def told_costs(done):
+    note = next(line for line in done.stderr.splitlines() if line.startswith("note: the judge is likely to be asked"))
+    found = re.search(r"some (\d+) answers?, (\d+) tokens? for \$([\d.]+) .* at most about (\d+), (\d+) tokens? for \$([\d.]+)",
+                      note)
+    return [float(each) for each in found.groups()]
+
+
+def spent(server):
+    """The requests, and the letters that the judge was shown."""
+    bodies = server.asked("/v1/chat/completions")
+    return len(bodies), sum(len(message["content"]) for body in bodies for message in body["messages"])
+
+
+def test_the_costs_are_told_before_the_first_request(server, inputs, tmp_path):
+    server.misbehave = lambda request: Status(401)
+    done = search(server, inputs, tmp_path / "run", check=False)
+    assert done.returncode == 4
+    told = told_costs(done)
+    server.misbehave = lambda request: None
+    server.requests.clear()
+    assert told_costs(search(server, inputs, tmp_path / "run")) == told
+    parts = len(read_rows(tmp_path / "run" / "prompts.jsonl"))
+    # Two α above 0 in the one part, and SFT and the chosen one in the other.
+    assert told[0] == told[3] == 2 * parts
+    asked, letters = spent(server)
+    assert asked <= told[3] and letters <= told[4]
+    # What it takes for equal answers, of which no judge is asked, and for those that were shorter.
+    most = parts * 2 * (letters / asked + 2 * 4 * 12 + 200)
+    assert told[4] <= most and told[1] == pytest.approx(letters / asked * 2 * parts / 4, rel=0.1)
+    for tokens, costs in ((told[1], told[2]), (told[4], told[5])):
+        assert costs == pytest.approx((tokens * 10 + told[0] * 20) / 1e6, abs=0.006)
+    unpriced = expo("search", *inputs, "--judge", f"openai={server.url}#other", "-o", tmp_path / "other", check=False)
+    assert "what they cost is known with --prompt-price and --completion-price" in unpriced.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--strategy", "halving"], ["--n", "2", "--temperature", "1"], ["--modules"]])
+def test_no_search_asks_for_more_than_was_told(server, inputs, tmp_path, options):
+    place = inputs.index("--alphas")
+    inputs = inputs[:place] + inputs[place + 2:]
+    told = told_costs(search(server, inputs, tmp_path / "run", *options))
+    asked, letters = spent(server)
+    assert asked <= told[3] and letters <= told[4] and told[0] < told[3]
+
+
 @pytest.mark.parametrize("options, words", [
     (["--judge", "openai=http://127.0.0.1:9#x", "--reward-model", "RM"], "more than one is given"),
     (["--objective", "judge"], "--objective judge needs --judge"),

@@ -3,17 +3,23 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "expo/core/error.h"
 
 namespace expo {
 
-void refuse_given(const CLI::App& command, std::initializer_list<const char*> options,
+bool GivenOptions::contain(const std::string& name) const {
+  const CLI::Option* option = command_.get_option_no_throw(name);
+  return option != nullptr && option->count() > 0 &&
+         std::ranges::find(has_use_, name) == has_use_.end();
+}
+
+void refuse_given(const GivenOptions& given, std::initializer_list<std::string> options,
                   const std::string& why) {
-  for (const char* name : options) {
-    const CLI::Option* option = command.get_option_no_throw(name);
-    if (option == nullptr || option->count() == 0) continue;
-    throw usage_error(fmt::format("{} has no effect {}; leave it out", name, why));
+  for (const std::string& name : options) {
+    if (given.contain(name))
+      throw usage_error(fmt::format("{} has no effect {}; leave it out", name, why));
   }
 }
 

@@ -10,7 +10,7 @@
 
 namespace expo {
 
-void AnsweringOptions::declare(CLI::App& command, const std::string& samples_name) {
+void AnsweringOptions::declare(CLI::App& command, const AnsweringNames& names) {
   command.option_defaults()->group(help_section::kSampling);
   command
       .add_option("--temperature", sampling.temperature,
@@ -22,12 +22,14 @@ void AnsweringOptions::declare(CLI::App& command, const std::string& samples_nam
                   fmt::format("Longest answer, in tokens; default: {}", max_new_tokens))
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
       ->type_name("N");
-  command
-      .add_option(samples_name, samples,
-                  fmt::format("Number of answers to each prompt; default: {}", samples))
-      ->check(CLI::Range(1, 1'000'000))
-      ->type_name("N");
-  command.add_option("--seed", sampling.seed, "Seed of the random draws; default: 0")
+  if (!names.samples.empty()) {
+    command
+        .add_option(names.samples, samples,
+                    fmt::format("Number of answers to each prompt; default: {}", samples))
+        ->check(CLI::Range(1, 1'000'000))
+        ->type_name("N");
+  }
+  command.add_option(names.seed, sampling.seed, "Seed of the random draws; default: 0")
       ->type_name("N")
       ->check(is_seed);
   declare_filters(command);

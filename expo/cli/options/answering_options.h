@@ -13,6 +13,12 @@ class App;
 
 namespace expo {
 
+/// What two of the options below are called.
+struct AnsweringNames {
+  std::string samples = "--n";  ///< empty: not an option, as there is one answer to each prompt
+  std::string seed = "--seed";
+};
+
 /// The options that say how answers are drawn and where they end.
 struct AnsweringOptions {
   SamplingOptions sampling;
@@ -22,9 +28,8 @@ struct AnsweringOptions {
   std::vector<TokenId> stop_tokens;
   bool ignore_eos = false;
 
-  /// Declares the options with the values that the members have as their defaults. `samples_name`
-  /// is the option of the number of answers.
-  void declare(CLI::App& command, const std::string& samples_name = "--n");
+  /// Declares the options with the values that the members have as their defaults.
+  void declare(CLI::App& command, const AnsweringNames& names = {});
   AnswerOptions answer() const;
 
  private:

@@ -4,7 +4,6 @@
 
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/arguments/repeatable.h"
-#include "expo/cli/arguments/unused_options.h"
 #include "expo/cli/options/engine_word.h"
 #include "expo/core/error.h"
 #include "expo/core/python_json.h"
@@ -35,7 +34,12 @@ void add_variable(Json& variables, const std::string& word) {
 
 void ModelOptions::declare(CLI::App& command, const std::string& model_description) {
   command.option_defaults()->group(help_section::kModel);
-  command.add_option("MODEL", model, model_description)->required();
+  CLI::Option* option = command.add_option(name, model, model_description);
+  if (name.starts_with("--")) {
+    option->type_name("MODEL");
+  } else {
+    option->required();
+  }
   declare_conversation(command);
   server.declare(command);
   command
@@ -74,20 +78,25 @@ void ModelOptions::set_template(TemplateSpec& spec) const {
   for (const std::string& word : template_variables) add_variable(spec.template_variables, word);
 }
 
+std::string ModelOptions::generator(const std::optional<AlphaSchedule>& alpha) const {
+  return alpha ? model + " (alpha " + alpha->description() + ")" : model;
+}
+
 bool ModelOptions::is_served() const {
-  return parse_engine_word(model, "MODEL").server.has_value();
+  return parse_engine_word(model, name).server.has_value();
 }
 
 std::optional<AlphaSchedule> ModelOptions::schedule(
     const ExtrapolationOptions& extrapolation) const {
-  const auto kind = parse_engine_word(model, "MODEL").server;
+  const auto kind = parse_engine_word(model, name).server;
   return kind && *kind != ServerKind::vllm ? extrapolation.served_schedule()
                                            : extrapolation.schedule();
 }
 
 ServedSpec ModelOptions::served_spec(const ExtrapolationOptions& extrapolation,
-                                     const MachineOptions& machine, const CLI::App& command) const {
-  const EngineWord word = parse_engine_word(model, "MODEL");
+                                     const MachineOptions& machine,
+                                     const GivenOptions& given) const {
+  const EngineWord word = parse_engine_word(model, name);
   ServedSpec spec = served_spec_of(word, machine, server);
   if (word.server == ServerKind::vllm && !extrapolation.sft.empty()) {
     ServedPair& pair = spec.pair.emplace();
@@ -98,40 +107,40 @@ ServedSpec ModelOptions::served_spec(const ExtrapolationOptions& extrapolation,
     staging.set(pair);
   } else {
     refuse_given(
-        command,
-        {"--dtype", "--threads", "--sft", "--rounding", "--rounding-seed", "--on-mismatch"},
+        given, {"--dtype", "--threads", "--sft", "--rounding", "--rounding-seed", "--on-mismatch"},
         "on a model that a server runs as it is");
-    refuse_given(command, {"--aligned"}, "without --sft, on vLLM");
-    StagingOptions::check_unused(command, "without --sft, on vLLM");
+    refuse_given(given, {"--aligned"}, "without --sft, on vLLM");
+    StagingOptions::check_unused(given, "without --sft, on vLLM");
   }
   set_template(spec);
   if (spec.kind == ServerKind::openai && spec.tokenizer.empty() &&
       (spec.chat_template || !spec.template_variables.empty())) {
     throw usage_error(
         "--chat-template and --template-variable have no effect where the server applies its own "
-        "template; give --tokenizer MODEL, so that it is applied here, or leave them out");
+        "template; give " +
+        server.prefix + "tokenizer MODEL, so that it is applied here, or leave them out");
   }
   return spec;
 }
 
 EngineSpec ModelOptions::spec(const ExtrapolationOptions& extrapolation,
-                              const MachineOptions& machine, const CLI::App& command) const {
+                              const MachineOptions& machine, const GivenOptions& given) const {
   if (!is_served()) {
-    ServerOptions::check_unused(command);
-    StagingOptions::check_unused(command, "on a model that runs here, not on a server");
-    refuse_given(command, {"--aligned"}, "on a model that runs here: MODEL is θ itself");
+    server.check_unused(given, "on a model that runs here, not on a server");
+    StagingOptions::check_unused(given, "on a model that runs here, not on a server");
+    refuse_given(given, {"--aligned"}, "on a model that runs here: " + name + " is θ itself");
     return embedded_spec(extrapolation, machine);
   }
-  refuse_given(command, {"--device", "--deterministic", "--cache-size"},
+  refuse_given(given, {"--device", "--deterministic", "--cache-size"},
                "on a model that a server runs");
-  ServedSpec spec = served_spec(extrapolation, machine, command);
+  ServedSpec spec = served_spec(extrapolation, machine, given);
   check(EngineSpec(spec));
   return spec;
 }
 
 EmbeddedSpec ModelOptions::embedded_spec(const ExtrapolationOptions& extrapolation,
                                          const MachineOptions& machine) const {
-  const EngineWord word = parse_engine_word(model, "MODEL");
+  const EngineWord word = parse_engine_word(model, name);
   if (word.server)
     throw usage_error(word.where + ": this command runs its models itself; name a checkpoint");
   EmbeddedSpec spec;

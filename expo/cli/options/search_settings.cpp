@@ -178,7 +178,8 @@ void check_servers(bool of_rewards, bool of_policy, const CLI::App& command) {
   if (!of_rewards) {
     refuse_given(command, {"--tokenizer", "--key-variable"},
                  "on a reward model that runs here, not on a server");
-    if (!of_policy) ServerOptions::check_unused(command);
+    if (!of_policy)
+      ServerOptions().check_unused(command, "on a model that runs here, not on a server");
   }
   if (of_policy) {
     refuse_given(command, {"--device", "--deterministic", "--cache-size", "--also"},

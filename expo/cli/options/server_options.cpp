@@ -3,23 +3,22 @@
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/arguments/help_sections.h"
-#include "expo/cli/arguments/unused_options.h"
 
 namespace expo {
 
 void ServerOptions::declare(CLI::App& command) {
   command.option_defaults()->group(help_section::kServer);
   command
-      .add_option("--tokenizer", tokenizer,
+      .add_option(prefix + "tokenizer", tokenizer,
                   "Checkpoint with the served model's tokenizer and chat template; default: where "
                   "the server has read the model")
       ->type_name("MODEL");
   command
-      .add_option("--key-variable", key_variable,
+      .add_option(prefix + "key-variable", key_variable,
                   "Environment variable that holds the server's key; default: no key is sent")
       ->type_name("NAME");
   command
-      .add_option("--answer-timeout", answer_timeout,
+      .add_option(prefix + "answer-timeout", answer_timeout,
                   "Longest wait for one answer of a server; default: 600")
       ->type_name("SECONDS");
 }
@@ -35,12 +34,14 @@ void ServerOptions::set(ServedSpec& spec) const {
   spec.key_variable = key_variable;
   spec.answer_seconds = answer_timeout;
   spec.allow_other_sampling = allow_other_sampling;
+  spec.option_prefix = prefix;
 }
 
-void ServerOptions::check_unused(const CLI::App& command) {
-  refuse_given(command,
-               {"--tokenizer", "--key-variable", "--answer-timeout", "--allow-other-sampling"},
-               "on a model that runs here, not on a server");
+void ServerOptions::check_unused(const GivenOptions& given, const std::string& why) const {
+  refuse_given(given,
+               {prefix + "tokenizer", prefix + "key-variable", prefix + "answer-timeout",
+                "--allow-other-sampling"},
+               why);
 }
 
 }  // namespace expo

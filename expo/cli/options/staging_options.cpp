@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/arguments/help_sections.h"
-#include "expo/cli/arguments/unused_options.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 
@@ -39,8 +38,8 @@ void StagingOptions::set(ServedPair& pair) const {
   }
 }
 
-void StagingOptions::check_unused(const CLI::App& command, const std::string& why) {
-  refuse_given(command, {"--staging-dir", "--server-path", "--prove-embedded"}, why);
+void StagingOptions::check_unused(const GivenOptions& given, const std::string& why) {
+  refuse_given(given, {"--staging-dir", "--server-path", "--prove-embedded"}, why);
 }
 
 }  // namespace expo

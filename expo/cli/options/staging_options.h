@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "expo/cli/arguments/unused_options.h"
 #include "expo/engine/engine_spec.h"
 
 namespace CLI {
@@ -21,8 +22,8 @@ struct StagingOptions {
   /// Sets the fields of `pair` that these options determine. Throws Error(usage) for a mapping that
   /// is not of the form CLIENT=SERVER, with whole paths.
   void set(ServedPair& pair) const;
-  /// Throws Error(usage) naming one that was given to `command`, and `why` it has no effect.
-  static void check_unused(const CLI::App& command, const std::string& why);
+  /// Throws Error(usage) naming one that was given, and `why` it has no effect.
+  static void check_unused(const GivenOptions& given, const std::string& why);
 };
 
 }  // namespace expo

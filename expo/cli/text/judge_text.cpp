@@ -36,6 +36,23 @@ std::string describe(const JudgeEstimate& estimate) {
                      tokens(estimate.largest), dollars(*estimate.largest_cost));
 }
 
+std::string describe(const CostForecast& forecast) {
+  const JudgeEstimate estimate = forecast.estimate();
+  const auto costs = [](const std::optional<double>& sum) {
+    return sum ? fmt::format(" for {}", dollars(*sum)) : "";
+  };
+  return fmt::format(
+      "the judge is likely to be asked about some {}, {}{} if they take a quarter of "
+      "--max-new-tokens, and at most about {}, {}{}; replies that are kept are not paid for "
+      "again{}",
+      counted(forecast.likely_requests(), "answer"), tokens(estimate.likely),
+      costs(estimate.likely_cost), estimate.requests, tokens(estimate.largest),
+      costs(estimate.largest_cost),
+      estimate.likely_cost
+          ? ""
+          : "; what they cost is known with --prompt-price and --completion-price");
+}
+
 Json to_json(const JudgeEstimate& estimate) {
   return {{"requests", estimate.requests},
           {"likely", to_json(estimate.likely)},

@@ -42,6 +42,25 @@ void check(const JudgingJob& job) {
         "--resume takes over what the file of -o says, and --overwrite drops it; give one of them");
 }
 
+void check_output(Filesystem& filesystem, const JudgingJob& job) {
+  if (job.output.empty()) return;
+  const fs::path place = filesystem.canonical(job.output);
+  for (const fs::path& input : {job.model_outputs, job.reference_outputs, job.cache}) {
+    if (!input.empty() && filesystem.canonical(input) == place)
+      throw usage_error(fmt::format("{}: -o names a file that this command reads; choose another",
+                                    job.output.string()));
+  }
+  const auto status = filesystem.status(job.output);
+  if (!status) return;
+  if (!status->is_regular)
+    throw usage_error(fmt::format("{}: -o names no file; choose another", job.output.string()));
+  if (job.resume || job.overwrite || job.dry_run) return;
+  throw usage_error(
+      fmt::format("{}: this file exists; --resume asks only for the preferences that it lacks, and "
+                  "--overwrite replaces it",
+                  job.output.string()));
+}
+
 Judging::Judging(Filesystem& filesystem, JudgingJob job, const std::string& origin)
     : filesystem_(filesystem),
       job_(std::move(job)),
@@ -50,29 +69,10 @@ Judging::Judging(Filesystem& filesystem, JudgingJob job, const std::string& orig
       template_(filesystem, job_.prompt_template) {
   check(job_);
   if (!job_.generator.empty()) pairs_.model = job_.generator;
-  check_output();
+  check_output(filesystem_, job_);
   read_known(annotator_name(job_.judge.sampling.model));
   open_cache();
   judge_.emplace(pairs_, template_, origin, job_.judge, known_, *cache_);
-}
-
-void Judging::check_output() {
-  if (job_.output.empty()) return;
-  const fs::path place = filesystem_.canonical(job_.output);
-  for (const fs::path& input : {job_.model_outputs, job_.reference_outputs, job_.cache}) {
-    if (!input.empty() && filesystem_.canonical(input) == place)
-      throw usage_error(fmt::format("{}: -o names a file that this command reads; choose another",
-                                    job_.output.string()));
-  }
-  const auto status = filesystem_.status(job_.output);
-  if (!status) return;
-  if (!status->is_regular)
-    throw usage_error(fmt::format("{}: -o names no file; choose another", job_.output.string()));
-  if (job_.resume || job_.overwrite || job_.dry_run) return;
-  throw usage_error(
-      fmt::format("{}: this file exists; --resume asks only for the preferences that it lacks, and "
-                  "--overwrite replaces it",
-                  job_.output.string()));
 }
 
 void Judging::read_known(const std::string& annotator) {

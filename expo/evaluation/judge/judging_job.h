@@ -33,17 +33,23 @@ struct JudgingJob {
 /// Throws Error(usage) for settings that contradict each other.
 void check(const JudgingJob& job);
 
+/// Throws Error(usage) for a place of the output that will not do: it is one of the inputs, is no
+/// file, or exists and is neither to be replaced nor resumed. Judging does so itself; call this
+/// where the answers have to be made first.
+void check_output(Filesystem& filesystem, const JudgingJob& job);
+
 /// A judge's work that is prepared: everything is read, and nothing is asked yet.
 class Judging {
  public:
-  /// Opens the files. `origin` is ChatModel::origin() of the judge. Throws what its readers throw;
-  /// Error(usage) if the output exists and is neither to be replaced nor resumed, or is one of the
-  /// inputs; Error(input) if what is to be resumed is about other models or of another judge.
+  /// Opens the files. `origin` is ChatModel::origin() of the judge. Throws what its readers and
+  /// check_output() throw; Error(input) if what is to be resumed is about other models or of
+  /// another judge.
   Judging(Filesystem& filesystem, JudgingJob job, const std::string& origin);
   Judging(const Judging&) = delete;
   Judging& operator=(const Judging&) = delete;
 
   const AnswerPairs& pairs() const { return pairs_; }
+  const JudgeTemplate& prompt_template() const { return template_; }
   JudgeEstimate estimate() const { return judge_->estimate(); }
   std::vector<std::string> warnings() const;
 
@@ -52,7 +58,6 @@ class Judging {
   JudgeResult run(ChatModel& model, const CancellationToken& cancellation, RowProgress* progress);
 
  private:
-  void check_output();
   void read_known(const std::string& annotator);
   void check_resumed(const std::string& annotator);
   void open_cache();

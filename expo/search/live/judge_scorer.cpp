@@ -11,23 +11,12 @@
 namespace expo {
 namespace {
 
-/// What the judge reads as the instruction: the user's text, or all turns where there are several.
-std::string instruction_of(const Prompt& prompt) {
-  const Json& messages = prompt.chat.messages;
-  if (messages.size() == 1) return content_text(messages.front());
-  std::string text;
-  for (const Json& message : messages)
-    text += fmt::format("{}{}: {}", text.empty() ? "" : "\n\n",
-                        message.at("role").get<std::string>(), content_text(message));
-  return text;
-}
-
 AnswerPairs pairs_of(std::span<const ScorableAnswer> answers) {
   AnswerPairs pairs{.baseline = "baseline", .model = "model"};
   for (const ScorableAnswer& answer : answers) {
     pairs.rows.push_back({.index = pairs.rows.size(),
                           .place = place_of(answer),
-                          .instruction = instruction_of(*answer.prompt),
+                          .instruction = judged_instruction(*answer.prompt),
                           .baseline_output = std::string(answer.baseline.value()),
                           .model_output = std::string(answer.text)});
   }
@@ -92,6 +81,16 @@ class JudgeScorer final : public AnswerScorer {
 };
 
 }  // namespace
+
+std::string judged_instruction(const Prompt& prompt) {
+  const Json& messages = prompt.chat.messages;
+  if (messages.size() == 1) return content_text(messages.front());
+  std::string text;
+  for (const Json& message : messages)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "\n\n",
+                        message.at("role").get<std::string>(), content_text(message));
+  return text;
+}
 
 std::unique_ptr<AnswerScorer> judge_scorer(Filesystem& filesystem, AnswerJudge judge) {
   return std::make_unique<JudgeScorer>(filesystem, std::move(judge));

@@ -9,6 +9,9 @@
 
 namespace expo {
 
+/// What a judge reads as the instruction: the user's text, or all turns where there are several.
+std::string judged_instruction(const Prompt& prompt);
+
 /// A judge, and how it is asked about answers.
 struct AnswerJudge {
   std::unique_ptr<ChatModel> model;

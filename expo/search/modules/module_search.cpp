@@ -20,6 +20,7 @@ constexpr std::size_t kFresh = 3;      // new points for a look
 constexpr double kCovered = 0.9;       // chance that the best one stays
 constexpr std::size_t kMostAlive = 4;  // that this share may leave
 constexpr double kNear = 2.5;  // distance of uniform α that tell of the start's surroundings
+static_assert(kMostModulePoints == 8 + (kLooks - 1) * kFresh);
 
 double step_of(std::size_t coordinate) {
   return coordinate == 3 ? kSlopeStep : kStep;

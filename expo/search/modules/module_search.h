@@ -10,6 +10,9 @@ inline constexpr std::size_t kFewestModulePoints = 4;
 /// Rows of each point in the first look; with fewer, nothing is asked.
 inline constexpr std::size_t kFewestModuleRows = 20;
 
+/// Most points that are asked: eight at first, and three more before each of two further looks.
+inline constexpr std::size_t kMostModulePoints = 8 + 2 * 3;
+
 /// Chooses among an α for each kind of module (see ModulePoint), from the best uniform α, `start`,
 /// on: the candidates that the source makes of it (ScoreSource::module_candidate). Fills chosen,
 /// looks and tokens of the choice; what is chosen is `start` where nothing is believed to be better

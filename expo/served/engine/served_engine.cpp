@@ -61,8 +61,8 @@ class ServedEngine final : public Engine {
                const CancellationToken& cancellation)
       : spec_(spec),
         dialect_(make_dialect(spec)),
-        client_(ServerAddress(spec.url, "MODEL"), ApiKey::from_environment(spec.key_variable),
-                http_options(spec)),
+        client_(ServerAddress(spec.url, "MODEL"),
+                ApiKey::from_environment(spec.key_variable, spec.key_option()), http_options(spec)),
         model_(find_served_model(facts_of(client_, cancellation), spec.model)) {
     dialect_->learn(facts_of(client_, cancellation), model_);
     if (spec_.pair) take_pair(parts, cancellation);
@@ -161,8 +161,8 @@ std::string ServedEngine::own_root() const {
     throw input_error(
         fmt::format("{}: the server has read its model from {}, which is relative to a folder that "
                     "it does not tell; start it with the whole path, or name the checkpoint with "
-                    "its tokenizer and chat template by --tokenizer",
-                    where(), cut_words(root)));
+                    "its tokenizer and chat template by {}",
+                    where(), cut_words(root), spec_.tokenizer_option()));
   }
   return root;
 }
@@ -187,8 +187,8 @@ void ServedEngine::open_tokens(Filesystem& filesystem, const Environment& enviro
     if (!spec_.tokenizer.empty()) throw;
     throw Error(error.category(),
                 fmt::format("{}; the server's model is read here for its tokenizer and chat "
-                            "template only: --tokenizer names where they are",
-                            error.what()));
+                            "template only: {} names where they are",
+                            error.what(), spec_.tokenizer_option()));
   }
 }
 
@@ -281,9 +281,10 @@ std::vector<std::vector<float>> ServedEngine::log_probs(std::span<const Conversa
                                                         const CancellationToken& cancellation) {
   if (!dialect_->has_log_probs()) refuse("compute log-probabilities of answers");
   if (!local_) {
-    throw usage_error(where() +
-                      ": log-probabilities of an answer need the model's tokenizer, to know where "
-                      "the answer begins; name its checkpoint by --tokenizer");
+    throw usage_error(
+        fmt::format("{}: log-probabilities of an answer need the model's tokenizer, to know where "
+                    "the answer begins; name its checkpoint by {}",
+                    where(), spec_.tokenizer_option()));
   }
   std::vector<std::vector<float>> results(answered.size());
   ServedWork work{.count = answered.size()};

@@ -68,8 +68,9 @@ MovedPair::MovedPair(Filesystem& filesystem, const Environment& environment,
       pair_(server.spec.pair.value()),
       sft_(open_checkpoint(filesystem, pair_.sft, {}, environment)),
       aligned_(open_aligned(filesystem, environment, pair_, sft_)),
-      reloads_(server.client.address(), ApiKey::from_environment(server.spec.key_variable),
-               reload_options()),
+      reloads_(server.client.address(),
+               ApiKey::from_environment(server.spec.key_variable, server.spec.key_option()),
+               reload_options(server.spec)),
       probe_(filesystem, *aligned_, server.client, server.dialect, server.model) {
   const std::string where = server.client.address().text();
   const DType dtype =

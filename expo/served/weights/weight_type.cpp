@@ -33,7 +33,8 @@ DType served_weight_type(const ServerFacts& facts, const Dialect& dialect,
 DType ask_weight_type(const ServedSpec& spec, const CancellationToken& cancellation) {
   const std::vector<std::string> urls = all_urls(spec);
   for (const std::string& url : urls) {
-    HttpClient client(ServerAddress(url, "MODEL"), ApiKey::from_environment(spec.key_variable),
+    HttpClient client(ServerAddress(url, "MODEL"),
+                      ApiKey::from_environment(spec.key_variable, spec.key_option()),
                       http_options(spec));
     try {
       return served_weight_type(facts_of(client, cancellation), *make_dialect(spec),

@@ -1,4 +1,4 @@
-#include "expo/cli/data_folder.h"
+#include "expo/cli/options/data_folder.h"
 
 #include <system_error>
 

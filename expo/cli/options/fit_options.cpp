@@ -1,10 +1,10 @@
-#include "expo/cli/fit_options.h"
+#include "expo/cli/options/fit_options.h"
 
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/arguments/number_checks.h"
-#include "expo/cli/data_folder.h"
+#include "expo/cli/options/data_folder.h"
 #include "expo/core/error.h"
 
 namespace expo {

@@ -1,0 +1,53 @@
+#include "expo/evaluation/judge/cost_forecast.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace expo {
+
+ForecastLength ForecastLength::unwritten(std::uint64_t most_tokens, std::uint64_t likely) {
+  constexpr std::uint64_t kBytesOfToken = 4;  // each of which may be a token of the judge's
+  const std::uint64_t largest = kBytesOfToken * most_tokens;
+  return {std::min(likely, largest), largest};
+}
+
+void CostForecast::add(const std::string& instruction, ForecastLength baseline,
+                       ForecastLength model, double likely, std::uint64_t most) {
+  const ChatUsage usual =
+      likely_usage(request_of(instruction, baseline.likely, model.likely), options_.sampling);
+  const ChatUsage worst =
+      largest_usage(request_of(instruction, baseline.largest, model.largest), options_.sampling);
+  likely_requests_ += likely;
+  likely_prompt_tokens_ += likely * static_cast<double>(usual.prompt_tokens);
+  likely_completion_tokens_ += likely * static_cast<double>(usual.completion_tokens);
+  requests_ += most;
+  largest_.prompt_tokens += most * worst.prompt_tokens;
+  largest_.completion_tokens += most * worst.completion_tokens;
+}
+
+ChatRequest CostForecast::request_of(const std::string& instruction, std::uint64_t baseline,
+                                     std::uint64_t model) const {
+  // What the letters are is of no account, as long as they are no marks of the prompt.
+  return {
+      0,
+      template_.render(instruction, std::string(baseline, 'x'), std::string(model, 'x')).messages};
+}
+
+JudgeEstimate CostForecast::estimate() const {
+  const auto rounded = [](double value) { return static_cast<std::uint64_t>(std::llround(value)); };
+  JudgeEstimate estimate{
+      .requests = requests_,
+      .likely = {rounded(likely_prompt_tokens_), rounded(likely_completion_tokens_)},
+      .largest = largest_};
+  if (options_.prices) {
+    estimate.likely_cost = options_.prices->of(estimate.likely);
+    estimate.largest_cost = options_.prices->of(estimate.largest);
+  }
+  return estimate;
+}
+
+std::uint64_t CostForecast::likely_requests() const {
+  return static_cast<std::uint64_t>(std::llround(likely_requests_));
+}
+
+}  // namespace expo
