@@ -45,6 +45,7 @@ class ChangedCopy {
     std::vector<fs::path> written;
     for (const fs::path& file : files_below(filesystem_, source_)) {
       filesystem_.create_directory((folder_ / file).parent_path());
+      if (!holds_changes(file) && filesystem_.add_name(source_ / file, folder_ / file)) continue;
       bytes += filesystem_.status(source_ / file).value().size;
       written.push_back(file);
     }
@@ -53,6 +54,10 @@ class ChangedCopy {
   }
 
  private:
+  bool holds_changes(const fs::path& file) const {
+    return std::ranges::any_of(tensors_, [&](std::size_t tensor) { return lies_in(tensor, file); });
+  }
+
   bool lies_in(std::size_t tensor, const fs::path& file) const {
     const Extent& extent = checkpoint_.tensors()[tensor].extent.value();
     return checkpoint_.files()[extent.file].path.filename() == file;

@@ -27,7 +27,9 @@ struct RowCopy {
 std::vector<RowCopy> head_changes(std::span<const AnsweredTokens> texts, std::uint64_t rows);
 
 /// Writes a checkpoint of safetensors with such rows of some of its tensors into an existing, empty
-/// `folder`. Throws Error(environment), also if there is no room for it.
+/// `folder`. Files without these tensors get a second name there (a hard link), or are copied where
+/// the filesystem cannot do that; the others are written anew, never in place. Throws
+/// Error(environment), also if there is no room for what is written.
 void write_changed_rows(Filesystem& filesystem, const Checkpoint& checkpoint,
                         std::span<const std::string> tensors, std::span<const RowCopy> changes,
                         const std::filesystem::path& folder, const CancellationToken& cancellation);

@@ -8,7 +8,6 @@
 #include "expo/checkpoint/output/destination.h"
 #include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/write/input_digest.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/extrapolation/write/output_place.h"
@@ -92,6 +91,10 @@ void StagedWeights::write(Slot& slot, const AlphaSchedule& alpha,
   job.overwrite = true;
   job.layer_order = true;
   job.input_digests = false;
+  job.keep_finished = false;
+  job.max_shard_size = pair_.max_shard_size;
+  const Slot& other = slots_[&slot == &slots_[0] ? 1 : 0];
+  if (other.holds) job.fixed = other.fixed;
   slot.holds.reset();
   other_head_.reset();
   // There need not be room for three.
@@ -107,6 +110,7 @@ void StagedWeights::write(Slot& slot, const AlphaSchedule& alpha,
                 .rounding = report.rounding.value_or(RoundingDecision()),
                 .warnings = report.warnings,
                 .tied_head = moved_tied_head(*written, report.deltas)};
+  slot.fixed = report.fixed;
 }
 
 /// Removes a folder once it is clear that it holds nothing but a checkpoint.

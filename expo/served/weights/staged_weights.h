@@ -17,7 +17,7 @@
 #include "expo/core/progress.h"
 #include "expo/engine/engine_spec.h"
 #include "expo/engine/tokens/model_tokenizer.h"
-#include "expo/extrapolation/diagnosis/rounding_decision.h"
+#include "expo/extrapolation/extrapolation_job.h"
 
 namespace expo {
 
@@ -36,7 +36,9 @@ struct StagedCheckpoint {
 
 /// Checkpoints θ + αΔ for servers to read, in two folders by turns: what was asked for last stays
 /// while the next one is written. The values are those that run_extrapolation writes, in the
-/// servers' type, with the tensors in the order of the layers. The folders are removed at the end.
+/// servers' type, with the tensors in the order of the layers. Files that no α changes are written
+/// once and have a name in both folders, so nothing there may be changed in place. The folders are
+/// removed at the end.
 class StagedWeights {
  public:
   /// Takes the lock of the staging folder, which is made if need be. Throws Error(environment) if
@@ -68,6 +70,7 @@ class StagedWeights {
   struct Slot {
     std::filesystem::path folder;
     std::optional<StagedCheckpoint> holds = {};
+    std::shared_ptr<const FixedFiles> fixed = {};
     std::uint64_t used = 0;  ///< the number of the call that used it last
   };
 
