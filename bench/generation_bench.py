@@ -4,7 +4,7 @@ Speed is the number of new tokens over the wall time of prefill, decoding and sa
 tokens, so that its time has no sampling in it. Of a prefill, and of `score`, it is the number of tokens that went in. All
 compute in bfloat16, on as many threads as there are cores, with the instruction set that EXPO_ISA names. Contestants take
 turns, each time in a process of its own, and medians are given. The section `beside` measures what is left of expo's speed
-while another program spins on every core.
+while another program spins on every core, and while a second expo does the same work.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import live_weights
 from generation_contestants import CONTESTANTS, SPEED, Task, result_line
@@ -81,21 +82,21 @@ class Bench:
              f"second half. {disturbance(series)}", answers_table("prefill", series))
 
     def beside(self):
-        """expo alone and beside a program that spins, in turns."""
-        table = ["| batch | alone, tokens/s | beside | share of the quiet speed, median | range |", "|---:|---:|---:|---:|---:|"]
+        """expo alone, beside a program that spins, and beside a second expo, in turns."""
+        table = ["| batch | neighbour | alone, tokens/s | beside | share of the quiet speed, median | range |",
+                 "|---:|---|---:|---:|---:|---:|"]
         for task in self.tasks():
             command = CONTESTANTS["expo"].command(self.pair(), task)
-            speeds = []
+            neighbours = {"spins": spinning, "a second expo": lambda: repeating(command, self.environment)}
+            speeds = {name: [] for name in neighbours}
             for _ in range(self.arguments.repeats):
                 alone = self.speed("expo", task, run_watched(command, self.environment))
-                with spinning():
-                    speeds.append((alone, self.speed("expo", task, run_watched(command, self.environment))))
+                for name, neighbour in neighbours.items():
+                    with neighbour():
+                        speeds[name].append((alone, self.speed("expo", task, run_watched(command, self.environment))))
             self.results[f"beside/{task.batch}"] = speeds
-            shares = [beside / alone for alone, beside in speeds]
-            table.append(f"| {task.batch} | {statistics.median(one for one, _ in speeds):,.1f} "
-                         f"| {statistics.median(one for _, one in speeds):,.1f} | {statistics.median(shares):.2f} "
-                         f"| {min(shares):.2f}–{max(shares):.2f} |")
-        show(f"expo alone, and beside a program that spins on all {cores()} cores.", table)
+            table += [beside_row(task, name, pairs) for name, pairs in speeds.items()]
+        show(f"expo alone, beside a program that spins on all {cores()} cores, and beside another expo that does the same.", table)
 
     def pair(self):
         return smollm2_pair(self.arguments.data)
@@ -152,6 +153,14 @@ class Bench:
                 remove(folder)
 
 
+def beside_row(task, neighbour, speeds):
+    """`speeds` are pairs: alone, and beside."""
+    shares = [beside / alone for alone, beside in speeds]
+    return (f"| {task.batch} | {neighbour} | {statistics.median(one for one, _ in speeds):,.1f} "
+            f"| {statistics.median(one for _, one in speeds):,.1f} | {statistics.median(shares):.2f} "
+            f"| {min(shares):.2f}–{max(shares):.2f} |")
+
+
 @contextmanager
 def spinning():
     """A neighbour that keeps every core busy."""
@@ -162,6 +171,27 @@ def spinning():
         for spinner in spinners:
             spinner.kill()
             spinner.wait()
+
+
+@contextmanager
+def repeating(command, environment):
+    """A neighbour that runs a command again and again."""
+    over = Event()
+
+    def repeat():
+        while not over.is_set():
+            with subprocess.Popen([str(word) for word in command], env={**os.environ, **environment},
+                                  stdout=subprocess.DEVNULL) as process:
+                while process.poll() is None:
+                    if over.wait(0.05):
+                        process.kill()
+    thread = Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def disturbance(series):

@@ -2,17 +2,12 @@
 
 A vLLM takes a minute to start, so that each serves a whole class of tests."""
 
-import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-import urllib.error
-import urllib.request
-
 import pytest
 from checkpoints import expo
 from small_models import read_rows, write_rows
 
 from draws import assert_drawn_as_documented
+from forwarding import Forwarding
 from real_server import vllm
 from reference import Reference, assert_greedy_answers_agree
 
@@ -118,45 +113,6 @@ class TestBfloat16:
         assert_greedy_answers_agree(Reference(sft), prompts[0], answered[0], served, tie=0.3)
 
 
-@pytest.fixture
-def without_classify():
-    """Passes requests on to a server, but has no /classify."""
-    started = []
-
-    def start(url):
-        class Forward(BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                self.forward(None)
-
-            def do_POST(self):
-                self.forward(self.rfile.read(int(self.headers["Content-Length"])))
-
-            def forward(self, body):
-                request = urllib.request.Request(url + self.path, body, {"Content-Type": "application/json"})
-                try:
-                    if self.path == "/classify":
-                        raise urllib.error.HTTPError(url, 404, "", None, None)
-                    with urllib.request.urlopen(request) as answer:
-                        status, data = answer.status, answer.read()
-                except urllib.error.HTTPError as error:
-                    status, data = error.code, json.dumps({"detail": "Not Found"}).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        started.append(ThreadingHTTPServer(("127.0.0.1", 0), Forward))
-        Thread(target=started[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{started[-1].server_port}"
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
-
-
 class TestRewards:
     @pytest.fixture(scope="class")
     @classmethod
@@ -174,9 +130,11 @@ class TestRewards:
         assert served == pytest.approx(embedded, abs=1e-3)
         assert len(set(served)) == len(served)
 
-    def test_the_same_by_pooling(self, server, answered, embedded, without_classify, tmp_path):
-        served, _ = scores(f"vllm={without_classify(server.url)}", answered[1], tmp_path / "served.jsonl")
+    def test_the_same_by_pooling(self, server, answered, embedded, tmp_path):
+        with Forwarding(server.url, missing=["/classify"]) as forwarding:
+            served, _ = scores(f"vllm={forwarding.url}", answered[1], tmp_path / "served.jsonl")
         assert served == pytest.approx(embedded, abs=1e-3)
+        assert forwarding.asked["/pooling"]
 
     def test_it_has_no_answers(self, server, prompts):
         done = expo("generate", server.word, prompts[1], check=False)

@@ -34,17 +34,18 @@ def at(tmp_path, models):
 
 
 @pytest.fixture
-def data(tmp_path):
-    texts = prompts(np.random.default_rng(7), 12)
-    return write_rows(tmp_path / "prompts.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
-
-
-@pytest.fixture
 def inputs(tmp_path, models):
     """What a short search is told: the pair, prompts, and amounts."""
     texts = sorted(set(prompts(np.random.default_rng(5), 24, shortest=3)))
     data = write_rows(tmp_path / "dev.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
     return [*models, data, "--alphas", "0.5,3", "--max-new-tokens", "12", "--threads", "1"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Twelve prompts with ids."""
+    texts = prompts(np.random.default_rng(7), 12)
+    return write_rows(tmp_path / "prompts.jsonl", [{"id": f"p{i}", "prompt": text} for i, text in enumerate(texts)])
 
 
 @pytest.fixture

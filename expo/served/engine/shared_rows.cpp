@@ -45,41 +45,38 @@ std::vector<std::optional<Error>> SharedRows::run(const Work& work,
   for (std::thread& thread : threads) thread.join();
   if (fatal_) std::rethrow_exception(fatal_);
   cancellation.check();
-  if (!left_.empty()) {
-    // All workers have failed.
-    for (const auto& failure : failures_) {
-      if (failure) throw *failure;
-    }
-  }
+  // All workers have failed then.
+  if (!left_.empty()) throw Error(last_failure_.value());
   return failures_;
 }
 
 void SharedRows::serve(std::size_t worker, const Work& work) {
-  while (std::optional<Part> part = next()) {
+  bool goes_on = true;
+  while (goes_on) {
+    std::optional<Part> part = next();
+    if (!part) break;
     try {
       work(worker, *part);
-      take_back(*part);
     } catch (const Error& error) {
-      take_back(*part);
-      const std::scoped_lock lock(mutex_);
-      if (fatal_) break;
-      if (error.category() == ErrorCategory::environment) {
-        failures_[worker] = error;
-      } else {
-        fatal_ = std::current_exception();
-        stop_.cancel();
-        changed_.notify_all();
-      }
-      break;
+      // Before its rows are given to others, which may fail too.
+      fail(worker, error);
+      goes_on = false;
     } catch (...) {
-      take_back(*part);
       stop_with(std::current_exception());
-      break;
+      goes_on = false;
     }
+    take_back(*part);
   }
   const std::scoped_lock lock(mutex_);
   ++ended_;
   changed_.notify_all();
+}
+
+void SharedRows::fail(std::size_t worker, const Error& failure) {
+  if (failure.category() != ErrorCategory::environment)
+    return stop_with(std::make_exception_ptr(failure));
+  const std::scoped_lock lock(mutex_);
+  if (!fatal_) last_failure_ = failures_[worker] = failure;
 }
 
 /// Waits while others may still give rows back.

@@ -51,6 +51,7 @@ class SharedRows {
 
  private:
   void serve(std::size_t worker, const Work& work);
+  void fail(std::size_t worker, const Error& failure);
   std::optional<Part> next();
   void take_back(const Part& part);
   void guarded(const std::function<void()>& call);
@@ -65,6 +66,7 @@ class SharedRows {
   std::size_t ended_ = 0;
   std::exception_ptr fatal_;
   std::vector<std::optional<Error>> failures_;
+  std::optional<Error> last_failure_;
   CancellationToken stop_;
 };
 

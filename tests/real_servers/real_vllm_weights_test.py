@@ -1,0 +1,102 @@
+"""α on the real vLLM, which reads whole checkpoints while it runs, against the embedded engine and transformers."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from checkpoints import expo
+from safetensors.numpy import load_file, save_file
+from small_models import read_rows, write_rows
+
+from real_server import vllm
+from reference import Reference, assert_greedy_answers_agree
+
+LENGTH = ["--max-new-tokens", 48]
+ALPHAS = [-1, 0, 0.3, 1]
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
+
+
+def step(tensors):
+    """θ from θ_sft, far enough for other answers at every α."""
+    rng = np.random.default_rng(22)
+    return {name: values + rng.standard_normal(values.shape, np.float32) * np.float32(0.06 * values.std())
+            for name, values in sorted(tensors.items())}
+
+
+def variant(folder, origin, change, **settings):
+    """A copy of a checkpoint with other tensors and settings."""
+    shutil.copytree(origin, folder)
+    file = folder / "model.safetensors"
+    tensors = change(load_file(file))
+    save_file(tensors, file, metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own_head(sft, work):
+    """θ_sft and θ, each with a head of its own."""
+    def separated(tensors):
+        return tensors | {HEAD: tensors[EMBEDDING].copy()}
+    first = variant(work / "own_head_sft", sft, separated, tie_word_embeddings=False)
+    return first, variant(work / "own_head", first, step)
+
+
+@pytest.fixture(scope="module")
+def server(own_head, work):
+    with vllm(own_head[1], work, "--dtype", "float32") as running:
+        yield running
+
+
+def answers(model, data, out, *options):
+    expo("generate", model, data, "-o", out, *LENGTH, *options)
+    return [row["messages"][-1]["content"] for row in read_rows(out)]
+
+
+def served_options(pair, folder, alpha):
+    return ["--sft", pair[0], f"--alpha={alpha}", "--staging-dir", folder]
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_it_answers_and_weighs_as_the_extrapolated_model(server, own_head, prompts, alpha, tmp_path):
+    sft, aligned = own_head
+    options = served_options(own_head, tmp_path / "stage", alpha)
+    served = answers(server.word, prompts[1], tmp_path / "served.jsonl", *options)
+    here = ["--sft", sft, f"--alpha={alpha}", "--dtype", "f32"]
+    embedded = answers(aligned, prompts[1], tmp_path / "embedded.jsonl", *here)
+    expo("extrapolate", sft, aligned, "-o", tmp_path / "model", f"--alpha={alpha}")
+    assert_greedy_answers_agree(Reference(tmp_path / "model"), prompts[0], embedded, served)
+
+    expo("score", server.word, tmp_path / "embedded.jsonl", "-o", tmp_path / "weighed.jsonl", "--log-probs", *options)
+    expo("score", aligned, tmp_path / "embedded.jsonl", "-o", tmp_path / "here.jsonl", "--log-probs", *here)
+    expected = read_rows(tmp_path / "here.jsonl")
+    assert sum(row["answer_tokens"] for row in expected) >= 128
+    for one, other in zip(read_rows(tmp_path / "weighed.jsonl"), expected, strict=True):
+        assert one["log_prob"] == pytest.approx(other["log_prob"], abs=1e-3)
+
+
+def test_answers_differ_between_alphas(own_head, prompts, tmp_path):
+    def at(alpha):
+        return tuple(answers(own_head[1], prompts[1], tmp_path / f"{alpha}.jsonl", "--sft", own_head[0],
+                             f"--alpha={alpha}", "--dtype", "f32"))
+    assert len({at(alpha) for alpha in ALPHAS}) == len(ALPHAS)
+
+
+def test_the_embedded_engine_proves_it(server, own_head, prompts, tmp_path):
+    options = served_options(own_head, tmp_path / "stage", 4)
+    done = expo("generate", server.word, prompts[1], "-o", tmp_path / "out.jsonl", *LENGTH, *options, "--prove-embedded")
+    assert "warning" not in done.stderr
+    assert not list((tmp_path / "stage").glob("expo-staged-*"))
+
+
+def test_a_search_goes_over_it(server, own_head, reward_model, tmp_path):
+    """Whatever it finds, with a reward model that nobody has trained: its α are the server's."""
+    data = write_rows(tmp_path / "dev.jsonl", [{"prompt": f"Count from {number} to {number + 3}."} for number in range(24)])
+    expo("search", *own_head, data, "--reward-model", reward_model, "-o", tmp_path / "run", "--policy", server.word,
+         "--staging-dir", tmp_path / "stage", "--alphas", "0,0.3,1", "--max-new-tokens", 12, "--dtype", "f32")
+    found = json.loads((tmp_path / "run/search.json").read_text())
+    assert found["verdict"] and [each["label"] for each in found["candidates"]]
+    assert {each["alpha"] for each in found["candidates"]} >= {0, 0.3, 1}
+    assert (tmp_path / "run/report.html").exists()
