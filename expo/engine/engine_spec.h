@@ -85,7 +85,10 @@ struct ServedPair {
       RoundingChoice::automatic;  ///< nearest or stochastic, or by the weights
   std::uint64_t rounding_seed = 0;
   MismatchPolicy on_mismatch = MismatchPolicy::refuse;
-  unsigned threads = 0;           ///< for writing; 0: as many as there are processors
+  unsigned threads = 0;  ///< for writing; 0: as many as there are processors
+  /// Most bytes of a staged checkpoint's file. The smaller, the more files hold nothing that α
+  /// moves, and are written once.
+  std::uint64_t max_shard_size = 2'000'000'000;
   std::filesystem::path staging;  ///< the folder in which checkpoints are written for the server
   std::string client_path;        ///< what the staging folder's path begins with here …
   std::string server_path;        ///< … and on the server instead; both empty: the same there

@@ -16,6 +16,7 @@
 #include "expo/extrapolation/diagnosis/verdict.h"
 #include "expo/extrapolation/plan/tensor_groups.h"
 #include "expo/extrapolation/plan/work_list.h"
+#include "expo/extrapolation/write/fixed_files.h"
 #include "expo/extrapolation/write/model_card.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/extrapolation/write/output_place.h"
@@ -102,6 +103,7 @@ class Job {
     layout_ = gguf_output() ? layout_gguf(filesystem_, aligned_->files().front().path, outputs_,
                                           job_.output.filename().string())
                             : layout_safetensors(outputs_, job_.max_shard_size);
+    settings_ = settings();
   }
 
   /// What precedes the layers (embeddings), the layers, what follows them (final norm, head).
@@ -188,19 +190,33 @@ class Job {
   /// run that is resumed has already written a part.
   void check_output() {
     OutputPlace::check(filesystem_, job_.output, directory_options());
-    if (!job_.resume) check_free_space(filesystem_, job_.output, report_.bytes_written);
+    const std::uint64_t taken = fixed_bytes(usable_fixed_files(), layout_);
+    if (!job_.resume) check_free_space(filesystem_, job_.output, report_.bytes_written - taken);
+  }
+
+  const FixedFiles* usable_fixed_files() const {
+    const bool fit = job_.fixed && !job_.resume && job_.fixed->settings == settings_;
+    return fit ? job_.fixed.get() : nullptr;
+  }
+
+  /// Returns the bytes that need not be written.
+  std::uint64_t take_fixed(const AtomicDirectory& directory) {
+    return take_fixed_files(filesystem_, usable_fixed_files(), layout_, rounding_.used,
+                            directory.partial(), *journal_);
   }
 
   void write() {
     OutputPlace place(filesystem_, job_.output, directory_options());
     AtomicDirectory& directory = place.directory();
     take_over(directory);
-    if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written);
+    const std::uint64_t taken = take_fixed(directory);
+    if (!report_.resumed) check_free_space(filesystem_, job_.output, report_.bytes_written - taken);
     PipelineResult result = compute(directory);
     if (rounding_.overruled_by(deltas_of(result))) {
       directory.start_over();
       report_.resumed = false;
       open_journal(directory);
+      take_fixed(directory);
       result = compute(directory);
     }
     take(result);
@@ -209,7 +225,12 @@ class Job {
       write_index(filesystem_, layout_, directory.partial());
       cancellation_.check();
     } catch (const Error& error) {
-      keep_finished(directory, !journal_->empty(), error);
+      keep_finished(directory, has_finished(), error);
+    }
+    if (!gguf_output()) {
+      report_.fixed = std::make_shared<FixedFiles>(
+          find_fixed_files(*aligned_, plan_, outputs_, layout_, result.sums, rounding_.used,
+                           directory.destination(), settings_));
     }
     place.commit();
   }
@@ -248,17 +269,19 @@ class Job {
       PipelineResult result =
           run_pipeline(filesystem_, sft_.get(), *aligned_, plan_, outputs_, layout_,
                        directory.partial(), pipeline_options(), cancellation_);
-      directory.keep_on_failure(!journal_->empty());
+      directory.keep_on_failure(has_finished());
       return result;
     } catch (const Error& error) {
       // An error in the inputs would occur again.
-      keep_finished(directory, !journal_->empty() && error.category() != ErrorCategory::input,
-                    error);
+      keep_finished(directory, has_finished() && error.category() != ErrorCategory::input, error);
     } catch (...) {
-      directory.keep_on_failure(!journal_->empty());
+      directory.keep_on_failure(has_finished());
       throw;
     }
   }
+
+  /// Whether there is something to keep for a later run.
+  bool has_finished() const { return job_.keep_finished && !journal_->empty(); }
 
   [[noreturn]] static void keep_finished(AtomicDirectory& directory, bool keep,
                                          const Error& error) {
@@ -283,19 +306,24 @@ class Job {
   }
 
   Json fingerprint() const {
+    Json all = settings_;
+    Json& alphas = all["alpha"] = Json::array();
+    for (const TensorPlan& tensor : plan_.tensors) alphas.push_back(tensor.alpha);
+    all["rounding"] = {rounding_name(job_.rounding), rounding_name(rounding_.used)};
+    return all;
+  }
+
+  /// All that the output's weights depend on, but α and the rounding.
+  Json settings() const {
     Json layout = Json::array();
     // The head of a file lists its tensors with their types and shapes.
     for (const OutputFile& file : layout_.files)
       layout.push_back({file.name, file.size, tensor_stream(file.head)});
-    Json alphas = Json::array();
-    for (const TensorPlan& tensor : plan_.tensors) alphas.push_back(tensor.alpha);
     return {{"version", version()},
             {"sft", describe_files(filesystem_, *sft_)},
             {"aligned", describe_files(filesystem_, *aligned_)},
             // An adapter's weights are read according to its base's configuration.
             {"configurations", {sft_->config(), aligned_->config()}},
-            {"alpha", alphas},
-            {"rounding", {rounding_name(job_.rounding), rounding_name(rounding_.used)}},
             {"seed", job_.seed},
             {"on_mismatch", static_cast<int>(job_.on_mismatch)},
             {"allow_overflow", job_.allow_overflow},
@@ -403,6 +431,7 @@ class Job {
   Plan plan_;
   std::vector<OutputTensor> outputs_;
   OutputLayout layout_;
+  Json settings_;
   RoundingDecision rounding_;
   std::unique_ptr<RunJournal> journal_;
   ExtrapolationReport report_;

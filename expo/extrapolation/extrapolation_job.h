@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "expo/extrapolation/write/input_digest.h"
 
 namespace expo {
+
+/// The files of an output that are the same at every α, for a later job.
+struct FixedFiles;
 
 /// A job that writes θ + α(θ − θ_sft) from two checkpoints on disk to a third one.
 struct ExtrapolationJob {
@@ -40,7 +44,14 @@ struct ExtrapolationJob {
   /// ALIGNED's order. Their values are the same.
   bool layer_order = false;
   bool input_digests = true;  ///< false: the report names no files of the inputs
-  std::string command;        ///< the command line to repeat the run, for the model card
+  /// false: what a failed run has finished is not kept for `resume`.
+  bool keep_finished = true;
+  /// Of an earlier output that is still in its place: files that are the same at this α, from the
+  /// same inputs and settings, get a second name (a hard link) in the output instead of being
+  /// written, where the filesystem can do that; neither output may be changed in place then. Has no
+  /// effect with `resume`. May be null.
+  std::shared_ptr<const FixedFiles> fixed = nullptr;
+  std::string command;  ///< the command line to repeat the run, for the model card
 };
 
 /// What an extrapolation did, or would do in a dry run.
@@ -72,6 +83,7 @@ struct ExtrapolationReport {
   std::string
       verdict;  ///< relation_name() of what the pair looks like; empty if nothing was compared
   std::vector<std::string> warnings;
+  std::shared_ptr<const FixedFiles> fixed;  ///< for later jobs; null: no folder was written
 };
 
 /// Runs the job: nothing is written before every check has passed, and the output appears whole or

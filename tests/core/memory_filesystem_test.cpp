@@ -289,6 +289,37 @@ TEST_P(FilesystemBehaviour, RenameReplaceReplacesFilesOnly) {
                [&] { fs_.rename_replace(root_ / "no", root_ / "b"); });
 }
 
+TEST_P(FilesystemBehaviour, AddNameSharesTheBytes) {
+  fs_.create_directory(root_ / "d");
+  fs_.write_text(root_ / "a", "old");
+  world_->link("a", root_ / "to");
+  ASSERT_TRUE(fs_.add_name(root_ / "to", root_ / "d/b"));
+  EXPECT_EQ(fs_.status(root_ / "d/b")->size, 3u);
+  fs_.create(root_ / "a", Caching::buffered)->write_at(0, bytes_of("written"));
+  EXPECT_EQ(text(root_ / "d/b"), "written");
+  fs_.write_text(root_ / "new", "put in its place");
+  fs_.rename_replace(root_ / "new", root_ / "a");
+  EXPECT_EQ(text(root_ / "d/b"), "written");
+  fs_.remove(root_ / "a");
+  EXPECT_EQ(text(root_ / "d/b"), "written");
+}
+
+TEST_P(FilesystemBehaviour, AddNameReplacesNothingAndTakesNoFolder) {
+  fs_.write_text(root_ / "a", "1");
+  fs_.write_text(root_ / "b", "2");
+  fs_.create_directory(root_ / "d");
+  const auto refused = [&](const Path& file, const Path& name) {
+    expect_error(ErrorCategory::environment, name, [&] { fs_.add_name(file, name); });
+  };
+  refused(root_ / "a", root_ / "b");
+  refused(root_ / "a", root_ / "a");
+  refused(root_ / "no", root_ / "c");
+  refused(root_ / "a", root_ / "no/c");
+  EXPECT_FALSE(fs_.add_name(root_ / "d", root_ / "e"));
+  EXPECT_EQ(text(root_ / "b"), "2");
+  EXPECT_EQ(fs_.list(root_), (std::vector<std::string>{"a", "b", "d"}));
+}
+
 TEST_P(FilesystemBehaviour, FollowsLinks) {
   fs_.create_directory(root_ / "real");
   fs_.write_text(root_ / "real/f", "abc");
@@ -439,6 +470,24 @@ TEST(MemoryFilesystem, SpaceComesBackWhenTheLastHandleGoes) {
   EXPECT_EQ(memory.free_bytes("/"), 10u);
   memory.set_capacity(3);
   EXPECT_EQ(memory.free_bytes("/"), 3u);
+}
+
+TEST(MemoryFilesystem, AFileOfTwoNamesTakesItsSpaceOnce) {
+  MemoryFilesystem memory(10);
+  memory.write_text("/f", "12345678");
+  EXPECT_TRUE(memory.add_name("/f", "/g"));
+  EXPECT_EQ(memory.free_bytes("/"), 2u);
+  memory.remove("/f");
+  EXPECT_EQ(memory.free_bytes("/"), 2u);
+  memory.make_durable();
+  memory.lose_power();
+  EXPECT_EQ(memory.read_text("/g"), "12345678");
+  memory.set_hard_links(false);
+  EXPECT_FALSE(memory.add_name("/g", "/h"));
+  EXPECT_EQ(memory.list("/"), std::vector<std::string>{"g"});
+  memory.remove("/g");
+  memory.make_durable();
+  EXPECT_EQ(memory.free_bytes("/"), 10u);
 }
 
 TEST(MemoryFilesystem, PowerLossLeavesWhatWasSynced) {

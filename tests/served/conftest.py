@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_server import ModelServer, values_of
+from model_server import ModelServer, values_of, word
 from safetensors.numpy import load_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from checkpoints import reference, save  # noqa: E402: they lie in that folder
+from checkpoints import expo, reference, save  # noqa: E402: they lie in that folder
 from small_models import pair, prompts, write_rows  # noqa: E402
 
 
@@ -53,9 +53,22 @@ def serve(folder):
     """Starts servers of the test module's model."""
     running = []
 
-    def start(dialect="vllm", **settings):
-        running.append(ModelServer(dialect, **({"root": folder} | settings)).__enter__())
+    def start(dialect="vllm", kind=ModelServer, **settings):
+        running.append(kind(dialect, **({"root": folder} | settings)).__enter__())
         return running[-1]
     yield start
     for server in running:
         server.__exit__()
+
+
+@pytest.fixture
+def generate(models, data, tmp_path):
+    """Answers by a server at an α."""
+    def run(server, *options, alpha="0.3", code=0, out="out.jsonl", **more):
+        staging = [] if "--staging-dir" in options else ["--staging-dir", tmp_path / "staging"]
+        done = expo("generate", word(server), data, "-o", tmp_path / out, "--sft", models[0], f"--alpha={alpha}", *staging,
+                    "--max-new-tokens", "40", *options, check=False, **more)
+        assert done.returncode == code, done.stderr
+        assert (tmp_path / out).exists() == (code == 0)
+        return done.stderr
+    return run

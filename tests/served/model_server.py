@@ -179,6 +179,13 @@ class ModelServer:
     def restart(self):
         self.weights = self.first
 
+    def read(self, folder):
+        """Does as it is told by a reload."""
+        values = values_of(folder)
+        self.reloads.append(values)
+        if self.obeys:
+            self.weights = values
+
     def log_prob(self, tokens, place):
         value = log_prob(tokens, place)
         if self.weights:
@@ -307,10 +314,7 @@ class Handler(BaseHTTPRequestHandler):
         there, here = self.model.mounts
         folder = body["kwargs"]["weights_path"]
         assert folder.startswith(there), folder
-        read = values_of(here + folder[len(there):])
-        self.model.reloads.append(read)
-        if self.model.obeys:
-            self.model.weights = read
+        self.model.read(here + folder[len(there):])
         return {"results": [None]}
 
     def generated(self, prompt, body, most):

@@ -7,8 +7,7 @@ import struct
 
 import ml_dtypes
 import pytest
-from checkpoints import expo, save
-from safetensors.numpy import load_file
+from checkpoints import expo
 from small_models import read_rows
 
 from model_server import Changed, Reset, Status, next_tokens, text_of, word
@@ -24,18 +23,6 @@ def folder(models):
 def policy(serve, folder):
     """Starts servers whose answers and log-probabilities depend on the values of their weights."""
     return lambda **settings: serve(**({"weights": folder, "context": 128} | settings))
-
-
-@pytest.fixture
-def generate(models, data, tmp_path):
-    def run(server, *options, alpha="0.3", code=0, out="out.jsonl", **more):
-        staging = [] if "--staging-dir" in options else ["--staging-dir", tmp_path / "staging"]
-        done = expo("generate", word(server), data, "-o", tmp_path / out, "--sft", models[0], f"--alpha={alpha}", *staging,
-                    "--max-new-tokens", "40", *options, check=False, **more)
-        assert done.returncode == code, done.stderr
-        assert (tmp_path / out).exists() == (code == 0)
-        return done.stderr
-    return run
 
 
 def is_probe(request):
@@ -87,22 +74,6 @@ def test_alpha_reaches_the_server_as_a_checkpoint_and_is_proven(policy, generate
     assert not list((tmp_path / "staging").glob("expo-*")), "nothing is left there"
     facts = json.loads((tmp_path / "out.jsonl.run.json").read_text())["engine"]
     assert facts["dtype"] == "float32" and facts["rounding"]["used"] == "nearest"
-
-
-def tie(model):
-    """Makes the embedding the head too."""
-    tensors = load_file(model / "model.safetensors")
-    del tensors["lm_head.weight"]
-    save(model / "model.safetensors", tensors)
-    settings = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(settings | {"tie_word_embeddings": True}))
-
-
-def test_a_head_that_the_server_may_not_read_anew_is_warned_of(policy, generate, models):
-    assert "--prove-embedded" not in generate(policy())
-    for model in models:
-        tie(model)
-    assert "nothing but --prove-embedded can tell" in generate(policy(), out="tied.jsonl")
 
 
 @pytest.mark.parametrize("alpha, contrast", [("0", -1), ("-1", 0)])

@@ -139,6 +139,7 @@ std::string_view name_of(FileCall call) noexcept {
                                                                "rename_no_replace",
                                                                "rename_exchange",
                                                                "rename_replace",
+                                                               "add_name",
                                                                "sync_directory",
                                                                "lock",
                                                                "free_bytes"};
@@ -211,6 +212,11 @@ void FaultInjectingFilesystem::rename_exchange(const Path& a, const Path& b) {
 void FaultInjectingFilesystem::rename_replace(const Path& from, const Path& to) {
   control_->enter(FileCall::rename_replace, to);
   base_.rename_replace(from, to);
+}
+
+bool FaultInjectingFilesystem::add_name(const Path& file, const Path& name) {
+  control_->enter(FileCall::add_name, name);
+  return base_.add_name(file, name);
 }
 
 void FaultInjectingFilesystem::sync_directory(const Path& path) {

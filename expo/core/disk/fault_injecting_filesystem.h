@@ -28,6 +28,7 @@ enum class FileCall {
   rename_no_replace,
   rename_exchange,
   rename_replace,
+  add_name,
   sync_directory,
   lock,
   free_bytes,
@@ -82,6 +83,7 @@ class FaultInjectingFilesystem final : public Filesystem {
   void rename_no_replace(const Path& from, const Path& to) override;
   void rename_exchange(const Path& a, const Path& b) override;
   void rename_replace(const Path& from, const Path& to) override;
+  bool add_name(const Path& file, const Path& name) override;
   void sync_directory(const Path& path) override;
   std::unique_ptr<FileLock> try_lock(const Path& path) override;
   std::uint64_t free_bytes(const Path& path) override;

@@ -111,6 +111,11 @@ class Filesystem {
   virtual void rename_exchange(const Path& a, const Path& b) = 0;
   /// Renames a file over another one atomically.
   virtual void rename_replace(const Path& from, const Path& to) = 0;
+  /// Gives a file a second name (a hard link): both lead to the same bytes, also when these are
+  /// overwritten, until each is removed. Links to the file are followed. Returns false, and does
+  /// nothing, where this cannot be: on another disk, on a filesystem without hard links, for a
+  /// folder, or for a file that has as many as it may.
+  virtual bool add_name(const Path& file, const Path& name) = 0;
   virtual void sync_directory(const Path& path) = 0;
 
   /// Takes the lock, creating the lock file; nullptr if another holder has it.

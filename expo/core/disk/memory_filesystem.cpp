@@ -19,6 +19,7 @@ struct MemoryFilesystem::State {
   std::mutex mutex;
   std::shared_ptr<memory::Space> space = std::make_shared<memory::Space>();
   std::int64_t clock = 0;
+  bool has_hard_links = true;
   NodePtr root = make(Node::Kind::folder);
 
   NodePtr make(Node::Kind kind) {
@@ -313,6 +314,20 @@ void MemoryFilesystem::rename_replace(const Path& from, const Path& to) {
   move_entry(*state_, source, find(*state_, to, false, "replace"), "replace");
 }
 
+bool MemoryFilesystem::add_name(const Path& file, const Path& name) {
+  const std::lock_guard lock(state_->mutex);
+  constexpr const char* kAction = "give a file this name";
+  Place source;
+  const int error = memory::resolve(state_->root, file, true, source);
+  if (error != 0 || !source.node) fail(name, kAction, error != 0 ? error : ENOENT);
+  const Place target = find(*state_, name, false, kAction);
+  if (target.node) fail(name, kAction, EEXIST);
+  if (!state_->has_hard_links || source.node->kind == Node::Kind::folder) return false;
+  target.folder->entries[target.name] = source.node;
+  target.folder->modified = ++state_->clock;
+  return true;
+}
+
 void MemoryFilesystem::sync_directory(const Path& path) {
   const std::lock_guard lock(state_->mutex);
   const NodePtr folder = find_folder(*state_, path, "open the folder");
@@ -338,6 +353,11 @@ void MemoryFilesystem::create_link(const Path& target, const Path& link) {
   const NodePtr node = state_->make(Node::Kind::link);
   node->target = target;
   place.folder->entries[place.name] = node;
+}
+
+void MemoryFilesystem::set_hard_links(bool has) {
+  const std::lock_guard lock(state_->mutex);
+  state_->has_hard_links = has;
 }
 
 void MemoryFilesystem::set_capacity(std::uint64_t capacity) {

@@ -32,6 +32,7 @@ class MemoryFilesystem final : public Filesystem {
   void rename_no_replace(const Path& from, const Path& to) override;
   void rename_exchange(const Path& a, const Path& b) override;
   void rename_replace(const Path& from, const Path& to) override;
+  bool add_name(const Path& file, const Path& name) override;
   void sync_directory(const Path& path) override;
   std::unique_ptr<FileLock> try_lock(const Path& path) override;
   std::uint64_t free_bytes(const Path& path) override;
@@ -40,6 +41,8 @@ class MemoryFilesystem final : public Filesystem {
 
   /// Creates a symbolic link at `link`, whose parent must exist; `target` need not exist.
   void create_link(const Path& target, const Path& link);
+  /// Whether add_name() can be; it can from the start.
+  void set_hard_links(bool has);
   /// Sets the capacity, which may be below what is in use; then nothing more can be written.
   void set_capacity(std::uint64_t capacity);
 

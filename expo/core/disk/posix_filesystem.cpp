@@ -111,6 +111,16 @@ class PosixFilesystem final : public Filesystem {
     if (::rename(from.c_str(), to.c_str()) != 0) fail(to, "replace", errno);
   }
 
+  bool add_name(const Path& file, const Path& name) override {
+    if (::linkat(AT_FDCWD, file.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+      return true;
+    // EPERM: there are no hard links, or it is a folder.
+    if (errno == EPERM || errno == EXDEV || errno == EMLINK || errno == ENOSYS ||
+        errno == EOPNOTSUPP)
+      return false;
+    fail(name, "give a file this name", errno);
+  }
+
   void sync_directory(const Path& path) override {
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) fail(path, "open the folder", errno);

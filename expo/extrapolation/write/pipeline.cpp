@@ -141,6 +141,8 @@ class Pipeline {
     files_.resize(layout_.files.size());
     for (std::size_t i = 0; i < layout_.files.size(); ++i) {
       if (remaining_[i] == 0) continue;
+      // What an interrupted run has left may be another output's file too.
+      filesystem_.remove(folder_ / layout_.files[i].name);
       files_[i] = filesystem_.create(folder_ / layout_.files[i].name, Caching::direct);
       files_[i]->allocate(layout_.files[i].size);
     }

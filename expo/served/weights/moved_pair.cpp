@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
 #include "expo/core/text.h"
 #include "expo/extrapolation/write/input_digest.h"
@@ -121,13 +120,6 @@ void MovedPair::describe(EngineDescription& description) const {
   description.facts["rounding"] = nullptr;
   std::ranges::move(incidents(), std::back_inserter(description.warnings));
   if (!is_moved_) return;
-  if (!pair_.prove_embedded && find_tied_head(*aligned_)) {
-    description.warnings.push_back(fmt::format(
-        "{}: the model's head is its embedding, and a vLLM on CPUs (seen with 0.32) reads new "
-        "weights but goes on with its old head, which nothing but --prove-embedded can tell; with "
-        "it, the command ends if that is so",
-        where()));
-  }
   const StagedCheckpoint& checkpoint = weights_->checkpoint();
   description.effective_alpha = checkpoint.effective_alpha;
   description.facts["rounding"] = to_json(checkpoint.rounding);

@@ -30,7 +30,8 @@ void ReloadedWeights::move_to(const AlphaSchedule& alpha, const CancellationToke
   const std::vector<float> before = parts_.probe.ask(cancellation);
   const std::vector<float>& now = load(target, cancellation);
   if (!has_come_back_ || !differ(now, before)) {
-    take_contrast(target, cancellation);
+    const StagedCheckpoint contrast = take_contrast(target, cancellation);
+    if (!has_come_back_) prove_head(contrast, cancellation);
     target = parts_.staged.at(alpha, cancellation);
     load(target, cancellation);
     has_come_back_ = true;
@@ -41,18 +42,41 @@ void ReloadedWeights::move_to(const AlphaSchedule& alpha, const CancellationToke
 }
 
 /// Goes to other weights, which must show.
-void ReloadedWeights::take_contrast(const StagedCheckpoint& target,
-                                    const CancellationToken& cancellation) {
+StagedCheckpoint ReloadedWeights::take_contrast(const StagedCheckpoint& target,
+                                                const CancellationToken& cancellation) {
   const StagedCheckpoint contrast = contrast_of(target, cancellation);
   const std::vector<float>& other = load(contrast, cancellation);
   const std::vector<float>& own = seen_.at(target.digest);
-  if (differ(other, own)) return;
+  if (differ(other, own)) return contrast;
   throw input_error(fmt::format(
       "{}: the server says that it has read new weights ({}), but the log-probabilities of {} "
       "tokens at α = {} are those at α = {}: they differ by {:.2g} a token, and by {:.2g} when "
       "they are asked twice; it does not do as it says",
       where(), words_, parts_.probe.size(), contrast.alpha, target.alpha, mean_distance(other, own),
       noise_));
+}
+
+/// Goes from weights to those that differ from them in the head only, which must show. A server may
+/// read all but a head that is its embedding, which it keeps in two places.
+void ReloadedWeights::prove_head(const StagedCheckpoint& now,
+                                 const CancellationToken& cancellation) {
+  if (now.tied_head.empty()) return;
+  const std::vector<float>& other =
+      load(parts_.staged.with_other_head(now, parts_.probe.tokens(), cancellation), cancellation);
+  const std::vector<float>& own = seen_.at(now.digest);
+  if (differ(other, own)) return;
+  const std::string message = fmt::format(
+      "{}: the server says that it has read another head ({}), which is the model's embedding, but "
+      "the log-probabilities of {} tokens stay as they were: they differ by {:.2g} a token, and by "
+      "{:.2g} when they are asked twice; it goes on with the head that it began with, as vLLM on "
+      "CPUs does, and would answer by weights of no α; give both checkpoints a head of their own "
+      "(a "
+      "copy of \"{}\" as \"lm_head.weight\", and tie_word_embeddings false), or use another server",
+      where(), words_, parts_.probe.size(), mean_distance(other, own), noise_,
+      now.tied_head.front());
+  // Nobody is to be answered by the changed rows.
+  load(now, cancellation);
+  throw input_error(message);
 }
 
 /// Weights whose bytes are others than the target's: of α = 0, or else of α = −1.
@@ -141,8 +165,7 @@ void ReloadedWeights::compare_with_embedded(const AlphaSchedule& alpha,
   throw input_error(fmt::format(
       "{}: at α = {} the log-probabilities of {} tokens are on average {:.2g} away from those of "
       "the same weights here, more than {:g}, which the arithmetic in {} explains; has the server "
-      "another model, another type, quantised weights, or a head that is its embedding and that it "
-      "does not read anew, as vLLM on CPUs?",
+      "another model, another type, or quantised weights?",
       where(), alpha.description(), parts_.probe.size(), distance, bound,
       torch_name(parts_.staged.dtype())));
 }

@@ -18,7 +18,8 @@ namespace expo {
 /// log-probabilities must differ from those before it by more than that noise, and be those that
 /// the same bytes had before within it. At the first move, and where the server had these weights
 /// already or two α are too near to each other to be told apart, the weights go to α = 0 (from
-/// there to α = −1) and back, and both must show. Not thread-safe.
+/// there to α = −1) and back, and both must show. At the first move, a head that is the embedding
+/// and that α moves is also changed alone, which must show too. Not thread-safe.
 class ReloadedWeights {
  public:
   struct Parts {
@@ -52,7 +53,9 @@ class ReloadedWeights {
  private:
   const std::vector<float>& load(const StagedCheckpoint& checkpoint,
                                  const CancellationToken& cancellation);
-  void take_contrast(const StagedCheckpoint& target, const CancellationToken& cancellation);
+  StagedCheckpoint take_contrast(const StagedCheckpoint& target,
+                                 const CancellationToken& cancellation);
+  void prove_head(const StagedCheckpoint& now, const CancellationToken& cancellation);
   StagedCheckpoint contrast_of(const StagedCheckpoint& target,
                                const CancellationToken& cancellation);
   HttpAnswer ask_until_done(const HttpRequest& request, const CancellationToken& cancellation);

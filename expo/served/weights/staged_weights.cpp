@@ -1,13 +1,17 @@
 #include "expo/served/weights/staged_weights.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
+#include "expo/checkpoint/output/destination.h"
+#include "expo/checkpoint/tied_head.h"
 #include "expo/core/error.h"
-#include "expo/extrapolation/extrapolation_job.h"
 #include "expo/extrapolation/write/input_digest.h"
 #include "expo/extrapolation/write/output_folder.h"
 #include "expo/extrapolation/write/output_place.h"
+#include "expo/served/weights/changed_head.h"
 
 namespace expo {
 namespace {
@@ -15,28 +19,46 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFolders[] = {"expo-staged-1", "expo-staged-2"};
+constexpr const char* kHeadFolder = "expo-staged-head";
+
+/// StagedCheckpoint::tied_head.
+std::vector<std::string> moved_tied_head(const Checkpoint& checkpoint,
+                                         const std::vector<TensorDelta>& deltas) {
+  const auto head = find_tied_head(checkpoint);
+  if (!head) return {};
+  std::vector<std::string> names = {checkpoint.tensors()[head->embedding].name};
+  if (head->tensor) names.push_back(checkpoint.tensors()[*head->tensor].name);
+  const bool moves = std::ranges::any_of(deltas, [&](const TensorDelta& delta) {
+    return delta.sums.changed > 0 && std::ranges::find(names, delta.name) != names.end();
+  });
+  return moves ? names : std::vector<std::string>();
+}
 
 }  // namespace
 
 StagedWeights::StagedWeights(Filesystem& filesystem, const Environment& environment,
                              ServedPair pair, DType dtype, const std::vector<fs::path>& inputs)
     : filesystem_(filesystem), environment_(environment), pair_(std::move(pair)), dtype_(dtype) {
-  for (const char* name : kFolders)
+  for (const char* name : {kFolders[0], kFolders[1], kHeadFolder})
     OutputPlace::check(filesystem_, pair_.staging / name, {.overwrite = true, .inputs = inputs});
   filesystem_.create_directory(pair_.staging);
   const fs::path folder = filesystem_.canonical(pair_.staging);
   lock_ = std::make_unique<OutputLock>(filesystem_, folder / ".expo-staging-lock", folder,
                                        "staging folder");
   for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].folder = folder / kFolders[i];
+  head_folder_ = folder / kHeadFolder;
+  // What a run that was killed has left would take room for nothing.
+  for (const fs::path& each : {slots_[0].folder, slots_[1].folder, head_folder_})
+    filesystem_.remove(partial_folder(each));
 }
 
 StagedWeights::~StagedWeights() {
-  for (const Slot& slot : slots_) {
-    if (!slot.holds) continue;
-    try {
-      filesystem_.remove(slot.folder);
-    } catch (const Error&) {  // The next run in this folder replaces it.
+  try {
+    if (other_head_) filesystem_.remove(head_folder_);
+    for (const Slot& slot : slots_) {
+      if (slot.holds) filesystem_.remove(slot.folder);
     }
+  } catch (const Error&) {  // The next run in this folder replaces it.
   }
 }
 
@@ -69,28 +91,73 @@ void StagedWeights::write(Slot& slot, const AlphaSchedule& alpha,
   job.overwrite = true;
   job.layer_order = true;
   job.input_digests = false;
+  job.keep_finished = false;
+  job.max_shard_size = pair_.max_shard_size;
+  const Slot& other = slots_[&slot == &slots_[0] ? 1 : 0];
+  if (other.holds) job.fixed = other.fixed;
   slot.holds.reset();
-  if (filesystem_.exists(slot.folder)) {
-    // Only once it is clear that the folder holds nothing else: there need not be room for three.
-    OutputPlace::check(filesystem_, slot.folder, {.overwrite = true});
-    filesystem_.remove(slot.folder);
-  }
+  other_head_.reset();
+  // There need not be room for three.
+  clear(slot.folder);
+  clear(head_folder_);
   const ExtrapolationReport report =
       run_extrapolation(filesystem_, environment_, job, nullptr, cancellation);
+  const auto written = open_checkpoint(filesystem_, slot.folder.string(), {}, environment_);
   slot.holds = {.folder = slot.folder,
                 .alpha = alpha.description(),
-                .digest = digest_of(slot.folder, cancellation),
+                .digest = digest_of(*written, cancellation),
                 .effective_alpha = summarise(total(report.deltas)).effective_alpha,
                 .rounding = report.rounding.value_or(RoundingDecision()),
-                .warnings = report.warnings};
+                .warnings = report.warnings,
+                .tied_head = moved_tied_head(*written, report.deltas)};
+  slot.fixed = report.fixed;
+}
+
+/// Removes a folder once it is clear that it holds nothing but a checkpoint.
+void StagedWeights::clear(const fs::path& folder) {
+  if (!filesystem_.exists(folder)) return;
+  OutputPlace::check(filesystem_, folder, {.overwrite = true});
+  filesystem_.remove(folder);
+}
+
+StagedCheckpoint StagedWeights::with_other_head(const StagedCheckpoint& checkpoint,
+                                                std::span<const AnsweredTokens> texts,
+                                                const CancellationToken& cancellation) {
+  const std::scoped_lock lock(mutex_);
+  if (!other_head_ || other_head_->of != checkpoint.digest)
+    write_other_head(checkpoint, texts, cancellation);
+  return other_head_->checkpoint;
+}
+
+void StagedWeights::write_other_head(const StagedCheckpoint& checkpoint,
+                                     std::span<const AnsweredTokens> texts,
+                                     const CancellationToken& cancellation) {
+  const auto staged = open_checkpoint(filesystem_, checkpoint.folder.string(), {}, environment_);
+  const Tensor& head = staged->tensors()[staged->find(checkpoint.tied_head.at(0)).value()];
+  const std::vector<RowCopy> changes = head_changes(texts, head.shape.at(0));
+  if (changes.empty()) {
+    throw input_error(fmt::format(
+        "{}: the tensor \"{}\" of shape {} has no row for a token that is in none of the texts "
+        "that "
+        "show which weights a server has, so that nothing would show whether it reads it as its "
+        "head; give the model a head of its own",
+        checkpoint.folder.string(), head.name, format_shape(head.shape)));
+  }
+  other_head_.reset();
+  OutputPlace place(filesystem_, head_folder_, {.overwrite = true});
+  write_changed_rows(filesystem_, *staged, checkpoint.tied_head, changes,
+                     place.directory().partial(), cancellation);
+  place.commit();
+  const auto written = open_checkpoint(filesystem_, head_folder_.string(), {}, environment_);
+  other_head_ = {checkpoint.digest, checkpoint};
+  other_head_->checkpoint.folder = head_folder_;
+  other_head_->checkpoint.digest = digest_of(*written, cancellation);
 }
 
 /// The files as they are read back from the disk.
-std::string StagedWeights::digest_of(const fs::path& folder,
+std::string StagedWeights::digest_of(const Checkpoint& written,
                                      const CancellationToken& cancellation) const {
-  const auto written = open_checkpoint(filesystem_, folder.string(), {}, environment_);
-  return text_digest(
-      compact_json(to_json(InputDigest(filesystem_, *written).finish(cancellation))));
+  return text_digest(compact_json(to_json(InputDigest(filesystem_, written).finish(cancellation))));
 }
 
 }  // namespace expo

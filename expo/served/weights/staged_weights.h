@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@
 #include "expo/core/disk/output_lock.h"
 #include "expo/core/progress.h"
 #include "expo/engine/engine_spec.h"
-#include "expo/extrapolation/diagnosis/rounding_decision.h"
+#include "expo/engine/tokens/model_tokenizer.h"
+#include "expo/extrapolation/extrapolation_job.h"
 
 namespace expo {
 
@@ -27,11 +29,16 @@ struct StagedCheckpoint {
   std::optional<double> effective_alpha = {};
   RoundingDecision rounding;
   std::vector<std::string> warnings = {};
+  /// The tensors that a head which is the embedding may be read from, if α moves it: the embedding,
+  /// and the head where it is stored too.
+  std::vector<std::string> tied_head = {};
 };
 
 /// Checkpoints θ + αΔ for servers to read, in two folders by turns: what was asked for last stays
 /// while the next one is written. The values are those that run_extrapolation writes, in the
-/// servers' type, with the tensors in the order of the layers. The folders are emptied at the end.
+/// servers' type, with the tensors in the order of the layers. Files that no α changes are written
+/// once and have a name in both folders, so nothing there may be changed in place. The folders are
+/// removed at the end.
 class StagedWeights {
  public:
   /// Takes the lock of the staging folder, which is made if need be. Throws Error(environment) if
@@ -49,18 +56,35 @@ class StagedWeights {
   /// Error(environment) for a disk without room.
   StagedCheckpoint at(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
+  /// A checkpoint that at() has given, in a third folder and with another head: one by which no
+  /// log-probability of the texts' answers can change unless its tied_head is read as a head (see
+  /// head_changes). Valid until at() writes. Thread-safe. Throws Error(input) if each token of the
+  /// vocabulary is in the texts, and Error(environment).
+  StagedCheckpoint with_other_head(const StagedCheckpoint& checkpoint,
+                                   std::span<const AnsweredTokens> texts,
+                                   const CancellationToken& cancellation);
+
   DType dtype() const { return dtype_; }
 
  private:
   struct Slot {
     std::filesystem::path folder;
     std::optional<StagedCheckpoint> holds = {};
+    std::shared_ptr<const FixedFiles> fixed = {};
     std::uint64_t used = 0;  ///< the number of the call that used it last
   };
 
+  /// A checkpoint with another head, and which one has it of its own.
+  struct OtherHead {
+    std::string of;  ///< digest
+    StagedCheckpoint checkpoint;
+  };
+
   void write(Slot& slot, const AlphaSchedule& alpha, const CancellationToken& cancellation);
-  std::string digest_of(const std::filesystem::path& folder,
-                        const CancellationToken& cancellation) const;
+  void write_other_head(const StagedCheckpoint& checkpoint, std::span<const AnsweredTokens> texts,
+                        const CancellationToken& cancellation);
+  void clear(const std::filesystem::path& folder);
+  std::string digest_of(const Checkpoint& written, const CancellationToken& cancellation) const;
 
   Filesystem& filesystem_;
   const Environment& environment_;
@@ -68,8 +92,10 @@ class StagedWeights {
   DType dtype_;
   std::unique_ptr<OutputLock> lock_;
   std::array<Slot, 2> slots_;
+  std::filesystem::path head_folder_;
+  std::optional<OtherHead> other_head_;
   std::uint64_t calls_ = 0;
-  std::mutex mutex_;  ///< of slots_ and calls_
+  std::mutex mutex_;  ///< of slots_, other_head_ and calls_
 };
 
 }  // namespace expo

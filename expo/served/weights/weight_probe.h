@@ -27,7 +27,8 @@ class WeightProbe {
 
   /// The texts that fit, as another engine is asked for the same log-probabilities.
   const std::vector<Conversation>& conversations() const { return conversations_; }
-  std::size_t size() const { return size_; }  ///< in tokens
+  const std::vector<AnsweredTokens>& tokens() const { return tokens_; }  ///< of each text
+  std::size_t size() const { return size_; }                             ///< in tokens
 
   /// The log-probabilities of all tokens of the answers. The texts go out one by one, so that a
   /// server that has nothing else to do computes them in the same way each time. Throws the
