@@ -86,8 +86,10 @@ def test_answers_differ_between_alphas(own_head, prompts, tmp_path):
 
 def test_the_embedded_engine_proves_it(server, own_head, prompts, tmp_path):
     options = served_options(own_head, tmp_path / "stage", 4)
-    done = expo("generate", server.word, prompts[1], "-o", tmp_path / "out.jsonl", *LENGTH, *options, "--prove-embedded")
-    assert "warning" not in done.stderr
+    served = answers(server.word, prompts[1], tmp_path / "served.jsonl", *options, "--prove-embedded")
+    embedded = answers(own_head[1], prompts[1], tmp_path / "embedded.jsonl", "--sft", own_head[0], "--alpha", 4, "--dtype", "f32")
+    expo("extrapolate", *own_head, "-o", tmp_path / "model", "--alpha", 4)
+    assert_greedy_answers_agree(Reference(tmp_path / "model"), prompts[0], embedded, served)
     assert not list((tmp_path / "stage").glob("expo-staged-*"))
 
 
@@ -100,3 +102,17 @@ def test_a_search_goes_over_it(server, own_head, reward_model, tmp_path):
     assert found["verdict"] and [each["label"] for each in found["candidates"]]
     assert {each["alpha"] for each in found["candidates"]} >= {0, 0.3, 1}
     assert (tmp_path / "run/report.html").exists()
+
+
+def test_a_head_that_is_not_read_anew_is_found(sft, prompts, work, tmp_path):
+    """vLLM on CPUs goes on with its old head where that is the embedding, whatever it is told to read."""
+    aligned = variant(work / "tied", sft, step)
+    with vllm(aligned, work, "--dtype", "float32") as running:
+        done = expo("generate", running.word, prompts[1], "-o", tmp_path / "out.jsonl", *LENGTH, "--sft", sft, "--alpha", 1,
+                    "--staging-dir", tmp_path / "stage", check=False)
+        assert done.returncode == 3 and "it goes on with the head that it began with" in done.stderr
+        assert not (tmp_path / "out.jsonl").exists() and not list((tmp_path / "stage").glob("expo-staged-*"))
+        # It has been moved back to α = 0, whose head is the one that it began with.
+        after = answers(running.word, prompts[1], tmp_path / "after.jsonl")
+    here = answers(aligned, prompts[1], tmp_path / "here.jsonl", "--dtype", "f32")
+    assert_greedy_answers_agree(Reference(aligned), prompts[0], here, after)
