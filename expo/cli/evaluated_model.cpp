@@ -11,6 +11,17 @@
 #include "expo/text/prompts.h"
 
 namespace expo {
+namespace {
+
+/// The column by which answers are joined with the baseline's, which may have a prompt beside it;
+/// empty: the usual one.
+std::string joining_column(const std::filesystem::path& reference) {
+  Json row;
+  const bool has_one = open_rows(posix_filesystem(), reference)->next(row);
+  return has_one && row.contains("instruction") ? "instruction" : "";
+}
+
+}  // namespace
 
 EvaluatedModel::EvaluatedModel() {
   model.name = "--model";
@@ -74,6 +85,7 @@ GenerationJob EvaluatedModel::job(const std::filesystem::path& output,
   job.output.as_array = lower_case(output.extension().string()) == ".json";
   job.output.resume = true;
   job.output.replace_others = replace_others;
+  job.output.replaces_own_only = true;
   job.output.to_resume = "the same command goes on from there";
   job.output.inputs = {reference};
   job.format = AnswerFormat::alpaca;
@@ -89,7 +101,7 @@ GenerationReport EvaluatedModel::answer(const GenerationJob& job,
                                         const EngineSpec& spec,
                                         const CommandContext& context) const {
   const auto rows = open_rows(posix_filesystem(), reference);
-  const std::vector<Prompt> prompts = read_prompts(*rows);
+  const std::vector<Prompt> prompts = read_prompts(*rows, {.prompt = joining_column(reference)});
   const auto engine = context.open_engine(spec, model.schedule(extrapolation));
   TerminalRowProgress progress;
   GenerationReport report = run_generation(

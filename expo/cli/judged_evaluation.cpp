@@ -90,8 +90,8 @@ CostForecast forecast_of(const Judging& rehearsal, const JudgeOptions& judge,
 /// A sentence about answers that are to be made.
 std::string describe_answers(const GenerationJob& answers, std::uint64_t count) {
   return fmt::format(
-      "{} by {} to be made, of at most {} each; what they likely cost is told for answers as long "
-      "as the baseline's",
+      "up to {} by {} to be made, of at most {} each, less those that an earlier run with the same "
+      "settings has made; what they likely cost is told for answers as long as the baseline's",
       counted(count, "answer"), on_one_line(answers.generator) + (count == 1 ? " is" : " are"),
       counted(answers.answer.stop.max_tokens.value(), "token"));
 }
@@ -149,7 +149,7 @@ void JudgedEvaluation::declare_files(CLI::App& command) {
   command.add_flag("--resume", resume,
                    "Take over the preferences that FILE of -o has, and ask for the others");
   command.add_flag("--overwrite", overwrite,
-                   "Replace FILE of -o, and answers of --model that were made with other settings");
+                   "Replace FILE of -o, and answers that --model has made with other settings");
   make_repeatable(
       command.add_option("--reuse", reuse,
                          "Annotations of an earlier run, expo's or alpaca_eval's: what they say of "
@@ -235,8 +235,9 @@ bool JudgedEvaluation::tell_of(const GenerationJob& answers, const JudgingJob& j
                                const ReferenceData& reference) const {
   const Judging rehearsal = rehearse(job, answers, server);
   check_rows(rehearsal.pairs(), reference, fit.evaluation.rows, job.reference_outputs.string());
+  // Those that are there may be of other settings, and replaced.
   const auto& file = answers.output.file;
-  if (!file.empty() && posix_filesystem().exists(file)) return false;
+  if (!file.empty() && posix_filesystem().exists(file) && !overwrite) return false;
   const JudgeEstimate estimate = forecast_of(rehearsal, job.judge, answers).estimate();
   if (dry_run) {
     print_dry_run(estimate, answers, fit.json);

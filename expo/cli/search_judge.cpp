@@ -24,6 +24,7 @@ Contest contest_of(const LiveSearch& search) {
           .alphas = static_cast<std::size_t>(contenders) * models,
           .models = models,
           .has_rival = search.rival != nullptr,
+          .has_other_baseline = search.baseline_policy.has_value(),
           .module_points = search.run.modules ? kMostModulePoints : 0};
 }
 

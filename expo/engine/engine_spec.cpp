@@ -28,9 +28,11 @@ const char* server_kind_name(ServerKind kind) {
 }
 
 void ServedSpec::check() const {
-  constexpr double kDay = 86'400;
-  if (!(answer_seconds > 0 && answer_seconds <= kDay))
-    throw usage_error("--answer-timeout: expected a number of seconds above 0, at most 86400");
+  if (!(answer_seconds > 0 && answer_seconds <= kLongestAnswerSeconds)) {
+    throw usage_error(
+        fmt::format("the longest wait for an answer is {} s; expected more than 0, at most {:g}",
+                    answer_seconds, kLongestAnswerSeconds));
+  }
   if (!pair) return;
   if (kind != ServerKind::vllm) {
     throw usage_error(fmt::format(

@@ -95,6 +95,9 @@ struct ServedPair {
   bool prove_embedded = false;    ///< the server's log-probabilities must be the embedded engine's
 };
 
+/// The longest wait for an answer that may be asked for.
+inline constexpr double kLongestAnswerSeconds = 86'400;
+
 /// A model that a server runs, and how it is asked.
 struct ServedSpec : TemplateSpec {
   bool needs_libtorch() const { return pair && pair->prove_embedded; }

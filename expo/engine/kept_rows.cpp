@@ -45,6 +45,7 @@ void KeptRows::open(const Json& settings) {
                                             .overwrite = where_.overwrite,
                                             .resume = where_.resume,
                                             .replace_others = where_.replace_others,
+                                            .replaces_own_only = where_.replaces_own_only,
                                             .to_resume = where_.to_resume,
                                             .settings = settings,
                                             .inputs = std::move(inputs)});

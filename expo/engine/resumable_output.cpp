@@ -56,24 +56,26 @@ ResumableOutput::ResumableOutput(Filesystem& filesystem, Options options)
 
 /// Throws unless the file is what a resumed run would have written, or may be replaced.
 void ResumableOutput::refuse_existing() {
-  std::string advice = "--overwrite replaces it, or choose another output";
+  bool is_own = false;
+  std::string reason;
   if (options_.resume && finished_.empty() && filesystem_.exists(record_file())) {
     Json record = parse_python_json(filesystem_.read_text(record_file()), record_file().string());
     const std::string found = difference_of(record.value("settings", Json()), options_.settings);
-    const bool whole =
+    is_own =
         record.value("digest", "") == text_digest(filesystem_.read_text(file_, kLargestJournal));
-    if (found.empty() && whole) {
+    if (found.empty() && is_own) {
       complete_ = std::move(record);
       return;
     }
-    advice = fmt::format("{}; {}",
-                         found.empty() ? "it is not what the run wrote"
-                                       : "it was finished with other settings: " + found,
-                         advice);
+    reason = found.empty() ? "it is not what the run wrote; "
+                           : fmt::format("it was finished with other settings: {}; ", found);
   }
-  if (!options_.resume || !options_.replace_others)
-    throw usage_error(fmt::format("{}: exists already; {}", options_.file.string(), advice));
-  may_replace_ = true;
+  may_replace_ = options_.replace_others && is_own;
+  if (may_replace_) return;
+  throw usage_error(fmt::format("{}: exists already; {}{}", options_.file.string(), reason,
+                                options_.replaces_own_only && !is_own
+                                    ? "name another file, or remove it"
+                                    : "--overwrite replaces it, or choose another output"));
 }
 
 ResumableOutput::~ResumableOutput() {
@@ -125,20 +127,29 @@ void ResumableOutput::check_apart(const fs::path& place) const {
 void ResumableOutput::take_over() {
   may_replace_ = options_.overwrite;
   if (!filesystem_.exists(hidden("partial")) || (options_.overwrite && !options_.resume)) return;
-  const Json head = read_journal();
+  Json head;
+  try {
+    head = read_journal();
+  } catch (const Error& error) {
+    if (!options_.replace_others || error.category() != ErrorCategory::input) throw;
+    discard_rows();
+    return;
+  }
   if (finished_.empty()) return;
   if (!options_.resume) {
     throw usage_error(
         fmt::format("{}: an interrupted run has left {} finished; {}, --overwrite discards them",
                     options_.file.string(), counted(finished_.size(), "row"), options_.to_resume));
   }
-  if (is_other(head.at("settings"))) {
-    filesystem_.remove(hidden("partial"));
-    finished_.clear();
-    may_replace_ = options_.overwrite;
-    return;
-  }
+  if (is_other(head.at("settings"))) return discard_rows();
   may_replace_ = may_replace_ || head.at("overwrite").get<bool>();
+}
+
+/// What an interrupted run has left is none of this one's.
+void ResumableOutput::discard_rows() {
+  filesystem_.remove(hidden("partial"));
+  finished_.clear();
+  may_replace_ = options_.overwrite;
 }
 
 /// Fills finished_, leaving out a last line that is incomplete; returns the first line.

@@ -33,9 +33,8 @@ class ResumableOutput {
     bool overwrite = false;  ///< replace an existing FILE, and discard what a run has left
     /// Take over what an interrupted run has left, or leave a finished FILE as it is.
     bool resume = false;
-    /// With `resume`: what a run with other settings has left or finished, and any other FILE, is
-    /// replaced instead of refused.
-    bool replace_others = false;
+    bool replace_others = false;                              ///< as in RowOutput
+    bool replaces_own_only = false;                           ///< as in RowOutput
     std::string to_resume = "--resume continues from there";  ///< for messages
     /// An object with everything that the results depend on. A run is resumed only by one with
     /// equal settings.
@@ -82,6 +81,7 @@ class ResumableOutput {
   void take_over();
   void refuse_existing();
   Json read_journal();
+  void discard_rows();
   bool is_other(const Json& earlier) const;
   void begin_journal();
   void write_lines(std::string_view lines);

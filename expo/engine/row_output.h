@@ -12,9 +12,10 @@ struct RowOutput {
   bool as_array = false;       ///< one JSON array instead of one object per line
   bool overwrite = false;
   bool resume = false;
-  /// With `resume`: rows of other settings, and a file that no run with these settings has written,
-  /// are replaced instead of refused.
+  /// With `resume`: what a run with other settings has left or finished is replaced instead of
+  /// refused. A file that no run has written, or that was changed since, is refused all the same.
   bool replace_others = false;
+  bool replaces_own_only = false;  ///< for messages: `overwrite` is never set, only the former
   std::string to_resume = "--resume continues from there";  ///< for messages
   /// Files that must not be overwritten, and folders in which nothing may be written, in addition
   /// to the engine's sources.

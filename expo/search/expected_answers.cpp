@@ -42,6 +42,7 @@ ExpectedAnswers expected_in_confirmation(const Contest& contest) {
   answers += contest.has_control ? 1 : 0;
   answers += contest.models > 1 ? 1 : 0;  // at α = 0 of the model that was chosen
   answers += contest.has_rival ? 1 : 0;
+  answers += contest.has_other_baseline && contest.models > 2 ? 1 : 0;  // at its α = 0
   answers += contest.module_points > 0 ? 1 : 0;
   return {static_cast<double>(answers), answers};
 }

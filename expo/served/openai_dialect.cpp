@@ -19,7 +19,7 @@ void set_messages(Json& body, const Conversation& conversation) {
     if (key != "tools") {
       throw usage_error(
           fmt::format("{}: the row sets {} for the chat template, which the server applies here; "
-                      "name the checkpoint with its template by --tokenizer",
+                      "name the checkpoint with its template as the model's tokenizer",
                       conversation.place, key));
     }
     body[key] = value;

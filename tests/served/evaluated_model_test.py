@@ -188,17 +188,44 @@ def test_what_would_stop_the_judge_is_found_before_the_first_answer(serve, judge
     rows = read(reference)
     twice = tmp_path / "twice.json"
     twice.write_text(json.dumps([*rows, rows[3]]))
-    for told in [
-            refused(*command(judge, reference, out / "there.json", *named), code=2),
-            refused(*command(judge, reference, out / "a.json", *named, "--judge-key-variable", "NOT_SET"), code=2),
-            refused(*command(judge, twice, out / "a.json", *named), code=3),
-            refused(*command(judge, reference, out / "a.json", *named, "--reward-model", tmp_path / "no"), code=3),
-            refused(*command(judge, reference, out / "a.json", *named, "--model-outputs", reference), code=2),
-            refused(*command(judge, reference, out / "a.json", *named, "--model-outputs", out / "a.json"), code=2)]:
-        assert any(words in told for words in (
-            "this file exists", "NOT_SET is not set", "is also that of", "no", "is an input", "choose another")), told
+    for words, code, data, place, *more in [
+            ("this file exists", 2, reference, "there.json"),
+            ("NOT_SET is not set", 2, reference, "a.json", "--judge-key-variable", "NOT_SET"),
+            ("is also that of", 3, twice, "a.json"),
+            (f"{tmp_path / 'no-model'}: ", 3, reference, "a.json", "--reward-model", tmp_path / "no-model"),
+            ("is an input", 2, reference, "a.json", "--model-outputs", reference),
+            ("choose another", 2, reference, "a.json", "--model-outputs", out / "a.json")]:
+        told = refused(*command(judge, data, out / place, *named, *more), code=code)
+        assert words in told, (words, told)
     assert server.asked("/v1/completions") == [] and judge.requests == []
     assert [path.name for path in out.iterdir()] == ["there.json"]
+
+
+def test_a_file_that_no_run_has_written_is_never_replaced(serve, judge, reference, tmp_path):
+    server, hand = serve(), tmp_path / "hand.json"
+    hand.write_text("[]")
+    options = ["--model", word(server), "--model-outputs", hand]
+    for more in ([], ["--overwrite"]):
+        told = refused(*command(judge, reference, tmp_path / "a.json", *options, *more), code=2)
+        assert "exists already; name another file, or remove it" in told
+    assert hand.read_text() == "[]" and server.asked("/v1/completions") == []
+
+
+def test_an_unreadable_journal_is_replaced_where_that_is_asked_for(serve, judge, reference, tmp_path):
+    server, out = serve(), tmp_path / "a.json"
+    (tmp_path / ".a.json.answers.json.expo-partial").write_text("not a journal\n")
+    options = ["--model", word(server)]
+    assert "--overwrite discards it" in refused(*command(judge, reference, out, *options), code=3)
+    figures(judge, reference, out, *options, "--overwrite")
+
+
+def test_instructions_are_those_that_answers_are_joined_by(serve, judge, reference, tmp_path):
+    """A baseline's rows may have the text that its own model was given beside the instruction."""
+    server, both = serve(), tmp_path / "both.json"
+    both.write_text(json.dumps([row | {"prompt": "w9 " + row["instruction"]} for row in read(reference)]))
+    figures(judge, both, tmp_path / "a.json", "--model", word(server))
+    assert [row["instruction"] for row in read(tmp_path / "a.json.answers.json")] == [
+        row["instruction"] for row in read(reference)]
 
 
 def test_answers_of_other_settings_are_refused_or_replaced(serve, judge, reference, tmp_path):
@@ -239,7 +266,7 @@ def test_a_dry_run_tells_of_answers_that_are_not_there(serve, judge, reference, 
                    *map(str, options), "--dry-run").stdout
     assert server.requests == [] and judge.requests == [] and sorted(tmp_path.rglob("*")) == before
     assert told["answers"] == {"to_make": ROWS, "most_tokens": most} and told["requests"] == ROWS
-    assert f"{ROWS} answers by {word(server)} are to be made, of at most {most} tokens each" in text and unnamed == text
+    assert f"up to {ROWS} answers by {word(server)} are to be made, of at most {most} tokens each" in text and unnamed == text
     done = expo(*command(judge, reference, out, *options))
     # The same stands before the first request.
     assert all(f"note: {line}" in done.stderr for line in text.splitlines())
@@ -251,9 +278,12 @@ def test_a_dry_run_tells_of_answers_that_are_not_there(serve, judge, reference, 
     assert told["likely"]["prompt_tokens"] == pytest.approx(likely, rel=0.05)
     assert letters + ROWS * 4 * most <= told["largest"]["prompt_tokens"] <= letters + ROWS * (4 * most + 200)
     assert told["largest_cost"] == pytest.approx((told["largest"]["prompt_tokens"] * 10 + ROWS * 30) / 1e6)
-    # Answers that are there are those to be judged.
-    there = figures(judge, reference, out, *options, "--dry-run", "--overwrite")
-    assert there["answers"] is None and there["requests"] == 0
+    # Answers that are there are those to be judged; with --overwrite they may be of other settings, and made anew.
+    there = expo("evaluate", "alpaca", *command(judge, reference, tmp_path / "b.json", *options)[2:], "--model-outputs",
+                 out.parent / "a.json.answers.json", "--dry-run", "--json")
+    assert json.loads(there.stdout)["answers"] is None
+    anew = figures(judge, reference, out, *options, "--dry-run", "--overwrite")
+    assert anew["answers"]["to_make"] == ROWS and anew["requests"] == ROWS
 
 
 def test_the_key_of_the_models_server_has_an_option_of_its_own(serve, judge, reference, tmp_path):

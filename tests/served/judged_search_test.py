@@ -95,7 +95,7 @@ def test_a_search_that_fails_at_the_judge_goes_on_without_paying_twice(server, i
 
 def told_costs(done):
     note = next(line for line in done.stderr.splitlines() if line.startswith("note: the judge is likely to be asked"))
-    found = re.search(r"some (\d+) answers?, (\d+) tokens? for \$([\d.]+) .* at most about (\d+), (\d+) tokens? for \$([\d.]+)",
+    found = re.search(r"some (\d+) answers? \((\d+) tokens? for \$([\d.]+)\), .* at most about (\d+) \((\d+) tokens? for \$([\d.]+)\)",
                       note)
     return [float(each) for each in found.groups()]
 

@@ -1,8 +1,11 @@
 #include "expo/cli/options/server_options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
 #include "expo/cli/arguments/help_sections.h"
+#include "expo/core/error.h"
 
 namespace expo {
 
@@ -30,6 +33,11 @@ void ServerOptions::declare_sampling(CLI::App& command) {
 }
 
 void ServerOptions::set(ServedSpec& spec) const {
+  if (!(answer_timeout > 0 && answer_timeout <= kLongestAnswerSeconds)) {
+    throw usage_error(
+        fmt::format("{}answer-timeout: expected a number of seconds above 0, at most {:g}", prefix,
+                    kLongestAnswerSeconds));
+  }
   spec.tokenizer = tokenizer;
   spec.key_variable = key_variable;
   spec.answer_seconds = answer_timeout;

@@ -42,8 +42,8 @@ std::string describe(const CostForecast& forecast) {
     return sum ? fmt::format(" for {}", dollars(*sum)) : "";
   };
   return fmt::format(
-      "the judge is likely to be asked about some {}, {}{} if they take a quarter of "
-      "--max-new-tokens, and at most about {}, {}{}; replies that are kept are not paid for "
+      "the judge is likely to be asked about some {} ({}{}), if answers take a quarter of "
+      "--max-new-tokens, and at most about {} ({}{}); replies that are kept are not paid for "
       "again{}",
       counted(forecast.likely_requests(), "answer"), tokens(estimate.likely),
       costs(estimate.likely_cost), estimate.requests, tokens(estimate.largest),

@@ -13,24 +13,16 @@ ForecastLength ForecastLength::unwritten(std::uint64_t most_tokens, std::uint64_
 
 void CostForecast::add(const std::string& instruction, ForecastLength baseline,
                        ForecastLength model, double likely, std::uint64_t most) {
-  const ChatUsage usual =
-      likely_usage(request_of(instruction, baseline.likely, model.likely), options_.sampling);
+  const ChatRequest request{0, template_.render(instruction, "", "").messages};
+  const ChatUsage usual = likely_usage(request, options_.sampling, baseline.likely + model.likely);
   const ChatUsage worst =
-      largest_usage(request_of(instruction, baseline.largest, model.largest), options_.sampling);
+      largest_usage(request, options_.sampling, baseline.largest + model.largest);
   likely_requests_ += likely;
   likely_prompt_tokens_ += likely * static_cast<double>(usual.prompt_tokens);
   likely_completion_tokens_ += likely * static_cast<double>(usual.completion_tokens);
   requests_ += most;
   largest_.prompt_tokens += most * worst.prompt_tokens;
   largest_.completion_tokens += most * worst.completion_tokens;
-}
-
-ChatRequest CostForecast::request_of(const std::string& instruction, std::uint64_t baseline,
-                                     std::uint64_t model) const {
-  // What the letters are is of no account, as long as they are no marks of the prompt.
-  return {
-      0,
-      template_.render(instruction, std::string(baseline, 'x'), std::string(model, 'x')).messages};
 }
 
 JudgeEstimate CostForecast::estimate() const {

@@ -38,9 +38,6 @@ class CostForecast {
   std::uint64_t likely_requests() const;
 
  private:
-  ChatRequest request_of(const std::string& instruction, std::uint64_t baseline,
-                         std::uint64_t model) const;
-
   const JudgeTemplate& template_;
   const JudgeOptions options_;
   double likely_requests_ = 0;

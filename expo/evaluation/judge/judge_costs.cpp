@@ -33,15 +33,17 @@ std::optional<TokenPrices> published_prices(std::string_view model) {
   return std::nullopt;
 }
 
-ChatUsage largest_usage(const ChatRequest& request, const ChatSampling& sampling) {
-  return {.prompt_tokens = bytes_of(request.messages) + kTokensOfMessage * request.messages.size() +
-                           kTokensOfChat,
+ChatUsage largest_usage(const ChatRequest& request, const ChatSampling& sampling,
+                        std::uint64_t further_bytes) {
+  return {.prompt_tokens = bytes_of(request.messages) + further_bytes +
+                           kTokensOfMessage * request.messages.size() + kTokensOfChat,
           .completion_tokens = sampling.max_tokens};
 }
 
-ChatUsage likely_usage(const ChatRequest& request, const ChatSampling& sampling) {
+ChatUsage likely_usage(const ChatRequest& request, const ChatSampling& sampling,
+                       std::uint64_t further_bytes) {
   constexpr std::uint64_t kBytesOfToken = 4;
-  return {.prompt_tokens = bytes_of(request.messages) / kBytesOfToken,
+  return {.prompt_tokens = (bytes_of(request.messages) + further_bytes) / kBytesOfToken,
           .completion_tokens = sampling.max_tokens};
 }
 

@@ -22,10 +22,13 @@ std::optional<TokenPrices> published_prices(std::string_view model);
 
 /// The most tokens that a request can be billed for: a byte of a message is at most one token, as
 /// in every tokenizer that works on bytes, and a chat template adds a few tokens.
-ChatUsage largest_usage(const ChatRequest& request, const ChatSampling& sampling);
+/// `further_bytes` are still to come into its messages.
+ChatUsage largest_usage(const ChatRequest& request, const ChatSampling& sampling,
+                        std::uint64_t further_bytes = 0);
 
 /// About the tokens of English text.
-ChatUsage likely_usage(const ChatRequest& request, const ChatSampling& sampling);
+ChatUsage likely_usage(const ChatRequest& request, const ChatSampling& sampling,
+                       std::uint64_t further_bytes = 0);
 
 /// Money that may be spent. What a request could cost at most is reserved before it leaves, so that
 /// the limit holds whatever the requests that are under way turn out to cost.

@@ -29,9 +29,10 @@ void ReloadedWeights::move_to(const AlphaSchedule& alpha, const CancellationToke
   // Whatever the server has now: since the last look, it may have been started again.
   const std::vector<float> before = parts_.probe.ask(cancellation);
   const std::vector<float>& now = load(target, cancellation);
-  if (!has_come_back_ || !differ(now, before)) {
+  const bool needs_head = !has_proven_head_ && !target.tied_head.empty();
+  if (!has_come_back_ || needs_head || !differ(now, before)) {
     const StagedCheckpoint contrast = take_contrast(target, cancellation);
-    if (!has_come_back_) prove_head(contrast, cancellation);
+    if (needs_head) prove_head(contrast, cancellation);
     target = parts_.staged.at(alpha, cancellation);
     load(target, cancellation);
     has_come_back_ = true;
@@ -60,11 +61,18 @@ StagedCheckpoint ReloadedWeights::take_contrast(const StagedCheckpoint& target,
 /// read all but a head that is its embedding, which it keeps in two places.
 void ReloadedWeights::prove_head(const StagedCheckpoint& now,
                                  const CancellationToken& cancellation) {
-  if (now.tied_head.empty()) return;
-  const std::vector<float>& other =
-      load(parts_.staged.with_other_head(now, parts_.probe.tokens(), cancellation), cancellation);
+  const StagedCheckpoint changed =
+      parts_.staged.with_other_head(now, parts_.probe.tokens(), cancellation);
+  try {
+    load(changed, cancellation);
+  } catch (const Error&) {
+    put_back(now);
+    throw;
+  }
+  const std::vector<float>& other = seen_.at(changed.digest);
   const std::vector<float>& own = seen_.at(now.digest);
-  if (differ(other, own)) return;
+  has_proven_head_ = differ(other, own);
+  if (has_proven_head_) return;
   const std::string message = fmt::format(
       "{}: the server says that it has read another head ({}), which is the model's embedding, but "
       "the log-probabilities of {} tokens stay as they were: they differ by {:.2g} a token, and by "
@@ -74,9 +82,17 @@ void ReloadedWeights::prove_head(const StagedCheckpoint& now,
       "copy of \"{}\" as \"lm_head.weight\", and tie_word_embeddings false), or use another server",
       where(), words_, parts_.probe.size(), mean_distance(other, own), noise_,
       now.tied_head.front());
-  // Nobody is to be answered by the changed rows.
-  load(now, cancellation);
+  put_back(now);
   throw input_error(message);
+}
+
+/// Tries to leave the server without changed rows, by which nobody is to be answered.
+void ReloadedWeights::put_back(const StagedCheckpoint& now) {
+  const CancellationToken fresh;  // after an interruption too
+  try {
+    load(now, fresh);
+  } catch (const Error&) {  // What went wrong before is what the user is to know.
+  }
 }
 
 /// Weights whose bytes are others than the target's: of α = 0, or else of α = −1.

@@ -18,8 +18,8 @@ namespace expo {
 /// log-probabilities must differ from those before it by more than that noise, and be those that
 /// the same bytes had before within it. At the first move, and where the server had these weights
 /// already or two α are too near to each other to be told apart, the weights go to α = 0 (from
-/// there to α = −1) and back, and both must show. At the first move, a head that is the embedding
-/// and that α moves is also changed alone, which must show too. Not thread-safe.
+/// there to α = −1) and back, and both must show. At the first move of a head that is the
+/// embedding, it is also changed alone, which must show too. Not thread-safe.
 class ReloadedWeights {
  public:
   struct Parts {
@@ -56,6 +56,7 @@ class ReloadedWeights {
   StagedCheckpoint take_contrast(const StagedCheckpoint& target,
                                  const CancellationToken& cancellation);
   void prove_head(const StagedCheckpoint& now, const CancellationToken& cancellation);
+  void put_back(const StagedCheckpoint& now);
   StagedCheckpoint contrast_of(const StagedCheckpoint& target,
                                const CancellationToken& cancellation);
   HttpAnswer ask_until_done(const HttpRequest& request, const CancellationToken& cancellation);
@@ -70,7 +71,8 @@ class ReloadedWeights {
   Parts parts_;
   std::optional<AlphaSchedule> alpha_;
   std::optional<StagedCheckpoint> checkpoint_;
-  bool has_come_back_ = false;                      ///< once gone to other weights and back
+  bool has_come_back_ = false;  ///< once gone to other weights and back
+  bool has_proven_head_ = false;
   std::map<std::string, std::vector<float>> seen_;  ///< log-probabilities by the bytes' digest
   double noise_ = 0;                                ///< the largest that was seen
   std::string words_;                               ///< of the server to the last reload

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/checkpoint/output/destination.h"
@@ -21,17 +22,32 @@ namespace fs = std::filesystem;
 constexpr const char* kFolders[] = {"expo-staged-1", "expo-staged-2"};
 constexpr const char* kHeadFolder = "expo-staged-head";
 
-/// StagedCheckpoint::tied_head.
-std::vector<std::string> moved_tied_head(const Checkpoint& checkpoint,
+/// StagedCheckpoint::tied_head. Where rules keep the head at α = 0, it is ALIGNED's.
+std::vector<std::string> moved_tied_head(const Checkpoint& checkpoint, const AlphaSchedule& alpha,
                                          const std::vector<TensorDelta>& deltas) {
   const auto head = find_tied_head(checkpoint);
   if (!head) return {};
   std::vector<std::string> names = {checkpoint.tensors()[head->embedding].name};
   if (head->tensor) names.push_back(checkpoint.tensors()[*head->tensor].name);
   const bool moves = std::ranges::any_of(deltas, [&](const TensorDelta& delta) {
-    return delta.sums.changed > 0 && std::ranges::find(names, delta.name) != names.end();
+    return delta.sums.changed > 0 && (delta.alpha != 0 || alpha.uniform()) &&
+           std::ranges::find(names, delta.name) != names.end();
   });
   return moves ? names : std::vector<std::string>();
+}
+
+/// The tokens that have a row in each of the tensors, and that the model can be asked for: rows may
+/// be padded beyond its vocabulary.
+std::uint64_t common_rows(const Checkpoint& checkpoint, const std::vector<std::string>& tensors) {
+  std::uint64_t rows = std::numeric_limits<std::uint64_t>::max();
+  const auto vocabulary = checkpoint.config().find("vocab_size");
+  if (vocabulary != checkpoint.config().end() && vocabulary->is_number_unsigned())
+    rows = vocabulary->get<std::uint64_t>();
+  for (const std::string& name : tensors) {
+    const auto& shape = checkpoint.tensors()[checkpoint.find(name).value()].shape;
+    rows = std::min<std::uint64_t>(rows, shape.empty() ? 0 : shape.front());
+  }
+  return rows;
 }
 
 }  // namespace
@@ -53,12 +69,11 @@ StagedWeights::StagedWeights(Filesystem& filesystem, const Environment& environm
 }
 
 StagedWeights::~StagedWeights() {
-  try {
-    if (other_head_) filesystem_.remove(head_folder_);
-    for (const Slot& slot : slots_) {
-      if (slot.holds) filesystem_.remove(slot.folder);
+  for (const fs::path& folder : written_) {
+    try {
+      filesystem_.remove(folder);
+    } catch (const Error&) {  // The next run in this folder replaces it.
     }
-  } catch (const Error&) {  // The next run in this folder replaces it.
   }
 }
 
@@ -102,6 +117,7 @@ void StagedWeights::write(Slot& slot, const AlphaSchedule& alpha,
   clear(head_folder_);
   const ExtrapolationReport report =
       run_extrapolation(filesystem_, environment_, job, nullptr, cancellation);
+  written_.insert(slot.folder);
   const auto written = open_checkpoint(filesystem_, slot.folder.string(), {}, environment_);
   slot.holds = {.folder = slot.folder,
                 .alpha = alpha.description(),
@@ -109,7 +125,7 @@ void StagedWeights::write(Slot& slot, const AlphaSchedule& alpha,
                 .effective_alpha = summarise(total(report.deltas)).effective_alpha,
                 .rounding = report.rounding.value_or(RoundingDecision()),
                 .warnings = report.warnings,
-                .tied_head = moved_tied_head(*written, report.deltas)};
+                .tied_head = moved_tied_head(*written, alpha, report.deltas)};
   slot.fixed = report.fixed;
 }
 
@@ -134,7 +150,8 @@ void StagedWeights::write_other_head(const StagedCheckpoint& checkpoint,
                                      const CancellationToken& cancellation) {
   const auto staged = open_checkpoint(filesystem_, checkpoint.folder.string(), {}, environment_);
   const Tensor& head = staged->tensors()[staged->find(checkpoint.tied_head.at(0)).value()];
-  const std::vector<RowCopy> changes = head_changes(texts, head.shape.at(0));
+  const std::vector<RowCopy> changes =
+      head_changes(texts, common_rows(*staged, checkpoint.tied_head));
   if (changes.empty()) {
     throw input_error(fmt::format(
         "{}: the tensor \"{}\" of shape {} has no row for a token that is in none of the texts "
@@ -148,10 +165,12 @@ void StagedWeights::write_other_head(const StagedCheckpoint& checkpoint,
   write_changed_rows(filesystem_, *staged, checkpoint.tied_head, changes,
                      place.directory().partial(), cancellation);
   place.commit();
+  written_.insert(head_folder_);
   const auto written = open_checkpoint(filesystem_, head_folder_.string(), {}, environment_);
-  other_head_ = {checkpoint.digest, checkpoint};
-  other_head_->checkpoint.folder = head_folder_;
-  other_head_->checkpoint.digest = digest_of(*written, cancellation);
+  StagedCheckpoint changed = checkpoint;
+  changed.folder = head_folder_;
+  changed.digest = digest_of(*written, cancellation);
+  other_head_ = {checkpoint.digest, std::move(changed)};
 }
 
 /// The files as they are read back from the disk.

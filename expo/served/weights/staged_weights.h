@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -94,8 +95,9 @@ class StagedWeights {
   std::array<Slot, 2> slots_;
   std::filesystem::path head_folder_;
   std::optional<OtherHead> other_head_;
+  std::set<std::filesystem::path> written_;  ///< what is removed at the end
   std::uint64_t calls_ = 0;
-  std::mutex mutex_;  ///< of slots_, other_head_ and calls_
+  std::mutex mutex_;  ///< of slots_, other_head_, written_ and calls_
 };
 
 }  // namespace expo
