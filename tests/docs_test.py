@@ -53,9 +53,11 @@ def options_on_page(page):
 
 
 def expo_lines(text):
-    """Every `expo …` line of the text's shell blocks, continued lines joined."""
-    for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, re.DOTALL):
+    """Every `expo …` line of the text's shell blocks, continued lines joined. On a console, commands follow a `$`."""
+    for kind, block in re.findall(r"```(sh|bash|console)\n(.*?)```", text, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
+            if kind == "console" and not line.startswith("$ "):
+                continue
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words and Path(words[0]).name == "expo":
                 yield words[1:]

@@ -15,9 +15,10 @@ namespace expo {
 Json chat_body(ServerKind kind, const ChatSampling& sampling, const Json& messages,
                const std::string& limit);
 
-/// Reads the answer to that, with the top_logprobs most likely tokens in each place. One of another shape is a reply with a failure, and with what the
-/// server counted as its cost if it says that. Log-probabilities of the answer's own tokens alone
-/// are none: a preference needs those of both letters.
+/// Reads the answer to that, with the top_logprobs most likely tokens in each place. One of another
+/// shape is a reply with a failure, and with what the server counted as its cost if it says that.
+/// Log-probabilities of the answer's own tokens alone are none: a preference needs those of both
+/// letters.
 ChatReply read_chat_reply(const Json& answer, const ChatSampling& sampling);
 
 }  // namespace expo
