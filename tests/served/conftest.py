@@ -1,5 +1,6 @@
 """The tests of served models use the small models of the commands' tests, and start servers of them."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
 from checkpoints import expo, reference, save  # noqa: E402: they lie in that folder
 from small_models import pair, prompts, write_rows  # noqa: E402
+
+from judge_runs import JUDGE, ROWS  # noqa: E402
 
 
 @pytest.fixture
@@ -72,3 +75,29 @@ def generate(models, data, tmp_path):
         assert (tmp_path / out).exists() == (code == 0)
         return done.stderr
     return run
+
+
+@pytest.fixture
+def judge(serve):
+    """Starts servers of judges."""
+    return lambda dialect="openai", **settings: serve(dialect, **({"served": JUDGE} | settings))
+
+
+@pytest.fixture
+def pairs():
+    """Instructions with the baseline's and the model's answers, the last two the same."""
+    rows = [(f"Instruction {i}: write {i} words.", f"baseline's {i} " + "b" * (i + 5), f"model's {i} " + "a" * 3 * i)
+            for i in range(ROWS - 1)]
+    return rows + [("What is new?", "Nothing.", "Nothing.")]
+
+
+@pytest.fixture
+def files(tmp_path, pairs):
+    """The options that name the answers."""
+    def write(name, generator, column):
+        rows = [{"dataset": "selfinstruct", "instruction": pair[0], "output": pair[column], "generator": generator}
+                for pair in pairs]
+        (tmp_path / name).write_text(json.dumps(rows))
+        return tmp_path / name
+    return ["--model-outputs", write("model.json", "small", 2),
+            "--reference-outputs", write("baseline.json", "base", 1)]
