@@ -200,20 +200,22 @@ JudgingJob JudgedEvaluation::job(const FitOptions& fit) const {
 /// The engines that are asked for, with options that serve several of them refused only where they
 /// serve none.
 JudgedEvaluation::Specs JudgedEvaluation::specs(const CLI::App& command) const {
-  const std::vector<std::string> of_machine{"--device", "--dtype", "--threads", "--deterministic",
-                                            "--batch-size"};
+  const std::vector<std::string> of_models_here{"--device", "--dtype", "--threads",
+                                                "--deterministic"};
   Specs specs;
   std::vector<std::string> has_use{"--allow-other-sampling"};
-  if (evaluated.is_named()) has_use.insert(has_use.end(), of_machine.begin(), of_machine.end());
+  if (evaluated.is_named()) {
+    has_use.insert(has_use.end(), of_models_here.begin(), of_models_here.end());
+    has_use.emplace_back("--batch-size");
+  }
   specs.rewards = rewards.spec(machine, {command, has_use});
   if (!evaluated.is_named()) {
     evaluated.check_unused(command);
     return specs;
   }
   const bool scores_here = specs.rewards && std::holds_alternative<EmbeddedSpec>(*specs.rewards);
-  const std::vector<std::string> elsewhere{"--device", "--dtype", "--threads", "--deterministic"};
   specs.model = evaluated.spec(
-      machine, scores_here ? GivenOptions(command, elsewhere) : GivenOptions(command));
+      machine, scores_here ? GivenOptions(command, of_models_here) : GivenOptions(command));
   return specs;
 }
 
