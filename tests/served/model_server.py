@@ -198,6 +198,7 @@ class ModelServer:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits for the acknowledgement of its header
     model: ModelServer
 
     def log_message(self, *_):
