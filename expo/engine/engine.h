@@ -142,6 +142,10 @@ class Engine {
   /// interruption it must be moved again before it is used.
   virtual void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
 
+  /// Gives back what it has of a server whose weights it moves, so that another engine can move
+  /// them; before it is used again, it must be moved. What has no such server stays as it is.
+  virtual void let_go() {}
+
   /// Whether this model, wherever it runs, can tell log-probabilities; if not, log_probs() throws.
   virtual bool has_log_probs() const { return true; }
   /// Those of the warnings of describe() that tell what went wrong while it worked, and was made

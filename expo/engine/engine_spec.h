@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,6 +19,14 @@
 #include "expo/extrapolation/plan/rounding_choice.h"
 
 namespace expo {
+
+class OutputLock;
+
+/// What engines with the same servers have in common. They work one at a time.
+struct SharedServers {
+  std::set<std::string> left_out;       ///< addresses of servers that one of them has found dead
+  std::shared_ptr<OutputLock> staging;  ///< of the folder in which all stage their checkpoints
+};
 
 /// How conversations become a model's text.
 struct TemplateSpec {
@@ -119,6 +128,9 @@ struct ServedSpec : TemplateSpec {
   /// What move_to() extrapolates on a server that takes whole checkpoints; std::nullopt: it cannot
   /// move, or needs none.
   std::optional<ServedPair> pair = {};
+
+  /// What it has in common with other engines of these servers; null: nothing.
+  std::shared_ptr<SharedServers> shared = {};
 
   /// Throws Error(usage) if the time is no time, or if a pair has no folder for its checkpoints.
   void check() const;

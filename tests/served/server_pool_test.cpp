@@ -246,6 +246,42 @@ TEST(ServerPool, MovesAllServers) {
   EXPECT_EQ(engine->describe().facts["url"], "a,c");
 }
 
+TEST(ServerPool, LeavesOutWhatAnotherPoolHasLeftOut) {
+  Record record;
+  const auto shared = std::make_shared<SharedServers>();
+  const auto pool_sharing = [&](std::optional<Error> failure_of_b) {
+    std::vector<std::unique_ptr<FakeServer>> servers;
+    for (const char* address : {"a", "b"})
+      servers.push_back(std::make_unique<FakeServer>(record, address));
+    servers[1]->move_failure = std::move(failure_of_b);
+    return pool_servers(pool_of(std::move(servers)), {}, 4, shared);
+  };
+  const auto first = pool_sharing(environment_error("b: gone"));
+  const auto second = pool_sharing(std::nullopt);
+  first->move_to(AlphaSchedule(0.5), CancellationToken());
+  EXPECT_EQ(shared->left_out, std::set<std::string>{"b"});
+  second->move_to(AlphaSchedule(1), CancellationToken());
+  EXPECT_EQ(record.moves.size(), 1U) << "b was not asked";
+  const auto asked = prompts(5);
+  EXPECT_EQ(answers(*second, asked), expected_answers(asked));
+  EXPECT_EQ(record.rows.size(), 1U);
+  EXPECT_EQ(first->incidents().size(), 1U);
+  EXPECT_TRUE(second->incidents().empty()) << "it is named once";
+}
+
+TEST(ServerPool, KeepsTheLastServerThatOthersHaveLeftOut) {
+  Record record;
+  std::vector<std::unique_ptr<FakeServer>> servers;
+  for (const char* address : {"a", "b"})
+    servers.push_back(std::make_unique<FakeServer>(record, address));
+  const auto shared = std::make_shared<SharedServers>();
+  shared->left_out = {"a", "b"};
+  const auto engine = pool_servers(pool_of(std::move(servers)), {}, 4, shared);
+  const auto asked = prompts(3);
+  EXPECT_EQ(answers(*engine, asked), expected_answers(asked));
+  EXPECT_EQ(record.rows.size(), 1U);
+}
+
 TEST(ServerPool, EndsWhereAServerCannotProveItsWeights) {
   Record record;
   std::vector<std::unique_ptr<FakeServer>> servers;

@@ -189,6 +189,30 @@ TEST_F(StagedOnDisk, WhatAKilledRunHasLeftTakesNoRoom) {
   EXPECT_EQ(world.disk.list(stage), std::vector<std::string>{".expo-staging-lock"});
 }
 
+TEST_F(StagedOnDisk, WhoSharesTheLockMayUseTheFolderOnceItIsLetGo) {
+  Filesystem& disk = posix_filesystem();
+  World one(disk, folder_.path());
+  ServedPair pair;
+  pair.sft = (one.root / "sft").string();
+  pair.aligned = (one.root / "sft").string();
+  pair.staging = one.root / "stage";
+  const auto other = [&](const std::shared_ptr<OutputLock>& lock) {
+    return std::make_unique<StagedWeights>(disk, Environment(), pair, DType::f32,
+                                           std::vector<Path>{one.root / "sft"}, lock);
+  };
+  const StagedCheckpoint before = one.at(1);
+  one.with_other_head(before);
+  one.staged->let_go();
+  EXPECT_FALSE(disk.exists(before.folder));
+  EXPECT_FALSE(disk.exists(one.root / "stage" / "expo-staged-head"));
+  EXPECT_THROW(other(nullptr), Error) << "another run stays out";
+  const auto second = other(one.staged->lock());
+  second->at(AlphaSchedule(0), CancellationToken());
+  second->let_go();
+  second->let_go();
+  EXPECT_EQ(one.at(1).digest, before.digest);
+}
+
 TEST(StagedInMemory, AHeadThatAlphaDoesNotMoveNeedsNoProof) {
   MemoryFilesystem memory;
   World world(memory, "/", {{kEmbedding, 0}, {"model.layers.0.mlp.up_proj.weight", 0.25}});

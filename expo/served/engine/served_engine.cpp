@@ -125,6 +125,9 @@ class ServedEngine final : public Engine {
                                             const TokenSink& advance,
                                             const CancellationToken& cancellation) override;
   void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) override;
+  void let_go() override {
+    if (pair_) pair_->let_go();
+  }
 
  private:
   /// Whether expo, not the server, makes tokens of conversations.
@@ -405,7 +408,12 @@ std::unique_ptr<Engine> open_pool(const EngineParts& parts, const ServedSpec& sp
   std::vector<PooledServer> servers;
   std::vector<std::string> lost;
   std::optional<Error> failure;
-  for (const std::string& url : all_urls(spec)) {
+  const auto is_left_out = [&](const std::string& url) {
+    return spec.shared && spec.shared->left_out.contains(url);
+  };
+  std::vector<std::string> urls = all_urls(spec);
+  if (!std::ranges::all_of(urls, is_left_out)) std::erase_if(urls, is_left_out);
+  for (const std::string& url : urls) {
     ServedSpec one = spec;
     one.url = url;
     try {
@@ -413,11 +421,13 @@ std::unique_ptr<Engine> open_pool(const EngineParts& parts, const ServedSpec& sp
     } catch (const Error& error) {
       if (error.category() != ErrorCategory::environment) throw;
       lost.push_back(fmt::format("{}: this server is left out: {}", url, error.what()));
+      if (spec.shared) spec.shared->left_out.insert(url);
       failure = error;
     }
   }
   if (servers.empty()) throw *failure;
-  return pool_servers(std::move(servers), std::move(lost), kBatchesInFlight * spec.max_requests);
+  return pool_servers(std::move(servers), std::move(lost), kBatchesInFlight * spec.max_requests,
+                      spec.shared);
 }
 
 }  // namespace

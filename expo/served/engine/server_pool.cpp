@@ -34,8 +34,12 @@ std::vector<T> chosen(std::span<const T> all, const std::vector<std::size_t>& nu
 
 class ServerPool final : public Engine {
  public:
-  ServerPool(std::vector<PooledServer> servers, std::vector<std::string> lost, std::size_t batch)
-      : servers_(std::move(servers)), lost_(std::move(lost)), batch_(batch) {
+  ServerPool(std::vector<PooledServer> servers, std::vector<std::string> lost, std::size_t batch,
+             std::shared_ptr<SharedServers> shared)
+      : servers_(std::move(servers)),
+        lost_(std::move(lost)),
+        batch_(batch),
+        shared_(shared ? std::move(shared) : std::make_shared<SharedServers>()) {
     const PooledServer& first = servers_.front();
     for (const PooledServer& each : servers_) {
       if (comparable(*each.engine) == comparable(*first.engine)) continue;
@@ -120,6 +124,7 @@ class ServerPool final : public Engine {
   }
 
   void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) override {
+    follow_others();
     for (std::size_t i = 0; i < servers_.size();) {
       try {
         servers_[i].engine->move_to(alpha, cancellation);
@@ -129,6 +134,10 @@ class ServerPool final : public Engine {
         leave_out(i, error);
       }
     }
+  }
+
+  void let_go() override {
+    for (const PooledServer& each : servers_) each.engine->let_go();
   }
 
  private:
@@ -153,6 +162,7 @@ class ServerPool final : public Engine {
   void share(std::size_t rows, const CancellationToken& cancellation,
              const std::function<void(Engine&, SharedRows::Part&)>& work) {
     if (rows == 0) return;
+    follow_others();
     const auto failures =
         SharedRows(rows, servers_.size(), batch_)
             .run([&](std::size_t server,
@@ -163,6 +173,13 @@ class ServerPool final : public Engine {
     }
   }
 
+  /// Leaves out what another pool has found dead.
+  void follow_others() {
+    for (std::size_t i = servers_.size(); i-- > 0;) {
+      if (servers_.size() > 1 && shared_->left_out.contains(servers_[i].address)) erase(i);
+    }
+  }
+
   /// Throws the failure if it is the last server's.
   void leave_out(std::size_t number, const Error& failure) {
     if (servers_.size() == 1) throw failure;
@@ -170,19 +187,27 @@ class ServerPool final : public Engine {
         fmt::format("{}: this server is left out from now on, and its rows are asked "
                     "of the others: {}",
                     servers_[number].address, failure.what()));
+    shared_->left_out.insert(servers_[number].address);
+    erase(number);
+  }
+
+  void erase(std::size_t number) {
     servers_.erase(servers_.begin() + static_cast<std::ptrdiff_t>(number));
   }
 
   std::vector<PooledServer> servers_;
   std::vector<std::string> lost_;
   std::size_t batch_;
+  std::shared_ptr<SharedServers> shared_;
 };
 
 }  // namespace
 
 std::unique_ptr<Engine> pool_servers(std::vector<PooledServer> servers,
-                                     std::vector<std::string> lost, std::size_t batch) {
-  return std::make_unique<ServerPool>(std::move(servers), std::move(lost), batch);
+                                     std::vector<std::string> lost, std::size_t batch,
+                                     std::shared_ptr<SharedServers> shared) {
+  return std::make_unique<ServerPool>(std::move(servers), std::move(lost), batch,
+                                      std::move(shared));
 }
 
 }  // namespace expo

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "expo/engine/engine.h"
+#include "expo/engine/engine_spec.h"
 
 namespace expo {
 
@@ -20,10 +21,12 @@ struct PooledServer {
 /// names it; when none is left, its failure is thrown. `batch` is the most rows that a server is
 /// given at once.
 ///
-/// There must be a server, and `lost` are those that could not be opened, one sentence each. Throws
-/// Error(input) if the servers do not say the same of their model. Sinks are called from other
-/// threads, one call at a time.
+/// There must be a server, and `lost` are those that could not be opened, one sentence each. The
+/// servers that `shared` has as left out are left out without a word, as long as one is left, and
+/// what this pool leaves out is added there. Throws Error(input) if the servers do not say the same
+/// of their model. Sinks are called from other threads, one call at a time.
 std::unique_ptr<Engine> pool_servers(std::vector<PooledServer> servers,
-                                     std::vector<std::string> lost, std::size_t batch);
+                                     std::vector<std::string> lost, std::size_t batch,
+                                     std::shared_ptr<SharedServers> shared = {});
 
 }  // namespace expo

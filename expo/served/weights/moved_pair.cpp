@@ -28,7 +28,6 @@ std::shared_ptr<const Checkpoint> open_aligned(Filesystem& filesystem,
 std::unique_ptr<Engine> embedded_engine(Filesystem& filesystem, const Environment& environment,
                                         const ServedPair& pair, DType dtype,
                                         const EmbeddedOpener& open) {
-  if (!pair.prove_embedded) return nullptr;
   EmbeddedSpec spec;
   spec.raw_text = true;
   spec.model = pair.aligned;
@@ -58,6 +57,17 @@ void check_mapping(Filesystem& filesystem, ServedPair& pair) {
       folder, from));
 }
 
+/// In the folder that other engines of the same servers use by turns.
+std::shared_ptr<StagedWeights> stage(Filesystem& filesystem, const Environment& environment,
+                                     const ServedPair& pair, DType dtype,
+                                     const std::vector<std::filesystem::path>& inputs,
+                                     SharedServers* shared) {
+  auto staged = std::make_shared<StagedWeights>(filesystem, environment, pair, dtype, inputs,
+                                                shared ? shared->staging : nullptr);
+  if (shared) shared->staging = staged->lock();
+  return staged;
+}
+
 }  // namespace
 
 MovedPair::MovedPair(Filesystem& filesystem, const Environment& environment,
@@ -76,16 +86,25 @@ MovedPair::MovedPair(Filesystem& filesystem, const Environment& environment,
       served_weight_type(facts_of(server.client, cancellation), server.dialect, pair_.dtype);
   check_mapping(filesystem, pair_);
   if (!staged)
-    staged = std::make_shared<StagedWeights>(filesystem, environment, pair_, dtype, sources());
+    staged = stage(filesystem, environment, pair_, dtype, sources(), server.spec.shared.get());
   if (staged->dtype() != dtype) {
     throw usage_error(fmt::format(
         "{}: the server holds its weights in {}, but another one in {}; start them with one type",
         where, torch_name(dtype), torch_name(staged->dtype())));
   }
   staged_ = staged;
-  embedded_ = embedded_engine(filesystem, environment, pair_, dtype, open_embedded);
+  std::function<Engine&()> embedded;
+  if (pair_.prove_embedded) {
+    embedded = [this, &environment, dtype, open_embedded]() -> Engine& {
+      if (!embedded_)
+        embedded_ = embedded_engine(filesystem_, environment, pair_, dtype, open_embedded);
+      return *embedded_;
+    };
+    embedded();
+  }
   weights_.emplace(ReloadedWeights::Parts{reloads_, server.dialect, probe_, *staged_,
-                                          pair_.client_path, pair_.server_path, embedded_.get()});
+                                          pair_.client_path, pair_.server_path,
+                                          std::move(embedded)});
 }
 
 void MovedPair::move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation) {
@@ -93,8 +112,23 @@ void MovedPair::move_to(const AlphaSchedule& alpha, const CancellationToken& can
   is_moved_ = true;
 }
 
+void MovedPair::let_go() {
+  weights_->forget_place();
+  staged_->let_go();
+  embedded_.reset();
+  is_moved_ = false;
+  is_let_go_ = true;
+}
+
 void MovedPair::run(const ServedWork& work, const ProvenRequests::Send& send, std::size_t batch,
                     const CancellationToken& cancellation) {
+  if (!is_moved_ && is_let_go_) {
+    throw usage_error(
+        fmt::format("{}: the server may have the weights of another checkpoint; {} must be moved "
+                    "to an α before "
+                    "it is asked again",
+                    where(), pair_.aligned));
+  }
   if (!is_moved_) return send(work, cancellation);
   ProvenRequests requests(*weights_, send, batch);
   try {
@@ -109,10 +143,9 @@ void MovedPair::run(const ServedWork& work, const ProvenRequests::Send& send, st
 std::vector<std::string> MovedPair::incidents() const {
   if (restored_ == 0) return {};
   return {fmt::format(
-      "{}: the server lost the weights that it was moved to {} while it was asked, as it does when "
-      "it is started again; it was moved to them again, and what it had answered since was asked "
-      "anew",
-      where(), restored_ == 1 ? "once" : fmt::format("{} times", restored_))};
+      "{}: the server lost the weights that it was moved to {} while it ran {}, as it does when it "
+      "is started again; it was moved to them again, and what it had answered since was asked anew",
+      where(), restored_ == 1 ? "once" : fmt::format("{} times", restored_), pair_.aligned)};
 }
 
 void MovedPair::describe(EngineDescription& description) const {

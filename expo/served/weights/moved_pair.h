@@ -32,9 +32,12 @@ class MovedPair {
             const CancellationToken& cancellation);
 
   void move_to(const AlphaSchedule& alpha, const CancellationToken& cancellation);
+  /// As Engine::let_go().
+  void let_go();
   const Checkpoint& aligned() const { return *aligned_; }
 
-  /// Sends work as ProvenRequests does once it has moved, and as it is before.
+  /// Sends work as ProvenRequests does once it has moved, and as it is before. Throws Error(usage)
+  /// if it was let go and not moved since.
   void run(const ServedWork& work, const ProvenRequests::Send& send, std::size_t batch,
            const CancellationToken& cancellation);
 
@@ -57,9 +60,10 @@ class MovedPair {
   std::shared_ptr<StagedWeights> staged_;
   HttpClient reloads_;
   WeightProbe probe_;
-  std::unique_ptr<Engine> embedded_;
+  std::unique_ptr<Engine> embedded_;  ///< opened when it is first to prove something
   std::optional<ReloadedWeights> weights_;
   bool is_moved_ = false;
+  bool is_let_go_ = false;
   std::size_t restored_ = 0;
 };
 

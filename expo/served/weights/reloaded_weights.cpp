@@ -169,10 +169,11 @@ void ReloadedWeights::fail(const HttpAnswer& answer, const StagedCheckpoint& che
 void ReloadedWeights::compare_with_embedded(const AlphaSchedule& alpha,
                                             const std::vector<float>& served,
                                             const CancellationToken& cancellation) {
-  if (parts_.embedded == nullptr) return;
-  parts_.embedded->move_to(alpha, cancellation);
+  if (!parts_.embedded) return;
+  Engine& embedded = parts_.embedded();
+  embedded.move_to(alpha, cancellation);
   std::vector<float> own;
-  for (const auto& of_text : parts_.embedded->log_probs(
+  for (const auto& of_text : embedded.log_probs(
            parts_.probe.conversations(), [](std::uint64_t) {}, cancellation))
     std::ranges::copy(of_text, std::back_inserter(own));
   const double bound = parts_.staged.dtype() == DType::f32 ? 1e-3 : 5e-2;

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +29,8 @@ class ReloadedWeights {
     StagedWeights& staged;
     std::string client_path;  ///< ServedPair's
     std::string server_path;
-    Engine* embedded = nullptr;  ///< to compare with, moved to each α; null: with nothing
+    /// The engine to compare with, which is moved to each α; empty: with nothing.
+    std::function<Engine&()> embedded = {};
   };
 
   /// The parts must outlive this object.
@@ -46,6 +47,10 @@ class ReloadedWeights {
 
   /// Moves the server again to where it was, as after a restart with its first weights.
   void restore(const CancellationToken& cancellation) { move_to(alpha_.value(), cancellation); }
+
+  /// Takes it that the server has other weights from now on; it must be moved again. What is proven
+  /// about the server stays so.
+  void forget_place() { alpha_.reset(); }
 
   /// The checkpoint of the last move.
   const StagedCheckpoint& checkpoint() const { return checkpoint_.value(); }

@@ -53,14 +53,21 @@ std::uint64_t common_rows(const Checkpoint& checkpoint, const std::vector<std::s
 }  // namespace
 
 StagedWeights::StagedWeights(Filesystem& filesystem, const Environment& environment,
-                             ServedPair pair, DType dtype, const std::vector<fs::path>& inputs)
-    : filesystem_(filesystem), environment_(environment), pair_(std::move(pair)), dtype_(dtype) {
+                             ServedPair pair, DType dtype, const std::vector<fs::path>& inputs,
+                             std::shared_ptr<OutputLock> lock)
+    : filesystem_(filesystem),
+      environment_(environment),
+      pair_(std::move(pair)),
+      dtype_(dtype),
+      lock_(std::move(lock)) {
   for (const char* name : {kFolders[0], kFolders[1], kHeadFolder})
     OutputPlace::check(filesystem_, pair_.staging / name, {.overwrite = true, .inputs = inputs});
   filesystem_.create_directory(pair_.staging);
   const fs::path folder = filesystem_.canonical(pair_.staging);
-  lock_ = std::make_unique<OutputLock>(filesystem_, folder / ".expo-staging-lock", folder,
-                                       "staging folder");
+  if (!lock_) {
+    lock_ = std::make_shared<OutputLock>(filesystem_, folder / ".expo-staging-lock", folder,
+                                         "staging folder");
+  }
   for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].folder = folder / kFolders[i];
   head_folder_ = folder / kHeadFolder;
   // What a run that was killed has left would take room for nothing.
@@ -69,12 +76,27 @@ StagedWeights::StagedWeights(Filesystem& filesystem, const Environment& environm
 }
 
 StagedWeights::~StagedWeights() {
+  remove_written();
+}
+
+void StagedWeights::remove_written() {
   for (const fs::path& folder : written_) {
     try {
       filesystem_.remove(folder);
     } catch (const Error&) {  // The next run in this folder replaces it.
     }
   }
+  written_.clear();
+}
+
+void StagedWeights::let_go() {
+  const std::scoped_lock lock(mutex_);
+  remove_written();
+  for (Slot& slot : slots_) {
+    slot.holds.reset();
+    slot.fixed.reset();
+  }
+  other_head_.reset();
 }
 
 StagedCheckpoint StagedWeights::at(const AlphaSchedule& alpha,

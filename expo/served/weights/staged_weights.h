@@ -42,11 +42,13 @@ struct StagedCheckpoint {
 /// removed at the end.
 class StagedWeights {
  public:
-  /// Takes the lock of the staging folder, which is made if need be. Throws Error(environment) if
-  /// another run has it, and Error(usage) if `inputs`, the files and folders of the pair, are in
-  /// its way, or something else is. `filesystem` and `environment` must outlive this object.
+  /// Takes the lock of the staging folder, which is made if need be, or shares the one given.
+  /// Throws Error(environment) if another run has it, and Error(usage) if `inputs`, the files and
+  /// folders of the pair, are in its way, or something else is. `filesystem` and `environment` must
+  /// outlive this object.
   StagedWeights(Filesystem& filesystem, const Environment& environment, ServedPair pair,
-                DType dtype, const std::vector<std::filesystem::path>& inputs);
+                DType dtype, const std::vector<std::filesystem::path>& inputs,
+                std::shared_ptr<OutputLock> lock = {});
   ~StagedWeights();
   StagedWeights(const StagedWeights&) = delete;
   StagedWeights& operator=(const StagedWeights&) = delete;
@@ -65,6 +67,11 @@ class StagedWeights {
                                    std::span<const AnsweredTokens> texts,
                                    const CancellationToken& cancellation);
 
+  /// Removes the checkpoints, so that none is valid any more, and others that share the lock may
+  /// stage theirs in the folder, until at() writes again. Thread-safe.
+  void let_go();
+
+  const std::shared_ptr<OutputLock>& lock() const { return lock_; }
   DType dtype() const { return dtype_; }
 
  private:
@@ -81,6 +88,7 @@ class StagedWeights {
     StagedCheckpoint checkpoint;
   };
 
+  void remove_written();
   void write(Slot& slot, const AlphaSchedule& alpha, const CancellationToken& cancellation);
   void write_other_head(const StagedCheckpoint& checkpoint, std::span<const AnsweredTokens> texts,
                         const CancellationToken& cancellation);
@@ -91,7 +99,7 @@ class StagedWeights {
   const Environment& environment_;
   ServedPair pair_;
   DType dtype_;
-  std::unique_ptr<OutputLock> lock_;
+  std::shared_ptr<OutputLock> lock_;
   std::array<Slot, 2> slots_;
   std::filesystem::path head_folder_;
   std::optional<OtherHead> other_head_;
