@@ -6,6 +6,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <set>
 
 #include "expo/cli/arguments/help_sections.h"
 #include "expo/cli/command.h"
@@ -266,7 +267,7 @@ class SearchCommand {
       const auto warnings = result.at("warnings").get<std::vector<std::string>>();
       print_warnings({warnings.begin() + static_cast<std::ptrdiff_t>(search_.warnings.size()),
                       warnings.end()});
-      print_warnings(models_.aligned.front()->incidents());
+      print_incidents();
       return result;
     } catch (const Error& error) {
       // Wrong use is wrong again when it is repeated.
@@ -275,6 +276,16 @@ class SearchCommand {
                                : "the same command goes on from there";
       throw Error(error.category(), fmt::format("{}; what is finished is kept in {}: {}",
                                                 error.what(), options_.rows.output, advice));
+    }
+  }
+
+  /// What happened to servers, which several of the models may have in common.
+  void print_incidents() const {
+    std::set<std::string> seen;
+    for (const Engine* engine : models_.engines()) {
+      for (const std::string& incident : engine->incidents()) {
+        if (seen.insert(incident).second) print_warnings({incident});
+      }
     }
   }
 

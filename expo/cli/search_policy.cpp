@@ -1,5 +1,7 @@
 #include "expo/cli/search_policy.h"
 
+#include <fmt/format.h>
+
 #include "expo/core/error.h"
 #include "expo/served/weights/weight_type.h"
 
@@ -18,11 +20,7 @@ SearchPolicy::SearchPolicy(const SearchSettings& search, const ModelOptions& mod
 void SearchPolicy::check(const SearchModels& models, Objective objective,
                          const EmbeddedSpec& here) const {
   if (!servers_) return;
-  if (!models.baseline.empty() && !aligned_baseline(posix_filesystem(), models)) {
-    throw usage_error(
-        "--baseline: with --policy, the servers run ALIGNED and what lies on the line through SFT, "
-        "and no other model; leave one of the options out");
-  }
+  check_one_adapter(models);
   const bool needs_log_probs = objective == Objective::preference ||
                                objective == Objective::implicit || search_.second.implicit;
   if (needs_log_probs && *servers_->server == ServerKind::llama_server) {
@@ -31,6 +29,17 @@ void SearchPolicy::check(const SearchModels& models, Objective objective,
         "own objective need; serve the policy by vLLM, or choose another objective");
   }
   spec(here).check();
+}
+
+/// A server's adapter is one step from SFT; whole checkpoints can be any.
+void SearchPolicy::check_one_adapter(const SearchModels& models) const {
+  if (*servers_->server != ServerKind::llama_server) return;
+  const bool has_rival = !models.baseline.empty() && !aligned_baseline(posix_filesystem(), models);
+  if (models.aligned.size() == 1 && !has_rival) return;
+  throw usage_error(fmt::format(
+      "{0}: with --policy llama-server=URL, the server has the adapter of one pair and runs no "
+      "other model; serve the policy by vLLM, or leave {0} out",
+      has_rival ? "--baseline" : "--also"));
 }
 
 void SearchPolicy::prepare(const EmbeddedSpec& here) const {
@@ -44,7 +53,8 @@ void SearchPolicy::prepare(const EmbeddedSpec& here) const {
 std::optional<ServedPolicy> SearchPolicy::served(const EmbeddedSpec& here) const {
   if (!servers_) return std::nullopt;
   ServedPolicy policy;
-  policy.open = [this](const EmbeddedSpec& set) { return context_.open_engine(spec(set)); };
+  // Engines of servers stay open.
+  policy.open = [this](const EmbeddedSpec& set, bool) { return context_.open_engine(spec(set)); };
   if (*servers_->server == ServerKind::vllm)
     policy.type = ask_weight_type(spec(here), context_.cancellation);
   return policy;
@@ -56,6 +66,7 @@ ServedSpec SearchPolicy::spec(const EmbeddedSpec& here) const {
   spec.tokenizer.clear();  // those of the rewards
   spec.key_variable = search_.policy_key_variable;
   spec.option_prefix = "--policy-";
+  spec.shared = shared_;
   if (spec.kind != ServerKind::vllm) {
     if (!model_.staging.staging_dir.empty() || !model_.staging.server_path.empty() ||
         model_.staging.prove_embedded) {
@@ -67,7 +78,7 @@ ServedSpec SearchPolicy::spec(const EmbeddedSpec& here) const {
     return spec;
   }
   ServedPair& pair = spec.pair.emplace();
-  pair.sft = sft_;
+  pair.sft = here.sft.value_or(sft_);
   pair.aligned = here.model;
   pair.dtype = dtype_from_user(here.dtype);
   pair.rounding = here.rounding;

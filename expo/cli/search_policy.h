@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -29,6 +30,7 @@ class SearchPolicy {
   std::optional<ServedPolicy> served(const EmbeddedSpec& here) const;
 
  private:
+  void check_one_adapter(const SearchModels& models) const;
   ServedSpec spec(const EmbeddedSpec& here) const;
 
   const SearchSettings& search_;
@@ -37,6 +39,7 @@ class SearchPolicy {
   const std::string& sft_;
   const CommandContext& context_;
   std::optional<EngineWord> servers_;
+  std::shared_ptr<SharedServers> shared_ = std::make_shared<SharedServers>();
 };
 
 }  // namespace expo

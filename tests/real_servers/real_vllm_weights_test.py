@@ -17,9 +17,9 @@ ALPHAS = [-1, 0, 0.3, 1]
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 
-def step(tensors):
+def step(tensors, seed=22):
     """θ from θ_sft, far enough for other answers at every α."""
-    rng = np.random.default_rng(22)
+    rng = np.random.default_rng(seed)
     return {name: values + rng.standard_normal(values.shape, np.float32) * np.float32(0.06 * values.std())
             for name, values in sorted(tensors.items())}
 
@@ -93,15 +93,33 @@ def test_the_embedded_engine_proves_it(server, own_head, prompts, tmp_path):
     assert not list((tmp_path / "stage").glob("expo-staged-*"))
 
 
-def test_a_search_goes_over_it(server, own_head, reward_model, tmp_path):
+@pytest.fixture
+def search(server, own_head, reward_model, tmp_path):
     """Whatever it finds, with a reward model that nobody has trained: its α are the server's."""
-    data = write_rows(tmp_path / "dev.jsonl", [{"prompt": f"Count from {number} to {number + 3}."} for number in range(24)])
-    expo("search", *own_head, data, "--reward-model", reward_model, "-o", tmp_path / "run", "--policy", server.word,
-         "--staging-dir", tmp_path / "stage", "--alphas", "0,0.3,1", "--max-new-tokens", 12, "--dtype", "f32")
-    found = json.loads((tmp_path / "run/search.json").read_text())
+    def run(*options):
+        data = write_rows(tmp_path / "dev.jsonl", [{"prompt": f"Count from {number} to {number + 3}."} for number in range(24)])
+        expo("search", *own_head, data, "--reward-model", reward_model, "-o", tmp_path / "run", "--policy", server.word,
+             "--staging-dir", tmp_path / "stage", "--max-new-tokens", 12, "--dtype", "f32", *options)
+        assert (tmp_path / "run/report.html").exists() and not list((tmp_path / "stage").glob("expo-staged-*"))
+        return json.loads((tmp_path / "run/search.json").read_text())
+    return run
+
+
+def test_a_search_goes_over_it(search):
+    found = search("--alphas", "0,0.3,1")
     assert found["verdict"] and [each["label"] for each in found["candidates"]]
     assert {each["alpha"] for each in found["candidates"]} >= {0, 0.3, 1}
-    assert (tmp_path / "run/report.html").exists()
+
+
+def test_several_checkpoints_and_another_baseline_take_turns(search, own_head, work):
+    """At each move, the embedded engine tells whose weights the server has, to 0.001 a token."""
+    other, rival = (variant(work / name, own_head[0], lambda tensors, seed=seed: step(tensors, seed))
+                    for name, seed in (("other", 23), ("rival", 24)))
+    found = search("--alphas", "0.3", "--also", other, "--baseline", rival, "--prove-embedded")
+    assert {each["label"] for each in found["candidates"]} == {
+        "α = -1", "own_head α = 0", "own_head α = 0.3", "other α = 0", "other α = 0.3", str(rival)}
+    drifts = [each["drift_from_sft"] for each in found["candidates"] if each["alpha"] > 0 and each["confirming"]]
+    assert found["baseline"] == str(rival) and drifts and all(drift > 0.01 for drift in drifts)
 
 
 def test_a_head_that_is_not_read_anew_is_found(sft, prompts, work, tmp_path):

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "expo/core/disk/memory_filesystem.h"
+#include "expo/core/error.h"
 #include "expo/search/live/live_source.h"
 #include "expo/search/live/model_scorers.h"
 #include "search/fake_engine.h"
@@ -146,6 +149,80 @@ TEST_F(EngineTurnsTest, AnEngineThatIsOpenedAgainIsMovedToWhereItWas) {
   EXPECT_EQ(texts.at(1), texts.at(0));
   EXPECT_EQ(diary_.lines.back(), "policy@α = 3");
   EXPECT_EQ(diary_.most, 1U);
+}
+
+/// A policy that notes when it takes the weights of a server, and when it lets them go.
+class MovingEngine final : public Engine {
+ public:
+  MovingEngine(std::string name, std::vector<std::string>& diary)
+      : name_(std::move(name)), diary_(diary) {
+    diary_.push_back("+" + name_);
+  }
+  ~MovingEngine() override { diary_.push_back("-" + name_); }
+  EngineDescription describe() const override {
+    EngineDescription result;
+    result.name = name_;
+    return result;
+  }
+  std::vector<std::string> incidents() const override { return {name_ + ": restarted"}; }
+  void move_to(const AlphaSchedule& alpha, const CancellationToken&) override {
+    diary_.push_back(name_ + " to " + label_of(alpha.uniform().value_or(0)));
+  }
+  void let_go() override { diary_.push_back(name_ + " lets go"); }
+  std::vector<std::vector<float>> log_probs(std::span<const Conversation>, const TokenSink&,
+                                            const CancellationToken&) override {
+    diary_.push_back(name_ + " works");
+    return {};
+  }
+
+ private:
+  std::string name_;
+  std::vector<std::string>& diary_;
+};
+
+TEST(EngineTurns, AServerIsLetGoWhenAnotherTakesIt) {
+  std::vector<std::string> diary;
+  const EngineTurns turns([&](const EmbeddedSpec& spec,
+                              bool) { return std::make_unique<MovingEngine>(spec.model, diary); },
+                          Turns::of_server);
+  const CancellationToken token;
+  const auto work = [&](Engine& engine) {
+    engine.log_probs(
+        {}, [](std::uint64_t) {}, token);
+  };
+  {
+    const auto one = turns.open(spec_of("one"));
+    const auto two = turns.open(spec_of("two"), AlphaSchedule(-1));
+    EXPECT_EQ(std::exchange(diary, {}), (std::vector<std::string>{"+one", "one lets go", "+two"}));
+    one->move_to(AlphaSchedule(3), token);
+    work(*one);
+    one->move_to(AlphaSchedule(2), token);
+    EXPECT_EQ(std::exchange(diary, {}), (std::vector<std::string>{"two lets go", "one to α = 3",
+                                                                  "one works", "one to α = 2"}));
+    work(*two);
+    work(*two);
+    EXPECT_EQ(std::exchange(diary, {}),
+              (std::vector<std::string>{"one lets go", "two to α = -1", "two works", "two works"}));
+    work(*one);
+    EXPECT_EQ(std::exchange(diary, {}),
+              (std::vector<std::string>{"two lets go", "one to α = 2", "one works"}));
+    EXPECT_EQ(two->incidents(), std::vector<std::string>{"two: restarted"});
+  }
+  EXPECT_EQ(diary, (std::vector<std::string>{"-two", "-one"})) << "they stay open";
+}
+
+TEST(EngineTurns, AnEngineThatCannotBeOpenedTakesNothing) {
+  std::vector<std::string> diary;
+  const EngineTurns turns(
+      [&](const EmbeddedSpec& spec, bool) -> std::unique_ptr<Engine> {
+        if (spec.model == "two") throw input_error("two: is no model");
+        return std::make_unique<MovingEngine>(spec.model, diary);
+      },
+      Turns::of_server);
+  const auto one = turns.open(spec_of("one"));
+  EXPECT_THROW(turns.open(spec_of("two")), Error);
+  one->move_to(AlphaSchedule(1), CancellationToken());
+  EXPECT_EQ(diary, (std::vector<std::string>{"+one", "one lets go", "one to α = 1"}));
 }
 
 }  // namespace

@@ -25,9 +25,9 @@ def models(tmp_path):
 
 @pytest.fixture
 def at(tmp_path, models):
-    """The digest of θ + αΔ in a type, by numpy alone."""
-    def digest(alpha, dtype=np.float32):
-        sft, aligned = (load_file(model / "model.safetensors") for model in models)
+    """The digest of θ + αΔ in a type, by numpy alone; `trained` is another θ than ALIGNED."""
+    def digest(alpha, dtype=np.float32, trained=None):
+        sft, aligned = (load_file(model / "model.safetensors") for model in (models[0], trained or models[1]))
         folder = tmp_path / f"expected-{alpha}"
         folder.mkdir(exist_ok=True)
         save(folder / "model.safetensors",

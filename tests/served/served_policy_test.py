@@ -127,7 +127,6 @@ def test_llama_server_takes_alpha_as_a_scale(policy, search, data, tmp_path):
     (["--policy", "llama-server=http://127.0.0.1:9", "--second-implicit"], "no log-probabilities"),
     (["--policy", "llama-server=http://127.0.0.1:9", "--staging-dir", "S"], "no effect"),
     (["--policy", "vllm=http://127.0.0.1:9", "--staging-dir", "S", "--device", "cpu"], "--device has no effect"),
-    (["--policy", "vllm=http://127.0.0.1:9", "--staging-dir", "S", "--baseline", "B"], "--baseline"),
     (["--staging-dir", "S"], "--staging-dir has no effect"), (["--allow-other-sampling"], "has no effect"),
     (["--policy-key-variable", "K"], "has no effect")])
 def test_what_a_policy_on_a_server_cannot_do_is_refused(search, options, words):

@@ -182,8 +182,8 @@ void check_servers(bool of_rewards, bool of_policy, const CLI::App& command) {
       ServerOptions().check_unused(command, "on a model that runs here, not on a server");
   }
   if (of_policy) {
-    refuse_given(command, {"--device", "--deterministic", "--cache-size", "--also"},
-                 "with --policy, whose server runs one model in its own way");
+    refuse_given(command, {"--device", "--deterministic", "--cache-size"},
+                 "with --policy, whose server runs models in its own way");
     return;
   }
   refuse_given(command, {"--policy-key-variable", "--allow-other-sampling"},

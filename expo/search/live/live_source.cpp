@@ -103,9 +103,11 @@ std::vector<std::optional<double>> LiveScoreSource::scores_of(const ScoreRequest
 }
 
 void LiveScoreSource::answer_missing(std::span<const ScoreRequest> requests) {
-  std::set<std::size_t> wanted;
-  for (const ScoreRequest& request : requests) wanted.insert(request.candidate);
-  for (const std::size_t candidate : wanted) answer(candidate, missing(requests, candidate));
+  // One policy after the other, as their engines may take turns.
+  std::set<std::pair<std::size_t, std::size_t>> wanted;
+  for (const ScoreRequest& request : requests)
+    wanted.emplace(candidates_[request.candidate].policy, request.candidate);
+  for (const auto& [policy, candidate] : wanted) answer(candidate, missing(requests, candidate));
 }
 
 std::vector<Glance> LiveScoreSource::glance(std::span<const ScoreRequest> requests,

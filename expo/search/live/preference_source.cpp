@@ -81,13 +81,14 @@ std::string PreferenceSource::key_of(const LiveCandidate& candidate, std::size_t
 
 std::vector<Score> PreferenceSource::scores(std::span<const ScoreRequest> requests) {
   std::vector<std::size_t> all;
-  std::map<std::size_t, std::vector<std::size_t>> wanted;
+  // One policy after the other, as their engines may take turns.
+  std::map<std::pair<std::size_t, std::size_t>, std::vector<std::size_t>> wanted;
   for (const ScoreRequest& request : requests) {
     all.push_back(request.prompt);
-    wanted[request.candidate].push_back(request.prompt);
+    wanted[{candidates_[request.candidate].policy, request.candidate}].push_back(request.prompt);
   }
   if (reference_) compute(*reference_, all);
-  for (const auto& [candidate, pairs] : wanted) compute(candidates_[candidate], pairs);
+  for (const auto& [place, pairs] : wanted) compute(candidates_[place.second], pairs);
   std::vector<Score> result;
   for (const ScoreRequest& request : requests) {
     const auto& pair = *cache_.find(key_of(candidates_[request.candidate], request.prompt));

@@ -1,12 +1,16 @@
 #include "expo/search/run/search_models.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iterator>
 
 #include "expo/checkpoint/open/open_checkpoint.h"
 #include "expo/core/error.h"
+#include "expo/extrapolation/diagnosis/configuration_differences.h"
+#include "expo/extrapolation/diagnosis/diagnosis.h"
+#include "expo/extrapolation/diagnosis/verdict.h"
 #include "expo/extrapolation/write/output_folder.h"
 
 namespace expo {
@@ -59,7 +63,7 @@ class Opening {
   OpenedModels open(std::span<const double> alphas, const CancellationToken& cancellation) {
     open_checkpoints();
     fix_setting(alphas, cancellation);
-    open_engines();
+    open_engines(cancellation);
     warn(cancellation);
     look_for_bends(alphas, cancellation);
     return std::move(opened_);
@@ -68,13 +72,17 @@ class Opening {
  private:
   void open_checkpoints() {
     sft_ = open_checkpoint(filesystem_, models_.sft, {}, environment_);
-    OpenOptions over_sft;
-    over_sft.adapter_base = sft_;
     take_inputs(*sft_);
     for (const std::string& name : models_.aligned) {
-      aligned_.push_back(open_checkpoint(filesystem_, name, over_sft, environment_));
+      aligned_.push_back(open_aligned(name));
       take_inputs(*aligned_.back());
     }
+  }
+
+  std::shared_ptr<const Checkpoint> open_aligned(const std::string& name) const {
+    OpenOptions over_sft;
+    over_sft.adapter_base = sft_;
+    return open_checkpoint(filesystem_, name, over_sft, environment_);
   }
 
   void take_inputs(const Checkpoint& checkpoint) {
@@ -93,10 +101,9 @@ class Opening {
                 .threads = spec.threads,
                 .memory = machine_memory()};
     SettingRequest request = request_;
-    const bool competes = aligned_baseline(filesystem_, models_).has_value();
-    const auto baseline = named(competes ? "" : models_.baseline);
     std::vector<std::shared_ptr<const Checkpoint>> rewards;
     for (const std::string& model : models_.rewards) rewards.push_back(named(model));
+    const auto baseline = has_rival() && !models_.policy ? named(models_.baseline) : nullptr;
     request.baseline = baseline.get();
     for (const auto& each : rewards) request.rewards.push_back(each.get());
     request.one_at_a_time = models_.one_at_a_time;
@@ -113,9 +120,13 @@ class Opening {
     spec.rounding = opened_.setting.rounding;
   }
 
-  /// The model's headers; null if none is named.
   std::shared_ptr<const Checkpoint> named(const std::string& model) const {
-    return model.empty() ? nullptr : open_checkpoint(filesystem_, model, {}, environment_);
+    return open_checkpoint(filesystem_, model, {}, environment_);
+  }
+
+  /// Whether a baseline is named that does not compete.
+  bool has_rival() const {
+    return !models_.baseline.empty() && !aligned_baseline(filesystem_, models_);
   }
 
   /// Finds what the setting makes of each α, and makes the race try none that it bends.
@@ -147,27 +158,82 @@ class Opening {
       opened_.warnings.push_back(label.empty() ? warning : fmt::format("{}: {}", label, warning));
   }
 
-  void open_engines() {
+  void open_engines(const CancellationToken& cancellation) {
+    const bool shares = models_.aligned.size() > 1 || has_rival();
+    const EngineTurns servers(models_.policy ? models_.policy->open : EngineTurns::Opener(),
+                              shares ? Turns::of_server : Turns::none);
+    const EngineTurns& engines = models_.policy ? servers : engines_;
     for (const std::string& name : models_.aligned) {
       EmbeddedSpec spec = opened_.spec;
       spec.model = name;
-      opened_.aligned.push_back(models_.policy ? models_.policy->open(spec) : engines_.open(spec));
+      opened_.aligned.push_back(engines.open(spec));
     }
     opened_.spec.model = models_.aligned.front();
-    const auto own = aligned_baseline(filesystem_, models_);
-    if (own && *own > 0) opened_.baseline = own;
-    if (own || models_.baseline.empty()) return;
+    if (has_rival()) {
+      opened_.rival = models_.policy ? served_rival(engines, cancellation) : rival(engines);
+      std::ranges::move(opened_.rival->sources(), std::back_inserter(opened_.inputs));
+    } else if (const auto own = aligned_baseline(filesystem_, models_).value_or(0); own > 0) {
+      opened_.baseline = own;
+    }
+  }
+
+  std::unique_ptr<Engine> rival(const EngineTurns& engines) const {
     EmbeddedSpec spec = opened_.spec;
     spec.model = models_.baseline;
     spec.sft.reset();
-    opened_.rival = engines_.open(spec);
-    std::ranges::move(opened_.rival->sources(), std::back_inserter(opened_.inputs));
+    return engines.open(spec);
+  }
+
+  /// The baseline as the end of a line through SFT, as servers are moved along lines only; SFT
+  /// itself as the end of a line through ALIGNED.
+  std::unique_ptr<Engine> served_rival(const EngineTurns& engines,
+                                       const CancellationToken& cancellation) {
+    const auto baseline = open_aligned(models_.baseline);
+    make_plan(*sft_, *baseline, {AlphaSchedule(0), opened_.setting.dtype, request_.on_mismatch},
+              cancellation);
+    warn_of_configuration(*baseline);
+    EmbeddedSpec spec = opened_.spec;
+    spec.model = models_.baseline;
+    if (is_sft(*baseline, cancellation)) spec.sft = first_aligned_alone();
+    return engines.open(spec, AlphaSchedule(0));
+  }
+
+  /// The first ALIGNED checkpoint under a name that is a model by itself, as an adapter's is not.
+  std::string first_aligned_alone() const {
+    const std::string& name = models_.aligned.front();
+    try {
+      named(name);
+      return name;
+    } catch (const Error&) {
+      return models_.sft + "+" + name;
+    }
+  }
+
+  /// Whether its weights are SFT's, wherever they lie.
+  bool is_sft(const Checkpoint& model, const CancellationToken& cancellation) const {
+    DiagnosisOptions options;
+    options.sample = true;
+    options.threads = opened_.spec.threads;
+    const Diagnosis diagnosis = diagnose(*sft_, model, options, cancellation);
+    return judge(diagnosis).relation == Relation::same_model;
   }
 
   void warn(const CancellationToken& cancellation) {
     for (std::size_t i = 0; i < aligned_.size(); ++i) {
       warn(i, pair_warnings(filesystem_, *sft_, *aligned_[i], opened_.spec.threads, cancellation));
+      if (models_.policy && models_.policy->type) warn_of_configuration(*aligned_[i]);
     }
+  }
+
+  /// Servers read new weights, but keep the configuration that they were started with.
+  void warn_of_configuration(const Checkpoint& model) {
+    const auto differences = configuration_differences(*sft_, model);
+    if (differences.empty()) return;
+    opened_.warnings.push_back(fmt::format(
+        "{}: its config.json says something else than SFT's ({}), but a server keeps the "
+        "configuration that it was started with, whatever weights it reads, so its answers may not "
+        "be this model's",
+        model.location(), fmt::join(differences, "; ")));
   }
 
   Filesystem& filesystem_;

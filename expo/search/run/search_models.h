@@ -22,7 +22,7 @@ namespace expo {
 /// A policy whose answers come from servers.
 struct ServedPolicy {
   /// Opens it; `spec` says how it would run here.
-  std::function<std::unique_ptr<Engine>(const EmbeddedSpec& spec)> open;
+  EngineTurns::Opener open;
   /// The type in which the servers hold its weights; std::nullopt: α is no matter of weights there,
   /// but the scale of an adapter, which rounds nothing.
   std::optional<DType> type;
@@ -35,7 +35,8 @@ struct SearchModels {
   std::string baseline;                   ///< to compare with; empty: the first ALIGNED checkpoint
   std::vector<std::string> rewards = {};  ///< in memory, too, each as often as it judges
   bool one_at_a_time = false;             ///< they take turns in memory, also where all fit
-  std::optional<ServedPolicy> policy = {};  ///< runs α of the ALIGNED checkpoint instead of us
+  /// Runs α of the ALIGNED checkpoints, and the baseline, instead of us.
+  std::optional<ServedPolicy> policy = {};
 };
 
 /// Throws Error(usage) if a model stands twice among the ALIGNED checkpoints, or is SFT itself, as
@@ -73,8 +74,11 @@ struct OpenedModels {
 
 /// Diagnoses each pair, fixes one type and rounding for all α of all of them, and opens an engine
 /// for each ALIGNED checkpoint and for the baseline; engines that are opened from there on take
-/// turns where need_turns() or the user says so. `spec` says how they run. Throws what
-/// check_distinct(), open_checkpoint() and choose_setting() throw.
+/// turns where need_turns() or the user says so, and where several have one policy's servers.
+/// There, a baseline is what lies at α = 0 on the line from SFT through it, or from the first
+/// ALIGNED checkpoint through it if it is SFT. `spec` says how they run. Throws what
+/// check_distinct(), open_checkpoint() and choose_setting() throw, and what make_plan() throws if
+/// servers cannot run the baseline.
 OpenedModels open_models(Filesystem& filesystem, const Environment& environment,
                          const SearchModels& models, const EmbeddedSpec& spec,
                          std::span<const double> alphas, EngineTurns& engines,
