@@ -55,7 +55,7 @@ TEST(Ties, AreCountedAmongFloat32NumbersOfEverySize) {
   std::vector<double> wide;
   for (unsigned i = 0; i < 60'000; ++i) {
     // Half of them on the middle between two numbers of one of the types, or just beside it.
-    std::uint32_t bits = random();
+    auto bits = static_cast<std::uint32_t>(random());
     const std::uint32_t nudge = (i % 3) - 1;
     if (i % 4 == 0) bits = (bits & 0xffff0000U) + 0x8000U + nudge;
     // Within float16's range: 2⁻¹⁵ to 2⁰.

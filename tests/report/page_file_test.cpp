@@ -93,7 +93,9 @@ class EveryFault : public testing::TestWithParam<bool> {
     } catch (const ProcessDied&) {
     }
     faults.clear();
-    if (is_written) EXPECT_EQ(memory.read_text("/run/report.html"), kNew) << what;
+    if (is_written) {
+      EXPECT_EQ(memory.read_text("/run/report.html"), kNew) << what;
+    }
     expect_whole(memory, what);
     memory.lose_power();
     expect_whole(memory, what + ", power");

@@ -38,9 +38,9 @@ EngineWord parse_engine_word(const std::string& word, const std::string& option)
   const bool has_kind = equals != std::string::npos && !is_url(word);
   const std::string kind = has_kind ? word.substr(0, equals) : "";
   const std::string place = has_kind ? word.substr(equals + 1) : word;
-  if (kind == "embedded") return {std::nullopt, place, {}};
+  if (kind == "embedded") return {.server = {}, .where = place, .served = {}, .further = {}};
   const auto server = server_kind(kind);
-  if (!server && !is_url(place)) return {std::nullopt, word, {}};
+  if (!server && !is_url(place)) return {.server = {}, .where = word, .served = {}, .further = {}};
   const std::size_t hash = place.find('#');
   // Whatever is wrong with the address is told first: it may hold a password.
   std::vector<std::string> addresses;

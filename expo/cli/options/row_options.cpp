@@ -58,7 +58,11 @@ void RowOptions::check_output() const {
 }
 
 RowOutput RowOptions::destination() const {
-  RowOutput result{output, as_array(), overwrite, resume, {}};
+  RowOutput result;
+  result.file = output;
+  result.as_array = as_array();
+  result.overwrite = overwrite;
+  result.resume = resume;
   if (!data.empty()) result.inputs.emplace_back(data);
   return result;
 }
