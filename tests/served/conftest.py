@@ -1,6 +1,8 @@
 """The tests of served models use the small models of the commands' tests, and start servers of them."""
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,6 +64,21 @@ def serve(folder):
     yield start
     for server in running:
         server.__exit__()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Makes self-signed certificates: paths of one and of its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+
+    def make(name, names="IP:127.0.0.1"):
+        paths = tmp_path / f"{name}.pem", tmp_path / f"{name}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+                        "-addext", f"subjectAltName={names}", "-out", paths[0], "-keyout", paths[1]],
+                       check=True, capture_output=True)
+        return paths
+    return make
 
 
 @pytest.fixture

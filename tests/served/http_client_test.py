@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import shutil
 import socket
 import socketserver
 import subprocess
@@ -256,20 +255,6 @@ def test_the_key_does_not_go_through_a_proxy_to_this_machine(server):
         answer = tool(server.url, echoes(), environment={"http_proxy": proxy.url, "no_proxy": ""})[0]
         assert answer["json"] == {"number": 0}
         assert proxy.most_in_flight == 0
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl")
-
-    def make(name, names="IP:127.0.0.1"):
-        paths = tmp_path / f"{name}.pem", tmp_path / f"{name}.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-                        "-addext", f"subjectAltName={names}", "-out", paths[0], "-keyout", paths[1]],
-                       check=True, capture_output=True)
-        return paths
-    return make
 
 
 def test_certificates_are_verified(certificate):

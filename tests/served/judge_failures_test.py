@@ -227,6 +227,18 @@ def test_the_key_is_sent_and_stands_nowhere(judge, files, tmp_path):
     assert "JUDGE_KEY is not set" in refused(*command[3:], code=2) and len(prompts(server)) == ROWS - 1
 
 
+def test_a_judge_whose_certificate_is_not_trusted_is_shown_nothing(certificate, judge, files, tmp_path):
+    own, other, out = certificate("judge"), certificate("other"), tmp_path / "a.json"
+    server = judge(tls=own)
+    environment = os.environ | {"JUDGE_KEY": KEY}
+    options = [*files, "--judge", word(server), "-o", out, "--judge-key-variable", "JUDGE_KEY"]
+    for trusted in ({}, {"SSL_CERT_FILE": str(other[0])}):
+        message = refused(*options, code=4, env=environment | trusted)
+        assert "certificate is not accepted" in message and not server.requests and not out.exists()
+    row = figures(server, files, out, *options[-2:], env=environment | {"SSL_CERT_FILE": str(own[0])})
+    assert row["n_failed"] == 0 and len(prompts(server)) == ROWS - 1
+
+
 def test_another_model_on_the_server_is_refused(judge, files, tmp_path):
     server = judge(served="another")
     message = refused(*files, "--judge", word(server), "-o", tmp_path / "a.json", code=3)

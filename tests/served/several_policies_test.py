@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 from checkpoints import expo
-from model_server import Reset, Status, next_tokens, text_of, word
+from model_server import Reset, Status, next_tokens, text_of, values_of, word
+from safetensors.numpy import load_file, save_file
 from small_models import model, read_rows, write_rows
 
 from served_policy_test import ids_of, is_answer
@@ -213,6 +214,46 @@ def test_a_configuration_that_the_server_would_not_read_is_told(search, other):
     done = search("--baseline", other)
     assert "rms_norm_eps is 0.25" in done.stderr and "torch_dtype" not in done.stderr
     assert any("rms_norm_eps" in warning for warning in search.result()["warnings"])
+
+
+@pytest.fixture
+def adapter(models, tmp_path):
+    """A LoRA over SFT's attention, and the weights of the model that it makes at an α, as `extrapolate` writes them."""
+    rng, rank = np.random.default_rng(SEED), 4
+    weights = {name: values for name, values in load_file(models[0] / "model.safetensors").items() if "q_proj.weight" in name}
+    factors = {}
+    for name, values in weights.items():
+        place = f"base_model.model.{name.removesuffix('.weight')}"
+        for letter, shape in (("A", (rank, values.shape[1])), ("B", (values.shape[0], rank))):
+            factors[f"{place}.lora_{letter}.weight"] = rng.standard_normal(shape).astype(np.float32) * 0.1
+    assert factors
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps(
+        {"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "target_modules": ["q_proj"],
+         "base_model_name_or_path": str(models[0])}))
+    save_file(factors, folder / "adapter_model.safetensors")
+
+    def at(alpha):
+        expo("extrapolate", models[0], folder, "-o", tmp_path / f"merged-{alpha}", "--alpha", alpha)
+        return values_of(tmp_path / f"merged-{alpha}")
+    return folder, at
+
+
+def test_an_adapter_over_sft_may_compete(search, adapter, at, check_answers):
+    folder, merged = adapter
+    search("--also", folder)
+    weights = {"α = -1": at(-1)} | {f"aligned α = {alpha:g}": at(alpha) for alpha in (0, 0.5, 3)}
+    counts = check_answers(weights | {f"adapter α = {alpha:g}": merged(alpha) for alpha in (0, 0.5, 3)})
+    assert all(counts.values())
+
+
+def test_an_adapter_over_sft_may_be_the_baseline(search, models, adapter, at, check_answers):
+    folder, merged = adapter
+    name = f"{models[0]}+{folder}"
+    search("--baseline", name)
+    weights = {f"α = {alpha:g}": at(alpha) for alpha in (-1, 0, 0.5, 3)} | {name: merged(0)}
+    assert check_answers(weights)[name] >= 5
 
 
 @pytest.mark.parametrize("option", ["--also", "--baseline"])
