@@ -112,6 +112,7 @@ def test_the_baseline_may_be_any_model_of_the_architecture(search, other, at, ch
     weights = {f"α = {alpha:g}": at(alpha) for alpha in (-1, 0, 0.5, 3)} | {str(other): at(0, trained=other)}
     counts = check_answers(weights)
     chosen = next(row for row in result["candidates"] if row["chosen"])
+    assert chosen["drift_from_sft"] is not None
     rival = next(row for row in result["candidates"] if row["label"] == str(other))
     assert counts[str(other)] == rival["confirming"]["prompts"] == chosen["confirming"]["prompts"]
     assert result["gain"] == pytest.approx(chosen["confirming"]["mean"] - rival["confirming"]["mean"], abs=1e-9)
