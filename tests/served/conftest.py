@@ -47,6 +47,17 @@ def inputs(tmp_path, models):
 
 
 @pytest.fixture
+def scorer(tmp_path):
+    """A command that scores answers by their words, from 0 to 6."""
+    path = tmp_path / "score.py"
+    path.write_text("import json, sys\n"
+                    "for line in sys.stdin:\n"
+                    "    words = json.loads(line)['answer'].split()\n"
+                    "    print(sum(int(word[1:]) for word in words) % 7, flush=True)\n")
+    return f"{sys.executable} {path}"
+
+
+@pytest.fixture
 def data(tmp_path):
     """Twelve prompts with ids."""
     texts = prompts(np.random.default_rng(7), 12)

@@ -1,7 +1,6 @@
 """`expo search` whose answers come from servers, and several servers as one."""
 
 import json
-import sys
 
 import pytest
 from checkpoints import expo
@@ -26,16 +25,10 @@ def data(inputs):
 
 
 @pytest.fixture
-def search(inputs, tmp_path):
-    scorer = tmp_path / "score.py"
-    scorer.write_text("import json, sys\n"
-                      "for line in sys.stdin:\n"
-                      "    words = json.loads(line)['answer'].split()\n"
-                      "    print(sum(int(word[1:]) for word in words) % 7, flush=True)\n")
-
+def search(inputs, tmp_path, scorer):
     def run(*servers, run="run", options=(), **more):
         policies = [option for server in servers for option in ("--policy", word(server))]
-        return expo("search", *inputs, "--scorer", f"{sys.executable} {scorer}", "-o", tmp_path / run, *policies, *options,
+        return expo("search", *inputs, "--scorer", scorer, "-o", tmp_path / run, *policies, *options,
                     **more)
     return run
 

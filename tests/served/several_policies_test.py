@@ -35,17 +35,11 @@ def other(tmp_path):
 
 
 @pytest.fixture
-def search(inputs, tmp_path, serve, folder):
-    scorer = tmp_path / "score.py"
-    scorer.write_text("import json, sys\n"
-                      "for line in sys.stdin:\n"
-                      "    words = json.loads(line)['answer'].split()\n"
-                      "    print(sum(int(word[1:]) for word in words) % 7, flush=True)\n")
-
+def search(inputs, tmp_path, serve, folder, scorer):
     def run(*options, servers=None, code=0):
         run.servers = servers or [serve("vllm", weights=folder, context=256)]
         policies = [option for server in run.servers for option in ("--policy", word(server))]
-        done = expo("search", *inputs, "--scorer", f"{sys.executable} {scorer}", "-o", tmp_path / "run", *policies,
+        done = expo("search", *inputs, "--scorer", scorer, "-o", tmp_path / "run", *policies,
                     "--staging-dir", tmp_path / "staging", *options, check=False)
         assert done.returncode == code, done.stderr
         return done
