@@ -34,12 +34,12 @@ void SearchPolicy::check(const SearchModels& models, Objective objective,
 /// A server's adapter is one step from SFT; whole checkpoints can be any.
 void SearchPolicy::check_one_adapter(const SearchModels& models) const {
   if (*servers_->server != ServerKind::llama_server) return;
-  const bool has_rival = !models.baseline.empty() && !aligned_baseline(posix_filesystem(), models);
-  if (models.aligned.size() == 1 && !has_rival) return;
+  const bool rival = has_rival(posix_filesystem(), models);
+  if (models.aligned.size() == 1 && !rival) return;
   throw usage_error(fmt::format(
       "{0}: with --policy llama-server=URL, the server has the adapter of one pair and runs no "
       "other model; serve the policy by vLLM, or leave {0} out",
-      has_rival ? "--baseline" : "--also"));
+      rival ? "--baseline" : "--also"));
 }
 
 void SearchPolicy::prepare(const EmbeddedSpec& here) const {

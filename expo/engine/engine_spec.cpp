@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "expo/checkpoint/checkpoint.h"
@@ -9,6 +10,12 @@
 #include "expo/core/error.h"
 
 namespace expo {
+
+std::vector<std::string> SharedServers::to_ask(std::vector<std::string> addresses) const {
+  const auto is_left_out = [&](const std::string& address) { return left_out.contains(address); };
+  if (!std::ranges::all_of(addresses, is_left_out)) std::erase_if(addresses, is_left_out);
+  return addresses;
+}
 
 void EmbeddedSpec::check() const {
   parse_device_word(device);

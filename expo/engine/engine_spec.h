@@ -24,6 +24,9 @@ class OutputLock;
 
 /// What engines with the same servers have in common. They work one at a time.
 struct SharedServers {
+  /// The addresses of which none of them has found the server dead; all if that leaves none.
+  std::vector<std::string> to_ask(std::vector<std::string> addresses) const;
+
   std::set<std::string> left_out;       ///< addresses of servers that one of them has found dead
   std::shared_ptr<OutputLock> staging;  ///< of the folder in which all stage their checkpoints
 };

@@ -103,7 +103,8 @@ class Opening {
     SettingRequest request = request_;
     std::vector<std::shared_ptr<const Checkpoint>> rewards;
     for (const std::string& model : models_.rewards) rewards.push_back(named(model));
-    const auto baseline = has_rival() && !models_.policy ? named(models_.baseline) : nullptr;
+    const auto baseline =
+        has_rival(filesystem_, models_) && !models_.policy ? named(models_.baseline) : nullptr;
     request.baseline = baseline.get();
     for (const auto& each : rewards) request.rewards.push_back(each.get());
     request.one_at_a_time = models_.one_at_a_time;
@@ -122,11 +123,6 @@ class Opening {
 
   std::shared_ptr<const Checkpoint> named(const std::string& model) const {
     return open_checkpoint(filesystem_, model, {}, environment_);
-  }
-
-  /// Whether a baseline is named that does not compete.
-  bool has_rival() const {
-    return !models_.baseline.empty() && !aligned_baseline(filesystem_, models_);
   }
 
   /// Finds what the setting makes of each α, and makes the race try none that it bends.
@@ -159,7 +155,7 @@ class Opening {
   }
 
   void open_engines(const CancellationToken& cancellation) {
-    const bool shares = models_.aligned.size() > 1 || has_rival();
+    const bool shares = models_.aligned.size() > 1 || has_rival(filesystem_, models_);
     const EngineTurns servers(models_.policy ? models_.policy->open : EngineTurns::Opener(),
                               shares ? Turns::of_server : Turns::none);
     const EngineTurns& engines = models_.policy ? servers : engines_;
@@ -169,7 +165,7 @@ class Opening {
       opened_.aligned.push_back(engines.open(spec));
     }
     opened_.spec.model = models_.aligned.front();
-    if (has_rival()) {
+    if (has_rival(filesystem_, models_)) {
       opened_.rival = models_.policy ? served_rival(engines, cancellation) : rival(engines);
       std::ranges::move(opened_.rival->sources(), std::back_inserter(opened_.inputs));
     } else if (const auto own = aligned_baseline(filesystem_, models_).value_or(0); own > 0) {
@@ -273,6 +269,10 @@ std::optional<std::size_t> aligned_baseline(Filesystem& filesystem, const Search
       models.aligned, [&](const std::string& name) { return place_of(filesystem, name) == place; });
   if (found == models.aligned.end()) return std::nullopt;
   return static_cast<std::size_t>(found - models.aligned.begin());
+}
+
+bool has_rival(Filesystem& filesystem, const SearchModels& models) {
+  return !models.baseline.empty() && !aligned_baseline(filesystem, models);
 }
 
 std::vector<std::string> short_names(std::span<const std::string> names) {

@@ -47,6 +47,9 @@ void check_distinct(Filesystem& filesystem, const SearchModels& models);
 /// them or not named.
 std::optional<std::size_t> aligned_baseline(Filesystem& filesystem, const SearchModels& models);
 
+/// Whether a baseline is named that is none of the ALIGNED checkpoints.
+bool has_rival(Filesystem& filesystem, const SearchModels& models);
+
 /// Short names that tell models apart: what is left of "runs/all/final" and "runs/fifth/final" when
 /// the folders that all have in common are left out at either end, here "all" and "fifth"; or the
 /// names themselves if nothing would be left of one.

@@ -408,12 +408,8 @@ std::unique_ptr<Engine> open_pool(const EngineParts& parts, const ServedSpec& sp
   std::vector<PooledServer> servers;
   std::vector<std::string> lost;
   std::optional<Error> failure;
-  const auto is_left_out = [&](const std::string& url) {
-    return spec.shared && spec.shared->left_out.contains(url);
-  };
-  std::vector<std::string> urls = all_urls(spec);
-  if (!std::ranges::all_of(urls, is_left_out)) std::erase_if(urls, is_left_out);
-  for (const std::string& url : urls) {
+  const auto shared = spec.shared ? spec.shared : std::make_shared<SharedServers>();
+  for (const std::string& url : shared->to_ask(all_urls(spec))) {
     ServedSpec one = spec;
     one.url = url;
     try {
@@ -421,13 +417,13 @@ std::unique_ptr<Engine> open_pool(const EngineParts& parts, const ServedSpec& sp
     } catch (const Error& error) {
       if (error.category() != ErrorCategory::environment) throw;
       lost.push_back(fmt::format("{}: this server is left out: {}", url, error.what()));
-      if (spec.shared) spec.shared->left_out.insert(url);
+      shared->left_out.insert(url);
       failure = error;
     }
   }
   if (servers.empty()) throw *failure;
   return pool_servers(std::move(servers), std::move(lost), kBatchesInFlight * spec.max_requests,
-                      spec.shared);
+                      shared);
 }
 
 }  // namespace

@@ -175,9 +175,12 @@ class ServerPool final : public Engine {
 
   /// Leaves out what another pool has found dead.
   void follow_others() {
-    for (std::size_t i = servers_.size(); i-- > 0;) {
-      if (servers_.size() > 1 && shared_->left_out.contains(servers_[i].address)) erase(i);
-    }
+    std::vector<std::string> addresses;
+    for (const PooledServer& each : servers_) addresses.push_back(each.address);
+    addresses = shared_->to_ask(std::move(addresses));
+    std::erase_if(servers_, [&](const PooledServer& each) {
+      return std::ranges::find(addresses, each.address) == addresses.end();
+    });
   }
 
   /// Throws the failure if it is the last server's.
@@ -188,10 +191,6 @@ class ServerPool final : public Engine {
                     "of the others: {}",
                     servers_[number].address, failure.what()));
     shared_->left_out.insert(servers_[number].address);
-    erase(number);
-  }
-
-  void erase(std::size_t number) {
     servers_.erase(servers_.begin() + static_cast<std::ptrdiff_t>(number));
   }
 
