@@ -2,12 +2,18 @@
 
 from checkpoints import expo
 
-from model_server import word
+from model_server import next_tokens, text_of, word
 
 
 def ids_of(text):
     """The template's tokens, by the rule of small_models.py."""
     return [3, *(int(word[1:]) for word in text.split()), 4]
+
+
+def possible_answers(text, mark):
+    """What the servers answer to a prompt, by any seed; `mark` is the last token of what they read there."""
+    ids = [*ids_of(text), mark]
+    return {text_of(next_tokens(ids, seed, 5)) for seed in range(1009)}
 
 
 def path_of(server):

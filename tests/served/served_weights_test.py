@@ -11,6 +11,7 @@ from checkpoints import expo
 from small_models import read_rows
 
 from model_server import Changed, Reset, Status, next_tokens, text_of, word
+from served_runs import ids_of
 
 
 @pytest.fixture
@@ -35,10 +36,6 @@ def is_answer(request):
 
 def answered(server):
     return [request for request in server.requests if is_answer(request)]
-
-
-def ids_of(text):
-    return [3, *(int(word[1:]) for word in text.split()), 4]
 
 
 def check_answers(out, data, server, weights):
