@@ -130,8 +130,11 @@ def test_tokens_are_drawn_as_documented(server, reference, tmp_path):
     assert_drawn_as_documented(server.word, reference, tmp_path)
 
 
-def test_the_same_by_the_dialect_of_openai(server, reference, prompts, embedded, tmp_path):
-    served = answers(f"openai={server.url}", prompts[1], tmp_path / "out.jsonl")
+def test_the_same_by_the_dialect_of_openai(sft_gguf, adapter_gguf, reference, prompts, embedded, work, tmp_path):
+    """On a server of its own: llama-server reuses what it has read of a prompt at another scale of its adapter, and this
+    dialect has no word against it."""
+    with llama_server(sft_gguf, work, "--lora", adapter_gguf) as server:
+        served = answers(f"openai={server.url}", prompts[1], tmp_path / "out.jsonl")
     reference.move_to(0)
     assert_greedy_answers_agree(reference, prompts[0], embedded[0][0], served)
 
